@@ -1,0 +1,5 @@
+"""``python -m faultdiag``: the same as the ``faultdiag`` command."""
+
+from faultdiag.cli import main
+
+main()

@@ -1,0 +1,69 @@
+"""Facts about every registered block: options, size, cost, source."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import torch
+
+from faultdiag.attention import BLOCKS, build
+from faultdiag.attention.cost import count
+
+WIDTHS = (16, 32, 64, 128)
+
+
+class BlockFacts(TypedDict):
+    """What `describe` tells about one block.
+
+    ``parameters`` are by channels, ``multiply_adds`` at 32 channels and length 32, both with
+    default options.
+    """
+
+    name: str
+    summary: str
+    options: dict[str, Any]
+    parameters: dict[int, int]
+    multiply_adds: int
+    reference: str
+
+
+def describe() -> list[BlockFacts]:
+    """Facts about every block of `BLOCKS`, in its order.
+
+    Examples
+    --------
+    >>> next(f["parameters"][64] for f in describe() if f["name"] == "se")
+    512
+    """
+    return [_facts(name) for name in BLOCKS]
+
+
+def _facts(name: str) -> BlockFacts:
+    builder: Any = BLOCKS.get(name)
+    return BlockFacts(
+        name=name,
+        summary=str(builder.__doc__).strip().splitlines()[0],
+        options={key: option.default for key, option in BLOCKS.options(name).items()},
+        parameters={
+            channels: sum(p.numel() for p in build(name, channels).parameters())
+            for channels in WIDTHS
+        },
+        multiply_adds=count(build(name, 32), torch.zeros(1, 32, 32)),
+        reference=builder.reference,
+    )
+
+
+def format_description(facts: Sequence[BlockFacts]) -> str:
+    """Give the facts as text: what each block does, its sizes, its options and its source."""
+    head = "Parameters at 16, 32, 64 and 128 channels; multiply-adds at 32 channels, length 32:"
+    return "\n\n".join([head, *(_format(fact) for fact in facts)])
+
+
+def _format(fact: BlockFacts) -> str:
+    sizes = " / ".join(f"{size:,}" for size in fact["parameters"].values())
+    options = ", ".join(f"{key}={value}" for key, value in fact["options"].items())
+    return (
+        f"{fact['name']:<18} {sizes} parameters, {fact['multiply_adds']:,} multiply-adds\n"
+        f"    {fact['summary']}\n"
+        f"    options: {options or 'none'}\n"
+        f"    {fact['reference']}"
+    )

@@ -1,0 +1,35 @@
+"""No attention: the entry every comparison is made against."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import nn
+
+from faultdiag.attention.sizes import check_channels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class NoAttention(nn.Module):
+    """Identity, ``y = x``: the reference point of a comparison of blocks.
+
+    Parameters
+    ----------
+    channels
+        Channels of the map. The block has 0 parameters whatever they are.
+
+    Raises
+    ------
+    FaultdiagError
+        If `channels` is below 1.
+    """
+
+    reference: ClassVar[str] = "no attention (baseline)"
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        check_channels("none", channels)
+
+    def forward(self, x: "Tensor") -> "Tensor":
+        """Give `x` itself."""
+        return x

@@ -1,0 +1,24 @@
+"""The baseline that looks at nothing."""
+
+import numpy as np
+
+from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
+
+
+class Dummy(Baseline):
+    """How often each class occurs in training, whatever the window: scikit-learn's ``prior``."""
+
+    name = "dummy"
+    fitted = ("shares",)
+
+    def options(self) -> dict[str, object]:
+        """Give the options it was built with: it has none."""
+        return {}
+
+    def train(self, _x: Floats, labels: Ints, _seed: int) -> Arrays:
+        """Count the classes."""
+        return {"shares": np.unique(labels, return_counts=True)[1] / labels.size}
+
+    def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
+        """Give the same shares for every row."""
+        return np.tile(arrays["shares"], (len(x), 1))

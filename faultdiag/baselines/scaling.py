@@ -1,0 +1,20 @@
+"""Columns brought to zero mean and unit variance, for baselines that measure distances."""
+
+import numpy as np
+
+from faultdiag.baselines.baseline import Arrays, Floats
+
+FITTED = ("mean", "scale")
+
+
+def scaling_of(x: Floats) -> Arrays:
+    """Give mean and standard deviation of each column; 1 for one that is constant."""
+    deviation = x.std(axis=0)
+    # Rounding leaves a constant column a deviation just above 0.
+    constant = np.ptp(x, axis=0) == 0
+    return {"mean": x.mean(axis=0), "scale": np.where(constant, 1.0, deviation)}
+
+
+def scaled(arrays: Arrays, x: Floats) -> Floats:
+    """Give the rows with the scaling of the training rows applied."""
+    return np.asarray((x - arrays["mean"]) / arrays["scale"])

@@ -1,0 +1,253 @@
+"""One self-describing file per model: whatever `eval` and `predict` need is in it.
+
+A checkpoint is a dict of plain types and tensors, loaded with ``weights_only=True``, so that
+opening a file from elsewhere runs no code of it.
+"""
+
+import io
+import platform
+import struct
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import nn
+
+from faultdiag import models
+from faultdiag.errors import FaultdiagError
+from faultdiag.files import write_bytes
+
+FORMAT = 1
+
+# What torch raises on a file that is damaged, cut off or made to mislead it.
+_DAMAGE = (
+    RuntimeError,
+    UnpicklingError,
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
+
+
+def package_versions() -> dict[str, str]:
+    """Give the versions of Python and of the packages that a result can depend on."""
+    names = ("faultdiag", "torch", "numpy", "scipy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and what it was trained for.
+
+    Parameters
+    ----------
+    model
+        Weights and buffers by name.
+    model_spec
+        What `faultdiag.models.build` needs: name, channels, classes, length, attention,
+        representation, sampling_rate, options.
+    classes
+        Class names in the order of the logits.
+    healthy
+        Those of them that count as healthy.
+    sampling_rate
+        Hz.
+    channels
+        Channel names in the order of the input.
+    window
+        Length and strides in samples.
+    normalize
+        Name of the normaliser and its fitted state.
+    config
+        The whole config as plain data.
+    epoch
+        The epoch the weights are from, counted from 1.
+    metrics
+        What was measured on the validation part in that epoch.
+    training
+        In ``last.pt``: what resuming needs.
+    """
+
+    model: Mapping[str, torch.Tensor]
+    model_spec: Mapping[str, Any]
+    classes: tuple[str, ...]
+    healthy: tuple[str, ...]
+    sampling_rate: float
+    channels: tuple[str, ...]
+    window: Mapping[str, Any]
+    normalize: Mapping[str, Any]
+    config: Mapping[str, Any]
+    epoch: int
+    metrics: Mapping[str, Any]
+    training: Mapping[str, Any] | None = None
+    versions: Mapping[str, str] = field(default_factory=package_versions)
+
+    @property
+    def length(self) -> int:
+        """Samples of one window."""
+        return int(self.window["length"])
+
+    @property
+    def precision(self) -> str:
+        """The precision it was trained in, which evaluation and prediction share."""
+        return str(self.config["train"]["precision"])
+
+    def build(self, device: torch.device) -> nn.Module:
+        """Build the network with its weights, in evaluation mode.
+
+        Raises
+        ------
+        FaultdiagError
+            If the weights don't fit the network that the checkpoint describes.
+        """
+        network = build_network(self.model_spec)
+        try:
+            network.load_state_dict(dict(self.model))
+        except RuntimeError as error:
+            raise FaultdiagError(
+                f"the weights don't fit the network '{self.model_spec['name']}' they were saved "
+                "for; the checkpoint is of another version of faultdiag: "
+                + " ".join(str(error).split())
+            ) from error
+        return network.to(device).eval()
+
+
+# Whatever else a file holds is of a later version and passed over.
+_REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "model": dict,
+    "model_spec": dict,
+    "classes": list,
+    "healthy": list,
+    "sampling_rate": (int, float),
+    "channels": list,
+    "window": dict,
+    "normalize": dict,
+    "config": dict,
+    "epoch": int,
+    "metrics": dict,
+}
+
+
+def build_network(spec: Mapping[str, Any]) -> nn.Module:
+    """Build the network that a specification describes, with fresh weights."""
+    return models.build(
+        spec["name"],
+        spec["channels"],
+        spec["classes"],
+        length=spec["length"],
+        attention=spec["attention"],
+        representation=spec["representation"],
+        sampling_rate=spec["sampling_rate"],
+        **spec["options"],
+    )
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises
+    ------
+    FaultdiagError
+        If it can't be written; what was there before is still there.
+    """
+    document = {
+        "format": FORMAT,
+        **{name: _plain(value) for name, value in vars(checkpoint).items()},
+        "model": {name: tensor.detach().cpu() for name, tensor in checkpoint.model.items()},
+    }
+    if checkpoint.training is None:
+        del document["training"]
+    buffer = io.BytesIO()
+    torch.save(document, buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint file, or ``best.pt`` of a run folder.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is none, or the file is no checkpoint of this format.
+    """
+    path = resolve(path)
+    document = _read(path)
+    if not isinstance(document, dict) or "format" not in document:
+        raise FaultdiagError(
+            f"{path} is a torch file but no faultdiag checkpoint; give a run folder, or best.pt "
+            "or last.pt of one"
+        )
+    found = document["format"]
+    if not isinstance(found, int) or found != FORMAT:
+        raise FaultdiagError(
+            f"{path} has the checkpoint format {found}, this version of faultdiag reads {FORMAT}; "
+            "take the faultdiag it was written with, or train again"
+        )
+    lacking = [k for k, kind in _REQUIRED.items() if not isinstance(document.get(k), kind)]
+    if lacking:
+        raise FaultdiagError(f"{path} is an incomplete checkpoint: it lacks {', '.join(lacking)}")
+    known = {f.name: document[f.name] for f in fields(Checkpoint) if f.name in document}
+    tuples = {name: tuple(document[name]) for name in ("classes", "healthy", "channels")}
+    return Checkpoint(**{**known, **tuples})
+
+
+def _read(path: Path) -> Any:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FaultdiagError(
+            f"{path} cannot be read: {error.strerror or error}; check its permissions and its disk"
+        ) from error
+    try:
+        with warnings.catch_warnings():
+            # torch warns of odd files before it fails on them; the error says it all.
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except _DAMAGE as error:
+        raise FaultdiagError(
+            f"{path} is no faultdiag checkpoint: it is damaged, cut off or another kind of file, "
+            "or holds more than tensors and plain data (nothing of that kind is loaded, for it "
+            "could run code); give a run folder, or best.pt or last.pt of one"
+        ) from error
+
+
+def resolve(path: Path) -> Path:
+    """Give the checkpoint file that a run folder or file names.
+
+    Raises
+    ------
+    FaultdiagError
+        If neither exists.
+    """
+    if path.is_dir():
+        best = path / "best.pt"
+        if not best.is_file():
+            raise FaultdiagError(
+                f"{path} is no run folder: it has no best.pt; give the folder that "
+                "`faultdiag train` printed, or a checkpoint file"
+            )
+        return best
+    if not path.is_file():
+        raise FaultdiagError(f"{path} does not exist; give a run folder or a checkpoint file")
+    return path
+
+
+def _plain(value: Any) -> Any:
+    """Turn mappings and tuples into dicts and lists, which ``weights_only`` loading accepts."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

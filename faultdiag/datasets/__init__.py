@@ -1,0 +1,20 @@
+"""Catalogues of recordings and their facts, by name.
+
+Another dataset is one module with a class that fulfils `Dataset`, and one row in `DATASETS`.
+"""
+
+from faultdiag.datasets.digest import sha256
+from faultdiag.datasets.entry import Dataset, Entry, Selection
+from faultdiag.datasets.identity import identify
+from faultdiag.datasets.load import load_entry
+from faultdiag.registry import Registry
+
+__all__ = ["DATASETS", "Dataset", "Entry", "Selection", "identify", "load_entry", "sha256"]
+
+DATASETS: Registry[Dataset] = Registry(
+    "dataset",
+    {
+        "cwru": "faultdiag.datasets.cwru:Cwru",
+        "synthetic": "faultdiag.datasets.synthetic:Synthetic",
+    },
+)

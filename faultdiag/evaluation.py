@@ -1,0 +1,165 @@
+"""Metrics of a model on a part of a prepared folder."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from faultdiag import metrics
+from faultdiag.checkpoint import Checkpoint
+from faultdiag.errors import FaultdiagError
+from faultdiag.inference import WindowBatches, logits_of, softmax, white_noise
+from faultdiag.prepared import Prepared
+
+# Noise of `eval --snr` is the same in every evaluation, so that figures can be compared.
+NOISE_SEED = 0
+
+
+def evaluate_part(
+    network: nn.Module,
+    prepared: Prepared,
+    part: str,
+    *,
+    classes: tuple[str, ...],
+    healthy: tuple[str, ...],
+    device: torch.device,
+    precision: str = "float32",
+    snr: float | None = None,
+) -> dict[str, Any]:
+    """Evaluate a network on the windows of one part.
+
+    Parameters
+    ----------
+    classes
+        Names of the network's logits; the data may have fewer.
+    healthy
+        Classes that false and missed alarms are counted against.
+    snr
+        Signal-to-noise ratio in dB of white noise added to each raw window, or None for none.
+
+    Returns
+    -------
+    The metrics of `faultdiag.metrics.evaluate`; each recording by its name.
+    """
+    windows = prepared.windows.of(part)
+    disturb = None if snr is None else white_noise(snr, NOISE_SEED)
+    logits = logits_of(network, WindowBatches(prepared, windows, device, disturb), precision)
+    result: dict[str, Any] = dict(
+        metrics.evaluate(
+            np.array([classes.index(name) for name in prepared.classes])[windows.label],
+            softmax(logits),
+            windows.recording,
+            classes=classes,
+            healthy=[name for name in healthy if name in classes],
+        )
+    )
+    for row in result["recording"]["rows"]:
+        row["recording"] = prepared.recordings[row["recording"]].name
+    return result
+
+
+def describe_split(prepared: Prepared) -> dict[str, Any]:
+    """Give what must stand beside every number: the strategy, and what its parts share."""
+    return {
+        "strategy": prepared.document["split"]["strategy"],
+        **prepared.audit.to_dict(),
+        "notes": prepared.notes,
+    }
+
+
+def require_fit(checkpoint: Checkpoint, prepared: Prepared) -> None:
+    """Refuse data that the model can't be evaluated on.
+
+    Raises
+    ------
+    FaultdiagError
+        If channels, sampling rate, window length or classes differ.
+    """
+    expected = {
+        "data.channels": list(checkpoint.channels),
+        "data.sampling_rate": checkpoint.sampling_rate,
+        "window.length": checkpoint.length,
+    }
+    found = {
+        "data.channels": list(prepared.channels),
+        "data.sampling_rate": prepared.sampling_rate,
+        "window.length": prepared.length,
+    }
+    problems = [
+        f"{key} is {_shown(found[key])}, the model was trained with {_shown(expected[key])}"
+        for key in expected
+        if found[key] != expected[key]
+    ]
+    strange = [name for name in prepared.classes if name not in checkpoint.classes]
+    if strange:
+        problems.append(
+            f"the data has the classes {', '.join(strange)}, the model knows "
+            f"{', '.join(checkpoint.classes)}; set data.label and data.select to give those"
+        )
+    if problems:
+        raise FaultdiagError("; ".join(problems))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
+
+
+def read_split(run: Path) -> dict[str, Any]:
+    """Read the split that a run was trained with.
+
+    Raises
+    ------
+    FaultdiagError
+        If the run folder has no readable ``split.json``.
+    """
+    path = run / "split.json"
+    try:
+        split = json.loads(path.read_text(encoding="utf-8"))
+        return {"recordings": split["recordings"], "parts": split["parts"]}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise FaultdiagError(
+            f"cannot read {path}, which says what the run was trained on: {error!r}; restore it, "
+            "or train anew"
+        ) from error
+
+
+def same_recordings(
+    split: Mapping[str, Any],
+    prepared: Prepared,
+    remedy: str = "train anew, or evaluate other data on purpose with --config",
+) -> None:
+    """Refuse data that has changed since the split was made.
+
+    Parameters
+    ----------
+    split
+        What `read_split` gave.
+    remedy
+        What helps beside restoring the data.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the recordings that differ.
+    """
+    before = {row["name"]: row["sha256"] for row in split["recordings"]}
+    now = {row.name: row for row in prepared.recordings}
+    problems = [f"recording {name} is missing" for name in before.keys() - now.keys()]
+    for name, row in now.items():
+        if name not in before:
+            problems.append(f"{row.source} was not there")
+        elif row.sha256 != before[name]:
+            problems.append(f"{row.source} has changed")
+    if not problems and split["parts"] != prepared.document["split"]["parts"]:
+        problems = ["another version of faultdiag cut it into other parts"]
+    if problems:
+        raise FaultdiagError(
+            f"the data is not what the run was trained on: {', '.join(sorted(problems))}; "
+            f"restore it, {remedy}"
+        )

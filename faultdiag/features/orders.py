@@ -1,0 +1,140 @@
+"""How far envelope spectra stand out at the fault orders of a bearing.
+
+For a part of the bearing the score at slip e is the sum, over its K orders, of log10 of the
+spectrum at ``k * order * (1 + e) + sideband`` over the median around it, less what noise gives,
+over the standard deviation that noise gives the sum:
+
+    ``z(e) = sum_k (log10 p_k(e) - m) / (s * sqrt(K))``
+
+The lines of the spectrum of Gaussian noise have a Rayleigh distribution, for which
+``m = (ln 2 - gamma - ln ln 4) / ln 100 = -0.046`` and ``s = pi / (sqrt(24) * ln 10) = 0.278``. So z
+means the same for all parts, about 0 +- 1 in noise at a single slip. All orders share one slip,
+as they do in a bearing; the score is the largest z over slips up to `SLIP`. One peak by chance is
+common, a whole comb in step is not.
+
+What limits it. Orders beyond the width of the bands (a tenth of the sampling rate), or nearer to 0
+than two lines, are left out of the sum; with none left the score is 0. Lines are one over the
+duration of the window apart and the Hann window makes peaks four lines wide: sidebands one cage
+order (0.4 of the shaft rate) off need ``duration > 5 / shaft rate`` to be lines of their own, and
+the races of common bearings, one to two orders apart, ``duration > 2 / shaft rate``. A window of
+2048 samples at 12 kHz and 1800 rpm is 5 revolutions, one second is 30. Shorter windows blur, and
+a longer one lowers the floor by the square root of its length.
+
+References
+----------
+.. [1] R. B. Randall and J. Antoni, "Rolling element bearing diagnostics - a tutorial", Mech.
+   Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017
+"""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.bearings import Bearing
+from faultdiag.features.envelopes import Singles, summarise
+
+Floats = NDArray[np.float64]
+
+PARTS = ("bpfi", "bpfo", "bsf")
+SLIP = 0.015
+NOISE_MEAN = (np.log(2) - np.euler_gamma - np.log(np.log(4))) / np.log(100)
+NOISE_SPREAD = np.pi / (np.sqrt(24) * np.log(10))
+LOWEST_LINE = 2.0
+# The median is over half an order to either side, and at least so many lines: a peak is four wide.
+FLOOR_ORDERS = 0.5
+FLOOR_LINES = 6.0
+FLOOR_POINTS = 33
+
+
+def fault_orders(bearing: Bearing) -> dict[str, list[tuple[float, float]]]:
+    """Give, for each part, pairs of a multiple of its order and the sideband to add to it.
+
+    A spall of the inner race passes the load zone once per turn of the shaft, one of a ball once
+    per turn of the cage: both have sidebands. A ball strikes a race twice per spin.
+    """
+    orders = bearing.orders
+    spin = 2 * orders.bsf
+    return {
+        "bpfi": [(k * orders.bpfi, s) for k, s in product((1, 2, 3), (-1.0, 0.0, 1.0))],
+        "bpfo": [(k * orders.bpfo, 0.0) for k in (1, 2, 3, 4)],
+        "bsf": [(k * spin, s * orders.ftf) for k, s in product((1, 2, 3), (-1, 0, 1))],
+    }
+
+
+class Teeth:
+    """Where to read one part's comb in envelope spectra.
+
+    Attributes
+    ----------
+    positions
+        Fractions of lines, ``(orders, slips)``.
+    around
+        Lines that the median is over, ``(orders, points)``.
+    """
+
+    def __init__(self, orders: Sequence[tuple[float, float]], lines: float, reach: int) -> None:
+        """Place the orders where one order is `lines` lines and the spectrum has `reach`."""
+        moving, fixed = (np.array(column)[:, None] * lines for column in zip(*orders, strict=True))
+        low, high = moving * (1 - SLIP) + fixed, moving * (1 + SLIP) + fixed
+        within = ((low >= LOWEST_LINE) & (high <= reach - 1))[:, 0]
+        moving, fixed = moving[within], fixed[within]
+        # Half a line from slip to slip at most, so that no peak falls in between.
+        half = int(np.ceil(2 * SLIP * moving.max(initial=1.0)))
+        self.positions = moving * (1 + np.linspace(-SLIP, SLIP, 2 * half + 1)) + fixed
+        width = int(np.ceil(max(FLOOR_ORDERS * lines, FLOOR_LINES)))
+        offsets = np.linspace(-width, width, min(2 * width + 1, FLOOR_POINTS))
+        around = np.rint(moving + fixed + offsets).astype(np.intp)
+        self.around = np.clip(around, 1, reach - 1)
+
+
+class Comb:
+    """The fault orders of a bearing as positions in spectra of one resolution.
+
+    Parameters
+    ----------
+    bearing
+        Its geometry.
+    lines
+        Lines of the spectrum per shaft order.
+    reach
+        Lines of the spectrum.
+    """
+
+    def __init__(self, bearing: Bearing, lines: float, reach: int) -> None:
+        self.parts = {
+            part: Teeth(orders, lines, reach) for part, orders in fault_orders(bearing).items()
+        }
+
+
+def order_features(levels: Singles, comb: Comb) -> Floats:
+    """Give the scores of `PARTS`, each summarised over the bands: ``(windows, 9)``.
+
+    Parameters
+    ----------
+    levels
+        log10 of the amplitudes of envelope spectra, ``(windows, bands, lines)``.
+    comb
+        For spectra of this resolution.
+    """
+    return np.concatenate([summarise(scores(levels, comb.parts[part])) for part in PARTS], axis=1)
+
+
+def scores(levels: Singles, teeth: Teeth) -> Singles:
+    """Give the largest z over slips, ``(windows, bands)``."""
+    orders = teeth.positions.shape[0]
+    if not orders:
+        return np.zeros(levels.shape[:2], dtype=np.float32)
+    floor = np.median(levels[..., teeth.around], axis=-1).sum(axis=-1)
+    found = _read(levels, teeth.positions).sum(axis=-2).max(axis=-1)
+    spread = NOISE_SPREAD * np.sqrt(orders)
+    return np.asarray((found - floor - orders * NOISE_MEAN) / spread, dtype=np.float32)
+
+
+def _read(levels: Singles, positions: Floats) -> Singles:
+    """Values at fractions of lines: ``(windows, bands, *positions)``."""
+    before = np.minimum(positions.astype(np.intp), levels.shape[-1] - 2)
+    share = (positions - before).astype(np.float32)
+    values = levels[..., before] * (1 - share) + levels[..., before + 1] * share
+    return np.asarray(values, dtype=np.float32)

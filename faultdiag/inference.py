@@ -1,0 +1,229 @@
+"""Devices, batches of windows on them, and logits of many windows."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from faultdiag import normalize
+from faultdiag.errors import FaultdiagError
+from faultdiag.models import needs_speed
+from faultdiag.prepared import Prepared, gather
+from faultdiag.window_index import WindowIndex
+
+# Windows per batch where no gradient is kept; more gains nothing on a processor.
+BATCH = 512
+# dB
+LARGEST_SNR = 100
+
+Disturb = Callable[[Tensor, Tensor], Tensor]
+
+
+def select_device(name: str) -> torch.device:
+    """Give the device named ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises
+    ------
+    FaultdiagError
+        If the name is another, or no such CUDA device is there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", name):
+        raise FaultdiagError(f"unknown device '{name}'; use auto, cpu, cuda or cuda:N")
+    if name == "cpu":
+        return torch.device(name)
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found == 0:
+        raise FaultdiagError(
+            f"--device {name}: torch {torch.__version__} finds no CUDA device; use --device cpu, "
+            "or install a CUDA build of torch and the driver"
+        )
+    if int(name.partition(":")[2] or 0) >= found:
+        raise FaultdiagError(
+            f"--device {name}: the CUDA devices there are cuda:0 to cuda:{found - 1}; use one "
+            "of them, or cpu"
+        )
+    return torch.device(name)
+
+
+def normalizer(description: Mapping[str, Any], device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Give a fitted normaliser as a function of windows on a device."""
+    state = {
+        key: torch.tensor(values, dtype=torch.float32, device=device)
+        for key, values in description["state"].items()
+    }
+    return normalize.normalizer(description["name"], state)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Give the context in which a forward pass has this precision."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+class WindowBatches:
+    """Windows of one part on a device: signals and an index, copied a batch at a time.
+
+    Parameters
+    ----------
+    prepared
+        The prepared folder.
+    windows
+        Which of its windows.
+    device
+        Where the batches are wanted. On CUDA the signals are moved there once and windows are
+        gathered there; on the CPU they stay in the memory map.
+    disturb
+        What is done to raw windows before normalisation: ``(windows, rows) -> windows``.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        windows: WindowIndex,
+        device: torch.device,
+        disturb: Disturb | None = None,
+    ) -> None:
+        self.length = prepared.length
+        self.device = device
+        self.recordings = windows.recording
+        self._windows = windows
+        self._rpm = [recording.rpm for recording in prepared.recordings]
+        self._names = [recording.name for recording in prepared.recordings]
+        self._positions = prepared.positions
+        self._signals = prepared.signals
+        self._normalize = normalizer(prepared.normalize, device)
+        self._disturb = disturb
+        if device.type == "cuda":
+            self._on_device = torch.from_numpy(prepared.signals).to(device)
+            self._starts = torch.from_numpy(prepared.positions(windows)).to(device)
+            self._labels = torch.from_numpy(windows.label.astype(np.int64)).to(device)
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def labels(self, rows: Tensor) -> Tensor:
+        """Give the class indices of windows; `rows` lie on the device."""
+        if self.device.type == "cuda":
+            return self._labels[rows]
+        return torch.from_numpy(self._windows.label[rows.numpy()].astype(np.int64))
+
+    def windows(self, rows: Tensor) -> Tensor:
+        """Give normalised windows ``(rows, channels, length)``; `rows` lie on the device."""
+        raw = self._gather(rows)
+        if self._disturb is not None:
+            raw = self._disturb(raw, rows)
+        return self._normalize(raw)
+
+    def shaft_rates(self, rows: Tensor) -> Tensor:
+        """Give the shaft rates of windows, ``(rows,)`` in Hz; `rows` lie on the device.
+
+        Raises
+        ------
+        FaultdiagError
+            If the speed of a recording is unknown.
+        """
+        return self._rates[rows]
+
+    @cached_property
+    def _rates(self) -> Tensor:
+        known = {i: self._rpm[i] for i in np.unique(self._windows.recording).tolist()}
+        unknown = [self._names[i] for i, rpm in known.items() if rpm is None]
+        if unknown:
+            raise FaultdiagError(
+                f"model.representation needs the shaft speed, which is unknown of "
+                f"{', '.join(unknown)}; leave them out with data.select, or choose "
+                "envelope_spectrum, whose axis is in Hz"
+            )
+        rates = np.array([known.get(i) or 0.0 for i in range(len(self._rpm))]) / 60
+        return torch.from_numpy(rates[self._windows.recording].astype(np.float32)).to(self.device)
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        if self.device.type == "cuda":
+            return self._on_device.unfold(0, self.length, 1)[self._starts[rows]]
+        # numpy copies overlapping windows ten times faster than torch does on a processor.
+        positions = self._positions(self._windows.take(rows.numpy()))
+        return torch.from_numpy(gather(self._signals, positions, self.length))
+
+    def in_order(self) -> Iterator[Tensor]:
+        """Give all rows in their order, a batch at a time."""
+        for first in range(0, len(self), BATCH):
+            yield torch.arange(first, min(first + BATCH, len(self)), device=self.device)
+
+
+def require_snr(snr: float) -> None:
+    """Refuse a signal-to-noise ratio that float32 has no room for.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is not between -100 and 100 dB.
+    """
+    if not abs(snr) <= LARGEST_SNR:
+        raise FaultdiagError(
+            f"--snr is {snr:g} dB; give a number from -{LARGEST_SNR} to {LARGEST_SNR}"
+        )
+
+
+def white_noise(snr: float, seed: int) -> Disturb:
+    """Give the disturbance that adds white noise at a signal-to-noise ratio in dB.
+
+    The noise has the power of each raw window with its mean removed, divided by
+    ``10 ** (snr / 10)``, and depends on the window's own row and the seed alone.
+    """
+
+    def add(windows: Tensor, rows: Tensor) -> Tensor:
+        power = windows.var(-1, correction=0, keepdim=True)
+        noise = np.stack(
+            [
+                np.random.default_rng([seed, int(row)]).standard_normal(
+                    windows.shape[1:], dtype=np.float32
+                )
+                for row in rows.tolist()
+            ]
+        )
+        scale = (power / 10 ** (snr / 10)).sqrt()
+        return windows + scale * torch.from_numpy(noise).to(windows.device)
+
+    return add
+
+
+def forward(network: nn.Module, batches: WindowBatches, rows: Tensor) -> Tensor:
+    """Pass windows through a network, with their shaft rates if it needs them."""
+    speeds = (batches.shaft_rates(rows),) if needs_speed(network) else ()
+    logits: Tensor = network(batches.windows(rows), *speeds)
+    return logits
+
+
+@torch.inference_mode()
+def logits_of(
+    network: nn.Module, batches: WindowBatches, precision: str = "float32"
+) -> NDArray[np.float64]:
+    """Give the logits of all windows: ``(windows, classes)``, the network in evaluation mode."""
+    network.eval()
+    result: NDArray[np.float64] | None = None
+    first = 0
+    for rows in batches.in_order():
+        with autocast(batches.device, precision):
+            logits = forward(network, batches, rows).double().cpu().numpy()
+        if result is None:
+            result = np.empty((len(batches), logits.shape[1]))
+        result[first : first + len(rows)] = logits
+        first += len(rows)
+    if result is None:
+        raise ValueError("there are no windows")
+    return result
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn logits into probabilities along the last axis."""
+    shares: NDArray[np.float64] = logits - logits.max(axis=-1, keepdims=True)
+    np.exp(shares, out=shares)
+    shares /= shares.sum(axis=-1, keepdims=True)
+    return shares

@@ -1,0 +1,47 @@
+"""How good a model is: accuracy, F1, alarms, calibration, and how sure one can be of it.
+
+Everything here takes arrays and gives plain numbers; nothing imports torch or scikit-learn.
+"""
+
+from faultdiag.metrics.aggregation import Aggregate, aggregate
+from faultdiag.metrics.calibration import expected_calibration_error, fit_temperature, nll
+from faultdiag.metrics.evaluation import Evaluation, evaluate
+from faultdiag.metrics.intervals import (
+    MeanInterval,
+    bootstrap_interval,
+    mean_interval,
+    wilson_interval,
+)
+from faultdiag.metrics.scores import (
+    accuracy,
+    alarm_rates,
+    auroc,
+    balanced_accuracy,
+    confusion_matrix,
+    macro_f1,
+    precision_recall_f1,
+)
+from faultdiag.metrics.tables import format_table, parts_table
+
+__all__ = [
+    "Aggregate",
+    "Evaluation",
+    "MeanInterval",
+    "accuracy",
+    "aggregate",
+    "alarm_rates",
+    "auroc",
+    "balanced_accuracy",
+    "bootstrap_interval",
+    "confusion_matrix",
+    "evaluate",
+    "expected_calibration_error",
+    "fit_temperature",
+    "format_table",
+    "macro_f1",
+    "mean_interval",
+    "nll",
+    "parts_table",
+    "precision_recall_f1",
+    "wilson_interval",
+]

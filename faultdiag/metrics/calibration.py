@@ -1,0 +1,142 @@
+"""Calibration: whether a confidence of 90 % is right nine times of ten, and how to mend it.
+
+References
+----------
+.. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger (2017). On calibration of modern neural
+   networks. arXiv:1706.04599
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.metrics.scores import require_classes
+
+Ints = NDArray[np.integer]
+Floats = NDArray[np.floating]
+
+LOWEST, HIGHEST = 1 / 20, 20.0  # of the temperature
+HALVINGS = 36  # of the interval of log T: from 6 down to 9e-11
+
+
+def expected_calibration_error(
+    labels: Ints, probabilities: Floats, *, bins: int = 15
+) -> float | None:
+    """Expected calibration error, eq. (3) of [1]_, or None without windows.
+
+    The confidence of a window is its largest probability. Windows are binned by it, bin m
+    taking the confidences in ``((m - 1) / bins, m / bins]``, and
+
+    ``ECE = sum_m |B_m| / n * |accuracy(B_m) - mean confidence(B_m)|``.
+
+    Parameters
+    ----------
+    labels
+        Class of each window, ``(windows,)``.
+    probabilities
+        ``(windows, classes)``.
+    bins
+        Number of bins of equal width.
+
+    Examples
+    --------
+    >>> expected_calibration_error(np.array([0, 1]), np.array([[0.75, 0.25], [0.75, 0.25]]))
+    0.25
+    """
+    if not labels.size:
+        return None
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, bins + 1)
+    # A softmax in float32 can exceed 1 by a rounding error: that is the last bin's.
+    number = np.searchsorted(edges[1:-1], confidence, side="left")
+    gaps = np.bincount(number, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / labels.size)
+
+
+def nll(logits: Floats, labels: Ints, *, temperature: float = 1.0) -> float:
+    """Mean negative log-likelihood of the true classes, in nats.
+
+    ``-mean_i log softmax(logits_i / temperature)[labels_i]``; log-probabilities are logits too.
+
+    Raises
+    ------
+    ValueError
+        If there are no windows, or shapes, labels or logits are not as in `fit_temperature`.
+
+    Examples
+    --------
+    >>> round(nll(np.log([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])), 4)
+    0.4904
+    """
+    below, true = _below_largest(logits, labels)
+    if not labels.size:
+        raise ValueError("the likelihood of no windows has no mean")
+    log_sum = np.log(np.exp(below / temperature).sum(axis=1))
+    return float(np.mean(log_sum - true / temperature))
+
+
+def fit_temperature(logits: Floats, labels: Ints) -> float:
+    """Temperature T that makes ``softmax(logits / T)`` calibrated: the T of least `nll` [1]_.
+
+    The likelihood is convex in ``1 / T``, so its slope changes sign at most once and bisection
+    of log T over 1/20 to 20 finds the minimum, or the bound nearest to it.
+
+    If every window is classified rightly there is no minimum: the likelihood falls all the way
+    to ``T = 0``, confidences of 1. Such windows show how often the model is right, but not at
+    which confidence it begins to be wrong, and they mostly come from the recordings of the
+    training part; that is no ground for sharpening. Softening only makes the likelihood worse,
+    so nothing is changed: T is 1, as it is without any window.
+
+    Parameters
+    ----------
+    logits
+        ``(windows, classes)``, of windows that the model was not trained on.
+    labels
+        Class of each window, ``(windows,)``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes don't match, a label is no class or a logit is not finite.
+
+    Examples
+    --------
+    Four windows get the odds 16 : 1 and one of them is wrong; 3 : 1 would be right.
+
+    >>> temperature = fit_temperature(np.log([[16, 1]] * 4), np.array([0, 0, 0, 1]))
+    >>> round(16 ** (1 / temperature), 6)
+    3.0
+    """
+    below, true = _below_largest(logits, labels)
+    if (true == 0).all():
+        return 1.0
+    low, high = np.log(LOWEST), np.log(HIGHEST)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if _slope(below, true, 1 / np.exp(middle)) > 0:
+            low = middle
+        else:
+            high = middle
+    return float(np.exp((low + high) / 2))
+
+
+def _below_largest(logits: Floats, labels: Ints) -> tuple[Floats, Floats]:
+    """Logits less the largest of their window, ``(windows, classes)``, and the true one's."""
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(
+            "logits must be (windows, classes) and labels (windows,); "
+            f"found {logits.shape} and {labels.shape}"
+        )
+    require_classes("labels", labels, logits.shape[1])
+    if not np.isfinite(logits).all():
+        raise ValueError("logits must be finite")
+    below = logits.astype(np.float64)
+    below -= below.max(axis=1, keepdims=True)
+    return below, np.take_along_axis(below, labels[:, np.newaxis], axis=1)[:, 0]
+
+
+def _slope(below: Floats, true: Floats, sharpness: float) -> float:
+    """Slope of the likelihood in ``1 / T``: the mean logit under the model less the true one."""
+    weights = np.exp(below * sharpness)
+    mean = np.einsum("ij,ij->i", weights, below) / weights.sum(axis=1)
+    return float(np.mean(mean - true))

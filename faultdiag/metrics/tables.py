@@ -1,0 +1,91 @@
+"""Tables of results, as plain text and as Markdown."""
+
+from collections.abc import Mapping, Sequence
+
+from faultdiag.metrics.evaluation import Evaluation
+
+COLUMNS = {
+    "part": "part",
+    "windows": "windows",
+    "disjoint_windows": "disjoint",
+    "recordings": "recordings",
+    "accuracy": "accuracy %",
+    "macro_f1": "macro-F1 %",
+    "false_alarm_rate": "false alarms %",
+    "missed_alarm_rate": "missed alarms %",
+}
+
+
+def format_table(
+    rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], *, markdown: bool = False
+) -> str:
+    """Rows as an aligned table: words to the left, numbers to the right, "-" where none is.
+
+    A whole number is written as it is, a float as a percentage with one decimal, None and a
+    missing key as "-". No line ends in blanks, and there is no newline at the end.
+
+    Parameters
+    ----------
+    rows
+        The cells of each row by key.
+    columns
+        Heading of each key, in the order of the table.
+    markdown
+        Give a Markdown table, which reads as well unrendered.
+
+    Examples
+    --------
+    >>> rows = [{"part": "test", "accuracy": 0.9787}, {"part": "valid", "accuracy": None}]
+    >>> print(format_table(rows, {"part": "part", "accuracy": "accuracy %"}))
+    part   accuracy %
+    -----  ----------
+    test         97.9
+    valid           -
+    """
+    body = [[_cell(row.get(key)) for key in columns] for row in rows]
+    text = [[_escaped(cell, markdown) for cell in line] for line in [[*columns.values()], *body]]
+    words = [any(isinstance(row.get(key), str) for row in rows) for key in columns]
+    widths = [max(3, *(len(line[i]) for line in text)) for i in range(len(columns))]
+    head, *lines = [
+        [c.ljust(w) if word else c.rjust(w) for c, w, word in zip(line, widths, words, strict=True)]
+        for line in text
+    ]
+    if not markdown:
+        rule = ["-" * width for width in widths]
+        return "\n".join("  ".join(line).rstrip() for line in [head, rule, *lines])
+    rule = ["-" * w if word else "-" * (w - 1) + ":" for w, word in zip(widths, words, strict=True)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines])
+
+
+def parts_table(
+    parts: Mapping[str, Evaluation],
+    disjoint_windows: Mapping[str, int],
+    *,
+    markdown: bool = False,
+) -> str:
+    """The scores of each part as a table, the number of disjoint windows beside that of all.
+
+    Parameters
+    ----------
+    parts
+        The evaluation of each part, in the order of the table.
+    disjoint_windows
+        Number of windows of each part that share no sample; "-" for a part that isn't named.
+    markdown
+        As for `format_table`.
+    """
+    rows = [
+        {**evaluation, "part": part, "disjoint_windows": disjoint_windows.get(part)}
+        for part, evaluation in parts.items()
+    ]
+    return format_table(rows, COLUMNS, markdown=markdown)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _escaped(cell: str, markdown: bool) -> str:
+    return cell.replace("|", r"\|") if markdown else cell

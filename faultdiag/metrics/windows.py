@@ -1,0 +1,151 @@
+"""The windows of one part as scoring needs them: checked, with their class and recording."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from faultdiag.metrics.scores import require_classes
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+TOLERANCE = 1e-3  # of a sum of probabilities: what half precision leaves of 1
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredWindows:
+    """Windows with true class, probabilities and recording, and the class they are called.
+
+    Parameters
+    ----------
+    labels
+        Class index, ``(windows,)``.
+    probabilities
+        ``(windows, classes)``.
+    recordings
+        Index of the recording, ``(windows,)``.
+    classes
+        Name of each class.
+
+    Attributes
+    ----------
+    called
+        Class of the largest probability, the first of equals, ``(windows,)``.
+    numbers
+        The indices that occur in `recordings`, ascending, ``(recordings,)``.
+    group
+        Place in `numbers` of the recording, ``(windows,)``.
+    counts
+        Windows of each recording, ``(recordings,)``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes don't match, a label is no class, the rows aren't probabilities or the
+        class names aren't distinct.
+    """
+
+    labels: Ints
+    probabilities: Floats
+    recordings: Ints
+    classes: list[str]
+    called: Ints = field(init=False)
+    numbers: Ints = field(init=False)
+    group: Ints = field(init=False)
+    counts: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        windows, classes = self.probabilities.shape
+        for name, values in (("labels", self.labels), ("recordings", self.recordings)):
+            if values.shape != (windows,):
+                raise ValueError(
+                    f"{name} must be (windows,) = ({windows},), as the probabilities; "
+                    f"found {values.shape}"
+                )
+        if len(self.classes) != classes or len(set(self.classes)) != classes:
+            raise ValueError(
+                f"{classes} columns of probabilities need as many distinct class names; "
+                f"found {self.classes}"
+            )
+        require_classes("labels", self.labels, classes)
+        numbers, group = np.unique(self.recordings, return_inverse=True)
+        object.__setattr__(self, "called", self.probabilities.argmax(axis=1))
+        object.__setattr__(self, "numbers", numbers)
+        object.__setattr__(self, "group", group)
+        object.__setattr__(self, "counts", np.bincount(group, minlength=numbers.size))
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each window is called by its own class, ``(windows,)``."""
+        return np.equal(self.called, self.labels)
+
+    def recording_labels(self) -> Ints:
+        """Class of each recording, ``(recordings,)``.
+
+        Raises
+        ------
+        ValueError
+            If the windows of one recording have several labels.
+        """
+        labels = np.zeros(self.numbers.size, dtype=np.int64)
+        labels[self.group] = self.labels
+        mixed = np.flatnonzero(labels[self.group] != self.labels)
+        if mixed.size:
+            i = mixed[0]
+            found = sorted({self.classes[self.labels[i]], self.classes[labels[self.group[i]]]})
+            raise ValueError(
+                f"recording {self.recordings[i]} has windows of several classes: {', '.join(found)}"
+            )
+        return labels
+
+
+def scored_windows(
+    labels: ArrayLike, probabilities: ArrayLike, recordings: ArrayLike, classes: Sequence[str]
+) -> ScoredWindows:
+    """Check the windows of one part and find their called classes and recordings.
+
+    Raises
+    ------
+    ValueError
+        As for `ScoredWindows`, and if labels or recordings aren't integers.
+    """
+    return ScoredWindows(
+        _integers("labels", labels),
+        checked_probabilities(probabilities),
+        _integers("recordings", recordings),
+        list(classes),
+    )
+
+
+def checked_probabilities(probabilities: ArrayLike) -> Floats:
+    """Give probabilities as float64 ``(windows, classes)``, or refuse what can't be that.
+
+    Raises
+    ------
+    ValueError
+        If they aren't 2-D, a value is negative or not finite, or a row doesn't sum to 1 within
+        0.001.
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    if p.ndim != 2 or p.shape[1] == 0:
+        raise ValueError(f"probabilities must be (windows, classes); found {p.shape}")
+    # NaN and infinity fail the comparison; numpy needn't warn of them before.
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = p.sum(axis=1)
+    good = (np.abs(sums - 1) <= TOLERANCE) & (p.min(axis=1) >= 0)
+    if not good.all():
+        i = int(np.argmin(good))
+        raise ValueError(
+            f"probabilities must be at least 0 and sum to 1; row {i} is {p[i].tolist()}, "
+            f"sum {sums[i]:g}"
+        )
+    return p
+
+
+def _integers(name: str, values: ArrayLike) -> Ints:
+    array = np.asarray(values)
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} must be integers; found {array.dtype}")
+    return array.astype(np.int64, copy=False)

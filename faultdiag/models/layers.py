@@ -1,0 +1,162 @@
+"""Convolutions of ``(batch, channels, length)`` that compute as images of height 1.
+
+On a CPU a convolution, normalisation and pooling of ``(B, C, 1, L)`` images whose channels lie
+innermost in memory take little more than half the time of their 1-D forms. `as_image` is the one
+place where that layout is chosen; parameters keep the names and shapes of the 1-D layers.
+"""
+
+from functools import reduce
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from faultdiag.models.slot import AttentionSlot
+
+Padding = Literal["same", "centred", "valid"]
+
+
+def as_image(x: Tensor) -> Tensor:
+    """View ``(B, C, L)`` as ``(B, C, 1, L)`` with the channels innermost in memory.
+
+    Copies only if the channels are not innermost already.
+    """
+    batch, channels, length = x.shape
+    # By way of rows, because a single channel keeps its stride through any other view and torch
+    # then takes the image for one of channels outermost.
+    rows = x.transpose(1, 2).reshape(batch, length * channels)
+    return rows.view(batch, 1, length, channels).permute(0, 3, 1, 2)
+
+
+def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Zeros to put before and after so that ``ceil(length / stride)`` outputs result.
+
+    The rule is that of Keras' ``same``: an odd total puts the extra zero at the end.
+
+    Examples
+    --------
+    >>> same_padding(2048, 64, 16), same_padding(2047, 64, 16)
+    ((24, 24), (24, 25))
+    """
+    outputs = -(-length // stride)
+    total = max((outputs - 1) * stride + kernel - length, 0)
+    return total // 2, total - total // 2
+
+
+class Convolution(nn.Conv1d):
+    """A 1-D convolution of images ``(B, C, 1, L)``; ``weight`` is ``(out, in, kernel)``.
+
+    Parameters
+    ----------
+    inputs, outputs, kernel
+        Channels in and out; kernel size.
+    stride, bias
+        As for ``torch.nn.Conv1d``.
+    padding
+        ``same`` pads as Keras does, ``centred`` puts ``kernel // 2`` zeros at both ends (an odd
+        kernel then gives ``ceil(L / stride)`` outputs, too), ``valid`` puts none.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        bias: bool = True,
+        padding: Padding = "same",
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride=stride, bias=bias)
+        self.rule = padding
+
+    def kernel(self) -> Tensor:
+        """Give the kernel to convolve with; a subclass may disturb it."""
+        return self.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give ``(B, out, 1, L')`` of ``(B, in, 1, L)``."""
+        return self.convolve(x, self.kernel(), self.bias)
+
+    def convolve(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolve with another kernel and bias of the same shapes."""
+        size, stride = self.kernel_size[0], self.stride[0]
+        left = right = size // 2 if self.rule == "centred" else 0
+        if self.rule == "same":
+            left, right = same_padding(x.shape[-1], size, stride)
+        if left != right:
+            x = functional.pad(x, (left, right))
+            left = 0
+        return functional.conv2d(x, kernel.unsqueeze(2), bias, (1, stride), (0, left))
+
+
+class ConvolutionBlock(nn.Module):
+    """Convolution, batch normalisation, max pooling, ReLU: ``(B, C, L) -> (B, K, L')``.
+
+    ReLU after the pooling gives the same values and gradients as before it, on fewer samples.
+
+    Parameters
+    ----------
+    conv
+        The convolution.
+    pool
+        How many samples each maximum is of, none shared; a rest at the end is dropped.
+    """
+
+    def __init__(self, conv: Convolution, pool: int = 2) -> None:
+        super().__init__()
+        self.conv = conv
+        # Keras' defaults: epsilon 1e-3, and 0.99 of the old mean kept.
+        self.norm = nn.BatchNorm2d(conv.out_channels, eps=1e-3, momentum=0.01)
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give the block's output for ``(B, C, L)``."""
+        x = as_image(x)
+        if not self.training:
+            return self._evaluate(x).squeeze(2)
+        x = self.norm(self.conv(x))  # (B, K, 1, L / stride)
+        return functional.relu(functional.max_pool2d(x, (1, self.pool))).squeeze(2)  # (B, K, L')
+
+    def _evaluate(self, x: Tensor) -> Tensor:
+        """Give the same with the normalisation folded into the kernel and no index of the maxima.
+
+        That is 1.5 times as fast where no gradient is wanted.
+        """
+        norm, bias = self.norm, self.conv.bias
+        mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+        scale = norm.weight * torch.rsqrt(variance + norm.eps)
+        shift = norm.bias + scale * (-mean if bias is None else bias - mean)
+        x = self.conv.convolve(x, self.conv.kernel() * scale[:, None, None], shift)
+        full = x.shape[-1] // self.pool * self.pool
+        phases = (x[..., start : full : self.pool] for start in range(self.pool))
+        return reduce(torch.maximum, phases).relu_()
+
+
+def initialise(network: nn.Module) -> None:
+    """Draw kernels as Keras does (Glorot uniform) and zero the biases, outside attention slots."""
+    for module in own_modules(network):
+        if isinstance(module, nn.Conv1d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def own_modules(network: nn.Module) -> list[nn.Module]:
+    """All modules of a network, itself first, without those inside attention slots."""
+    if isinstance(network, AttentionSlot):
+        return []
+    children = [module for child in network.children() for module in own_modules(child)]
+    return [network, *children]
+
+
+def kernels_of(network: nn.Module) -> list[nn.Parameter]:
+    """Give the kernels of the convolutions and dense layers outside attention slots."""
+    return [
+        parameter
+        for module in own_modules(network)
+        if isinstance(module, nn.Conv1d | nn.Linear)
+        for name, parameter in module.named_parameters(recurse=False)
+        if name == "weight"
+    ]

@@ -1,0 +1,170 @@
+"""What a network's specification asks for, every problem of it, and a trial of the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
+
+import torch
+from torch import nn
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.models import NETWORKS
+from faultdiag.models.front import Fronted, build_front
+from faultdiag.models.slot import Slot, parse
+
+
+class Network(Protocol):
+    """What the class of every network offers."""
+
+    reference: str
+
+    def __call__(
+        self, channels: int, classes: int, length: int, slots: Sequence[Slot] = (), **options: Any
+    ) -> nn.Module:
+        """Construct the network."""
+        ...
+
+    def positions(self, **options: Any) -> int:
+        """Give the number of places attention can take."""
+        ...
+
+    def minimum_length(self, **options: Any) -> int:
+        """Give the shortest window in samples."""
+        ...
+
+
+def network(name: str) -> Network:
+    """Give the class registered as `name`."""
+    return cast("Network", NETWORKS.get(name))
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Give the default of every option of a network."""
+    return {option.name: option.default for option in NETWORKS.options(name).values()}
+
+
+@dataclass(frozen=True)
+class Specification:
+    """The sound parts of a specification, and the problems of the others."""
+
+    name: str
+    channels: int
+    classes: int
+    length: int
+    slots: list[Slot]
+    options: dict[str, Any]
+    problems: list[str]
+    front: nn.Module | None = None
+
+    def build(self) -> nn.Module:
+        """Construct the network of the sound parts, behind its representation."""
+        alone = self.build_alone()
+        return alone if self.front is None else Fronted(self.front, alone)
+
+    def build_alone(self) -> nn.Module:
+        """Construct the network itself; it sees what the representation gives."""
+        return network(self.name)(
+            self.channels, self.classes, self.length, self.slots, **self.options
+        )
+
+    def try_out(self) -> list[str]:
+        """Build the sound parts, pass two windows through, and give the problems that shows."""
+        if self.name not in NETWORKS:
+            return []
+        options = defaults(self.name) | self.options
+        shortest = network(self.name).minimum_length(**options)
+        sound = replace(
+            self,
+            channels=max(self.channels, 1),
+            classes=max(self.classes, 2),
+            length=max(self.length, shortest),
+        )
+        problem = _failure(sound)
+        if not problem:
+            return []
+        alone = [
+            _failure(replace(sound, slots=[replace(slot, after=(position,))]))
+            for slot in sound.slots
+            for position in slot.after
+        ]
+        return [p for p in alone if p] or [problem]
+
+
+def _failure(sound: Specification) -> str:
+    """Text of the error that building `sound`, or passing two windows through it, raises."""
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        try:
+            sound.build_alone().eval()(torch.randn(2, sound.channels, sound.length))
+        except FaultdiagError as error:
+            return str(error)
+    return ""
+
+
+def examine(
+    name: str,
+    shape: tuple[int, int, int],
+    attention: Any,
+    options: Mapping[str, Any],
+    representation: tuple[Any, float | None] = (None, None),
+) -> Specification:
+    """Sort a specification into what is sound and what is not, without building the network.
+
+    Parameters
+    ----------
+    name
+        What the config names as the network.
+    shape
+        Channels, classes and length of the windows.
+    attention, options
+        The attention specification and the network's options.
+    representation
+        What stands in front, and the sampling rate in Hz that it is for.
+    """
+    try:
+        entry = network(name)
+    except FaultdiagError as error:
+        return Specification(name, *shape, slots=[], options={}, problems=[f"model.name: {error}"])
+    usable, problems = _check_options(name, options)
+    known = defaults(name) | usable
+    front, found = _front(representation, shape)
+    seen = shape
+    if front is not None:
+        seen = front.out_channels, shape[1], front.out_length
+    source = "window.length" if front is None else "the length that model.representation gives"
+    problems += found + _check_shape(name, seen, entry.minimum_length(**known), source)
+    slots, found = parse(attention, entry.positions(**known), name)
+    problems += found
+    return Specification(name, *seen, slots=slots, options=usable, problems=problems, front=front)
+
+
+def _front(
+    representation: tuple[Any, float | None], shape: tuple[int, int, int]
+) -> tuple[Any, list[str]]:
+    channels, _, length = shape
+    try:
+        return build_front(representation[0], channels, length, representation[1]), []
+    except FaultdiagError as error:
+        return None, [str(error)]
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    usable: dict[str, Any] = {}
+    problems = []
+    for key, value in options.items():
+        try:
+            usable |= NETWORKS.check_options(name, {key: value})
+        except FaultdiagError as error:
+            problems.append(f"model.{key}: {error}")
+    return usable, problems
+
+
+def _check_shape(name: str, shape: tuple[int, int, int], shortest: int, source: str) -> list[str]:
+    channels, classes, length = shape
+    problems = []
+    if channels < 1:
+        problems.append(f"channels is {channels}; {name} needs 1 or more")
+    if classes < 2:
+        problems.append(f"classes is {classes}; {name} needs 2 or more to tell apart")
+    if length < shortest:
+        problems.append(f"{source} is {length} samples; {name} needs {shortest} or more")
+    return problems

@@ -1,0 +1,125 @@
+"""TICNN: the baseline's deeper sibling, trained with a first kernel that is partly missing."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from faultdiag.models.layers import Convolution, ConvolutionBlock, initialise
+from faultdiag.models.options import Share, ShareRange
+from faultdiag.models.slot import Slot, Slots
+
+WIDTHS = (16, 32, 64, 64, 64, 64)
+
+
+class InterferedConvolution(Convolution):
+    """A convolution whose kernel loses a random share of its weights at each training step.
+
+    The share is drawn uniformly from `rates` for every forward pass. What remains is scaled by
+    ``1 / (1 - share)``, so that running statistics gathered in training fit the whole kernel.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, size: int, *, stride: int, rates: tuple[float, float]
+    ) -> None:
+        super().__init__(inputs, outputs, size, stride=stride)
+        self.rates = rates
+
+    def kernel(self) -> Tensor:
+        """Give the kernel, in training with a random share of it set to zero."""
+        low, high = self.rates
+        if not self.training or high == 0:
+            return self.weight
+        share = low + (high - low) * torch.rand((), device=self.weight.device)
+        kept = torch.rand(self.weight.shape, device=self.weight.device) >= share
+        return self.weight * kept / (1 - share).to(self.weight.dtype)
+
+
+class TICNN(nn.Module):
+    """A CNN with training interference: ``(batch, channels, length) -> (batch, classes)`` logits.
+
+    For one channel and 2048 samples:
+
+    ===== =========================================== ========== ==========
+    block layers                                      output     parameters
+    ===== =========================================== ========== ==========
+    1     convolution 16 @ 64, stride 8, norm, pool 2 16 x 128   1072
+    2     convolution 32 @ 3, norm, pool 2            32 x 64    1632
+    3     convolution 64 @ 3, norm, pool 2            64 x 32    6336
+    4     convolution 64 @ 3, norm, pool 2            64 x 16    12480
+    5     convolution 64 @ 3, norm, pool 2            64 x 8     12480
+    6     convolution 64 @ 3, unpadded, norm, pool 2  64 x 3     12480
+    ..    flatten, dense 100, ReLU                    100        19300
+    ..    dense 10                                    10         1010
+    ===== =========================================== ========== ==========
+
+    66,790 parameters. Every block ends in a ReLU. In training the first kernel loses a share of
+    its weights that is drawn anew, between 0.1 and 0.9, for every batch; in evaluation it is
+    whole. The authors pair this with batches of about 10 windows (``train.batch_size``) and
+    average several networks trained so; both are settings of the training, not of the network.
+    Padding, flattening and initialisation are those of the baseline network.
+
+    Parameters
+    ----------
+    channels, classes, length
+        Shape of a window and number of logits.
+    slots
+        Attention after any of the blocks 1 to 6.
+    kernel_dropout
+        Least and greatest share of the first kernel that a training step loses.
+    dropout
+        Share of the 100 hidden units dropped in training.
+
+    References
+    ----------
+    .. [1] W. Zhang, C. Li, G. Peng, Y. Chen, Z. Zhang, "A deep convolutional neural network with
+       new training methods for bearing fault diagnosis under noisy environment and different
+       working load", Mechanical Systems and Signal Processing 100, 2018,
+       doi:10.1016/j.ymssp.2017.06.022.
+    """
+
+    reference: ClassVar[str] = "Zhang et al. 2018, doi:10.1016/j.ymssp.2017.06.022"
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        length: int,
+        slots: Sequence[Slot] = (),
+        *,
+        kernel_dropout: ShareRange = (0.1, 0.9),
+        dropout: Share = 0.0,
+    ) -> None:
+        super().__init__()
+        first = InterferedConvolution(channels, WIDTHS[0], 64, stride=8, rates=kernel_dropout)
+        middle = [Convolution(WIDTHS[i - 1], WIDTHS[i], 3) for i in (1, 2, 3, 4)]
+        last = Convolution(WIDTHS[4], WIDTHS[5], 3, padding="valid")
+        self.blocks = nn.ModuleList(ConvolutionBlock(conv) for conv in (first, *middle, last))
+        self.attention = Slots(slots, WIDTHS)
+        positions = (-(-length // 8) // 32 - 2) // 2
+        self.hidden = nn.Linear(WIDTHS[-1] * positions, 100)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.classify = nn.Linear(100, classes)
+        initialise(self)
+
+    @staticmethod
+    def positions(**_: object) -> int:
+        """Give the number of blocks that attention can follow."""
+        return 6
+
+    @staticmethod
+    def minimum_length(**_: object) -> int:
+        """Give the shortest window in samples: the last pooling must have 2 positions left."""
+        return 1017
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
+        previous: list[Tensor] = []
+        for position, block in enumerate(self.blocks, start=1):
+            x = self.attention(position, block(x), previous)  # (B, C, L)
+            previous = self.attention.remember(previous, x)
+        x = x.transpose(1, 2).flatten(1)  # (B, L * C), channels innermost
+        logits: Tensor = self.classify(self.dropout(functional.relu(self.hidden(x))))
+        return logits

@@ -1,0 +1,150 @@
+"""Normalisation of windows, fitted on the training part only.
+
+Each normaliser is a function of windows ``(batch, channels, length)`` and of a fitted state of
+plain numbers. The arithmetic is that which numpy arrays and torch tensors share, so one formula
+serves preparing, training and prediction on any device.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.errors import unknown
+
+State = dict[str, list[Any]]
+
+# Added to a divisor. It is far below any vibration, so that no gain gets through; a dead window
+# becomes zeros instead of NaN.
+TINY = 1e-20
+
+
+def _fit_nothing(windows: Iterable[NDArray[np.float32]]) -> State:
+    del windows
+    return {}
+
+
+def _fit_channels(windows: Iterable[NDArray[np.float32]]) -> State:
+    """Mean and standard deviation of each channel over all training windows."""
+    mean, std = _moments(windows, axes=(0, 2))
+    return {"mean": mean[0].tolist(), "std": std[0].tolist()}
+
+
+def _fit_columns(windows: Iterable[NDArray[np.float32]]) -> State:
+    """Mean and standard deviation of each time index over all training windows."""
+    mean, std = _moments(windows, axes=(0,))
+    return {"mean": mean[0].tolist(), "std": std[0].tolist()}
+
+
+def _moments(
+    windows: Iterable[NDArray[np.float32]], axes: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation over `axes`; a deviation of 0 becomes 1, which changes nothing.
+
+    Sums are taken of the distance from the first value, so that a large offset costs no digits.
+    """
+    count, pivot, total, squares = 0, np.zeros(1), np.zeros(1), np.zeros(1)
+    for batch in windows:
+        x = batch.astype(np.float64)
+        if count == 0:
+            pivot = x[tuple(slice(1 if axis in axes else None) for axis in range(x.ndim))].copy()
+        count += math.prod(x.shape[axis] for axis in axes)
+        x -= pivot
+        total = total + x.sum(axis=axes, keepdims=True)
+        squares = squares + (x * x).sum(axis=axes, keepdims=True)
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    return pivot + mean, np.where(std < TINY, 1.0, std)
+
+
+def _identity(x: Any, state: Mapping[str, Any]) -> Any:
+    del state
+    return x
+
+
+def _centred(x: Any) -> Any:
+    """Windows less their mean: exact zeros where a window is constant.
+
+    The mean of equal samples is rounded, and a z-score would blow that rounding up to 1; the
+    distances from the first sample are exact zeros.
+    """
+    distance = x - x[..., :1]
+    distance -= distance.mean(axis=-1, keepdims=True)
+    return distance
+
+
+def _window_zscore(x: Any, state: Mapping[str, Any]) -> Any:
+    del state
+    centred = _centred(x)
+    return centred / ((centred * centred).mean(axis=-1, keepdims=True) ** 0.5 + TINY)
+
+
+def _window_range(x: Any, state: Mapping[str, Any]) -> Any:
+    del state
+    centred = _centred(x)
+    magnitude = abs(centred)
+    # amax is numpy's function and torch's method; both take the axis by position.
+    peak = (
+        magnitude.max(-1, keepdims=True) if isinstance(x, np.ndarray) else magnitude.amax(-1, True)
+    )
+    return centred / (peak + TINY)
+
+
+def _fitted_zscore(x: Any, state: Mapping[str, Any]) -> Any:
+    return (x - state["mean"]) / state["std"]
+
+
+Fit = Callable[[Iterable[NDArray[np.float32]]], State]
+Apply = Callable[[Any, Mapping[str, Any]], Any]
+
+NORMALIZERS: dict[str, tuple[Fit, Apply]] = {
+    "none": (_fit_nothing, _identity),
+    "window_zscore": (_fit_nothing, _window_zscore),
+    "window_range": (_fit_nothing, _window_range),
+    "channel_zscore": (_fit_channels, _fitted_zscore),
+    "column_zscore": (_fit_columns, _fitted_zscore),
+}
+
+
+def fit(name: str, windows: Iterable[NDArray[np.float32]]) -> State:
+    """Fit a normaliser on training windows and give its state as plain lists.
+
+    Parameters
+    ----------
+    name
+        ``none``; ``window_zscore`` (each window and channel to mean 0, standard deviation 1);
+        ``window_range`` (each window and channel to mean 0, largest magnitude 1);
+        ``channel_zscore`` (one mean and standard deviation a channel, from training);
+        ``column_zscore`` (one of each per time index, as the legacy WDCNN scripts do).
+    windows
+        Batches of training windows, ``(batch, channels, length)``.
+
+    Raises
+    ------
+    FaultdiagError
+        If no normaliser has this name.
+    """
+    if name not in NORMALIZERS:
+        raise unknown("normaliser", name, NORMALIZERS)
+    return NORMALIZERS[name][0](windows)
+
+
+def normalizer(name: str, state: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """Give the normaliser as a function of windows ``(batch, channels, length)``.
+
+    Parameters
+    ----------
+    state
+        What `fit` gave, each list turned into an array or tensor of the windows' kind.
+
+    Raises
+    ------
+    FaultdiagError
+        If no normaliser has this name.
+    """
+    if name not in NORMALIZERS:
+        raise unknown("normaliser", name, NORMALIZERS)
+    apply = NORMALIZERS[name][1]
+    return lambda windows: apply(windows, state)

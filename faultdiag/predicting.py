@@ -1,0 +1,201 @@
+"""`faultdiag predict`: files and folders in, one row each out."""
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from faultdiag.datasets import identify
+from faultdiag.errors import FaultdiagError
+from faultdiag.files import replacing
+from faultdiag.predict import Diagnoser, load
+from faultdiag.readers import SUFFIXES, list_variables, read_recording
+from faultdiag.recording import Recording
+from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Give the recordings that files and folders name; a folder is searched to its bottom.
+
+    Hidden files in folders are left out: macOS leaves a ``._97.mat`` beside 97.mat.
+
+    Raises
+    ------
+    FaultdiagError
+        If a path doesn't exist, or a folder has no file that a reader knows.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += _inside(path)
+        elif path.exists():
+            found.append(path)
+        else:
+            raise FaultdiagError(f"{path} does not exist; give recordings or folders of them")
+    return list(dict.fromkeys(found))
+
+
+def _inside(folder: Path) -> list[Path]:
+    recordings = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+    )
+    if not recordings:
+        raise FaultdiagError(
+            f"{folder} holds no recording; looked for files that end in: {', '.join(SUFFIXES)}"
+        )
+    return recordings
+
+
+def diagnose_files(
+    diagnoser: Diagnoser,
+    files: Iterable[Path],
+    *,
+    channel: str | None = None,
+    sampling_rate: float | None = None,
+    rpm: float | None = None,
+) -> Iterator[Row]:
+    """Diagnose files one by one; one that can't be diagnosed gives a row that says why.
+
+    Parameters
+    ----------
+    channel
+        Channel to read, or several with commas between; the model's own unless given.
+    sampling_rate
+        Hz, for files that don't state theirs and that no catalogue knows. Where nothing says
+        the rate, the model's own is taken and the row says ``assumed``.
+    rpm
+        Shaft speed, likewise; only models that see shaft orders need it.
+    """
+    for path in files:
+        try:
+            yield _diagnose_file(diagnoser, path, channel, sampling_rate, rpm)
+        except FaultdiagError as error:
+            yield Row(str(path), "error", error=" ".join(str(error).split()))
+
+
+def _diagnose_file(
+    diagnoser: Diagnoser,
+    path: Path,
+    channel: str | None,
+    sampling_rate: float | None,
+    rpm: float | None,
+) -> Row:
+    recording = _read(diagnoser, path, channel)
+    known = recording.sampling_rate is not None and recording.rpm is not None
+    facts = {} if known else identify(path) or {}
+    rate, source = _rate(recording, facts, sampling_rate, diagnoser.sampling_rate)
+    speed = recording.rpm or facts.get("rpm") or rpm
+    diagnosis = diagnoser.diagnose(replace(recording, sampling_rate=rate, rpm=speed))
+    return Row(
+        path=str(path),
+        status="ok",
+        label=diagnosis.label,
+        confidence=diagnosis.confidence,
+        agreement=diagnosis.agreement,
+        windows=diagnosis.windows,
+        sampling_rate=rate,
+        sampling_rate_source=source,
+        channel=",".join(recording.channels),
+        probabilities=diagnosis.probabilities,
+    )
+
+
+def _read(diagnoser: Diagnoser, path: Path, channel: str | None) -> Recording:
+    """Read the channel asked for, else the model's own where the file has them, else all."""
+    if channel is not None:
+        names = [name.strip() for name in channel.split(",")]
+        return diagnoser.choose(read_recording(path, channel=names))
+    present = {
+        name for variable in list_variables(path) for name in (variable.channel or "").split(", ")
+    }
+    wanted = diagnoser.channels if set(diagnoser.channels) <= present else None
+    return diagnoser.choose(read_recording(path, channel=wanted))
+
+
+def _rate(
+    recording: Recording, facts: Mapping[str, Any], given: float | None, model_rate: float
+) -> tuple[float, str]:
+    if recording.sampling_rate is not None:
+        return recording.sampling_rate, "file"
+    if facts.get("sampling_rate"):
+        return float(facts["sampling_rate"]), "catalogue"
+    return (given, "argument") if given is not None else (model_rate, "assumed")
+
+
+def predict_paths(
+    run: Path,
+    paths: Sequence[Path],
+    *,
+    out: Path | None,
+    as_json: bool,
+    channel: str | None,
+    sampling_rate: float | None,
+    rpm: float | None,
+    device: str,
+) -> tuple[int, int]:
+    """Diagnose recordings and folders of them, and write the rows as they come.
+
+    Parameters
+    ----------
+    run
+        Run folder or checkpoint.
+    out
+        File for the rows, written whole or not at all; stdout without it, as a table where
+        that is a terminal.
+
+    Returns
+    -------
+    How many recordings there were, and how many of them gave no diagnosis.
+
+    Raises
+    ------
+    FaultdiagError
+        If a path, the model or the device is not there, the rate is none, or `out` can't be
+        written.
+    """
+    _require_positive("--sampling-rate", sampling_rate, "Hz")
+    _require_positive("--rpm", rpm, "revolutions per minute")
+    files = find_files(paths)
+    if out is not None and out.resolve() in {path.resolve() for path in files}:
+        raise FaultdiagError(f"--out {out} is one of the recordings; give another file")
+    diagnoser = load(run, device=device)
+    rows = diagnose_files(diagnoser, files, channel=channel, sampling_rate=sampling_rate, rpm=rpm)
+    failed = 0
+    with ExitStack() as stack:
+        stream = _open(out, stack)
+        writer = _writer(stream, diagnoser.classes, files, as_json=as_json)
+        # Where the rows themselves appear on a terminal, a bar would get between them.
+        hidden = True if stream.isatty() else None
+        for row in tqdm(rows, "diagnosing", len(files), unit="recording", disable=hidden):
+            writer.write(row)
+            failed += row.status != "ok"
+    return len(files), failed
+
+
+def _require_positive(option: str, value: float | None, unit: str) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise FaultdiagError(f"{option} is {value:g}; give a positive number of {unit}")
+
+
+def _open(out: Path | None, stack: ExitStack) -> TextIO:
+    if out is None:
+        return sys.stdout
+    temporary = stack.enter_context(replacing(out))
+    return stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+
+
+def _writer(
+    stream: TextIO, classes: Sequence[str], files: Sequence[Path], *, as_json: bool
+) -> RowWriter:
+    if as_json:
+        return JsonWriter(stream, classes)
+    if stream.isatty():
+        return TableWriter(stream, classes, [str(path) for path in files])
+    return CsvWriter(stream, classes)

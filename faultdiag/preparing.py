@@ -1,0 +1,258 @@
+"""From a config to a prepared folder: the preprocessing stage."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from faultdiag import normalize
+from faultdiag.config import Config
+from faultdiag.datasets import DATASETS, Entry, Selection, load_entry, sha256
+from faultdiag.dsp import resample
+from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.prepared import (
+    FORMAT,
+    Prepared,
+    PreparedRecording,
+    SignalLayout,
+    Writer,
+    gather,
+    new_folder,
+    open_signals,
+    write_document,
+)
+from faultdiag.recording import Recording
+from faultdiag.splits import PARTS, SEEDED, STRATEGIES, Split, SplitItem
+from faultdiag.window_index import WindowIndex, open_windows, write_windows
+
+
+def prepare(config: Config) -> Prepared:
+    """Prepare the recordings of a config, or open what was prepared from the same before.
+
+    The folder is ``<data.prepared>/<hash>``; the hash covers the bytes of every recording and
+    every setting that changes the result.
+
+    Raises
+    ------
+    FaultdiagError
+        If recordings are missing, broken, too short or of an unknown rate, or the folder can't
+        be written.
+    """
+    selection = select_recordings(config)
+    entries = selection.entries
+    labels = label_entries(entries, config.data.label)
+    hashes = [sha256(entry.path) for entry in entries]
+    identity = _identity(config, selection, labels, hashes)
+    folder = config.data.prepared / identity[:16]
+    if not (folder / "prepared.json").is_file():
+        with new_folder(folder) as temporary:
+            recordings = _write_signals(temporary, config, entries, labels, hashes)
+            _write_rest(temporary, config, recordings, identity, selection.missing)
+    prepared = Prepared(folder)
+    prepared.relocate([entry.path for entry in entries])
+    return prepared
+
+
+def select_recordings(config: Config) -> Selection:
+    """Give the recordings that a config asks for and that are in its folder.
+
+    Raises
+    ------
+    FaultdiagError
+        If none is there, or a condition of ``data.select`` makes no sense.
+    """
+    return DATASETS.build(config.data.dataset, config.data.root).entries(config.data.select)
+
+
+def label_entries(entries: Sequence[Entry], pattern: str) -> list[str]:
+    """Give the class of each recording: the pattern with its facts filled in.
+
+    Raises
+    ------
+    FaultdiagError
+        If the pattern names a fact that a recording doesn't have, or gives one class only.
+    """
+    labels = [_label(entry, pattern) for entry in entries]
+    if len(set(labels)) < 2:
+        raise FaultdiagError(
+            f"data.label {pattern!r} gives all {len(entries)} recordings the one class "
+            f"'{labels[0]}'; two or more are needed: widen data.select or change data.label"
+        )
+    return labels
+
+
+def _label(entry: Entry, pattern: str) -> str:
+    facts = {key: "" if value is None else value for key, value in entry.facts.items()}
+    try:
+        label = pattern.format_map(facts)
+    except KeyError as error:
+        name = str(error.args[0])
+        raise FaultdiagError(
+            f"data.label {pattern!r} names the fact '{name}'{did_you_mean(name, facts)}; "
+            f"{entry.path} has: {', '.join(facts)}"
+        ) from error
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        raise FaultdiagError(
+            f"data.label is {pattern!r} ({error}); write facts in braces, as in '{{code}}{{size}}'"
+        ) from error
+    if not label:
+        raise FaultdiagError(f"data.label {pattern!r} gives {entry.path} an empty class")
+    return label
+
+
+def _identity(
+    config: Config, selection: Selection, labels: Sequence[str], hashes: Sequence[str]
+) -> str:
+    settings = {
+        "format": FORMAT,
+        "channels": config.data.channels,
+        "sampling_rate": config.data.sampling_rate,
+        "window": asdict(config.window.plan()),
+        "split": config.split.model_dump(mode="json"),
+        "seed": _seed(config),
+        "normalize": config.normalize,
+        "recordings": [
+            [entry.name, label, digest, entry.sampling_rate, entry.rpm, dict(entry.facts)]
+            for entry, label, digest in zip(selection.entries, labels, hashes, strict=True)
+        ],
+        "missing": selection.missing,
+    }
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write_signals(
+    folder: Path,
+    config: Config,
+    entries: Sequence[Entry],
+    labels: Sequence[str],
+    hashes: Sequence[str],
+) -> list[PreparedRecording]:
+    rows = list(zip(entries, labels, hashes, strict=True))
+    recordings: list[PreparedRecording] = []
+    with (folder / "signals.npy").open("wb") as file:
+        writer = Writer(file)
+        for entry, label, digest in tqdm(rows, "preparing", unit="recording", disable=None):
+            recording = load_entry(entry, config.data.channels)
+            fitted = _at_rate(recording, config.data.sampling_rate)
+            recordings.append(
+                PreparedRecording(
+                    name=entry.name,
+                    source=str(entry.path),
+                    sha256=digest,
+                    label=label,
+                    samples=fitted.samples,
+                    offset=writer.append(fitted),
+                    rpm=fitted.rpm,
+                    recorded_at=recording.sampling_rate or config.data.sampling_rate,
+                    facts=dict(fitted.facts),
+                )
+            )
+        writer.finish()
+    return recordings
+
+
+def _at_rate(recording: Recording, rate: float) -> Recording:
+    if recording.sampling_rate is None or recording.sampling_rate == rate:
+        return recording
+    signal = resample(recording.signal, recording.sampling_rate, rate)
+    return replace(recording, signal=signal, sampling_rate=rate)
+
+
+def _write_rest(
+    folder: Path,
+    config: Config,
+    recordings: Sequence[PreparedRecording],
+    identity: str,
+    missing: Sequence[str],
+) -> None:
+    classes = sorted({recording.label for recording in recordings})
+    labels = [classes.index(recording.label) for recording in recordings]
+    plan = config.window.plan()
+    split = _split(config, recordings)
+    write_windows(folder / "windows.npz", split, plan, labels)
+    windows = open_windows(folder / "windows.npz")
+    _require_every_class(windows, classes, labels, test_may_lack=split.test_may_lack)
+    batches = _training_windows(folder, windows.of("train"), recordings, config)
+    description = {
+        "identity": identity,
+        "classes": classes,
+        "channels": list(config.data.channels),
+        "sampling_rate": config.data.sampling_rate,
+        "window": asdict(plan),
+        "split": {**config.split.model_dump(mode="json"), "seed": _seed(config)},
+        "normalize": {"name": config.normalize, "state": normalize.fit(config.normalize, batches)},
+        "missing": list(missing),
+        "notes": _notes(recordings, missing, config.data.sampling_rate) + list(split.notes),
+    }
+    write_document(folder, recordings, split, description)
+
+
+def _seed(config: Config) -> int | None:
+    return config.seed if config.split.strategy in SEEDED else None
+
+
+def _notes(
+    recordings: Sequence[PreparedRecording], missing: Sequence[str], rate: float
+) -> list[str]:
+    notes = []
+    if missing:
+        notes.append(
+            f"{len(missing)} of the {len(missing) + len(recordings)} recordings selected are not "
+            f"in the folder: {_some(missing)}"
+        )
+    for recorded_at in sorted({r.recorded_at for r in recordings} - {rate}):
+        names = [r.name for r in recordings if r.recorded_at == recorded_at]
+        empty = f", so empty above {recorded_at / 2:g} Hz" if recorded_at < rate else ""
+        notes.append(f"resampled from {recorded_at:g} Hz to {rate:g} Hz{empty}: {_some(names)}")
+    return notes
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _split(config: Config, recordings: Sequence[PreparedRecording]) -> Split:
+    items = [SplitItem(r.name, r.samples, r.label, r.facts) for r in recordings]
+    strategy = config.split.strategy
+    return STRATEGIES.build(
+        strategy, items, config.window.plan(), config.seed, **config.split.options
+    )
+
+
+def _require_every_class(
+    windows: WindowIndex, classes: Sequence[str], labels: Sequence[int], *, test_may_lack: bool
+) -> None:
+    needed = PARTS[:2] if test_may_lack else PARTS
+    present = {
+        (part, labels[recording]) for part in PARTS for recording in windows.of(part).by_recording()
+    }
+    lacking = [
+        f"{part} has no window of {name}"
+        for part in needed
+        for label, name in enumerate(classes)
+        if (part, label) not in present
+    ]
+    if lacking:
+        raise FaultdiagError(
+            f"every class needs a window in every part, but {'; '.join(lacking)}; use longer "
+            "recordings, a shorter window.length or stride, or other split.fractions"
+        )
+
+
+def _training_windows(
+    folder: Path, windows: WindowIndex, recordings: Sequence[PreparedRecording], config: Config
+) -> Iterator[NDArray[np.float32]]:
+    """Batches of training windows to fit a normaliser on, evenly thinned to at most 100,000."""
+    signals = open_signals(folder)
+    layout = SignalLayout(recordings, len(config.data.channels))
+    step = -(-len(windows) // 100_000)
+    for first in range(0, len(windows), 1024 * step):
+        batch = windows.take(slice(first, first + 1024 * step, step))
+        yield gather(signals, layout.positions(batch), config.window.length)

@@ -1,0 +1,104 @@
+"""The spectrum of the squared envelope, on an axis in Hz."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from faultdiag.representations.arithmetic import (
+    Scaling,
+    amplitudes,
+    centred,
+    in_full_precision,
+    taper_of,
+)
+from faultdiag.representations.checks import check_shape, check_windows, count_lines
+from faultdiag.representations.envelope import BandEnvelope, band_lines
+from faultdiag.representations.options import Band, Count, Positive, Scale, Standardise, Taper
+
+
+class EnvelopeSpectrum(nn.Module):
+    """Amplitude spectrum of the squared envelope: how often something strikes, per band.
+
+    The window's mean is removed, the Hilbert envelope taken in each band by the Fourier
+    transform and squared, its mean removed and its amplitude spectrum taken as in
+    `AmplitudeSpectrum`; then scaled and standardised, see `Scaling`. The length becomes
+    frequency, from 0 in steps of ``rate / length``; channel ``c * bands + b`` is band ``b`` of
+    channel ``c``.
+
+    Parameters
+    ----------
+    channels, length, sampling_rate
+        Of the windows; the rate in Hz.
+    band
+        Lower and upper Hz of what is demodulated. None is everything.
+    bands
+        Into how many equal parts the band is divided, each demodulated by itself.
+    max_frequency
+        Hz of the last line at most. None is the width of a part: the squared envelope has
+        nothing beyond.
+    taper
+        Weights of the squared envelope: a periodic ``hann`` window, or ``none``.
+    scale, standardise
+        See `Scaling`.
+
+    Attributes
+    ----------
+    frequencies : Tensor
+        Hz of each position, ``(out_length,)``.
+
+    Raises
+    ------
+    FaultdiagError
+        If a band exceeds half the sampling rate or has fewer than 3 spectral lines, or
+        `max_frequency` lies above the width of a part or below the first line.
+
+    References
+    ----------
+    .. [1] R. B. Randall and J. Antoni, "Rolling element bearing diagnostics - a tutorial",
+       Mech. Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017
+    """
+
+    needs_speed: ClassVar[bool] = False
+    reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
+    frequencies: Tensor
+    taper: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        sampling_rate: float,
+        *,
+        band: Band | None = None,
+        bands: Count = 1,
+        max_frequency: Positive | None = None,
+        taper: Taper = "hann",
+        scale: Scale = "linear",
+        standardise: Standardise = "window",
+    ) -> None:
+        super().__init__()
+        name = "envelope_spectrum"
+        check_shape(name, channels, length, sampling_rate, shortest=4)
+        spacing = sampling_rate / length
+        self.channels, self.length = channels, length
+        self.envelope = BandEnvelope(band_lines(name, length, sampling_rate, band, bands), length)
+        last = self.envelope.lines - 1
+        self.out_channels = channels * bands
+        self.out_length = count_lines(
+            name, max_frequency, spacing=spacing, last=last, limit=last * spacing
+        )
+        self.scaling = Scaling(scale, standardise)
+        lines = torch.arange(self.out_length, dtype=torch.float64)
+        self.register_buffer("frequencies", lines * spacing, persistent=False)
+        self.register_buffer("taper", taper_of(taper, self.envelope.grid), persistent=False)
+
+    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
+        """Give ``(batch, out_channels, out_length)`` of ``(batch, channels, length)``."""
+        del shaft_rate
+        check_windows("envelope_spectrum", windows, self.channels, self.length)
+        return in_full_precision(self._compute, windows)
+
+    def _compute(self, x: Tensor) -> Tensor:
+        a = amplitudes(centred(self.envelope(x)), self.taper.to(x.dtype))
+        return self.scaling(a[..., : self.out_length])

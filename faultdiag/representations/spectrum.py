@@ -1,0 +1,94 @@
+"""The amplitude spectrum of a window."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from faultdiag.representations.arithmetic import (
+    Scaling,
+    amplitudes,
+    centred,
+    in_full_precision,
+    taper_of,
+)
+from faultdiag.representations.checks import check_shape, check_windows, count_lines
+from faultdiag.representations.options import Positive, Scale, Standardise, Taper
+
+
+class AmplitudeSpectrum(nn.Module):
+    """Amplitude spectrum: the length becomes frequency, from 0 in steps of ``rate / length``.
+
+    ``a[k] = 2 / sum(w) |sum_n w[n] (x[n] - mean) exp(-2 pi i k n / L)|``, so that a sine of
+    amplitude A on a line shows as A; then scaled and standardised, see `Scaling`.
+
+    Parameters
+    ----------
+    channels, length, sampling_rate
+        Of the windows; the rate in Hz. A window needs 4 samples.
+    max_frequency
+        Hz of the last line at most. None is half the sampling rate.
+    taper
+        The weights ``w``: a periodic ``hann`` window, or ``none``.
+    scale, standardise
+        See `Scaling`.
+
+    Attributes
+    ----------
+    frequencies : Tensor
+        Hz of each position, ``(out_length,)``.
+
+    Raises
+    ------
+    FaultdiagError
+        If the windows are too short, or `max_frequency` lies above half the sampling rate or
+        below the first line.
+
+    References
+    ----------
+    .. [1] F. J. Harris, "On the use of windows for harmonic analysis with the discrete Fourier
+       transform", Proc. IEEE 66 (1978) 51-83, doi:10.1109/PROC.1978.10837
+    """
+
+    needs_speed: ClassVar[bool] = False
+    reference: ClassVar[str] = "Harris 1978, doi:10.1109/PROC.1978.10837"
+    frequencies: Tensor
+    taper: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        sampling_rate: float,
+        *,
+        max_frequency: Positive | None = None,
+        taper: Taper = "hann",
+        scale: Scale = "log",
+        standardise: Standardise = "window",
+    ) -> None:
+        super().__init__()
+        check_shape("spectrum", channels, length, sampling_rate, shortest=4)
+        spacing = sampling_rate / length
+        self.channels, self.length = channels, length
+        self.out_channels = channels
+        self.out_length = count_lines(
+            "spectrum",
+            max_frequency,
+            spacing=spacing,
+            last=length // 2,
+            limit=sampling_rate / 2,
+        )
+        self.scaling = Scaling(scale, standardise)
+        lines = torch.arange(self.out_length, dtype=torch.float64)
+        self.register_buffer("frequencies", lines * spacing, persistent=False)
+        self.register_buffer("taper", taper_of(taper, length), persistent=False)
+
+    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
+        """Give ``(batch, channels, out_length)`` of windows ``(batch, channels, length)``."""
+        del shaft_rate
+        check_windows("spectrum", windows, self.channels, self.length)
+        return in_full_precision(self._compute, windows)
+
+    def _compute(self, x: Tensor) -> Tensor:
+        a = amplitudes(centred(x), self.taper.to(x.dtype))[..., : self.out_length]
+        return self.scaling(a)

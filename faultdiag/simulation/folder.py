@@ -1,0 +1,170 @@
+"""A folder of simulated recordings in the file layout of Case Western Reserve University."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from faultdiag.errors import FaultdiagError, unknown
+from faultdiag.files import replacing, write_json
+from faultdiag.simulation.rig import LOADS, SIZES, Case, cases
+from faultdiag.simulation.run import Simulated, simulate_recording
+
+MARK = "simulated.json"
+NOTE = (
+    "Simulated by faultdiag, not measured: the physics of a faulty bearing in the file layout of "
+    "the Case Western Reserve University Bearing Data Center. Not recordings of that rig, and no "
+    "evidence of how well a model does on a real machine."
+)
+# savemat puts the date of writing here, which would make equal recordings unequal files.
+HEADER = b"MATLAB 5.0 MAT-file, simulated by faultdiag".ljust(116)
+RANGES = {
+    "seconds": (0.1, 300.0),
+    "seed": (0, 2**32 - 1),
+    "severity": (0.01, 100.0),
+    "noise": (0.0, 100.0),
+}
+
+
+def simulate_folder(
+    out: Path,
+    *,
+    seconds: float = 10.0,
+    seed: int = 0,
+    loads: Sequence[int] = (0,),
+    sizes: Sequence[str] = SIZES,
+    severity: float = 1.0,
+    noise: float = 1.0,
+    overwrite: bool = False,
+    progress: Callable[[Sequence[Case]], Iterable[Case]] = iter,
+) -> list[Path]:
+    """Write simulated recordings and `simulated.json`, and give the recordings' paths.
+
+    A recording depends on the seed, its number and the settings, not on which others are
+    written: equal arguments give equal bytes.
+
+    Parameters
+    ----------
+    out
+        A folder that is empty or doesn't exist yet.
+    seconds
+        Length of each recording, 0.1 to 300.
+    seed
+        0 to 2**32 - 1. Another seed is another machine with other bearings.
+    loads
+        Motor loads in hp, from 0 to 3.
+    sizes
+        Diameters of the spalls in thousandths of an inch: ``"007"``, ``"014"``, ``"021"``.
+    severity
+        Factor on the strength of the impacts, 0.01 to 100.
+    noise
+        Factor on the broadband noise, 0 to 100.
+    overwrite
+        Replace the recordings of an earlier simulation in `out`.
+    progress
+        Wraps the list of what is written, such as ``tqdm``.
+
+    Raises
+    ------
+    FaultdiagError
+        If a setting is out of range, the folder holds anything else, or it can't be written.
+    """
+    numbers = {"seconds": seconds, "seed": seed, "severity": severity, "noise": noise}
+    _check_choices(loads, sizes)
+    _check_numbers(numbers)
+    chosen = cases(sorted(set(loads)), sorted(set(sizes)))
+    names = [f"{case.number}.mat" for case in chosen]
+    _make_room(out, names, overwrite=overwrite)
+    settings = numbers | {"loads": sorted(set(loads)), "sizes": sorted(set(sizes))}
+    # The mark comes first: whatever stops the rest, the files are known to be simulated.
+    mark = {"format": 1, "note": NOTE, "settings": settings, "recordings": names}
+    write_json(out / MARK, mark)
+    for case in progress(chosen):
+        recording = simulate_recording(
+            case, seconds=seconds, seed=seed, severity=severity, noise=noise
+        )
+        write_mat(out / f"{case.number}.mat", recording)
+    return [out / name for name in names]
+
+
+def write_mat(path: Path, recording: Simulated) -> None:
+    """Write a recording as a MATLAB 5 file: equal recordings give equal bytes."""
+    from scipy.io import savemat
+
+    prefix = f"X{recording.case.number:03d}"
+    variables = {f"{prefix}_{name}_time": x[:, None] for name, x in recording.channels.items()}
+    variables[f"{prefix}RPM"] = np.array([[round(recording.rpm)]], np.uint16)
+    with replacing(path) as temporary:
+        savemat(str(temporary), variables)
+        with temporary.open("r+b") as file:
+            file.write(HEADER)
+
+
+def simulated_files(folder: Path) -> list[str] | None:
+    """Give the names of a folder's simulated recordings, or None where it has no mark.
+
+    Raises
+    ------
+    FaultdiagError
+        If the mark can't be read.
+    """
+    path = folder / MARK
+    try:
+        mark = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise FaultdiagError(
+            f"{path} can't be read: {error}; simulate again into an empty folder"
+        ) from error
+    names = mark.get("recordings") if isinstance(mark, dict) else None
+    # Files of these names are removed when simulating again: nothing outside the folder may be.
+    if not isinstance(names, list) or not all(re.fullmatch(r"\d+\.mat", str(n)) for n in names):
+        raise FaultdiagError(
+            f"{path} has no list 'recordings' of names such as 97.mat; "
+            "simulate again into an empty folder"
+        )
+    return [str(name) for name in names]
+
+
+def _check_choices(loads: Sequence[int], sizes: Sequence[str]) -> None:
+    for kind, chosen, known in (("load in hp", loads, LOADS), ("spall size", sizes, SIZES)):
+        names = [str(k) for k in known]
+        for value in chosen:
+            if value not in known:
+                raise unknown(kind, str(value), names)
+        if not chosen:
+            raise FaultdiagError(f"no {kind} is given; choose from {', '.join(names)}")
+
+
+def _check_numbers(numbers: Mapping[str, float]) -> None:
+    for name, value in numbers.items():
+        low, high = RANGES[name]
+        if not low <= value <= high:
+            raise FaultdiagError(f"{name} is {value:g}; give {low:.12g} to {high:.12g}")
+
+
+def _make_room(out: Path, names: Sequence[str], *, overwrite: bool) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        found = sorted(path.name for path in out.iterdir())
+    except OSError as error:
+        raise FaultdiagError(
+            f"cannot simulate into {out}: {error.strerror}; choose another folder"
+        ) from error
+    ours = simulated_files(out)
+    foreign = sorted(set(found) & set(names) - set(ours or []))
+    if (found and ours is None) or foreign:
+        raise FaultdiagError(
+            f"{out} holds {foreign[0] if foreign else found[0]}, which was not simulated there and "
+            "won't be touched; choose an empty folder"
+        )
+    if found and not overwrite:
+        raise FaultdiagError(
+            f"{out} holds an earlier simulation of {len(ours or [])} recordings; "
+            "replace it with --overwrite or choose an empty folder"
+        )
+    for name in ours or []:
+        (out / name).unlink(missing_ok=True)

@@ -1,0 +1,185 @@
+"""The run folder: which one may be written to, what stands in it, what can be resumed."""
+
+import json
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from faultdiag.checkpoint import Checkpoint, load, package_versions
+from faultdiag.config import Config
+from faultdiag.errors import FaultdiagError
+from faultdiag.evaluation import read_split, same_recordings
+from faultdiag.files import write_json, write_text
+from faultdiag.prepared import Prepared
+
+ARTEFACTS = (
+    "config.yaml",
+    "environment.json",
+    "split.json",
+    "history.jsonl",
+    "best.pt",
+    "last.pt",
+    "metrics.json",
+    "curves.png",
+    "confusion.png",
+)
+
+# Settings that may differ when a run is resumed: where the same data lies, and how far to go.
+_FREE = {"data.root", "data.prepared", "train.epochs"}
+
+
+def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
+    """Refuse a run folder that may not be written to; nothing is changed.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is a file, a folder of something else, or a run that is neither to be resumed nor
+        to be replaced.
+    """
+    if overwrite and resume:
+        raise FaultdiagError(
+            "--resume goes on with a run and --overwrite replaces it; give one of the two"
+        )
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FaultdiagError(f"--run {folder} is a file; give a folder")
+    present = sorted(path.name for path in folder.iterdir())
+    if present and not _is_run(folder):
+        more = ", …" if len(present) > 3 else ""
+        raise FaultdiagError(
+            f"--run {folder} is a folder of something else ({', '.join(present[:3])}{more}); "
+            "give a new folder"
+        )
+    if present and not (overwrite or resume):
+        raise FaultdiagError(
+            f"the run folder {folder} exists; go on with it by --resume, replace it by "
+            "--overwrite, or give another with --run"
+        )
+    if resume:
+        _require_whole(folder, present)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a training has begun in this folder; environment.json is what it writes first."""
+    try:
+        document = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and "faultdiag" in document.get("versions", ())
+
+
+def _require_whole(folder: Path, present: Sequence[str]) -> None:
+    """Refuse to resume a run of which files were taken away."""
+    for needed, by in (("last.pt", "metrics.json"), ("best.pt", "last.pt")):
+        if by in present and needed not in present:
+            raise FaultdiagError(
+                f"{folder} can't be resumed: it has a {by} but no {needed}; start anew with "
+                "--overwrite, or give another with --run"
+            )
+
+
+def begin(folder: Path, config: Config, prepared: Prepared, device: torch.device) -> None:
+    """Write what a training starts from, into a folder that `require_free` let pass.
+
+    Raises
+    ------
+    FaultdiagError
+        If it can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FaultdiagError(
+            f"cannot make --run {folder}: {error.strerror}; give another folder"
+        ) from error
+    write_json(folder / "environment.json", environment(device))
+    write_text(folder / "config.yaml", config.to_yaml())
+    document = prepared.document
+    split = {
+        **document["split"],
+        "recordings": [asdict(recording) for recording in prepared.recordings],
+        "window": document["window"],
+    }
+    write_json(folder / "split.json", split)
+
+
+def clear(folder: Path) -> None:
+    """Remove an earlier run's files and no others; what marks it as a run goes last."""
+    for name in ARTEFACTS:
+        if name != "environment.json":
+            (folder / name).unlink(missing_ok=True)
+
+
+def last_state(folder: Path, config: Config, prepared: Prepared) -> Checkpoint | None:
+    """Give where a run was interrupted, or None where nothing was trained yet.
+
+    Raises
+    ------
+    FaultdiagError
+        If it was trained with another config or on other data; what differs is named.
+    """
+    path = folder / "last.pt"
+    if not path.is_file():
+        return None
+    last = load(path)
+    if last.training is None:
+        raise FaultdiagError(
+            f"{path} holds no state of a training (a copy of best.pt?); start anew with --overwrite"
+        )
+    differing = _differences(last.config, config.model_dump(mode="json"))
+    if differing:
+        raise FaultdiagError(
+            f"{path} was trained with another config: {'; '.join(differing)}; give "
+            f"{folder / 'config.yaml'}, or start anew with --overwrite"
+        )
+    if last.epoch > config.train.epochs:
+        raise FaultdiagError(
+            f"{path} has {last.epoch} epochs behind it and train.epochs is {config.train.epochs}; "
+            "give as many or more, or start anew with --overwrite"
+        )
+    same_recordings(read_split(folder), prepared, "or start anew with --overwrite")
+    return last
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    before, now = _flat(there), _flat(here)
+    return [
+        f"{path} is {now.get(path)}, there {before.get(path)}"
+        for path in sorted((before.keys() | now.keys()) - _FREE)
+        if before.get(path) != now.get(path)
+    ]
+
+
+def _flat(tree: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= (
+            _flat(value, f"{place}{key}.") if isinstance(value, dict) else {place + key: value}
+        )
+    return leaves
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Give what a result can depend on beside config and data: versions, device, threads."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "versions": package_versions(),
+        "platform": platform.platform(),
+        "device": str(device),
+        "device_name": name or platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def train_command(config: Path, settings: Sequence[str], run: Path, *flags: str) -> str:
+    """Give the command line that trains this config in this run folder."""
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    command = ["faultdiag", "train", "--config", str(config), *overrides, "--run", str(run)]
+    return shlex.join([*command, *flags])

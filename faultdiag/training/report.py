@@ -1,0 +1,126 @@
+"""What is said of a run: the table after training, and `faultdiag eval`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from faultdiag import checkpoint, inference
+from faultdiag.checking import split_lines
+from faultdiag.config import Config, parse_config
+from faultdiag.errors import unknown
+from faultdiag.evaluation import (
+    describe_split,
+    evaluate_part,
+    read_split,
+    require_fit,
+    same_recordings,
+)
+from faultdiag.metrics import format_table, parts_table
+from faultdiag.prepared import Prepared
+from faultdiag.preparing import prepare
+from faultdiag.splits import PARTS
+from faultdiag.training.run import Run
+
+
+def summary(run: Run) -> str:
+    """Give the table of a finished training and where its files lie."""
+    metrics = run.metrics
+    split = metrics["split"]
+    parts = {part: metrics[part] for part in ("valid", "test")}
+    test = metrics["test"]
+    return "\n".join(
+        [
+            parts_table(parts, split["disjoint_windows"]),
+            *split_lines(split),
+            f"by recording: {test['recording_accuracy']:.1%} of {test['recordings']} right",
+            f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy",
+            f"run folder: {run.folder}",
+        ]
+    )
+
+
+def evaluate_run(
+    run: Path,
+    part: str,
+    *,
+    config: Config | None = None,
+    snr: Sequence[float] = (),
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Evaluate a trained run on one part of its own split, or of the data of another config.
+
+    Parameters
+    ----------
+    run
+        Run folder or checkpoint.
+    snr
+        Signal-to-noise ratios in dB; each adds an entry to ``noise``.
+
+    Returns
+    -------
+    As ``metrics.json``: the part's metrics under its name, and ``split``.
+
+    Raises
+    ------
+    FaultdiagError
+        If the part doesn't exist, a ratio is out of range, or the data has changed since
+        training or doesn't fit the model.
+    """
+    if part not in PARTS:
+        raise unknown("part", part, PARTS)
+    for level in snr:
+        inference.require_snr(level)
+    target = inference.select_device(device)
+    source = checkpoint.load(run)
+    prepared = _data(run, source, config)
+    require_fit(source, prepared)
+    network = source.build(target)
+    options: dict[str, Any] = {
+        "healthy": source.healthy,
+        "device": target,
+        "precision": source.precision,
+        "classes": source.classes,
+    }
+    result: dict[str, Any] = {part: evaluate_part(network, prepared, part, **options)}
+    result["split"] = describe_split(prepared)
+    if snr:
+        result["noise"] = [
+            {"snr": level, **evaluate_part(network, prepared, part, snr=level, **options)}
+            for level in snr
+        ]
+    return result
+
+
+def _data(run: Path, source: checkpoint.Checkpoint, config: Config | None) -> Prepared:
+    if config is not None:
+        return prepare(config)
+    prepared = prepare(parse_config(source.config, f"the config in {run}"))
+    folder = run if run.is_dir() else run.parent
+    if (folder / "split.json").is_file():
+        same_recordings(read_split(folder), prepared)
+    return prepared
+
+
+def evaluation_text(result: Mapping[str, Any]) -> str:
+    """Give an evaluation as text: its table, what the split shares, each class, the noise."""
+    part = next(name for name in PARTS if name in result)
+    scores, split = result[part], result["split"]
+    classes = [{"class": name, **row} for name, row in scores["per_class"].items()]
+    columns = {
+        "class": "class",
+        "windows": "windows",
+        "precision": "precision %",
+        "recall": "recall %",
+        "f1": "F1 %",
+    }
+    lines = [
+        parts_table({part: scores}, split["disjoint_windows"]),
+        *split_lines(split),
+        "",
+        format_table(classes, columns),
+    ]
+    if "noise" in result:
+        rows = [{**row, "snr": f"{row['snr']:g}"} for row in result["noise"]]
+        noise = {"snr": "SNR dB", "accuracy": "accuracy %", "macro_f1": "macro-F1 %"}
+        lines += ["", format_table(rows, noise)]
+    return "\n".join(lines)

@@ -1,0 +1,231 @@
+"""A training from config to run folder: what `faultdiag train` and `faultdiag.train` call."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from faultdiag import figures, inference, models
+from faultdiag.checkpoint import Checkpoint, build_network, load, save
+from faultdiag.config import Config, load_config, parse_config
+from faultdiag.evaluation import describe_split, evaluate_part
+from faultdiag.files import write_json, write_text
+from faultdiag.inference import WindowBatches
+from faultdiag.prepared import Prepared
+from faultdiag.preparing import prepare
+from faultdiag.training.folder import begin, clear, last_state, require_free
+from faultdiag.training.loop import Progress, Settings, Trainer
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    metrics
+        What ``metrics.json`` in it says.
+    best_epoch, epochs
+        The epoch whose weights were kept, and how many there were.
+    """
+
+    folder: Path
+    metrics: Mapping[str, Any]
+    best_epoch: int
+    epochs: int
+
+
+def train(
+    config: Config | Mapping[str, Any] | Path | str,
+    *,
+    run: Path | str | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    resume: bool = False,
+    on_prepared: Callable[[Prepared], None] | None = None,
+) -> Run:
+    """Train the network of a config and write its run folder.
+
+    Parameters
+    ----------
+    config
+        A `Config`, plain data, or the path of a YAML file.
+    run
+        The run folder; unless given, ``runs/<name of the file>`` or, of no file,
+        ``runs/<dataset>-<network>``.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    overwrite
+        Replace a run that is there; files that are not a run's stay.
+    resume
+        Go on with a run that was interrupted, or for more epochs; starts fresh where there is
+        none.
+    on_prepared
+        Called once the data is prepared, before training.
+
+    Raises
+    ------
+    FaultdiagError
+        For anything the user can mend: config, recordings, device, folder, disk.
+    """
+    parsed = _as_config(config)
+    folder = Path(run or f"runs/{_name(config, parsed)}")
+    require_free(folder, overwrite=overwrite, resume=resume)
+    target = inference.select_device(device)
+    check_model(parsed)
+    prepared = prepare(parsed)
+    if on_prepared:
+        on_prepared(prepared)
+    return _Session(parsed, prepared, folder, target).run(overwrite=overwrite, resume=resume)
+
+
+def check_model(config: Config, classes: int = 2) -> None:
+    """Refuse a network or attention slot that can't be built, before any data is loaded.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming every problem by its place in the config.
+    """
+    models.check(
+        config.model.name,
+        len(config.data.channels),
+        classes,
+        length=config.window.length,
+        attention=config.model.attention,
+        representation=config.model.representation,
+        sampling_rate=config.data.sampling_rate,
+        options=config.model.options,
+    )
+
+
+def model_spec(config: Config, classes: int) -> dict[str, Any]:
+    """Give what a checkpoint needs to build the network again."""
+    return {
+        "name": config.model.name,
+        "channels": len(config.data.channels),
+        "classes": classes,
+        "length": config.window.length,
+        "attention": config.model.attention,
+        "representation": config.model.representation,
+        "sampling_rate": config.data.sampling_rate,
+        "options": config.model.options,
+    }
+
+
+def _as_config(config: Config | Mapping[str, Any] | Path | str) -> Config:
+    if isinstance(config, Config):
+        return config
+    if isinstance(config, Mapping):
+        return parse_config(config)
+    return load_config(Path(config))
+
+
+def _name(given: Config | Mapping[str, Any] | Path | str, config: Config) -> str:
+    if isinstance(given, Path | str):
+        return Path(given).stem
+    return f"{config.data.dataset}-{config.model.name}"
+
+
+class _Session:
+    """One training: config and data in, run folder out."""
+
+    def __init__(
+        self, config: Config, prepared: Prepared, folder: Path, device: torch.device
+    ) -> None:
+        self.config = config
+        self.prepared = prepared
+        self.folder = folder
+        self.device = device
+        self.spec = model_spec(config, len(prepared.classes))
+
+    def run(self, *, overwrite: bool, resume: bool) -> Run:
+        if self.config.train.threads:
+            torch.set_num_threads(self.config.train.threads)
+        trainer = self._trainer()
+        last = last_state(self.folder, self.config, self.prepared) if resume else None
+        if last is not None and last.training is not None:
+            trainer.restore(last.model, last.training)
+        if overwrite:
+            clear(self.folder)
+        begin(self.folder, self.config, self.prepared, self.device)
+        trainer.fit(self._after_epoch)
+        return self._finish(trainer)
+
+    def _trainer(self) -> Trainer:
+        torch.manual_seed(self.config.seed)
+        network = build_network(self.spec).to(self.device)
+        train, valid = (
+            WindowBatches(self.prepared, self.prepared.windows.of(part), self.device)
+            for part in ("train", "valid")
+        )
+        train_config = self.config.train
+        settings = Settings(
+            epochs=train_config.epochs,
+            batch_size=train_config.batch_size,
+            optimizer=train_config.optimizer,
+            learning_rate=train_config.learning_rate,
+            l2=train_config.l2,
+            precision=train_config.precision,
+            seed=self.config.seed,
+        )
+        return Trainer(network, train, valid, settings)
+
+    def _after_epoch(self, trainer: Trainer, is_best: bool) -> None:
+        row = trainer.progress.history[-1]
+        checkpoint = Checkpoint(
+            model=trainer.network.state_dict(),
+            model_spec=self.spec,
+            classes=self.prepared.classes,
+            healthy=self.config.data.healthy,
+            sampling_rate=self.prepared.sampling_rate,
+            channels=self.prepared.channels,
+            window=self.prepared.document["window"],
+            normalize=self.prepared.normalize,
+            config=self.config.model_dump(mode="json"),
+            epoch=row["epoch"],
+            metrics=row,
+        )
+        if is_best:
+            save(self.folder / "best.pt", checkpoint)
+        save(self.folder / "last.pt", replace(checkpoint, training=trainer.state()))
+        self._write_history(trainer.progress)
+
+    def _write_history(self, progress: Progress) -> None:
+        lines = [json.dumps(line) for line in progress.history]
+        write_text(self.folder / "history.jsonl", "\n".join(lines) + "\n")
+
+    def _finish(self, trainer: Trainer) -> Run:
+        progress = trainer.progress
+        # An interrupt may have come between the last checkpoint and its line of history.
+        self._write_history(progress)
+        network = load(self.folder / "best.pt").build(self.device)
+        metrics = {
+            part: evaluate_part(
+                network,
+                self.prepared,
+                part,
+                classes=self.prepared.classes,
+                healthy=self.config.data.healthy,
+                device=self.device,
+                precision=self.config.train.precision,
+            )
+            for part in ("test", "valid")
+        }
+        metrics["split"] = describe_split(self.prepared)
+        write_json(self.folder / "metrics.json", metrics)
+        confusion = metrics["test"]["confusion"]
+        figures.confusion_figure(
+            confusion["labels"],
+            confusion["matrix"],
+            self.folder / "confusion.png",
+            title=f"test part, {metrics['split']['strategy']}",
+        )
+        curves = self.folder / "curves.png"
+        figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)
+        return Run(self.folder, metrics, progress.best_epoch, progress.epoch)

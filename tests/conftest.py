@@ -1,0 +1,52 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.data_fixtures import tiny_config, write_recordings
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real recordings; the test is skipped where none is named."""
+    folder = os.environ.get("FAULTDIAG_REAL_DATA")
+    if not folder:
+        pytest.skip("FAULTDIAG_REAL_DATA names no folder of real recordings")
+    path = Path(folder).resolve()
+    if not (path / "cwru").is_dir():
+        pytest.fail(f"FAULTDIAG_REAL_DATA is {folder!r} but has no folder cwru")
+    return path
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of three small recordings, N, IR and B; tests don't write to it."""
+    return write_recordings(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture(scope="session")
+def prepared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where tests that are not about preparing keep prepared data."""
+    return tmp_path_factory.mktemp("prepared")
+
+
+@pytest.fixture(scope="session")
+def trained(
+    recordings: Path, prepared_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Run folder of a training on `recordings`; tests don't write to it."""
+    from faultdiag.training.run import train
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    return train(tiny_config(recordings, prepared_root), run=folder, device="cpu").folder
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures of a run out: they take longer than its training."""
+    from faultdiag import figures
+
+    for name in ("confusion_figure", "curves_figure"):
+        monkeypatch.setattr(figures, name, lambda *_, **__: None)

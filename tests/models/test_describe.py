@@ -1,0 +1,66 @@
+"""The facts about the networks against counts by hand."""
+
+import json
+
+import pytest
+
+from faultdiag.models import NETWORKS
+from faultdiag.models.describe import NetworkFacts, describe, format_description
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, NetworkFacts]:
+    return {fact["name"]: fact for fact in describe()}
+
+
+def test_lists_every_network_in_order(facts: dict[str, NetworkFacts]) -> None:
+    assert list(facts) == list(NETWORKS)
+
+
+def test_sizes_are_those_of_the_docstrings(facts: dict[str, NetworkFacts]) -> None:
+    assert {name: fact["parameters"] for name, fact in facts.items()} == {
+        "wdcnn": 60_710,
+        "cnn1d": 77_386,
+        "ticnn": 66_790,
+        "resnet1d": 966_314,
+        "densenet1d": 149_066,
+        "transformer1d": 140_874,
+    }
+
+
+def test_multiply_adds_of_the_baseline_by_hand(facts: dict[str, NetworkFacts]) -> None:
+    convolutions = [(128, 1 * 64 * 16), (64, 16 * 3 * 32), (32, 32 * 3 * 64)]
+    convolutions += [(16, 64 * 3 * 64), (8, 64 * 3 * 64)]
+    by_hand = sum(length * each for length, each in convolutions) + 256 * 100 + 100 * 10
+    assert facts["wdcnn"]["multiply_adds"] == by_hand
+
+
+def test_multiply_adds_of_the_transformer_by_hand(facts: dict[str, NetworkFacts]) -> None:
+    block = 64 * 64 * (3 * 64 + 64 + 2 * 128) + 2 * 64 * 64 * 64
+    assert facts["transformer1d"]["multiply_adds"] == 64 * 32 * 64 + 4 * block + 64 * 10
+
+
+def test_positions_and_shortest_windows(facts: dict[str, NetworkFacts]) -> None:
+    assert {n: (f["positions"], f["minimum_length"]) for n, f in facts.items()} == {
+        "wdcnn": (5, 497),
+        "cnn1d": (4, 256),
+        "ticnn": (6, 1017),
+        "resnet1d": (8, 65),
+        "densenet1d": (4, 121),
+        "transformer1d": (4, 33),
+    }
+
+
+def test_text_tells_all_and_json_takes_it(facts: dict[str, NetworkFacts]) -> None:
+    text = format_description(list(facts.values()))
+    for name, fact in facts.items():
+        assert name in text
+        assert fact["reference"] in text
+        assert f"{fact['parameters']:,} parameters" in text
+        for option in fact["options"]:
+            assert f"{option}=" in text
+    assert "widths=[16, 32, 64, 128]" in text
+    assert json.loads(json.dumps(list(facts.values())))[0]["options"] == {
+        "dropout": 0.0,
+        "padding5": "same",
+    }

@@ -1,0 +1,141 @@
+"""What is said before training: of the recordings, of the parts, of the network."""
+
+from pathlib import Path
+
+import pytest
+
+from faultdiag.checking import (
+    check_config,
+    describe_prepared,
+    describe_recordings,
+    split_lines,
+)
+from faultdiag.errors import FaultdiagError
+from faultdiag.preparing import prepare
+from faultdiag.training.run import check_model
+from tests.data_fixtures import tiny_config
+
+
+def test_what_stands_in_each_part(recordings: Path, prepared_root: Path) -> None:
+    prepared = prepare(tiny_config(recordings, prepared_root))
+    lines = describe_prepared(prepared, ["N"]).splitlines()
+    assert lines[0].split() == ["part", "windows", "disjoint", "recordings", "classes"]
+    for line, part in zip(lines[2:5], ("train", "valid", "test"), strict=True):
+        assert line.split() == [
+            part,
+            str(len(prepared.windows.of(part))),
+            str(prepared.audit.disjoint_windows[part]),
+            "3",
+            "3",
+        ]
+    assert lines[5:] == [
+        "split within_recording: 0 samples in two or more parts",
+        "note: resampled from 48000 Hz to 12000 Hz: 97",
+    ]
+
+
+def test_a_leak_is_told(recordings: Path, prepared_root: Path) -> None:
+    prepared = prepare(tiny_config(recordings, prepared_root, split__strategy="random_windows"))
+    text = describe_prepared(prepared, ["N"])
+    assert f"split random_windows: {prepared.audit.shared_samples} samples in two or more" in text
+    assert f"LEAK: {prepared.audit.leaking_test_windows:.1%} of the test windows overlap a" in text
+    assert "LEAK: a test window shares " in text
+
+
+def test_what_a_split_shares_in_words() -> None:
+    split = {
+        "strategy": "s",
+        "shared_samples": 7,
+        "leaking_test_windows": 0.25,
+        "valid_test_overlap": 0.125,
+        "notes": ["one", "two"],
+    }
+    assert split_lines(split) == [
+        "split s: 7 samples in two or more parts",
+        "LEAK: 25.0% of the test windows overlap a training window",
+        "LEAK: a test window shares 12.5% of its samples with its nearest validation window, on "
+        "average",
+        "note: one",
+        "note: two",
+    ]
+    honest = split | {"shared_samples": 0, "leaking_test_windows": 0.0, "valid_test_overlap": 0.0}
+    assert split_lines(honest)[0] == "split s: 0 samples in two or more parts"
+    assert not any("LEAK" in line for line in split_lines(honest))
+
+
+@pytest.mark.parametrize(
+    ("healthy", "notes"),
+    [
+        (["N"], []),
+        ([], []),
+        (
+            ["NN", "N"],
+            ["data.healthy names 'NN', which is no class; there are: B, IR, N"],
+        ),
+        (
+            ["normal"],
+            [
+                "data.healthy names 'normal', which is no class; there are: B, IR, N",
+                "no class is healthy, so false and missed alarms are undefined",
+            ],
+        ),
+    ],
+)
+def test_a_healthy_class_that_is_none_is_told(
+    healthy: list[str], notes: list[str], recordings: Path, prepared_root: Path
+) -> None:
+    prepared = prepare(tiny_config(recordings, prepared_root))
+    found = describe_prepared(prepared, healthy).splitlines()[7:]
+    assert [line.removeprefix("note: ").replace(" (did you mean 'N'?)", "") for line in found] == (
+        notes
+    )
+
+
+def test_every_recording_with_its_class_rate_and_file(
+    recordings: Path, prepared_root: Path
+) -> None:
+    prepared = prepare(tiny_config(recordings, prepared_root))
+    head, _, *rows = (line.split() for line in describe_recordings(prepared).splitlines())
+    assert head == [
+        *("recording", "class", "samples", "train", "valid", "test", "rpm"),
+        *("recorded", "at", "Hz", "file"),
+    ]
+    assert [row[:3] + row[6:] for row in rows] == [
+        ["97", "N", "15000", "1797", "48000", str(recordings / "97.mat")],
+        ["105", "IR", "30000", "1797", "12000", str(recordings / "105.mat")],
+        ["118", "B", "30000", "1797", "12000", str(recordings / "118.mat")],
+    ]
+    for part, column in (("train", 3), ("valid", 4), ("test", 5)):
+        counted = sum(int(row[column]) for row in rows)
+        assert counted == len(prepared.windows.of(part))
+
+
+def test_a_check_of_everything(recordings: Path, prepared_root: Path) -> None:
+    select = {"number": [97, 98, 105, 118]}
+    text = check_config(tiny_config(recordings, prepared_root, data__select=select))
+    assert "\nnot in the folder: 98 (normal, 1 hp)\n" in text
+    assert "3 classes (recordings): B (1), IR (1), N (1)" in text
+    assert "sampling rate 12000 Hz, channels DE, windows of 256 samples (0.0213 s)" in text
+    # 4 * 1 * 7 + 4 + 8 and 8 * 4 * 7 + 8 + 16 of the blocks, 8 * 3 + 3 of the classifier.
+    assert "network cnn1d: 315 parameters; one batch of 8 windows gave logits (8, 3)" in text
+    assert text.endswith("\nready to train")
+
+
+def test_a_network_that_cannot_be_built_is_told_before_any_data_is_read(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path / "nowhere", tmp_path, model__name="cnn2d")
+    with pytest.raises(FaultdiagError, match=r"model\.name: unknown network 'cnn2d' \(did you"):
+        check_config(config)
+
+
+def test_all_problems_of_a_network_are_told(tmp_path: Path) -> None:
+    config = tiny_config(
+        tmp_path,
+        tmp_path,
+        model__widths=[0],
+        model__attention={"name": "sse", "after": [9]},
+        window__length=8,
+    )
+    with pytest.raises(FaultdiagError) as error:
+        check_model(config)
+    for problem in ("model.widths", "unknown attention block 'sse'", "model.attention.after is 9"):
+        assert problem in str(error.value)

@@ -1,0 +1,139 @@
+"""What is said of a run, and `eval` on its own split and on other data."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faultdiag import inference
+from faultdiag.errors import FaultdiagError
+from faultdiag.training.report import evaluate_run, evaluation_text, summary
+from faultdiag.training.run import Run
+from tests.data_fixtures import contents, tiny_config, write_recording, write_recordings
+
+
+def metrics(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "metrics.json").read_text()))
+
+
+@pytest.mark.parametrize("part", ["test", "valid"])
+def test_evaluating_a_run_gives_the_metrics_it_wrote(part: str, trained: Path) -> None:
+    before = contents(trained)
+    result = evaluate_run(trained, part, device="cpu")
+    assert set(result) == {part, "split"}
+    assert json.loads(json.dumps(result[part])) == metrics(trained)[part]
+    assert result["split"] == metrics(trained)["split"]
+    assert contents(trained) == before
+
+
+def test_the_training_part_and_a_single_checkpoint(trained: Path, tmp_path: Path) -> None:
+    result = evaluate_run(trained / "last.pt", "train", device="cpu")
+    assert result["train"]["windows"] > metrics(trained)["valid"]["windows"]
+    alone = Path(shutil.copy(trained / "best.pt", tmp_path / "model.pt"))
+    assert evaluate_run(alone, "test", device="cpu")["test"] == metrics(trained)["test"]
+
+
+def test_noise_is_an_entry_per_ratio_and_repeats(trained: Path) -> None:
+    result = evaluate_run(trained, "test", snr=[-30, 0, 30], device="cpu")
+    assert result["test"] == metrics(trained)["test"], "without noise it is what it was"
+    assert [row["snr"] for row in result["noise"]] == [-30, 0, 30]
+    assert {frozenset(row) - {"snr"} for row in result["noise"]} == {frozenset(result["test"])}
+    accuracies = [row["accuracy"] for row in result["noise"]]
+    assert accuracies[0] < accuracies[2] == 1.0
+    assert evaluate_run(trained, "test", snr=[-30, 0, 30], device="cpu") == result
+    # A ratio's figures don't depend on which others are asked for.
+    (alone,) = evaluate_run(trained, "test", snr=[0], device="cpu")["noise"]
+    assert alone == result["noise"][1]
+
+
+def test_the_data_of_another_config(trained: Path, tmp_path: Path, prepared_root: Path) -> None:
+    new = write_recordings(tmp_path / "new", seed=3)
+    result = evaluate_run(trained, "test", config=tiny_config(new, prepared_root), device="cpu")
+    assert result["test"]["accuracy"] == 1.0
+    assert result["test"] != metrics(trained)["test"]
+    some = tiny_config(new, prepared_root, data__select={"number": [97, 118]})
+    part = evaluate_run(trained, "test", config=some, device="cpu")["test"]
+    assert part["per_class"]["IR"]["windows"] == 0
+    assert part["per_class"]["IR"]["recall"] is None
+    assert part["recordings"] == 2
+    assert part["confusion"]["labels"] == ["B", "IR", "N"]
+
+
+def test_other_data_that_does_not_fit(trained: Path, recordings: Path, prepared_root: Path) -> None:
+    other = tiny_config(recordings, prepared_root, data__label="{fault}")
+    with pytest.raises(
+        FaultdiagError, match="the data has the classes ball, inner, normal, the model knows B, IR"
+    ):
+        evaluate_run(trained, "test", config=other, device="cpu")
+
+
+def test_data_that_changed_is_refused(recordings: Path, trained: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(recordings, tmp_path / "mine"))
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    from dataclasses import replace
+
+    from faultdiag.checkpoint import load, save
+
+    source = load(run)
+    config = dict(source.config)
+    config["data"] = {**config["data"], "root": str(mine), "prepared": str(tmp_path / "prepared")}
+    save(run / "best.pt", replace(source, config=config))
+    assert evaluate_run(run, "test", device="cpu")["test"] == metrics(trained)["test"]
+    write_recording(mine / "105.mat", 105, seed=8)
+    with pytest.raises(
+        FaultdiagError,
+        match=r"the data is not what the run was trained on: \S+/mine/105\.mat has changed; "
+        r"restore it, train anew, or evaluate other data on purpose with --config",
+    ):
+        evaluate_run(run, "test", device="cpu")
+    # On purpose it is done.
+    other = tiny_config(mine, tmp_path / "prepared")
+    assert evaluate_run(run, "test", config=other, device="cpu")["test"]["recordings"] == 3
+
+
+def test_what_is_asked_wrongly_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        FaultdiagError, match=r"unknown part 'tst' \(did you mean 'test'\?\); known: test, train, v"
+    ):
+        evaluate_run(tmp_path, "tst")
+    with pytest.raises(FaultdiagError, match="--snr is nan dB; give a number from -100 to 100"):
+        evaluate_run(tmp_path, "test", snr=[0, float("nan")])
+    with pytest.raises(FaultdiagError, match="unknown device 'gpu'; use auto, cpu, cuda or cuda:N"):
+        evaluate_run(tmp_path, "test", device="gpu")
+    with pytest.raises(FaultdiagError, match="is no run folder: it has no"):
+        evaluate_run(tmp_path, "test", device="cpu")
+    assert inference.LARGEST_SNR == 100
+
+
+def test_the_table_after_training(trained: Path) -> None:
+    lines = summary(Run(trained, metrics(trained), 2, 3)).splitlines()
+    assert lines[0].split()[:4] == ["part", "windows", "disjoint", "recordings"]
+    assert [line.split()[0] for line in lines[2:4]] == ["valid", "test"]
+    assert lines[3].split()[4] == "100.0"
+    assert lines[4:] == [
+        "split within_recording: 0 samples in two or more parts",
+        "note: resampled from 48000 Hz to 12000 Hz: 97",
+        "by recording: 100.0% of 3 right",
+        "epoch 2 of 3 was chosen by its validation accuracy",
+        f"run folder: {trained}",
+    ]
+
+
+def test_an_evaluation_in_words(trained: Path) -> None:
+    text = evaluation_text(evaluate_run(trained, "test", snr=[-4, 10.5], device="cpu"))
+    head, by_class, noise = text.split("\n\n")
+    assert head.splitlines()[2].split()[0] == "test"
+    assert "split within_recording: 0 samples in two or more parts" in head
+    rows = [line.split() for line in by_class.splitlines()]
+    assert rows[0] == [*("class", "windows", "precision", "%", "recall", "%", "F1", "%")]
+    assert [row[0] for row in rows[2:]] == ["B", "IR", "N"]
+    assert rows[2][2:] == ["100.0", "100.0", "100.0"]
+    rows = [line.split() for line in noise.splitlines()]
+    assert rows[0] == [*("SNR", "dB", "accuracy", "%", "macro-F1", "%")]
+    assert [row[0] for row in rows[2:]] == ["-4", "10.5"]
+    quiet = evaluation_text(evaluate_run(trained, "valid", device="cpu"))
+    assert "SNR" not in quiet

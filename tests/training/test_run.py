@@ -1,0 +1,473 @@
+"""A training from config to run folder: what is left behind, and that it can be repeated."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import faultdiag
+from faultdiag import figures, files
+from faultdiag.checkpoint import load
+from faultdiag.config import Config, load_config
+from faultdiag.datasets import sha256
+from faultdiag.errors import FaultdiagError
+from faultdiag.prepared import Prepared
+from faultdiag.preparing import prepare
+from faultdiag.splits import PARTS
+from faultdiag.training.folder import ARTEFACTS
+from faultdiag.training.loop import Trainer
+from faultdiag.training.run import Run, check_model, model_spec, train
+from tests.data_fixtures import contents, full_disk, tiny, tiny_config, write_recording
+
+PART_KEYS = {
+    # The contract's,
+    *("accuracy", "macro_f1", "windows", "recordings", "recording_accuracy"),
+    *("false_alarm_rate", "missed_alarm_rate", "ece", "per_class", "confusion"),
+    # and what was added to it.
+    *("accuracy_interval", "balanced_accuracy", "macro_auroc", "recording"),
+}
+
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+Make = Callable[..., Config]
+
+
+@pytest.fixture(scope="module")
+def brief(recordings: Path, prepared_root: Path) -> Make:
+    """Configs of three short epochs; ``root`` and ``place`` say where the data lies."""
+
+    def make(root: Path = recordings, place: Path = prepared_root, **changes: Any) -> Config:
+        return tiny_config(root, place, **{"train__batch_size": 32} | changes)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def whole(brief: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that `brief` gives uninterrupted; tests don't write to it."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("confusion_figure", "curves_figure"):
+            patch.setattr(figures, name, lambda *_, **__: None)
+        return train(brief(), run=folder, device="cpu").folder
+
+
+def weights(run: Path, name: str = "best.pt") -> dict[str, torch.Tensor]:
+    return dict(load(run / name).model)
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    for name in ("best.pt", "last.pt"):
+        first, second = weights(one, name), weights(other, name)
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            assert torch.equal(second[key], value), f"{name}: {key}"
+
+
+def metrics(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "metrics.json").read_text()))
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def interrupt_in_epoch(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C as soon as the epoch before this one is written."""
+    real = Trainer.learn
+
+    def learn(self: Trainer, *args: Any) -> Any:
+        if self.progress.epoch + 1 == epoch:
+            raise KeyboardInterrupt
+        return real(self, *args)
+
+    monkeypatch.setattr(Trainer, "learn", learn)
+
+
+def test_the_run_folder_holds_what_the_contract_says(trained: Path) -> None:
+    assert {path.name for path in trained.iterdir()} == {
+        *("config.yaml", "environment.json", "split.json", "history.jsonl", "best.pt", "last.pt"),
+        *("metrics.json", "curves.png", "confusion.png"),
+    }
+    assert set(ARTEFACTS) == {path.name for path in trained.iterdir()}
+    for name in ("curves.png", "confusion.png"):
+        assert (trained / name).read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_metrics_hold_what_the_contract_says(trained: Path) -> None:
+    found = metrics(trained)
+    assert set(found) == {"test", "valid", "split"}
+    for part in ("test", "valid"):
+        assert set(found[part]) == PART_KEYS
+        assert set(found[part]["confusion"]) == {"labels", "matrix"}
+        assert set(found[part]["per_class"]) == {"B", "IR", "N"}
+        assert found[part]["recordings"] == 3
+        counted = np.sum(found[part]["confusion"]["matrix"])
+        assert found[part]["windows"] == counted
+    assert set(found["split"]) == {
+        *("strategy", "shared_samples", "leaking_test_windows", "valid_test_overlap"),
+        *("disjoint_windows", "notes"),
+    }
+    assert set(found["split"]["disjoint_windows"]) == {"train", "valid", "test"}
+    assert found["split"]["shared_samples"] == 0
+    assert found["test"]["accuracy"] == 1.0, "three sines are easy"
+    assert found["test"]["false_alarm_rate"] == found["test"]["missed_alarm_rate"] == 0.0
+
+
+def test_a_rate_without_a_denominator_is_null(brief: Make, tmp_path: Path) -> None:
+    config = brief(data__select={"number": [105, 118]}, train__epochs=1)
+    found = train(config, run=tmp_path / "run", device="cpu").metrics["test"]
+    assert found["false_alarm_rate"] is found["missed_alarm_rate"] is None
+    assert metrics(tmp_path / "run")["test"] == found
+
+
+def test_what_else_is_written(trained: Path, recordings: Path, prepared_root: Path) -> None:
+    config = tiny_config(recordings, prepared_root)
+    assert load_config(trained / "config.yaml") == config
+    environment = json.loads((trained / "environment.json").read_text())
+    assert set(environment) == {"versions", "platform", "device", "device_name", "threads"}
+    assert (environment["device"], environment["threads"]) == ("cpu", 1)
+    lines = history(trained)
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert load(trained / "last.pt").epoch == 3
+    best = load(trained)
+    assert best.metrics["valid_accuracy"] == max(line["valid_accuracy"] for line in lines)
+    split = json.loads((trained / "split.json").read_text())
+    prepared = prepare(config)
+    assert split["strategy"] == "within_recording"
+    assert split["window"] == prepared.document["window"]
+    for part in ("train", "valid", "test"):
+        spans = [[s.recording, s.start, s.stop] for s in prepared.segments(part)]
+        assert split["parts"][part] == spans
+    assert {row["name"]: row["sha256"] for row in split["recordings"]} == {
+        name: sha256(recordings / f"{name}.mat") for name in ("97", "105", "118")
+    }
+
+
+def test_a_training_gives_its_run(recordings: Path, prepared_root: Path, tmp_path: Path) -> None:
+    seen: list[tuple[Prepared, bool]] = []
+    folder = tmp_path / "deep" / "run"
+
+    def on_prepared(prepared: Prepared) -> None:
+        seen.append((prepared, folder.exists()))
+
+    settings = tiny(recordings, prepared_root, train__epochs=2, train__batch_size=32)
+    run = faultdiag.train(settings, run=str(folder), device="cpu", on_prepared=on_prepared)
+    assert isinstance(run, Run)
+    assert [exists for _, exists in seen] == [False]
+    assert run.folder == folder
+    assert run.metrics == metrics(folder)
+    assert run.epochs == 2
+    assert run.best_epoch == load(folder).epoch
+
+
+def test_the_config_of_a_run_repeats_it(trained: Path, tmp_path: Path) -> None:
+    again = train(trained / "config.yaml", run=tmp_path / "again", device="cpu")
+    assert_same_weights(again.folder, trained)
+    assert metrics(again.folder) == metrics(trained)
+    assert history(again.folder) == history(trained)
+    for name in ("config.yaml", "split.json"):
+        assert (again.folder / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_another_seed_gives_other_weights_on_the_same_split(
+    brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    other = train(brief(seed=1), run=tmp_path / "other", device="cpu").folder
+    ours, theirs = weights(whole), weights(other)
+    assert ours.keys() == theirs.keys()
+    assert not any(
+        torch.equal(ours[name], value)
+        for name, value in theirs.items()
+        if "num_batches" not in name
+    )
+    splits = [json.loads((run / "split.json").read_text()) for run in (whole, other)]
+    assert splits[0] == splits[1]
+    assert splits[0]["seed"] is None
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert_same_weights(one, other)
+    assert metrics(one) == metrics(other)
+    assert history(one) == history(other)
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_an_interrupted_run_goes_on_to_the_same_end(
+    after: int, brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_in_epoch(after, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(brief(), run=folder, device="cpu")
+    left = {"config.yaml", "environment.json", "split.json"}
+    if after > 1:
+        left |= {"history.jsonl", "best.pt", "last.pt"}
+    assert {path.name for path in folder.iterdir()} == left
+    torch.manual_seed(99)
+    train(brief(), run=folder, device="cpu", resume=True)
+    assert_same_run(folder, whole)
+
+
+@pytest.mark.parametrize(
+    ("moment", "left"),
+    [
+        # In the first epoch best.pt, last.pt and history.jsonl are written in this order.
+        ((".pt", 1), set()),
+        ((".pt", 2), {"best.pt"}),
+        ((".jsonl", 1), {"best.pt", "last.pt"}),
+        ((".jsonl", 3), {"best.pt", "last.pt", "history.jsonl"}),
+    ],
+)
+def test_interrupted_while_a_file_is_written(
+    moment: tuple[str, int], left: set[str], brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    suffix, number = moment
+    folder = tmp_path / "run"
+    written: list[Path] = []
+
+    def force(path: Path) -> None:
+        written.extend([path] if path.suffix == suffix else [])
+        if len(written) == number:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_force_to_disk", force)
+        with pytest.raises(KeyboardInterrupt):
+            train(brief(), run=folder, device="cpu")
+    found = {path.name for path in folder.iterdir()}
+    assert found == left | {"config.yaml", "environment.json", "split.json"}
+    train(brief(), run=folder, device="cpu", resume=True)
+    assert_same_run(folder, whole)
+
+
+def test_resuming_where_there_is_nothing_starts_fresh(
+    brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "none"):
+        run = train(brief(), run=tmp_path / name, device="cpu", resume=True)
+        assert_same_run(run.folder, whole)
+
+
+def test_resuming_a_finished_run_changes_nothing(whole: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    before = contents(copy)
+    resumed = train(copy / "config.yaml", run=copy, device="cpu", resume=True)
+    assert resumed.metrics == metrics(whole)
+    assert (resumed.best_epoch, resumed.epochs) == (load(whole).epoch, 3)
+    assert contents(copy) == before
+
+
+def test_resuming_for_more_epochs_gives_what_so_many_would_have_given(
+    brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    more = brief(train__epochs=5)
+    once = train(more, run=tmp_path / "once", device="cpu")
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    train(more, run=copy, device="cpu", resume=True)
+    assert_same_run(copy, once.folder)
+    assert load_config(copy / "config.yaml") == more
+
+
+def test_resuming_on_data_that_was_moved(
+    brief: Make, whole: Path, recordings: Path, tmp_path: Path
+) -> None:
+    moved = Path(shutil.copytree(recordings, tmp_path / "moved"))
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    config = brief(moved, tmp_path / "prepared")
+    assert train(config, run=copy, device="cpu", resume=True).metrics == metrics(whole)
+    split = json.loads((copy / "split.json").read_text())
+    assert split["recordings"][0]["source"] == str(moved / "97.mat")
+
+
+def refused(message: str, call: Callable[[], object]) -> None:
+    with pytest.raises(FaultdiagError, match=message):
+        call()
+
+
+def test_what_cannot_be_resumed(brief: Make, whole: Path, recordings: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    before = contents(copy)
+
+    def resume(*places: Path, **changes: Any) -> None:
+        train(brief(*places, **changes), run=copy, device="cpu", resume=True)
+
+    refused(
+        r"last\.pt was trained with another config: seed is 4, there 0; train\.learning_rate is "
+        r"0\.5, there 0\.005; give \S+copy/config\.yaml, or start anew with --overwrite",
+        lambda: resume(seed=4, train__learning_rate=0.5),
+    )
+    refused(
+        r"another config: model\.attention\.after is \[2\], there None; model\.attention\.name is "
+        r"eca, there None; give",
+        lambda: resume(model__attention={"name": "eca", "after": [2]}),
+    )
+    refused(
+        r"last\.pt has 3 epochs behind it and train\.epochs is 2; give as many or more, or start",
+        lambda: resume(train__epochs=2),
+    )
+    mine = Path(shutil.copytree(recordings, tmp_path / "mine"))
+    write_recording(mine / "118.mat", 118, seed=5)
+    refused(
+        r"the data is not what the run was trained on: \S+mine/118\.mat has changed; restore it, "
+        r"or start anew with --overwrite",
+        lambda: resume(mine),
+    )
+    assert contents(copy) == before
+
+
+def test_an_existing_run_is_never_overwritten(brief: Make, whole: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    (copy / "notes.txt").write_text("mine")
+    (copy / "plots").mkdir()
+    before = contents(copy)
+    config = brief(seed=2, train__epochs=2)
+    refused(
+        r"the run folder \S+copy exists; go on with it by --resume, replace it by --overwrite, or "
+        r"give another with --run",
+        lambda: train(config, run=copy),
+    )
+    assert contents(copy) == before
+    run = train(config, run=copy, device="cpu", overwrite=True)
+    assert load_config(copy / "config.yaml") == config
+    assert run.epochs == len(history(copy)) == 2
+    assert (copy / "notes.txt").read_text() == "mine"
+    assert (copy / "plots").is_dir()
+    assert {p.name for p in copy.iterdir()} <= {*ARTEFACTS, "notes.txt", "plots"}
+
+
+def test_a_run_is_replaced_only_once_everything_else_is_in_order(
+    brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    before = contents(copy)
+
+    def attempt(*places: Path, device: str = "cpu", **changes: Any) -> None:
+        train(brief(*places, **changes), run=copy, device=device, overwrite=True)
+
+    refused("unknown network", lambda: attempt(model__name="resnet"))
+    refused("does not exist", lambda: attempt(tmp_path / "nowhere"))
+    refused("unknown device 'tpu'", lambda: attempt(device="tpu"))
+    refused(r"window\.length is 9", lambda: attempt(window__length=9))
+    assert contents(copy) == before
+
+
+def test_nothing_is_left_where_nothing_was_trained(
+    brief: Make, recordings: Path, tmp_path: Path
+) -> None:
+    config = brief(recordings, tmp_path / "prepared", model__name="resnet")
+    refused("unknown network 'resnet'", lambda: train(config, run=tmp_path / "run"))
+    config = brief(recordings, tmp_path / "prepared", data__label="{what}")
+    refused("names the fact 'what'", lambda: train(config, run=tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_whole_files(brief: Make, whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with full_disk(10_000):
+        refused(
+            r"cannot write \S+last\.pt: File too large; .*nothing was changed",
+            lambda: train(brief(), run=folder, device="cpu"),
+        )
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.yaml", "environment.json", "split.json", "best.pt"),
+    }
+    assert load(folder).epoch == 1
+    train(brief(), run=folder, device="cpu", resume=True)
+    assert_same_run(folder, whole)
+
+
+def poison(prepared: Prepared, part: str) -> None:
+    """Make the signals and labels of one part nonsense, on the disk."""
+    windows = prepared.windows.of(part)
+    signals = np.load(prepared.folder / "signals.npy", mmap_mode="r+")
+    for start in prepared.positions(windows)[:, 0]:
+        signals[start : start + prepared.length] = 1e6
+    signals.flush()
+    path = prepared.folder / "windows.npz"
+    with np.load(path) as arrays:
+        columns = dict(arrays)
+    columns["label"][columns["part"] == PARTS.index(part)] = 0
+    np.savez(path, **columns)
+
+
+def test_training_never_sees_the_test_part(
+    brief: Make, whole: Path, recordings: Path, tmp_path: Path
+) -> None:
+    config = brief(recordings, tmp_path / "prepared")
+    poison(prepare(config), "test")
+    blind = train(config, run=tmp_path / "run", device="cpu").folder
+    assert_same_weights(blind, whole)
+    assert history(blind) == history(whole)
+    assert metrics(blind)["valid"] == metrics(whole)["valid"]
+    assert metrics(blind)["test"] != metrics(whole)["test"]
+
+
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_the_poison_works(
+    part: str, brief: Make, whole: Path, recordings: Path, tmp_path: Path
+) -> None:
+    config = brief(recordings, tmp_path / "prepared")
+    poison(prepare(config), part)
+    run = train(config, run=tmp_path / "run", device="cpu")
+    assert history(run.folder) != history(whole)
+
+
+def test_the_default_folder(brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = brief(train__epochs=1)
+    Path("pumps.yaml").write_text(config.to_yaml())
+    assert train("pumps.yaml").folder == Path("runs/pumps")
+    assert train(config).folder == Path("runs/cwru-cnn1d")
+    assert {path.name for path in Path("runs").iterdir()} == {"pumps", "cwru-cnn1d"}
+
+
+def test_threads_are_set_where_the_config_says_so(
+    brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    for threads in (3, None):
+        config = brief(train__threads=threads, train__epochs=1)
+        train(config, run=tmp_path / str(threads), device="cpu")
+    assert asked == [3]
+
+
+def test_what_a_checkpoint_needs_to_build_the_network(recordings: Path, tmp_path: Path) -> None:
+    slot = {"name": "eca", "after": [1]}
+    config = tiny_config(recordings, tmp_path, model__attention=slot, data__channels=["DE", "FE"])
+    check_model(config)
+    assert model_spec(config, 7) == {
+        "name": "cnn1d",
+        "channels": 2,
+        "classes": 7,
+        "length": 256,
+        "attention": slot,
+        "representation": "raw",
+        "sampling_rate": 12_000,
+        "options": {"widths": [4, 8], "kernels": [7]},
+    }
+
+
+def test_several_channels_and_an_attention_block(brief: Make, tmp_path: Path) -> None:
+    config = brief(
+        data__channels=["FE", "DE"],
+        model__attention={"name": "se", "after": [2], "residual": True},
+        normalize="column_zscore",
+        train__precision="bfloat16",
+        train__epochs=1,
+    )
+    run = train(config, run=tmp_path / "run", device="cpu")
+    source = load(run.folder)
+    assert source.channels == ("FE", "DE")
+    assert source.model["blocks.0.conv.weight"].shape == (4, 2, 7)
+    assert np.shape(source.normalize["state"]["mean"]) == (2, 256)
