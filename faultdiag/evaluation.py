@@ -28,6 +28,7 @@ def evaluate_part(
     healthy: tuple[str, ...],
     device: torch.device,
     precision: str = "float32",
+    normalize: Mapping[str, Any] | None = None,
     snr: float | None = None,
 ) -> dict[str, Any]:
     """Evaluate a network on the windows of one part.
@@ -38,6 +39,8 @@ def evaluate_part(
         Names of the network's logits; the data may have fewer.
     healthy
         Classes that false and missed alarms are counted against.
+    normalize
+        The fitted normaliser of the model; by default that of the data.
     snr
         Signal-to-noise ratio in dB of white noise added to each raw window, or None for none.
 
@@ -47,7 +50,8 @@ def evaluate_part(
     """
     windows = prepared.windows.of(part)
     disturb = None if snr is None else white_noise(snr, NOISE_SEED)
-    logits = logits_of(network, WindowBatches(prepared, windows, device, disturb), precision)
+    batches = WindowBatches(prepared, windows, device, disturb, normalize=normalize)
+    logits = logits_of(network, batches, precision)
     result: dict[str, Any] = dict(
         metrics.evaluate(
             np.array([classes.index(name) for name in prepared.classes])[windows.label],

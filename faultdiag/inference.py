@@ -81,6 +81,8 @@ class WindowBatches:
         gathered there; on the CPU they stay in the memory map.
     disturb
         What is done to raw windows before normalisation: ``(windows, rows) -> windows``.
+    normalize
+        The fitted normaliser of a model; by default that fitted on these data's training part.
     """
 
     def __init__(
@@ -89,6 +91,8 @@ class WindowBatches:
         windows: WindowIndex,
         device: torch.device,
         disturb: Disturb | None = None,
+        *,
+        normalize: Mapping[str, Any] | None = None,
     ) -> None:
         self.length = prepared.length
         self.device = device
@@ -98,7 +102,7 @@ class WindowBatches:
         self._names = [recording.name for recording in prepared.recordings]
         self._positions = prepared.positions
         self._signals = prepared.signals
-        self._normalize = normalizer(prepared.normalize, device)
+        self._normalize = normalizer(normalize or prepared.normalize, device)
         self._disturb = disturb
         if device.type == "cuda":
             self._on_device = torch.from_numpy(prepared.signals).to(device)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from faultdiag.bearings import Bearing, get_bearing
-from faultdiag.datasets.cwru_catalogue import catalogue, identify
+from faultdiag.datasets import identify
+from faultdiag.datasets.cwru_catalogue import catalogue
 from faultdiag.datasets.cwru_files import numbers_in
 from faultdiag.dsp import clipped_samples, quantisation_step, statistics
 from faultdiag.envelope_peaks import envelope_peaks, too_short

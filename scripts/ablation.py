@@ -3,7 +3,7 @@
     python scripts/ablation.py --root data/cwru --out runs/ablation [--seeds 3] [--jobs 2]
 
 Trains on the CWRU drive-end faults (no healthy class: it has no size, and not every load), window
-2048, stride 512, batches of 32, 20 epochs, the epoch chosen on validation windows of the training
+2048, stride 512, batches of 32, 10 epochs, the epoch chosen on validation windows of the training
 recordings:
 
     loads   train at 3 hp, test at 0, 1 and 2 hp        nine classes
@@ -82,7 +82,7 @@ def config(cell: Cell, root: Path, out: Path) -> dict[str, Any]:
         "window": {"length": 2048, "stride": 512},
         "split": split,
         "model": {"name": "wdcnn", "attention": slot(cell.block)},
-        "train": {"epochs": 20, "batch_size": 32, "threads": 1},
+        "train": {"epochs": 10, "batch_size": 32, "threads": 1},
     }
 
 

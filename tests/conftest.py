@@ -50,3 +50,12 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("confusion_figure", "curves_figure"):
         monkeypatch.setattr(figures, name, lambda *_, **__: None)
+
+
+@pytest.fixture
+def config_file(recordings: Path, prepared_root: Path, tmp_path: Path) -> Path:
+    """A config file of a brief training on `recordings`."""
+    path = tmp_path / "pumps.yaml"
+    made = tiny_config(recordings, prepared_root, train__batch_size=32, train__epochs=2)
+    path.write_text(made.to_yaml())
+    return path

@@ -265,3 +265,15 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
 
     with pytest.raises(FaultdiagError, match=r"cannot write the prepared folder .*Not a directory"):
         fail()
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("something else")
+
+    def fail() -> None:
+        with new_folder(tmp_path / "target") as temporary:
+            (temporary / "prepared.json").write_text("{}")
+
+    with pytest.raises(FaultdiagError, match=r"cannot write the prepared folder \S+target: Not a"):
+        fail()
+    assert contents(tmp_path) == {"target": b"something else"}

@@ -72,7 +72,8 @@ def _is_run(folder: Path) -> bool:
         document = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(document, dict) and "faultdiag" in document.get("versions", ())
+    versions = document.get("versions") if isinstance(document, dict) else None
+    return isinstance(versions, dict) and "faultdiag" in versions
 
 
 def _require_whole(folder: Path, present: Sequence[str]) -> None:

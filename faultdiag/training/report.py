@@ -79,6 +79,7 @@ def evaluate_run(
         "healthy": source.healthy,
         "device": target,
         "precision": source.precision,
+        "normalize": source.normalize,
         "classes": source.classes,
     }
     result: dict[str, Any] = {part: evaluate_part(network, prepared, part, **options)}

@@ -38,9 +38,10 @@ def test_folders_that_are_free(tmp_path: Path, trained: Path) -> None:
         {"environment.json": "{}", "config.yaml": ""},
         {"environment.json": "no JSON"},
         {"environment.json": '["versions"]', "best.pt": ""},
+        {"environment.json": '{"versions": null}'},
         {"a": "", "b": "", "c": "", "d": ""},
     ],
-    ids=["config", "environment", "text", "list", "many"],
+    ids=["config", "environment", "text", "list", "null", "many"],
 )
 def test_a_folder_of_something_else_is_never_touched(
     files: dict[str, str], overwrite: bool, resume: bool, tmp_path: Path

@@ -6,12 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.io import loadmat
 
+import faultdiag
 from faultdiag import inference
 from faultdiag.errors import FaultdiagError
+from faultdiag.prepared import gather
+from faultdiag.preparing import prepare
 from faultdiag.training.report import evaluate_run, evaluation_text, summary
-from faultdiag.training.run import Run
-from tests.data_fixtures import contents, tiny_config, write_recording, write_recordings
+from faultdiag.training.run import Run, train
+from tests.data_fixtures import (
+    contents,
+    tiny_config,
+    write_mat,
+    write_recording,
+    write_recordings,
+)
 
 
 def metrics(run: Path) -> dict[str, Any]:
@@ -59,6 +69,27 @@ def test_the_data_of_another_config(trained: Path, tmp_path: Path, prepared_root
     assert part["per_class"]["IR"]["recall"] is None
     assert part["recordings"] == 2
     assert part["confusion"]["labels"] == ["B", "IR", "N"]
+
+
+def test_other_data_is_normalised_as_the_model_learnt_to(
+    recordings: Path, prepared_root: Path, tmp_path: Path, no_figures: None
+) -> None:
+    config = tiny_config(recordings, prepared_root, normalize="channel_zscore")
+    run = train(config, run=tmp_path / "run", device="cpu").folder
+    louder = tmp_path / "louder"
+    louder.mkdir()
+    for number in (97, 105, 118):
+        x = loadmat(recordings / f"{number}.mat")[f"X{number:03d}_DE_time"][:, 0]
+        write_mat(louder / f"{number}.mat", number, DE=20 * x)
+    for name in ("channel_zscore", "window_zscore"):
+        other = tiny_config(louder, prepared_root, normalize=name)
+        found = evaluate_run(run, "test", config=other, device="cpu")["test"]
+        prepared = prepare(other)
+        windows = prepared.windows.of("test")
+        raw = gather(prepared.signals, prepared.positions(windows), 256)
+        called = faultdiag.load(run, device="cpu").logits(raw).argmax(1)
+        assert found["accuracy"] == (called == windows.label).mean()
+        assert found["ece"] != metrics(run)["test"]["ece"]
 
 
 def test_other_data_that_does_not_fit(trained: Path, recordings: Path, prepared_root: Path) -> None:

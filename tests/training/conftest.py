@@ -1,0 +1,32 @@
+"""A brief training, and the run it gives."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faultdiag import figures
+from faultdiag.config import Config
+from faultdiag.training.run import train
+from tests.data_fixtures import tiny_config
+from tests.training.runs import Make
+
+
+@pytest.fixture(scope="session")
+def brief(recordings: Path, prepared_root: Path) -> Make:
+    """Configs of three short epochs; ``root`` and ``place`` say where the data lies."""
+
+    def make(root: Path = recordings, place: Path = prepared_root, **changes: Any) -> Config:
+        return tiny_config(root, place, **{"train__batch_size": 32} | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def whole(brief: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that `brief` gives uninterrupted; tests don't write to it."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("confusion_figure", "curves_figure"):
+            patch.setattr(figures, name, lambda *_, **__: None)
+        return train(brief(), run=folder, device="cpu").folder
