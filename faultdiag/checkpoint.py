@@ -198,9 +198,33 @@ def load(path: Path) -> Checkpoint:
     lacking = [k for k, kind in _REQUIRED.items() if not isinstance(document.get(k), kind)]
     if lacking:
         raise FaultdiagError(f"{path} is an incomplete checkpoint: it lacks {', '.join(lacking)}")
+    _require_consistent(path, document)
     known = {f.name: document[f.name] for f in fields(Checkpoint) if f.name in document}
     tuples = {name: tuple(document[name]) for name in ("classes", "healthy", "channels")}
     return Checkpoint(**{**known, **tuples})
+
+
+def _require_consistent(path: Path, document: Mapping[str, Any]) -> None:
+    nested: dict[str, set[str]] = {
+        "model_spec": {
+            *("name", "channels", "classes", "length", "attention"),
+            *("representation", "sampling_rate", "options"),
+        },
+        "window": {"length"},
+        "normalize": {"name", "state"},
+    }
+    lacking = [f"{part}.{k}" for part, keys in nested.items() for k in keys - document[part].keys()]
+    if lacking:
+        raise FaultdiagError(
+            f"{path} is an incomplete checkpoint: it lacks {', '.join(sorted(lacking))}"
+        )
+    spec = document["model_spec"]
+    for name, there in (("classes", document["classes"]), ("channels", document["channels"])):
+        if spec[name] != len(there):
+            raise FaultdiagError(
+                f"{path} contradicts itself: its network has {spec[name]} {name}, but "
+                f"{len(there)} are named; take another copy, or train again"
+            )
 
 
 def _read(path: Path) -> Any:

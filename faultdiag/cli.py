@@ -109,25 +109,29 @@ def inspect(
 
     Example: faultdiag inspect data/cwru/105.mat --plot 105.png
     """
-    from faultdiag.inspection import format_inspection, inspect_file
+    from faultdiag.inspection import format_inspection, inspect_files
     from faultdiag.inspection_plot import plot_inspection
 
     if plot is not None and len(files) != 1:
         raise FaultdiagError(f"--plot draws one recording, {len(files)} were given")
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise FaultdiagError(f"--plot is {plot}; a PNG is drawn, so give a name that ends in .png")
     options: dict[str, Any] = {
         "sampling_rate": sampling_rate,
         "rpm": rpm,
         "channel": channel,
         "bearing": bearing,
     }
-    results = [inspect_file(path, **options) for path in files]
+    results, problems = inspect_files(files, **options)
     if as_json:
         typer.echo(_json(results))
-    else:
+    elif results:
         typer.echo("\n\n".join(format_inspection(result) for result in results))
-    if plot is not None:
+    if plot is not None and results:
         plot_inspection(files[0], plot, **options)
         say(f"drew {plot}")
+    if problems:
+        raise FaultdiagError("\n".join(problems))
 
 
 @app.command()
@@ -184,7 +188,8 @@ def train(
 
     def on_prepared(prepared: Any) -> None:
         say(describe_prepared(prepared, parsed.data.healthy))
-        go_on[0] = "--resume"
+        if resume and not (folder / "last.pt").exists():
+            say(f"nothing to resume in {folder}: starting anew")
 
     try:
         finished = running.train(
@@ -194,6 +199,7 @@ def train(
             overwrite=overwrite,
             resume=resume,
             on_prepared=on_prepared,
+            on_begun=lambda: go_on.__setitem__(0, "--resume"),
         )
     except KeyboardInterrupt:
         flags = go_on if device == "auto" else [*go_on, "--device", device]

@@ -133,6 +133,31 @@ def read_split(run: Path) -> dict[str, Any]:
         ) from error
 
 
+def seen_share(split: Mapping[str, Any], prepared: Prepared, part: str) -> float:
+    """Share of a part's windows that overlap what a model was trained on or chosen by.
+
+    Parameters
+    ----------
+    split
+        What `read_split` gave for the model's run; recordings are matched by their bytes.
+    prepared, part
+        What the model is evaluated on, at the rate it was trained at.
+    """
+    seen: dict[str, list[tuple[int, int]]] = {}
+    for name in ("train", "valid"):
+        for recording, start, stop in split["parts"][name]:
+            seen.setdefault(split["recordings"][recording]["sha256"], []).append((start, stop))
+    windows = prepared.windows.of(part)
+    count = 0
+    for recording, starts in windows.by_recording().items():
+        segments = seen.get(prepared.recordings[recording].sha256, [])
+        overlaps = [
+            (starts < stop) & (starts + prepared.length > start) for start, stop in segments
+        ]
+        count += int(np.any(overlaps, axis=0).sum()) if overlaps else 0
+    return count / len(windows)
+
+
 def same_recordings(
     split: Mapping[str, Any],
     prepared: Prepared,

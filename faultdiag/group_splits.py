@@ -8,6 +8,7 @@ from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.recording import Segment
 from faultdiag.splits import (
     PARTS,
+    SHORTEN,
     Fractions,
     Gap,
     Split,
@@ -190,7 +191,9 @@ def _in_time(
     ratio = fractions[:2]
     terms = f"window.length {plan.length}, train to valid {ratio[0]:g} to {ratio[1]:g}, gap {gap}"
     needed = minimum_samples(plan.length, ratio, gap)
-    require_samples("a training recording", [items[i] for i in trained], needed, terms)
+    require_samples(
+        "a training recording", [items[i] for i in trained], needed, terms, shorten=SHORTEN
+    )
     train, valid = [], []
     for i in trained:
         size, rest = part_sizes(items[i].samples - gap, ratio)

@@ -1,7 +1,7 @@
 """What a file of vibration holds, and what shows in it before any model has seen it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from faultdiag.bearings import Bearing, get_bearing
-from faultdiag.datasets import identify
-from faultdiag.datasets.cwru_catalogue import catalogue
-from faultdiag.datasets.cwru_files import numbers_in
+from faultdiag.datasets import identify, identify_by_name
 from faultdiag.dsp import clipped_samples, quantisation_step, statistics
 from faultdiag.envelope_peaks import envelope_peaks, too_short
 from faultdiag.errors import FaultdiagError
@@ -143,16 +141,31 @@ def inspect_file(
     }
 
 
+def inspect_files(paths: Sequence[Path], **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
+    """Inspect several files: what was found of those that can be read, and why others can't.
+
+    Parameters
+    ----------
+    options
+        As for `inspect_file`.
+    """
+    results, problems = [], []
+    for path in paths:
+        try:
+            results.append(inspect_file(path, **options))
+        except FaultdiagError as error:
+            problems.append(str(error))
+    return results, problems
+
+
 def _facts(path: Path, variables: list[Variable]) -> tuple[Mapping[str, Any], list[str]]:
     """Give the catalogue's facts, by the file's bytes or the number in its name and variables."""
     facts = identify(path)
     if facts is not None:
         return facts, []
-    numbers = numbers_in(path.name)
-    names = {variable.name for variable in variables}
-    if len(numbers) != 1 or not names & {f"X{numbers[0]:03d}_{end}_time" for end in ("DE", "FE")}:
+    known = identify_by_name(path, [variable.name for variable in variables])
+    if known is None:
         return {}, []
-    known = catalogue()[numbers[0]]
     return known.facts, [
         f"taken for CWRU recording {known} by its name and variables, though its bytes are not "
         "that recording's: what the catalogue says of it may not hold"

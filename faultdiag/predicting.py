@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from faultdiag.datasets import identify
+from faultdiag.datasets import identify, identify_by_name
 from faultdiag.errors import FaultdiagError
 from faultdiag.files import replacing
 from faultdiag.predict import Diagnoser, load
@@ -27,12 +27,13 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     Raises
     ------
     FaultdiagError
-        If a path doesn't exist, or a folder has no file that a reader knows.
+        If a path doesn't exist, or the only one is a folder without a file that a reader knows.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += _inside(path)
+            # Of several, a folder without recordings is one error row among the others.
+            found += _inside(path) or _none_inside(path, alone=len(paths) == 1)
         elif path.exists():
             found.append(path)
         else:
@@ -41,16 +42,19 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    recordings = sorted(
+    return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
     )
-    if not recordings:
+
+
+def _none_inside(folder: Path, *, alone: bool) -> list[Path]:
+    if alone:
         raise FaultdiagError(
             f"{folder} holds no recording; looked for files that end in: {', '.join(SUFFIXES)}"
         )
-    return recordings
+    return [folder]
 
 
 def diagnose_files(
@@ -90,8 +94,16 @@ def _diagnose_file(
     recording = _read(diagnoser, path, channel)
     known = recording.sampling_rate is not None and recording.rpm is not None
     facts = {} if known else identify(path) or {}
-    rate, source = _rate(recording, facts, sampling_rate, diagnoser.sampling_rate)
-    speed = recording.rpm or facts.get("rpm") or rpm
+    guess = {} if known or facts else _by_name(path)
+    rate, source = _first(
+        ("file", recording.sampling_rate),
+        ("catalogue", facts.get("sampling_rate")),
+        ("argument", sampling_rate),
+        # An altered copy: its name and variables say less than whoever gave a rate.
+        ("catalogue, by name", guess.get("sampling_rate")),
+        ("assumed", diagnoser.sampling_rate),
+    )
+    speed = recording.rpm or facts.get("rpm") or rpm or guess.get("rpm")
     diagnosis = diagnoser.diagnose(replace(recording, sampling_rate=rate, rpm=speed))
     return Row(
         path=str(path),
@@ -119,14 +131,14 @@ def _read(diagnoser: Diagnoser, path: Path, channel: str | None) -> Recording:
     return diagnoser.choose(read_recording(path, channel=wanted))
 
 
-def _rate(
-    recording: Recording, facts: Mapping[str, Any], given: float | None, model_rate: float
-) -> tuple[float, str]:
-    if recording.sampling_rate is not None:
-        return recording.sampling_rate, "file"
-    if facts.get("sampling_rate"):
-        return float(facts["sampling_rate"]), "catalogue"
-    return (given, "argument") if given is not None else (model_rate, "assumed")
+def _by_name(path: Path) -> Mapping[str, Any]:
+    known = identify_by_name(path, [variable.name for variable in list_variables(path)])
+    return {} if known is None else known.facts
+
+
+def _first(*sources: tuple[str, float | None]) -> tuple[float, str]:
+    """Give the first rate that is known, and who states it; the last one always is."""
+    return next((float(value), name) for name, value in sources if value is not None)
 
 
 def predict_paths(
@@ -167,7 +179,7 @@ def predict_paths(
         raise FaultdiagError(f"--out {out} is one of the recordings; give another file")
     diagnoser = load(run, device=device)
     rows = diagnose_files(diagnoser, files, channel=channel, sampling_rate=sampling_rate, rpm=rpm)
-    failed = 0
+    failed = assumed = 0
     with ExitStack() as stack:
         stream = _open(out, stack)
         writer = _writer(stream, diagnoser.classes, files, as_json=as_json)
@@ -176,6 +188,13 @@ def predict_paths(
         for row in tqdm(rows, "diagnosing", len(files), unit="recording", disable=hidden):
             writer.write(row)
             failed += row.status != "ok"
+            assumed += row.sampling_rate_source == "assumed"
+    if assumed:
+        sys.stderr.write(
+            f"warning: nothing states the sampling rate of {assumed} recordings; the model's, "
+            f"{diagnoser.sampling_rate:g} Hz, was assumed: if it is another, the diagnosis is "
+            "wrong; give it with --sampling-rate\n"
+        )
     return len(files), failed
 
 

@@ -242,7 +242,8 @@ def _require_every_class(
     if lacking:
         raise FaultdiagError(
             f"every class needs a window in every part, but {'; '.join(lacking)}; use longer "
-            "recordings, a shorter window.length or stride, or other split.fractions"
+            "recordings, a shorter window.length, a smaller window.stride or larger "
+            "window.per_class, or other split.fractions"
         )
 
 

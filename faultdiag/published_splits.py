@@ -68,7 +68,13 @@ def random_windows(
         for part, dealt in zip(PARTS, np.split(starts, borders), strict=True):
             parts[part] += _windows(index, np.sort(dealt), plan.length)
     leak = "random_windows puts overlapping windows of one recording into different parts"
-    return make_split(parts, fractions, leak, *_gap_note("random_windows", gap))
+    return make_split(
+        parts,
+        fractions,
+        leak,
+        *_gap_note("random_windows", gap),
+        *_stride_note("random_windows", plan),
+    )
 
 
 def legacy_wdcnn(
@@ -122,7 +128,9 @@ def legacy_wdcnn(
         for part, drawn in zip(PARTS, starts, strict=True):
             parts[part] += _windows(index, drawn, plan.length)
     leak = "legacy_wdcnn draws valid and test from the same tail: their windows overlap"
-    return make_split(parts, fractions, leak, *_gap_note("legacy_wdcnn", gap))
+    return make_split(
+        parts, fractions, leak, *_gap_note("legacy_wdcnn", gap), *_stride_note("legacy_wdcnn", plan)
+    )
 
 
 def _legacy_end(samples: int, fractions: Sequence[float]) -> int:
@@ -166,6 +174,13 @@ def _windows_per_recording(items: Sequence[SplitItem], plan: WindowPlan) -> list
 def _windows(recording: int, starts: NDArray[np.int64], length: int) -> list[Segment]:
     """Give every window a segment of its own."""
     return [Segment(recording, start, start + length) for start in starts.tolist()]
+
+
+def _stride_note(strategy: str, plan: WindowPlan) -> list[str]:
+    """Say that ``window.test_stride`` is without effect where the strategy deals all windows."""
+    if plan.test_stride == plan.length:
+        return []
+    return [f"window.test_stride {plan.test_stride} has no effect with {strategy}"]
 
 
 def _gap_note(strategy: str, gap: int | None) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from faultdiag.errors import FaultdiagError, did_you_mean
 
 
-def _signal(signal: ArrayLike, source: Path) -> NDArray[np.float32]:
+def _signal(signal: ArrayLike, source: Path, names: Sequence[str]) -> NDArray[np.float32]:
     values = np.asarray(signal)
     if values.ndim != 2 or 0 in values.shape:
         raise FaultdiagError(
@@ -23,21 +23,24 @@ def _signal(signal: ArrayLike, source: Path) -> NDArray[np.float32]:
         raise FaultdiagError(f"{source}: a signal must be real numbers; found {values.dtype}")
     with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and is told
         single = np.array(values, dtype=np.float32, order="C", copy=None)
-    _require_finite(single, values, source)
+    _require_finite(single, values, source, names)
     single = single.view()
     single.flags.writeable = False
     return single
 
 
-def _require_finite(single: NDArray[np.float32], given: NDArray[Any], source: Path) -> None:
+def _require_finite(
+    single: NDArray[np.float32], given: NDArray[Any], source: Path, names: Sequence[str]
+) -> None:
     finite = np.isfinite(single)
     if finite.all():
         return
     channel, sample = np.argwhere(~finite)[0]
+    name = names[channel] if channel < len(names) else channel
     found = "beyond 3.4e38" if np.isfinite(given).all() else "NaN or infinite"
     raise FaultdiagError(
         f"{source}: {int((~finite).sum())} of {single.size} samples are {found}, "
-        f"the first at sample {sample} of channel {channel}; mend or cut them out first"
+        f"the first at sample {sample} of channel {name}; mend or cut them out first"
     )
 
 
@@ -77,7 +80,7 @@ class Recording:
 
     def __post_init__(self) -> None:
         source = Path(self.source)
-        signal = _signal(self.signal, source)
+        signal = _signal(self.signal, source, self.channels)
         if len(self.channels) != signal.shape[0]:
             raise FaultdiagError(
                 f"{source}: {signal.shape[0]} channels but {len(self.channels)} names: "

@@ -20,6 +20,8 @@ from faultdiag.windows import WindowPlan
 
 PARTS = ("train", "valid", "test")
 
+SHORTEN = "window.length or split.gap"
+
 STRATEGIES: Registry["Split"] = Registry(
     "split strategy",
     {
@@ -165,7 +167,7 @@ def within_recording(
     gap = plan.length if gap is None else gap
     needed = minimum_samples(plan.length, fractions, gap)
     terms = f"window.length {plan.length}, fractions {list(fractions)}, gap {gap}"
-    require_samples("within_recording", items, needed, terms)
+    require_samples("within_recording", items, needed, terms, shorten=SHORTEN)
     parts = no_segments()
     for index, item in enumerate(items):
         start = 0
@@ -192,7 +194,14 @@ def make_split(
     return Split(segments, dict(zip(PARTS, fractions, strict=True)), notes, test_may_lack)
 
 
-def require_samples(strategy: str, items: Sequence[SplitItem], needed: int, terms: str) -> None:
+def require_samples(
+    strategy: str,
+    items: Sequence[SplitItem],
+    needed: int,
+    terms: str,
+    *,
+    shorten: str = "window.length",
+) -> None:
     """Refuse recordings that are too short for a strategy.
 
     Parameters
@@ -201,6 +210,8 @@ def require_samples(strategy: str, items: Sequence[SplitItem], needed: int, term
         Samples that every recording must have.
     terms
         The settings that `needed` follows from, for the message.
+    shorten
+        Those of them that can be lowered.
 
     Raises
     ------
@@ -211,5 +222,5 @@ def require_samples(strategy: str, items: Sequence[SplitItem], needed: int, term
     if short:
         raise FaultdiagError(
             f"{strategy} needs {needed} samples a recording ({terms}); {', '.join(short)}; "
-            "leave them out with data.select or use a shorter window.length"
+            f"leave them out with data.select or use a shorter {shorten}"
         )

@@ -147,7 +147,9 @@ def read(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise FaultdiagError(f"cannot read {path}: {reason}") from error
+        raise FaultdiagError(
+            f"cannot read {path}: {reason}; give a config file (`faultdiag init` writes one)"
+        ) from error
     return parse(text, str(path))
 
 

@@ -18,7 +18,7 @@ run faultdiag eval runs/demo --snr 0 --snr 10
 say "Recordings the training never saw: the same machine at another load."
 run faultdiag simulate --out data/demo/new --load 2
 run faultdiag predict runs/demo data/demo/new --out runs/demo/diagnoses.csv
-cut -d, -f1-5,7 runs/demo/diagnoses.csv | column -s, -t
+cut -d, -f1-5,7 runs/demo/diagnoses.csv
 printf '%s\n' "They are 99 healthy; 107, 171, 211 inner race; 120, 187, 224 ball; 132, 199, 236 outer race," \
     "each of size 007, 014, 021."
 run faultdiag inspect data/demo/new/107.mat

@@ -290,3 +290,21 @@ def test_versions_are_those_of_the_packages() -> None:
     versions = checkpoint.package_versions()
     assert versions["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert versions["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_spec": {"name": "wdcnn"}}, "it lacks model_spec.attention, model_spec.channels, "),
+        ({"window": {}}, "is an incomplete checkpoint: it lacks window.length"),
+        ({"normalize": {"name": "none"}}, "is an incomplete checkpoint: it lacks normalize.state"),
+        ({"classes": ["N"]}, "contradicts itself: its network has 3 classes, but 1 are named"),
+        ({"channels": []}, "contradicts itself: its network has 1 channels, but 0 are named"),
+    ],
+)
+def test_a_checkpoint_whose_parts_lack_something(
+    changes: dict[str, Any], message: str, best: Path
+) -> None:
+    change(best, **changes)
+    with pytest.raises(FaultdiagError, match=re.escape(message)):
+        load(best)

@@ -240,7 +240,12 @@ def test_a_recording_that_cannot_be_diagnosed_is_exit_code_1(trained: Path, new:
     assert [json.loads(line)["status"] for line in result.stdout.splitlines()] == [
         *("error", "ok", "ok"),
     ]
-    assert result.stderr == "1 of 3 recordings could not be diagnosed; see their rows\n"
+    warning, last = result.stderr.splitlines()
+    assert warning == (
+        "warning: nothing states the sampling rate of 2 recordings; the model's, 12000 Hz, was "
+        "assumed: if it is another, the diagnosis is wrong; give it with --sampling-rate"
+    )
+    assert last == "1 of 3 recordings could not be diagnosed; see their rows"
 
 
 def test_an_interrupted_prediction_keeps_what_was_printed(
@@ -261,3 +266,33 @@ def test_an_interrupted_prediction_keeps_what_was_printed(
     result = run("predict", trained, new, "--out", new / "rows.csv")
     assert (result.exit_code, result.stdout) == (130, "")
     assert contents(new) == before
+
+
+def test_resuming_where_nothing_is_says_so(trained: Path, tmp_path: Path) -> None:
+    config, folder = trained / "config.yaml", tmp_path / "typo"
+    result = run("train", "--config", config, "--run", folder, "--resume")
+    assert result.exit_code == 0
+    assert f"nothing to resume in {folder}: starting anew" in result.stderr
+
+
+def test_one_bad_file_of_several_does_not_hide_the_others(new: Path) -> None:
+    bad = new / "bad.mat"
+    bad.write_bytes(b"no MATLAB")
+    good = next(path for path in sorted(new.glob("*.mat")) if path != bad)
+    result = run("inspect", bad, good, "--json")
+    assert result.exit_code == 1
+    assert [row["path"] for row in json.loads(result.stdout)] == [str(good)]
+    assert result.stderr.startswith(f"error: {bad}")
+
+
+def test_a_plot_is_a_png(new: Path, tmp_path: Path) -> None:
+    result = run("inspect", next(new.glob("*.mat")), "--plot", tmp_path / "a.pdf")
+    refused(result, "a.pdf; a PNG is drawn, so give a name that ends in .png")
+
+
+def test_an_empty_folder_among_others_is_a_row(trained: Path, new: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("predict", trained, tmp_path / "empty", new, "--json")
+    assert result.exit_code == 1
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["status"] for row in rows] == ["error", "ok", "ok"]

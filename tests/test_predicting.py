@@ -143,10 +143,15 @@ def test_who_states_the_rate_in_which_order(
     assert rate(diagnoser, renamed, None) == ("N", 48_000, "catalogue")
     assert rate(diagnoser, renamed, 6_000) == ("N", 48_000, "catalogue")
     # Nobody knows this one: the argument, or else the model's own rate.
-    other = recordings / "118.mat"
+    other = Path(shutil.copy(recordings / "118.mat", tmp_path / "fan.mat"))
     assert rate(diagnoser, other, None) == ("B", 12_000, "assumed")
     assert rate(diagnoser, other, 12_000) == ("B", 12_000, "argument")
     assert rate(diagnoser, other, 48_000)[1:] == (48_000, "argument")
+
+    # Its name and variables say that it is a copy of number 118; an argument says more.
+    numbered = recordings / "118.mat"
+    assert rate(diagnoser, numbered, None) == ("B", 12_000, "catalogue, by name")
+    assert rate(diagnoser, numbered, 48_000)[1:] == (48_000, "argument")
 
     def with_rate(path: Path, **options: Any) -> Recording:
         return replace(read_recording(path, **options), sampling_rate=48_000.0)
@@ -249,7 +254,11 @@ def test_rows_on_stdout_as_csv(
         [str(folder / "deep/er/e.mat"), "ok", "B"],
     ]
     assert {row[6] for row in rows} == {"12000 assumed", ""}
-    assert err == "", "no bar where stderr is no terminal"
+    # No bar where stderr is no terminal.
+    assert err == (
+        "warning: nothing states the sampling rate of 4 recordings; the model's, 12000 Hz, was "
+        "assumed: if it is another, the diagnosis is wrong; give it with --sampling-rate\n"
+    )
 
 
 def test_rows_in_a_file(trained: Path, folder: Path, tmp_path: Path) -> None:

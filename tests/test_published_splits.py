@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from faultdiag.audit import audit_windows
 from faultdiag.errors import FaultdiagError
 from faultdiag.published_splits import legacy_wdcnn, random_windows
-from faultdiag.splits import PARTS, Split, SplitItem, part_sizes
+from faultdiag.splits import PARTS, STRATEGIES, Split, SplitItem, part_sizes
 from faultdiag.windows import WindowPlan, best_overlap, count_disjoint, strided_starts
 
 law = settings(max_examples=40, deadline=None)
@@ -250,3 +250,13 @@ def test_the_legacy_minimum_is_exact(fractions: tuple[float, ...], needed: int) 
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         legacy_wdcnn(names, plan, 0, fractions=fractions)
+
+
+@pytest.mark.parametrize("strategy", ["random_windows", "legacy_wdcnn"])
+def test_a_test_stride_without_effect_is_said(strategy: str) -> None:
+    items = [SplitItem(f"{n}.mat", 9000, n) for n in "NI"]
+    for test_stride, notes in ((64, 0), (32, 1)):
+        plan = WindowPlan(64, None, 40, test_stride)
+        split = STRATEGIES.build(strategy, items, plan, 0)
+        said = [note for note in split.notes if note.startswith("window.test_stride")]
+        assert said == [f"window.test_stride 32 has no effect with {strategy}"] * notes

@@ -93,7 +93,7 @@ def test_samples_that_are_not_finite_are_counted_and_placed(bad: float) -> None:
     signal = np.zeros((2, 50))
     signal[1, [7, 9]] = bad
     expected = (
-        f"{SOURCE}: 2 of 100 samples are NaN or infinite, the first at sample 7 of channel 1; "
+        f"{SOURCE}: 2 of 100 samples are NaN or infinite, the first at sample 7 of channel FE; "
         "mend or cut them out first"
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
@@ -102,7 +102,7 @@ def test_samples_that_are_not_finite_are_counted_and_placed(bad: float) -> None:
 
 def test_samples_that_float32_cannot_hold() -> None:
     expected = (
-        f"{SOURCE}: 1 of 3 samples are beyond 3.4e38, the first at sample 2 of channel 0; "
+        f"{SOURCE}: 1 of 3 samples are beyond 3.4e38, the first at sample 2 of channel DE; "
         "mend or cut them out first"
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):

@@ -233,3 +233,15 @@ def test_a_full_disk_is_told_and_can_be_gone_on_from(
     monkeypatch.undo()
     simulate_folder(tmp_path, seconds=0.1, sizes=["007"], overwrite=True)
     assert len(contents(tmp_path)) == 5
+
+
+def test_a_disk_that_is_full_at_once_leaves_no_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise FaultdiagError("no space")
+
+    monkeypatch.setattr("faultdiag.simulation.folder.write_mat", full)
+    with pytest.raises(FaultdiagError, match="no space"):
+        simulate_folder(tmp_path / "new", seconds=0.2)
+    assert list((tmp_path / "new").iterdir()) == []

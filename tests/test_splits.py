@@ -188,7 +188,7 @@ def test_all_recordings_that_are_too_short_are_named() -> None:
     expected = (
         "within_recording needs 24576 samples a recording (window.length 2048, fractions "
         "[0.7, 0.2, 0.1], gap 2048); 97.mat has 24575, 118.mat has 300; leave them out with "
-        "data.select or use a shorter window.length"
+        "data.select or use a shorter window.length or split.gap"
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         within_recording(items, WindowPlan(2048, 128, None, 2048), 0)

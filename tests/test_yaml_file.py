@@ -182,17 +182,14 @@ def test_problems_of_a_file_name_it(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     missing = tmp_path / "b.yaml"
-    with pytest.raises(
-        FaultdiagError, match=f"^{re.escape(f'cannot read {missing}: No such file or directory')}$"
-    ):
-        yaml_file.read(missing)
-    with pytest.raises(
-        FaultdiagError, match=f"^{re.escape(f'cannot read {tmp_path}: Is a directory')}$"
-    ):
-        yaml_file.read(tmp_path)
+    remedy = "; give a config file (`faultdiag init` writes one)"
+    for path, reason in ((missing, "No such file or directory"), (tmp_path, "Is a directory")):
+        expected = f"cannot read {path}: {reason}{remedy}"
+        with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
+            yaml_file.read(path)
     latin = tmp_path / "c.yaml"
     latin.write_bytes("label: Außenring\n".encode("latin-1"))
     with pytest.raises(
-        FaultdiagError, match=f"^{re.escape(f'cannot read {latin}: it is no UTF-8 text')}$"
+        FaultdiagError, match=f"^{re.escape(f'cannot read {latin}: it is no UTF-8 text{remedy}')}$"
     ):
         yaml_file.read(latin)

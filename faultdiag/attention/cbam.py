@@ -114,6 +114,7 @@ class CBAM(nn.Module):
     """
 
     reference: ClassVar[str] = "Woo et al., ECCV 2018, arXiv:1807.06521"
+    unset: ClassVar[dict[str, object]] = {"reduction": 16}
 
     def __init__(
         self, channels: int, *, reduction: int | None = None, kernel_size: int = 7
@@ -167,6 +168,7 @@ class CBAMWithoutNorm(nn.Module):
     """
 
     reference: ClassVar[str] = "after Woo et al., ECCV 2018, arXiv:1807.06521"
+    unset: ClassVar[dict[str, object]] = {"reduction": 16}
 
     def __init__(
         self, channels: int, *, reduction: int | None = None, kernel_size: int = 7
@@ -216,6 +218,7 @@ class CBAMReduction8(nn.Module):
     """
 
     reference: ClassVar[str] = "after Woo et al., ECCV 2018, arXiv:1807.06521"
+    unset: ClassVar[dict[str, object]] = {"reduction": 8}
 
     def __init__(
         self, channels: int, *, reduction: int | None = None, kernel_size: int = 7

@@ -43,6 +43,7 @@ class ChannelProduct(nn.Module):
     """
 
     reference: ClassVar[str] = "after Woo et al., ECCV 2018, arXiv:1807.06521"
+    unset: ClassVar[dict[str, object]] = {"reduction": 16}
 
     def __init__(self, channels: int, *, reduction: int | None = None) -> None:
         super().__init__()

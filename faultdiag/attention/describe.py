@@ -39,10 +39,16 @@ def describe() -> list[BlockFacts]:
 
 def _facts(name: str) -> BlockFacts:
     builder: Any = BLOCKS.get(name)
+    # What an option left at None stands for.
+    unset: dict[str, Any] = getattr(builder, "unset", {})
     return BlockFacts(
         name=name,
         summary=str(builder.__doc__).strip().splitlines()[0],
-        options={key: option.default for key, option in BLOCKS.options(name).items()},
+        options={
+            key: unset.get(key, option.default)
+            for key, option in BLOCKS.options(name).items()
+            if key != "previous_channels"  # the network's to give, not the config's
+        },
         parameters={
             channels: sum(p.numel() for p in build(name, channels).parameters())
             for channels in WIDTHS

@@ -64,6 +64,7 @@ class EfficientChannelAttention(nn.Module):
     """
 
     reference: ClassVar[str] = "Wang et al., CVPR 2020, arXiv:1910.03151"
+    unset: ClassVar[dict[str, object]] = {"kernel_size": "adaptive"}
 
     def __init__(
         self, channels: int, *, kernel_size: int | None = None, bias: bool = False

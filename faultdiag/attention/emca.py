@@ -54,6 +54,7 @@ class EMCA(nn.Module):
     """
 
     reference: ClassVar[str] = "Bakr et al., 2022, github.com/eslambakr/EMCA"
+    unset: ClassVar[dict[str, object]] = {"kernel_size": "adaptive"}
     uses_previous: ClassVar[bool] = True
 
     def __init__(

@@ -43,6 +43,7 @@ class SqueezeExcitation(nn.Module):
     """
 
     reference: ClassVar[str] = "Hu et al., CVPR 2018, arXiv:1709.01507"
+    unset: ClassVar[dict[str, object]] = {"reduction": 16}
 
     def __init__(self, channels: int, *, reduction: int | None = None, bias: bool = False) -> None:
         super().__init__()

@@ -5,11 +5,20 @@ Another dataset is one module with a class that fulfils `Dataset`, and one row i
 
 from faultdiag.datasets.digest import sha256
 from faultdiag.datasets.entry import Dataset, Entry, Selection
-from faultdiag.datasets.identity import identify
+from faultdiag.datasets.identity import identify, identify_by_name
 from faultdiag.datasets.load import load_entry
 from faultdiag.registry import Registry
 
-__all__ = ["DATASETS", "Dataset", "Entry", "Selection", "identify", "load_entry", "sha256"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Entry",
+    "Selection",
+    "identify",
+    "identify_by_name",
+    "load_entry",
+    "sha256",
+]
 
 DATASETS: Registry[Dataset] = Registry(
     "dataset",

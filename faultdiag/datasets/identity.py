@@ -1,10 +1,11 @@
 """Facts of a single file that no dataset was named for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from faultdiag.datasets import cwru_catalogue, synthetic
+from faultdiag.datasets.cwru_files import numbers_in
 
 
 def identify(path: Path) -> Mapping[str, Any] | None:
@@ -19,3 +20,15 @@ def identify(path: Path) -> Mapping[str, Any] | None:
         If the file or the mark of its folder can't be read.
     """
     return cwru_catalogue.identify(path) or synthetic.identify(path)
+
+
+def identify_by_name(path: Path, variables: Iterable[str]) -> cwru_catalogue.Known | None:
+    """Give the CWRU recording whose number both a file's name and its variables carry, or None.
+
+    For copies whose bytes were changed, such as one saved again in another format.
+    """
+    numbers = numbers_in(path.name)
+    names = {f"X{number:03d}_{end}_time" for number in numbers for end in ("DE", "FE")}
+    if len(numbers) != 1 or not names & set(variables):
+        return None
+    return cwru_catalogue.catalogue()[numbers[0]]

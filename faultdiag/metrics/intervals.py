@@ -89,7 +89,8 @@ def wilson_interval(right: int, trials: int) -> tuple[float, float] | None:
     middle = share + weight / 2
     half = z * np.sqrt(share * (1 - share) / trials + weight / (4 * trials))
     low, high = (middle - half) / (1 + weight), (middle + half) / (1 + weight)
-    return max(0.0, float(low)), min(1.0, float(high))
+    # All or none right: the end is exactly there, which rounding misses by a last digit.
+    return 0.0 if right == 0 else float(low), 1.0 if right == trials else float(high)
 
 
 def mean_interval(values: Sequence[float]) -> MeanInterval:

@@ -1,5 +1,6 @@
 """What a network's specification asks for, every problem of it, and a trial of the rest."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
@@ -123,7 +124,10 @@ def examine(
     try:
         entry = network(name)
     except FaultdiagError as error:
-        return Specification(name, *shape, slots=[], options={}, problems=[f"model.name: {error}"])
+        # Of an unknown network no position is known to be wrong, but blocks and options are.
+        _, problems = parse(attention, sys.maxsize, name)
+        problems = [f"model.name: {error}", *problems, *_front(representation, shape)[1]]
+        return Specification(name, *shape, slots=[], options={}, problems=problems)
     usable, problems = _check_options(name, options)
     known = defaults(name) | usable
     front, found = _front(representation, shape)

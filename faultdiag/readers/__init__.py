@@ -98,7 +98,8 @@ def _require_file(path: Path) -> None:
 
 def _names(folder: Path) -> list[str]:
     # Enough for a hint; folders of recordings can hold a hundred thousand files.
-    return [p.name for p in islice(folder.iterdir(), 1000)] if folder.is_dir() else []
+    inside = islice(folder.iterdir(), 1000) if folder.is_dir() else ()
+    return [path.name for path in inside if path.suffix.lower() in SUFFIXES]
 
 
 def _unreadable(path: Path, error: OSError) -> FaultdiagError:

@@ -81,11 +81,16 @@ def simulate_folder(
     # The mark comes first: whatever stops the rest, the files are known to be simulated.
     mark = {"format": 1, "note": NOTE, "settings": settings, "recordings": names}
     write_json(out / MARK, mark)
-    for case in progress(chosen):
-        recording = simulate_recording(
-            case, seconds=seconds, seed=seed, severity=severity, noise=noise
-        )
-        write_mat(out / f"{case.number}.mat", recording)
+    try:
+        for case in progress(chosen):
+            recording = simulate_recording(
+                case, seconds=seconds, seed=seed, severity=severity, noise=noise
+            )
+            write_mat(out / f"{case.number}.mat", recording)
+    finally:
+        # A mark with nothing behind it would be in the way of the next simulation.
+        if not any((out / name).exists() for name in names):
+            (out / MARK).unlink(missing_ok=True)
     return [out / name for name in names]
 
 

@@ -118,6 +118,16 @@ def clear(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
+def discard_untrained(folder: Path) -> None:
+    """Remove the files of a run that ended before its first checkpoint, and the folder if empty."""
+    if any((folder / name).exists() for name in ("best.pt", "last.pt")) or not folder.is_dir():
+        return
+    for name in ARTEFACTS:
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def last_state(folder: Path, config: Config, prepared: Prepared) -> Checkpoint | None:
     """Give where a run was interrupted, or None where nothing was trained yet.
 

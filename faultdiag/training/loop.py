@@ -1,6 +1,7 @@
 """The training loop. It sees the training and the validation part, never the test part."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -94,6 +95,8 @@ class Trainer:
                 row = self._epoch(bar)
                 is_best = self.progress.note(row)
                 bar.set_postfix_str(f"epoch {row['epoch']}, valid {row['valid_accuracy']:.4f}")
+                if bar.disable:
+                    sys.stderr.write(_line(row, self.settings.epochs))
                 on_epoch(self, is_best)
         return self.progress
 
@@ -116,9 +119,10 @@ class Trainer:
 
     def _require_finite(self, kind: str, loss: float, epoch: int) -> None:
         if not math.isfinite(loss):
+            instead = "" if self.settings.precision == "float32" else " or train in float32"
             raise FaultdiagError(
                 f"the {kind} loss is {loss} in epoch {epoch}; lower train.learning_rate "
-                f"(it is {self.settings.learning_rate:g}) or train in float32"
+                f"(it is {self.settings.learning_rate:g}){instead}"
             )
 
     def learn(self, bar: "tqdm[Any] | None" = None) -> tuple[float, float]:
@@ -211,6 +215,14 @@ def batch_sizes(count: int, size: int) -> list[int]:
     elif rest:
         sizes.append(rest)
     return sizes
+
+
+def _line(row: Mapping[str, Any], epochs: int) -> str:
+    """What is logged of an epoch where stderr is no terminal and no bar is shown."""
+    return (
+        f"epoch {row['epoch']} of {epochs}: training loss {row['train_loss']:.4g}, validation "
+        f"accuracy {row['valid_accuracy']:.4f}, {row['seconds']:.1f} s\n"
+    )
 
 
 def _cuda_states(device: torch.device) -> Tensor | None:

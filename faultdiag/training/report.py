@@ -14,6 +14,7 @@ from faultdiag.evaluation import (
     read_split,
     require_fit,
     same_recordings,
+    seen_share,
 )
 from faultdiag.metrics import format_table, parts_table
 from faultdiag.prepared import Prepared
@@ -32,10 +33,20 @@ def summary(run: Run) -> str:
         [
             parts_table(parts, split["disjoint_windows"]),
             *split_lines(split),
-            f"by recording: {test['recording_accuracy']:.1%} of {test['recordings']} right",
+            _by_recording(test),
             f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy",
             f"run folder: {run.folder}",
         ]
+    )
+
+
+def _by_recording(scores: Mapping[str, Any]) -> str:
+    recording = scores["recording"]
+    right = sum(row["predicted"] == row["label"] for row in recording["rows"])
+    low, high = recording["accuracy_interval"]
+    return (
+        f"by recording: {right} of {scores['recordings']} right "
+        f"(95 % interval {low:.0%} to {high:.0%})"
     )
 
 
@@ -84,12 +95,22 @@ def evaluate_run(
     }
     result: dict[str, Any] = {part: evaluate_part(network, prepared, part, **options)}
     result["split"] = describe_split(prepared)
+    if config is not None:
+        result["split"]["seen_windows"] = _seen(run, prepared, part)
     if snr:
         result["noise"] = [
             {"snr": level, **evaluate_part(network, prepared, part, snr=level, **options)}
             for level in snr
         ]
     return result
+
+
+def _seen(run: Path, prepared: Prepared, part: str) -> float | None:
+    """Share of the windows that the model knows; None where nothing says what it was trained on."""
+    folder = run if run.is_dir() else run.parent
+    if not (folder / "split.json").is_file():
+        return None
+    return seen_share(read_split(folder), prepared, part)
 
 
 def _data(run: Path, source: checkpoint.Checkpoint, config: Config | None) -> Prepared:
@@ -100,6 +121,17 @@ def _data(run: Path, source: checkpoint.Checkpoint, config: Config | None) -> Pr
     if (folder / "split.json").is_file():
         same_recordings(read_split(folder), prepared)
     return prepared
+
+
+def _seen_lines(split: Mapping[str, Any]) -> list[str]:
+    if "seen_windows" not in split:
+        return []
+    share = split["seen_windows"]
+    if share is None:
+        return ["what the model was trained on is not known: no split.json beside the checkpoint"]
+    if share:
+        return [f"LEAK: {share:.1%} of these windows overlap what the model was trained on"]
+    return ["none of these windows overlaps what the model was trained on"]
 
 
 def evaluation_text(result: Mapping[str, Any]) -> str:
@@ -117,6 +149,8 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
     lines = [
         parts_table({part: scores}, split["disjoint_windows"]),
         *split_lines(split),
+        *_seen_lines(split),
+        _by_recording(scores),
         "",
         format_table(classes, columns),
     ]

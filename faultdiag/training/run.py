@@ -11,12 +11,13 @@ import torch
 from faultdiag import figures, inference, models
 from faultdiag.checkpoint import Checkpoint, build_network, load, save
 from faultdiag.config import Config, load_config, parse_config
+from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation import describe_split, evaluate_part
 from faultdiag.files import write_json, write_text
 from faultdiag.inference import WindowBatches
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
-from faultdiag.training.folder import begin, clear, last_state, require_free
+from faultdiag.training.folder import begin, clear, discard_untrained, last_state, require_free
 from faultdiag.training.loop import Progress, Settings, Trainer
 
 
@@ -48,6 +49,7 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     on_prepared: Callable[[Prepared], None] | None = None,
+    on_begun: Callable[[], None] | None = None,
 ) -> Run:
     """Train the network of a config and write its run folder.
 
@@ -67,6 +69,9 @@ def train(
         none.
     on_prepared
         Called once the data is prepared, before training.
+    on_begun
+        Called once the run folder is this run's: at once, or, where it replaces a finished
+        run, when there is a first checkpoint to replace it with.
 
     Raises
     ------
@@ -81,7 +86,8 @@ def train(
     prepared = prepare(parsed)
     if on_prepared:
         on_prepared(prepared)
-    return _Session(parsed, prepared, folder, target).run(overwrite=overwrite, resume=resume)
+    session = _Session(parsed, prepared, folder, target, on_begun)
+    return session.run(overwrite=overwrite, resume=resume)
 
 
 def check_model(config: Config, classes: int = 2) -> None:
@@ -136,13 +142,21 @@ class _Session:
     """One training: config and data in, run folder out."""
 
     def __init__(
-        self, config: Config, prepared: Prepared, folder: Path, device: torch.device
+        self,
+        config: Config,
+        prepared: Prepared,
+        folder: Path,
+        device: torch.device,
+        on_begun: Callable[[], None] | None = None,
     ) -> None:
         self.config = config
         self.prepared = prepared
         self.folder = folder
         self.device = device
         self.spec = model_spec(config, len(prepared.classes))
+        self._on_begun = on_begun
+        self._overwrite = False
+        self._waits = False
 
     def run(self, *, overwrite: bool, resume: bool) -> Run:
         if self.config.train.threads:
@@ -151,11 +165,25 @@ class _Session:
         last = last_state(self.folder, self.config, self.prepared) if resume else None
         if last is not None and last.training is not None:
             trainer.restore(last.model, last.training)
-        if overwrite:
+        # An earlier run is only replaced once this one has a first checkpoint.
+        self._overwrite = overwrite
+        self._waits = overwrite and (self.folder / "best.pt").exists()
+        if not self._waits:
+            self._begin()
+        try:
+            trainer.fit(self._after_epoch)
+        except FaultdiagError:
+            discard_untrained(self.folder)
+            raise
+        return self._finish(trainer)
+
+    def _begin(self) -> None:
+        if self._overwrite:
             clear(self.folder)
         begin(self.folder, self.config, self.prepared, self.device)
-        trainer.fit(self._after_epoch)
-        return self._finish(trainer)
+        self._waits = False
+        if self._on_begun:
+            self._on_begun()
 
     def _trainer(self) -> Trainer:
         torch.manual_seed(self.config.seed)
@@ -177,6 +205,8 @@ class _Session:
         return Trainer(network, train, valid, settings)
 
     def _after_epoch(self, trainer: Trainer, is_best: bool) -> None:
+        if self._waits:
+            self._begin()
         row = trainer.progress.history[-1]
         checkpoint = Checkpoint(
             model=trainer.network.state_dict(),

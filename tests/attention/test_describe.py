@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from faultdiag.attention import BLOCKS
-from faultdiag.attention.describe import describe
+from faultdiag.attention import BLOCKS, build
+from faultdiag.attention.describe import describe, format_description
 
 
 def test_a_row_for_every_block_in_order() -> None:
@@ -32,3 +32,26 @@ def test_importing_the_package_leaves_torch_alone() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_unset_option_is_told_as_what_it_stands_for() -> None:
+    options = {fact["name"]: fact["options"] for fact in describe()}
+    assert options["se"]["reduction"] == options["cbam"]["reduction"] == 16
+    assert options["cbam_r8"]["reduction"] == 8
+    assert options["eca"]["kernel_size"] == "adaptive"
+    assert "previous_channels" not in options["emca"]
+    # What is told is what is built.
+    for name, reduction in (("se", 16), ("cbam_r8", 8), ("channel_product", 16)):
+        unset, told = (
+            [p.shape for p in build(name, 64, **given).parameters()]
+            for given in ({}, {"reduction": reduction})
+        )
+        assert unset == told
+
+
+def test_the_text_names_every_block_and_its_source() -> None:
+    facts = describe()
+    text = format_description(facts)
+    for fact in facts:
+        assert f"\n{fact['name']} " in text
+        assert fact["reference"] in text

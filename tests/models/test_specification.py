@@ -46,8 +46,10 @@ def test_all_problems_at_once_each_with_its_place() -> None:
 
 
 def test_unknown_network() -> None:
-    (line,) = told("wdcn", attention={"name": "nothing"})
-    assert line.startswith("model.name: unknown network 'wdcn' (did you mean 'wdcnn'?); known: ")
+    first, second, third = told("wdcn", attention={"name": "nothing"})
+    assert first.startswith("model.name: unknown network 'wdcn' (did you mean 'wdcnn'?); known: ")
+    assert second.startswith("model.attention.name: unknown attention block 'nothing'; known: ")
+    assert third.startswith("model.attention.after is missing")
 
 
 @pytest.mark.parametrize(

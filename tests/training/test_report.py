@@ -148,7 +148,7 @@ def test_the_table_after_training(trained: Path) -> None:
     assert lines[4:] == [
         "split within_recording: 0 samples in two or more parts",
         "note: resampled from 48000 Hz to 12000 Hz: 97",
-        "by recording: 100.0% of 3 right",
+        "by recording: 3 of 3 right (95 % interval 44% to 100%)",
         "epoch 2 of 3 was chosen by its validation accuracy",
         f"run folder: {trained}",
     ]
@@ -168,3 +168,38 @@ def test_an_evaluation_in_words(trained: Path) -> None:
     assert [row[0] for row in rows[2:]] == ["-4", "10.5"]
     quiet = evaluation_text(evaluate_run(trained, "valid", device="cpu"))
     assert "SNR" not in quiet
+
+
+def test_other_data_that_the_model_has_seen_is_called_a_leak(
+    trained: Path, recordings: Path, prepared_root: Path, tmp_path: Path
+) -> None:
+    shifted = tiny_config(recordings, prepared_root, split__fractions=[0.1, 0.1, 0.8])
+    result = evaluate_run(trained, "test", config=shifted, device="cpu")
+    prepared = prepare(shifted)
+    own = json.loads((trained / "split.json").read_text())["parts"]
+    windows = prepared.windows.of("test")
+    known = {
+        (r, sample) for p in ("train", "valid") for r, a, b in own[p] for sample in range(a, b)
+    }
+    seen = [
+        any((int(r), sample) in known for sample in range(start, start + prepared.length))
+        for r, start in zip(windows.recording, windows.start, strict=True)
+    ]
+    assert 0 < sum(seen) < len(seen)
+    assert result["split"]["seen_windows"] == pytest.approx(sum(seen) / len(seen))
+    share = f"{sum(seen) / len(seen):.1%}"
+    leak = f"LEAK: {share} of these windows overlap what the model was trained on"
+    assert leak in evaluation_text(result)
+    new = tiny_config(write_recordings(tmp_path / "new", seed=5), prepared_root)
+    unseen = evaluate_run(trained, "test", config=new, device="cpu")
+    assert unseen["split"]["seen_windows"] == 0
+    assert "none of these windows overlaps" in evaluation_text(unseen)
+    alone = Path(shutil.copy(trained / "best.pt", tmp_path / "model.pt"))
+    unknown = evaluate_run(alone, "test", config=new, device="cpu")
+    assert unknown["split"]["seen_windows"] is None
+    assert "what the model was trained on is not known" in evaluation_text(unknown)
+
+
+def test_recordings_are_counted_with_their_interval(trained: Path) -> None:
+    text = evaluation_text(evaluate_run(trained, "test", device="cpu"))
+    assert "by recording: 3 of 3 right (95 % interval 44% to 100%)" in text

@@ -13,10 +13,12 @@ import faultdiag
 from faultdiag.checkpoint import load
 from faultdiag.config import load_config
 from faultdiag.datasets import sha256
+from faultdiag.errors import FaultdiagError
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
 from faultdiag.splits import PARTS
 from faultdiag.training.folder import ARTEFACTS
+from faultdiag.training.loop import Trainer
 from faultdiag.training.run import Run, check_model, model_spec, train
 from tests.data_fixtures import contents, tiny, tiny_config
 from tests.training.runs import Make, assert_same_weights, history, metrics, refused, weights
@@ -265,3 +267,61 @@ def test_several_channels_and_an_attention_block(brief: Make, tmp_path: Path) ->
     assert source.channels == ("FE", "DE")
     assert source.model["blocks.0.conv.weight"].shape == (4, 2, 7)
     assert np.shape(source.normalize["state"]["mean"]) == (2, 256)
+
+
+def test_the_epoch_evaluated_is_the_best_not_the_last(brief: Make, tmp_path: Path) -> None:
+    real = Trainer.learn
+
+    def spoil(self: Trainer, *arguments: Any) -> tuple[float, float]:
+        result = real(self, *arguments)
+        if self.progress.epoch == 2:
+            with torch.no_grad():
+                for parameter in self.network.parameters():
+                    parameter.zero_()
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "learn", spoil)
+        finished = train(brief(), run=tmp_path / "run", device="cpu")
+    rows = history(tmp_path / "run")
+    best, last = rows[finished.best_epoch - 1], rows[-1]
+    assert finished.best_epoch < 3
+    assert last["valid_accuracy"] < best["valid_accuracy"]
+    assert finished.metrics["valid"]["accuracy"] == pytest.approx(best["valid_accuracy"])
+
+
+def test_a_run_that_fails_leaves_the_one_it_was_to_replace(
+    brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    before = contents(copy)
+    begun: list[str] = []
+    with pytest.raises(FaultdiagError, match="the training loss is"):
+        train(
+            brief(train__learning_rate=1e30),
+            run=copy,
+            device="cpu",
+            overwrite=True,
+            on_begun=lambda: begun.append("begun"),
+        )
+    assert contents(copy) == before
+    assert begun == []
+
+
+def test_a_new_run_that_fails_leaves_nothing(brief: Make, tmp_path: Path) -> None:
+    with pytest.raises(FaultdiagError, match="the training loss is"):
+        train(brief(train__learning_rate=1e30), run=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_replaces_another_keeps_nothing_of_it(
+    brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    (copy / "curves.png").write_bytes(b"of the earlier run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("faultdiag.training.run.evaluate_part", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(brief(seed=4), run=copy, device="cpu", overwrite=True)
+    assert not {"curves.png", "metrics.json"} & set(contents(copy))
+    assert load(copy).config["seed"] == 4
