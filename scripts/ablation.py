@@ -179,9 +179,10 @@ def _spread(values: list[float]) -> str:
     if not values:
         return "-"
     result = mean_interval(values)
-    if result.sd is None:
+    if result.sd is None or result.low is None or result.high is None:
         return f"{result.mean:.1f}"
-    return f"{result.mean:.1f} ± {result.sd:.1f} [{result.low:.0f}, {result.high:.0f}]"
+    low, high = max(result.low, 0), min(result.high, 100)  # the t interval knows no bounds
+    return f"{result.mean:.1f} ± {result.sd:.1f} [{low:.0f}, {high:.0f}]"
 
 
 def main() -> None:
