@@ -7,15 +7,17 @@ against its builder's signature.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
 from faultdiag import yaml_file
+from faultdiag.config_sections import Component, Section
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 from faultdiag.normalize import NORMALIZERS
 from faultdiag.overrides import override
 from faultdiag.splits import STRATEGIES
+from faultdiag.train_config import TrainConfig, schedule_problems
 from faultdiag.windows import WindowPlan
 
 
@@ -38,22 +40,7 @@ Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct
 Folder = Annotated[Path, Field(strict=False), AfterValidator(_from_home)]
 
 
-class _Section(BaseModel):
-    # Strict: true is no number and "5" is text.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class _Component(BaseModel):
-    """A section whose remaining keys are the options of a named component."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.__pydantic_extra__ or {})
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
     """Which recordings, which channels, at which rate, and what their classes are."""
 
     dataset: str = "cwru"
@@ -73,7 +60,7 @@ class DataConfig(_Section):
         return {k: list(v) if isinstance(v, (list, tuple)) else [v] for k, v in value.items()}
 
 
-class WindowConfig(_Section):
+class WindowConfig(Section):
     """How segments are cut into windows; see `faultdiag.windows.WindowPlan`."""
 
     length: int = Field(default=2048, ge=8)
@@ -87,13 +74,13 @@ class WindowConfig(_Section):
         return WindowPlan(self.length, self.stride, self.per_class, test_stride)
 
 
-class SplitConfig(_Component):
+class SplitConfig(Component):
     """A split strategy by name, and its options; `parse_config` checks both."""
 
     strategy: str = "within_recording"
 
 
-class ModelConfig(_Component):
+class ModelConfig(Component):
     """A network by name, what it sees of a window, its attention slots, and its options."""
 
     name: str = "wdcnn"
@@ -111,19 +98,7 @@ class ModelConfig(_Component):
         return value
 
 
-class TrainConfig(_Section):
-    """How the network is trained."""
-
-    epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=128, ge=1)
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
-    l2: float = Field(default=1e-4, ge=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
-    threads: int | None = Field(default=None, ge=1)
-
-
-class Config(_Section):
+class Config(Section):
     """A whole configuration; every section has defaults but ``window``."""
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -173,7 +148,11 @@ def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
     FaultdiagError
         With every problem on a line of its own: dotted path, what was found, what would work.
     """
-    problems = [*_window_problems(data.get("window")), *_split_problems(data.get("split"))]
+    problems = [
+        *_window_problems(data.get("window")),
+        *_split_problems(data.get("split")),
+        *schedule_problems(data.get("train")),
+    ]
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
@@ -214,6 +193,7 @@ _REMEDIES = {
     "model_type": "write a mapping, such as {{key: value}}",
     "string_type": "write text, in quotes if YAML takes it for something else",
     "path_type": "write a path, in quotes if YAML takes it for something else",
+    "bool_type": "write true or false",
     "int_type": "write a whole number",
     "float_type": "write a number",
     "finite_number": "write a finite number",
@@ -221,6 +201,7 @@ _REMEDIES = {
     "greater_than_equal": "it must be {ge:g} or more",
     "greater_than": "it must be above {gt:g}",
     "less_than": "it must be below {lt}",
+    "less_than_equal": "it must be {le:g} or less",
     "literal_error": "use {expected}",
 }
 

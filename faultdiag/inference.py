@@ -97,7 +97,7 @@ class WindowBatches:
         self.length = prepared.length
         self.device = device
         self.recordings = windows.recording
-        self._windows = windows
+        self.index = windows
         self._rpm = [recording.rpm for recording in prepared.recordings]
         self._names = [recording.name for recording in prepared.recordings]
         self._positions = prepared.positions
@@ -110,19 +110,23 @@ class WindowBatches:
             self._labels = torch.from_numpy(windows.label.astype(np.int64)).to(device)
 
     def __len__(self) -> int:
-        return len(self._windows)
+        return len(self.index)
 
     def labels(self, rows: Tensor) -> Tensor:
         """Give the class indices of windows; `rows` lie on the device."""
         if self.device.type == "cuda":
             return self._labels[rows]
-        return torch.from_numpy(self._windows.label[rows.numpy()].astype(np.int64))
+        return torch.from_numpy(self.index.label[rows.numpy()].astype(np.int64))
 
     def windows(self, rows: Tensor) -> Tensor:
         """Give normalised windows ``(rows, channels, length)``; `rows` lie on the device."""
-        raw = self._gather(rows)
+        raw = self.raw(rows)
         if self._disturb is not None:
             raw = self._disturb(raw, rows)
+        return self._normalize(raw)
+
+    def normalised(self, raw: Tensor) -> Tensor:
+        """Give raw windows ``(rows, channels, length)`` as the network sees them."""
         return self._normalize(raw)
 
     def shaft_rates(self, rows: Tensor) -> Tensor:
@@ -137,7 +141,7 @@ class WindowBatches:
 
     @cached_property
     def _rates(self) -> Tensor:
-        known = {i: self._rpm[i] for i in np.unique(self._windows.recording).tolist()}
+        known = {i: self._rpm[i] for i in np.unique(self.index.recording).tolist()}
         unknown = [self._names[i] for i, rpm in known.items() if rpm is None]
         if unknown:
             raise FaultdiagError(
@@ -146,14 +150,27 @@ class WindowBatches:
                 "envelope_spectrum, whose axis is in Hz"
             )
         rates = np.array([known.get(i) or 0.0 for i in range(len(self._rpm))]) / 60
-        return torch.from_numpy(rates[self._windows.recording].astype(np.float32)).to(self.device)
+        return torch.from_numpy(rates[self.index.recording].astype(np.float32)).to(self.device)
 
-    def _gather(self, rows: Tensor) -> Tensor:
+    def raw(self, rows: Tensor, shift: Tensor | None = None, length: int | None = None) -> Tensor:
+        """Give windows as they were recorded, ``(rows, channels, length)``.
+
+        Parameters
+        ----------
+        shift
+            Samples by which each window starts later than the index says, ``(rows,)``.
+        length
+            Samples of each; those of a window unless given.
+        """
+        length = length or self.length
         if self.device.type == "cuda":
-            return self._on_device.unfold(0, self.length, 1)[self._starts[rows]]
+            starts = self._starts[rows]
+            starts = starts if shift is None else starts + shift[:, None]
+            return self._on_device.unfold(0, length, 1)[starts]
         # numpy copies overlapping windows ten times faster than torch does on a processor.
-        positions = self._positions(self._windows.take(rows.numpy()))
-        return torch.from_numpy(gather(self._signals, positions, self.length))
+        positions = self._positions(self.index.take(rows.numpy()))
+        positions = positions if shift is None else positions + shift.numpy()[:, None]
+        return torch.from_numpy(gather(self._signals, positions, length))
 
     def in_order(self) -> Iterator[Tensor]:
         """Give all rows in their order, a batch at a time."""
@@ -198,10 +215,27 @@ def white_noise(snr: float, seed: int) -> Disturb:
     return add
 
 
-def forward(network: nn.Module, batches: WindowBatches, rows: Tensor) -> Tensor:
-    """Pass windows through a network, with their shaft rates if it needs them."""
-    speeds = (batches.shaft_rates(rows),) if needs_speed(network) else ()
-    logits: Tensor = network(batches.windows(rows), *speeds)
+def forward(
+    network: nn.Module,
+    batches: WindowBatches,
+    rows: Tensor,
+    windows: Tensor | None = None,
+    speed: Tensor | None = None,
+) -> Tensor:
+    """Pass windows through a network, with their shaft rates if it needs them.
+
+    Parameters
+    ----------
+    windows
+        What is passed in place of these rows' own windows, already normalised.
+    speed
+        What their shaft rates are multiplied by, ``(rows,)``.
+    """
+    arguments = [batches.windows(rows) if windows is None else windows]
+    if needs_speed(network):
+        rates = batches.shaft_rates(rows)
+        arguments.append(rates if speed is None else rates * speed)
+    logits: Tensor = network(*arguments)
     return logits
 
 

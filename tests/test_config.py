@@ -28,7 +28,11 @@ from faultdiag.windows import WindowPlan
 
 law = settings(max_examples=60, deadline=None)
 WINDOW = {"length": 2048, "stride": 128}
-TRAIN_KEYS = "epochs, batch_size, optimizer, learning_rate, l2, precision, threads"
+TRAIN_KEYS = (
+    "epochs, batch_size, optimizer, learning_rate, momentum, l2, schedule, warmup_epochs, "
+    "early_stopping, clip_gradient, label_smoothing, balance, augment, precision, deterministic, "
+    "threads, tensorboard"
+)
 SECTION_KEYS = "seed, data, window, split, normalize, model, train"
 
 
@@ -247,7 +251,7 @@ UNKNOWN_SPLIT = (
         ("train.learning_rate", True, "train.learning_rate is True; write a number"),
         ("train.l2", -1.0, "train.l2 is -1.0; it must be 0 or more"),
         ("train.optimizer", "adm", "train.optimizer is 'adm'; use 'adam', 'adamw' or 'sgd'"),
-        ("train.precision", 16, "train.precision is 16; use 'float32' or 'bfloat16'"),
+        ("train.precision", 16, "train.precision is 16; use 'float32', 'tf32' or 'bfloat16'"),
         ("train.threads", 0, "train.threads is 0; it must be 1 or more"),
     ],
 )

@@ -1,5 +1,6 @@
 """Every config that comes with faultdiag loads, is a starter, builds and takes one step."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from faultdiag.config import Config, load_config
 from faultdiag.inference import WindowBatches
 from faultdiag.preparing import prepare
 from faultdiag.simulation import simulate_folder
-from faultdiag.training.loop import Settings, Trainer
+from faultdiag.training.loop import Trainer
 from faultdiag.training.run import check_model, model_spec
+from faultdiag.training.settings import trainer_settings
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
@@ -56,16 +58,7 @@ def test_it_takes_one_step(
         WindowBatches(prepared, prepared.windows.of(part).take(slice(0, 32)), torch.device("cpu"))
         for part in ("train", "valid")
     )
-    given = config.train
-    settings = Settings(
-        epochs=1,
-        batch_size=given.batch_size,
-        optimizer=given.optimizer,
-        learning_rate=given.learning_rate,
-        l2=given.l2,
-        precision=given.precision,
-        seed=config.seed,
-    )
+    settings = replace(trainer_settings(config), epochs=1)
     (row,) = Trainer(network, train, valid, settings).fit(lambda *_: None).history
     assert row["train_loss"] > 0
     moved = [name for name, value in network.named_parameters() if not value.equal(before[name])]

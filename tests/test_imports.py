@@ -23,7 +23,7 @@ PACKAGE = Path(faultdiag.__file__).parent
 LAYERS = [
     {"errors"},
     {"bearings", "dsp", "exits", "files", "normalize", "recording", "registry", "windows"},
-    {"inspection_text", "rows", "yaml_file"},
+    {"config_sections", "inspection_text", "rows", "schedules", "yaml_file"},
     {
         "envelope_peaks",
         "features",
@@ -33,6 +33,7 @@ LAYERS = [
         "simulation",
         "splits",
         "starters",
+        "train_config",
     },
     {"audit", "config", "datasets", "group_splits", "published_splits", "window_index"},
     {"inspection", "prepared"},

@@ -3,17 +3,16 @@
 import json
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from faultdiag.checkpoint import Checkpoint, load, package_versions
+from faultdiag.checkpoint import package_versions
 from faultdiag.config import Config
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation import read_split, same_recordings
 from faultdiag.files import write_json, write_text
 from faultdiag.prepared import Prepared
 
@@ -22,15 +21,14 @@ ARTEFACTS = (
     "environment.json",
     "split.json",
     "history.jsonl",
+    "history.csv",
     "best.pt",
     "last.pt",
+    "previous.pt",
     "metrics.json",
     "curves.png",
     "confusion.png",
 )
-
-# Settings that may differ when a run is resumed: where the same data lies, and how far to go.
-_FREE = {"data.root", "data.prepared", "train.epochs"}
 
 
 def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -78,12 +76,11 @@ def _is_run(folder: Path) -> bool:
 
 def _require_whole(folder: Path, present: Sequence[str]) -> None:
     """Refuse to resume a run of which files were taken away."""
-    for needed, by in (("last.pt", "metrics.json"), ("best.pt", "last.pt")):
-        if by in present and needed not in present:
-            raise FaultdiagError(
-                f"{folder} can't be resumed: it has a {by} but no {needed}; start anew with "
-                "--overwrite, or give another with --run"
-            )
+    if "metrics.json" in present and "last.pt" not in present:
+        raise FaultdiagError(
+            f"{folder} can't be resumed: it has a metrics.json but no last.pt; start anew with "
+            "--overwrite, or give another with --run"
+        )
 
 
 def begin(folder: Path, config: Config, prepared: Prepared, device: torch.device) -> None:
@@ -126,55 +123,6 @@ def discard_untrained(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
-
-
-def last_state(folder: Path, config: Config, prepared: Prepared) -> Checkpoint | None:
-    """Give where a run was interrupted, or None where nothing was trained yet.
-
-    Raises
-    ------
-    FaultdiagError
-        If it was trained with another config or on other data; what differs is named.
-    """
-    path = folder / "last.pt"
-    if not path.is_file():
-        return None
-    last = load(path)
-    if last.training is None:
-        raise FaultdiagError(
-            f"{path} holds no state of a training (a copy of best.pt?); start anew with --overwrite"
-        )
-    differing = _differences(last.config, config.model_dump(mode="json"))
-    if differing:
-        raise FaultdiagError(
-            f"{path} was trained with another config: {'; '.join(differing)}; give "
-            f"{folder / 'config.yaml'}, or start anew with --overwrite"
-        )
-    if last.epoch > config.train.epochs:
-        raise FaultdiagError(
-            f"{path} has {last.epoch} epochs behind it and train.epochs is {config.train.epochs}; "
-            "give as many or more, or start anew with --overwrite"
-        )
-    same_recordings(read_split(folder), prepared, "or start anew with --overwrite")
-    return last
-
-
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    before, now = _flat(there), _flat(here)
-    return [
-        f"{path} is {now.get(path)}, there {before.get(path)}"
-        for path in sorted((before.keys() | now.keys()) - _FREE)
-        if before.get(path) != now.get(path)
-    ]
-
-
-def _flat(tree: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        leaves |= (
-            _flat(value, f"{place}{key}.") if isinstance(value, dict) else {place + key: value}
-        )
-    return leaves
 
 
 def environment(device: torch.device) -> dict[str, Any]:

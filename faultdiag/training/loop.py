@@ -3,11 +3,10 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,7 +14,15 @@ from tqdm import tqdm
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches, autocast, forward
-from faultdiag.models import kernel_parameters
+from faultdiag.recording import Segment
+from faultdiag.schedules import Constant, Schedule, with_warm_up
+from faultdiag.training.augment import Augmentation, Ranges
+from faultdiag.training.optimizer import build_optimizer
+from faultdiag.training.order import balanced, batch_sizes, class_weights, shuffled
+from faultdiag.training.progress import Progress, progress_line
+
+# Steps between two looks at the loss on a device that would have to be waited for.
+_LOOK_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +36,18 @@ class Settings:
     l2: float
     precision: str
     seed: int
-
-
-@dataclass
-class Progress:
-    """Where training stands: rows of history, and the best epoch by validation so far."""
-
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-
-    @property
-    def epoch(self) -> int:
-        """Epochs finished."""
-        return len(self.history)
-
-    def note(self, row: dict[str, Any]) -> bool:
-        """Add the row of a finished epoch and say whether it is the best so far."""
-        self.history.append(row)
-        best = self.history[self.best_epoch - 1] if self.best_epoch else None
-        if best is None or _merit(row) > _merit(best):
-            self.best_epoch = row["epoch"]
-        return bool(self.best_epoch == row["epoch"])
-
-
-def _merit(row: Mapping[str, Any]) -> tuple[float, float]:
-    """Accuracy first; of equals the one with the smaller loss."""
-    return row["valid_accuracy"], -row["valid_loss"]
+    momentum: float = 0.9
+    schedule: Schedule = field(default_factory=Constant)
+    warmup_epochs: float = 0.0
+    early_stopping: int | None = None
+    clip_gradient: float | None = None
+    label_smoothing: float = 0.0
+    balance: str = "none"
+    augment: Ranges = field(default_factory=Ranges)
 
 
 class Trainer:
-    """A network, its optimizer and the random state of its training.
+    """A network, its optimizer and where its training stands.
 
     Parameters
     ----------
@@ -68,17 +57,44 @@ class Trainer:
         Windows to learn from, and windows to choose the epoch by.
     settings
         How it is trained.
+    segments
+        The segments that the training windows were cut from; only augmentation needs them.
+    on_step
+        Called after each step, with the trainer; it may raise, and the training can go on later
+        from `state`.
     """
 
     def __init__(
-        self, network: nn.Module, train: WindowBatches, valid: WindowBatches, settings: Settings
+        self,
+        network: nn.Module,
+        train: WindowBatches,
+        valid: WindowBatches,
+        settings: Settings,
+        *,
+        segments: Sequence[Segment] = (),
+        on_step: Callable[["Trainer"], None] | None = None,
     ) -> None:
         self.network = network
         self.train = train
         self.valid = valid
         self.settings = settings
         self.progress = Progress()
-        self.optimizer = build_optimizer(network, settings)
+        self.optimizer = build_optimizer(
+            network,
+            name=settings.optimizer,
+            learning_rate=settings.learning_rate,
+            l2=settings.l2,
+            momentum=settings.momentum,
+        )
+        self._on_step = on_step
+        self._augment: Augmentation | None = None
+        if settings.augment.any:
+            self._augment = Augmentation(train, segments, settings.augment, settings.seed)
+        self._weights: Tensor | None = None
+        self._sizes = batch_sizes(len(train), settings.batch_size)
+        # Of the epoch that is under way: steps done, and loss and number right in each.
+        self._done = 0
+        self._steps = torch.zeros(len(self._sizes), 2, dtype=torch.float64, device=train.device)
 
     def fit(self, on_epoch: Callable[["Trainer", bool], None]) -> Progress:
         """Train to the last epoch; `on_epoch(trainer, is_best)` is called after each.
@@ -88,69 +104,134 @@ class Trainer:
         FaultdiagError
             If the loss stops being a number.
         """
-        steps = len(batch_sizes(len(self.train), self.settings.batch_size))
-        total, done = (n * steps for n in (self.settings.epochs, self.progress.epoch))
+        steps = len(self._sizes)
+        total, done = self.settings.epochs * steps, self.progress.epoch * steps + self._done
         with tqdm(total=total, initial=done, desc="training", unit="step", disable=None) as bar:
-            while self.progress.epoch < self.settings.epochs:
+            while self.progress.epoch < self.settings.epochs and not self.stalled:
                 row = self._epoch(bar)
                 is_best = self.progress.note(row)
                 bar.set_postfix_str(f"epoch {row['epoch']}, valid {row['valid_accuracy']:.4f}")
                 if bar.disable:
-                    sys.stderr.write(_line(row, self.settings.epochs))
+                    sys.stderr.write(progress_line(row, self.settings.epochs))
                 on_epoch(self, is_best)
         return self.progress
+
+    @property
+    def stalled(self) -> bool:
+        """Whether early stopping ends the training here."""
+        patience = self.settings.early_stopping
+        return patience is not None and self.progress.epoch - self.progress.best_epoch >= patience
 
     def _epoch(self, bar: "tqdm[Any]") -> dict[str, Any]:
         began = time.perf_counter()
         loss, accuracy = self.learn(bar)
         epoch = self.progress.epoch + 1
-        self._require_finite("training", loss, epoch)
         valid_loss, valid_accuracy = self.validate()
-        self._require_finite("validation", valid_loss, epoch)
+        if not math.isfinite(valid_loss):
+            raise self._no_number("validation", valid_loss, f"epoch {epoch}")
         return {
             "epoch": epoch,
             "train_loss": loss,
             "train_accuracy": accuracy,
             "valid_loss": valid_loss,
             "valid_accuracy": valid_accuracy,
-            "learning_rate": self.settings.learning_rate,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
             "seconds": time.perf_counter() - began,
         }
 
-    def _require_finite(self, kind: str, loss: float, epoch: int) -> None:
-        if not math.isfinite(loss):
-            instead = "" if self.settings.precision == "float32" else " or train in float32"
-            raise FaultdiagError(
-                f"the {kind} loss is {loss} in epoch {epoch}; lower train.learning_rate "
-                f"(it is {self.settings.learning_rate:g}){instead}"
-            )
-
     def learn(self, bar: "tqdm[Any] | None" = None) -> tuple[float, float]:
-        """Pass once over the training windows and give their mean loss and accuracy."""
+        """Pass once over the training windows and give their mean loss and accuracy.
+
+        A pass that was broken off goes on where it was.
+        """
         self.network.train()
-        order = shuffled(len(self.train), self.settings.seed, self.progress.epoch + 1)
-        order = order.to(self.train.device)
-        total = torch.zeros(2, dtype=torch.float64, device=self.train.device)
-        first = 0
-        for size in batch_sizes(len(order), self.settings.batch_size):
-            total += self._step(order[first : first + size].long())
+        order = self._order().to(self.train.device)
+        first = sum(self._sizes[: self._done])
+        while self._done < len(self._sizes):
+            size = self._sizes[self._done]
+            self._set_rate()
+            self._steps[self._done] = self._step(order[first : first + size].long())
             first += size
+            self._done += 1
+            self._require_numbers()
             if bar is not None:
                 bar.update()
-        loss, right = (total / len(order)).tolist()
+            if self._on_step is not None:
+                self._on_step(self)
+        loss, right = (self._steps.sum(0) / len(order)).tolist()
+        self._done = 0
         return loss, right
+
+    def _order(self) -> Tensor:
+        epoch = self.progress.epoch + 1
+        if self.settings.balance == "sampling":
+            return balanced(self.train.index.label, self.settings.seed, epoch)
+        return shuffled(len(self.train), self.settings.seed, epoch)
+
+    def _set_rate(self) -> None:
+        steps = len(self._sizes)
+        factor = with_warm_up(
+            self.settings.schedule,
+            step=self.progress.epoch * steps + self._done,
+            steps=self.settings.epochs * steps,
+            warm_up=round(self.settings.warmup_epochs * steps),
+            losses=[row["valid_loss"] for row in self.progress.history],
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * factor
+
+    def _require_numbers(self) -> None:
+        last = self._done == len(self._sizes)
+        if self.train.device.type != "cpu" and self._done % _LOOK_EVERY and not last:
+            return
+        begun = (self._done - 1) // _LOOK_EVERY * _LOOK_EVERY
+        losses = self._steps[begun : self._done, 0]
+        bad = (~losses.isfinite()).nonzero()
+        if len(bad):
+            place = f"epoch {self.progress.epoch + 1}, step {begun + int(bad[0]) + 1}"
+            raise self._no_number("training", float(losses[bad[0]]), place)
+
+    def _no_number(self, kind: str, loss: float, place: str) -> FaultdiagError:
+        instead = "" if self.settings.precision == "float32" else ", train in float32"
+        clip = "" if self.settings.clip_gradient else ", set train.clip_gradient: 1"
+        rate = self.settings.learning_rate
+        return FaultdiagError(
+            f"the {kind} loss is {loss} in {place}; lower train.learning_rate (it is {rate:g})"
+            f"{clip}{instead}, or begin with train.warmup_epochs"
+        )
 
     def _step(self, rows: Tensor) -> Tensor:
         labels = self.train.labels(rows)
         with autocast(self.train.device, self.settings.precision):
-            logits = forward(self.network, self.train, rows)
+            logits = self._logits(rows)
             wide = logits if logits.dtype == torch.float64 else logits.float()
-            loss = functional.cross_entropy(wide, labels)
+            loss = functional.cross_entropy(
+                wide,
+                labels,
+                self._class_weights(wide),
+                label_smoothing=self.settings.label_smoothing,
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.settings.clip_gradient:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_gradient)
         self.optimizer.step()
         right = (logits.detach().argmax(1) == labels).sum()
         return torch.stack((loss.detach() * len(rows), right))
+
+    def _logits(self, rows: Tensor) -> Tensor:
+        if self._augment is None:
+            return forward(self.network, self.train, rows)
+        windows, factor = self._augment.windows(rows, self.progress.epoch + 1, self._done)
+        return forward(self.network, self.train, rows, windows, factor)
+
+    def _class_weights(self, logits: Tensor) -> Tensor | None:
+        if self.settings.balance != "weights":
+            return None
+        if self._weights is None:
+            weights = class_weights(self.train.index.label, logits.shape[1])
+            self._weights = weights.to(logits.device, logits.dtype)
+        return self._weights
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, float]:
@@ -172,6 +253,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "history": self.progress.history,
             "best_epoch": self.progress.best_epoch,
+            "steps": self._steps[: self._done].cpu(),
             "random": torch.get_rng_state(),
             "random_cuda": _cuda_states(self.train.device),
         }
@@ -181,67 +263,12 @@ class Trainer:
         self.network.load_state_dict(dict(weights))
         self.optimizer.load_state_dict(dict(state["optimizer"]))
         self.progress = Progress(list(state["history"]), state["best_epoch"])
+        self._done = len(state["steps"])
+        self._steps[: self._done] = state["steps"].to(self._steps.device)
         torch.set_rng_state(state["random"])
         if self.train.device.type == "cuda" and state["random_cuda"] is not None:
             torch.cuda.set_rng_state(state["random_cuda"], self.train.device)
 
 
-def shuffled(count: int, seed: int, epoch: int) -> Tensor:
-    """Give the order of `count` windows in an epoch.
-
-    It follows from seed and epoch alone: a network that draws (dropout) can't shift it, and a
-    resumed training needs no state for it.
-    """
-    order = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
-    np.random.default_rng([seed, epoch]).shuffle(order)
-    return torch.from_numpy(order)
-
-
-def batch_sizes(count: int, size: int) -> list[int]:
-    """Cut a number of windows into batches; a single one left over joins the batch before it.
-
-    BatchNorm after a global mean has one value per window and channel, and one value has no
-    variance.
-
-    Examples
-    --------
-    >>> batch_sizes(10, 4), batch_sizes(9, 4)
-    ([4, 4, 2], [4, 5])
-    """
-    sizes = [size] * (count // size)
-    rest = count % size
-    if rest == 1 and sizes:
-        sizes[-1] += 1
-    elif rest:
-        sizes.append(rest)
-    return sizes
-
-
-def _line(row: Mapping[str, Any], epochs: int) -> str:
-    """What is logged of an epoch where stderr is no terminal and no bar is shown."""
-    return (
-        f"epoch {row['epoch']} of {epochs}: training loss {row['train_loss']:.4g}, validation "
-        f"accuracy {row['valid_accuracy']:.4f}, {row['seconds']:.1f} s\n"
-    )
-
-
 def _cuda_states(device: torch.device) -> Tensor | None:
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-
-
-def build_optimizer(network: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """Build the optimizer with L2 on the kernels alone.
-
-    The penalty is ``l2 * sum(w ** 2)`` over convolution and linear kernels, no bias,
-    BatchNorm or attention weight, as in the published baseline. Its gradient ``2 * l2 * w`` is
-    the coupled weight decay of Adam and SGD; AdamW takes ``l2`` as its decoupled decay.
-    """
-    kernels = kernel_parameters(network)
-    chosen = {id(parameter) for parameter in kernels}
-    others = [p for p in network.parameters() if id(p) not in chosen]
-    decay = settings.l2 if settings.optimizer == "adamw" else 2 * settings.l2
-    groups = [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, fused=True)
-    optimizer = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return optimizer(groups, lr=settings.learning_rate, fused=True)

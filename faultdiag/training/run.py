@@ -1,6 +1,6 @@
 """A training from config to run folder: what `faultdiag train` and `faultdiag.train` call."""
 
-import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +13,21 @@ from faultdiag.checkpoint import Checkpoint, build_network, load, save
 from faultdiag.config import Config, load_config, parse_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation import describe_split, evaluate_part
-from faultdiag.files import write_json, write_text
+from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
-from faultdiag.training.folder import begin, clear, discard_untrained, last_state, require_free
-from faultdiag.training.loop import Progress, Settings, Trainer
+from faultdiag.training.folder import begin, clear, discard_untrained, require_free
+from faultdiag.training.history import require_tensorboard, write_event, write_history
+from faultdiag.training.interrupt import Interrupt
+from faultdiag.training.loop import Trainer
+from faultdiag.training.precision import set_precision
+from faultdiag.training.progress import Progress
+from faultdiag.training.saved import drop_previous, last_state, save_last
+from faultdiag.training.settings import trainer_settings
+
+# Seconds between two checkpoints within an epoch: what a killed training loses at most.
+SAVE_EVERY = 300.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,8 @@ def train(
     require_free(folder, overwrite=overwrite, resume=resume)
     target = inference.select_device(device)
     check_model(parsed)
+    if parsed.train.tensorboard:
+        require_tensorboard()
     prepared = prepare(parsed)
     if on_prepared:
         on_prepared(prepared)
@@ -157,10 +168,14 @@ class _Session:
         self._on_begun = on_begun
         self._overwrite = False
         self._waits = False
+        self._saved = time.monotonic()
+        self._interrupt = Interrupt()
 
     def run(self, *, overwrite: bool, resume: bool) -> Run:
         if self.config.train.threads:
             torch.set_num_threads(self.config.train.threads)
+        train = self.config.train
+        set_precision(self.device, train.precision, deterministic=train.deterministic)
         trainer = self._trainer()
         last = last_state(self.folder, self.config, self.prepared) if resume else None
         if last is not None and last.training is not None:
@@ -171,7 +186,8 @@ class _Session:
         if not self._waits:
             self._begin()
         try:
-            trainer.fit(self._after_epoch)
+            with self._interrupt.watched():
+                trainer.fit(self._after_epoch)
         except FaultdiagError:
             discard_untrained(self.folder)
             raise
@@ -192,23 +208,40 @@ class _Session:
             WindowBatches(self.prepared, self.prepared.windows.of(part), self.device)
             for part in ("train", "valid")
         )
-        train_config = self.config.train
-        settings = Settings(
-            epochs=train_config.epochs,
-            batch_size=train_config.batch_size,
-            optimizer=train_config.optimizer,
-            learning_rate=train_config.learning_rate,
-            l2=train_config.l2,
-            precision=train_config.precision,
-            seed=self.config.seed,
+        return Trainer(
+            network,
+            train,
+            valid,
+            trainer_settings(self.config),
+            segments=self.prepared.segments("train"),
+            on_step=self._after_step,
         )
-        return Trainer(network, train, valid, settings)
+
+    def _after_step(self, trainer: Trainer) -> None:
+        """Save what an interrupt would lose: at once when there was one, else now and then."""
+        due = self._interrupt.asked or time.monotonic() - self._saved > SAVE_EVERY
+        # While an earlier run waits to be replaced, it is not given up for less than an epoch.
+        if due and not self._waits:
+            save_last(self.folder, replace(self._checkpoint(trainer), training=trainer.state()))
+            self._saved = time.monotonic()
+        if self._interrupt.asked:
+            raise KeyboardInterrupt
 
     def _after_epoch(self, trainer: Trainer, is_best: bool) -> None:
         if self._waits:
             self._begin()
-        row = trainer.progress.history[-1]
-        checkpoint = Checkpoint(
+        checkpoint = self._checkpoint(trainer)
+        if is_best:
+            save(self.folder / "best.pt", checkpoint)
+        save_last(self.folder, replace(checkpoint, training=trainer.state()))
+        self._saved = time.monotonic()
+        self._write_history(trainer.progress)
+        if self.config.train.tensorboard:
+            write_event(self.folder / "tensorboard", checkpoint.metrics)
+
+    def _checkpoint(self, trainer: Trainer) -> Checkpoint:
+        history = trainer.progress.history
+        return Checkpoint(
             model=trainer.network.state_dict(),
             model_spec=self.spec,
             classes=self.prepared.classes,
@@ -218,17 +251,12 @@ class _Session:
             window=self.prepared.document["window"],
             normalize=self.prepared.normalize,
             config=self.config.model_dump(mode="json"),
-            epoch=row["epoch"],
-            metrics=row,
+            epoch=len(history),
+            metrics=history[-1] if history else {},
         )
-        if is_best:
-            save(self.folder / "best.pt", checkpoint)
-        save(self.folder / "last.pt", replace(checkpoint, training=trainer.state()))
-        self._write_history(trainer.progress)
 
     def _write_history(self, progress: Progress) -> None:
-        lines = [json.dumps(line) for line in progress.history]
-        write_text(self.folder / "history.jsonl", "\n".join(lines) + "\n")
+        write_history(self.folder, progress.history)
 
     def _finish(self, trainer: Trainer) -> Run:
         progress = trainer.progress
@@ -258,4 +286,5 @@ class _Session:
         )
         curves = self.folder / "curves.png"
         figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)
+        drop_previous(self.folder)
         return Run(self.folder, metrics, progress.best_epoch, progress.epoch)

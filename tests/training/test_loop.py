@@ -19,14 +19,10 @@ from faultdiag.inference import WindowBatches
 from faultdiag.models import kernel_parameters
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
-from faultdiag.training.loop import (
-    Progress,
-    Settings,
-    Trainer,
-    batch_sizes,
-    build_optimizer,
-    shuffled,
-)
+from faultdiag.training.loop import Settings, Trainer
+from faultdiag.training.optimizer import build_optimizer
+from faultdiag.training.order import batch_sizes, shuffled
+from faultdiag.training.progress import Progress
 from tests.data_fixtures import tiny_config
 
 CPU = torch.device("cpu")
@@ -136,7 +132,7 @@ def test_the_penalty_is_on_kernels_alone(
     name: str, kind: type[torch.optim.Optimizer], decay: float
 ) -> None:
     network = models.build("wdcnn", 1, 3, length=512, attention={"name": "se", "after": [2]})
-    optimizer = build_optimizer(network, settings(optimizer=name, l2=1e-3, learning_rate=0.5))
+    optimizer = build_optimizer(network, name=name, l2=1e-3, learning_rate=0.5)
     assert type(optimizer) is kind
     penalised, free = optimizer.param_groups
     assert {id(p) for p in penalised["params"]} == {id(p) for p in kernel_parameters(network)}
@@ -311,9 +307,11 @@ def test_a_loss_that_is_no_number(kind: str, training: bool, prepared: Prepared)
     network = dropout_network()
     spoil(network, lambda: network.training is training)
     trainer = trainer_of(prepared, network, learning_rate=0.25)
+    place = "epoch 1, step 1" if training else "epoch 1"
     with pytest.raises(
         FaultdiagError,
-        match=rf"^the {kind} loss is nan in epoch 1; lower train\.learning_rate \(it is 0\.25\)$",
+        match=rf"^the {kind} loss is nan in {place}; lower train\.learning_rate \(it is 0\.25\), "
+        r"set train\.clip_gradient: 1, or begin with train\.warmup_epochs$",
     ):
         trainer.fit(lambda *_: None)
     assert trainer.progress.epoch == 0

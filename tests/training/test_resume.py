@@ -1,7 +1,9 @@
 """Interrupted runs: what is left, and that going on ends where an uninterrupted one does."""
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 import torch
 
 from faultdiag import files
-from faultdiag.checkpoint import load
+from faultdiag.checkpoint import Checkpoint, load
 from faultdiag.config import load_config
+from faultdiag.training import run as running
 from faultdiag.training.loop import Trainer
 from faultdiag.training.run import train
 from tests.data_fixtures import contents, full_disk, write_recording
@@ -42,7 +45,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
             train(brief(), run=folder, device="cpu")
     left = {"config.yaml", "environment.json", "split.json"}
     if after > 1:
-        left |= {"history.jsonl", "best.pt", "last.pt"}
+        left |= {"history.jsonl", "history.csv", "best.pt", "last.pt", "previous.pt"}
     assert {path.name for path in folder.iterdir()} == left
     torch.manual_seed(99)
     train(brief(), run=folder, device="cpu", resume=True)
@@ -56,7 +59,10 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
         ((".pt", 1), set()),
         ((".pt", 2), {"best.pt"}),
         ((".jsonl", 1), {"best.pt", "last.pt"}),
-        ((".jsonl", 3), {"best.pt", "last.pt", "history.jsonl"}),
+        (
+            (".jsonl", 3),
+            {"best.pt", "last.pt", "previous.pt", "history.jsonl", "history.csv"},
+        ),
     ],
 )
 def test_interrupted_while_a_file_is_written(
@@ -165,3 +171,132 @@ def test_a_disk_that_fills_up_leaves_whole_files(brief: Make, whole: Path, tmp_p
     assert load(folder).epoch == 1
     train(brief(), run=folder, device="cpu", resume=True)
     assert_same_run(folder, whole)
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_an_interrupt_within_an_epoch_saves_and_goes_on_at_that_step(
+    step: int, brief: Make, tmp_path: Path
+) -> None:
+    """With everything that has a state or draws: dropout, augmentation, schedule, clipping."""
+    changes: dict[str, Any] = {
+        "model__dropout": 0.3,
+        "train__augment": {"shift": 20, "snr": [0, 10], "mask": 0.2},
+        "train__schedule": "one_cycle",
+        "train__warmup_epochs": 0.5,
+        "train__clip_gradient": 1.0,
+        "train__balance": "sampling",
+    }
+    whole = train(brief(**changes), run=tmp_path / "whole", device="cpu")
+    folder = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, epoch=2, step=step)
+        with pytest.raises(KeyboardInterrupt):
+            train(brief(**changes), run=folder, device="cpu")
+    last = load(folder / "last.pt")
+    assert last.training is not None
+    assert (last.epoch, len(last.training["steps"])) == (1, step)
+    torch.manual_seed(99)
+    train(brief(**changes), run=folder, device="cpu", resume=True)
+    assert_same_run(folder, whole.folder)
+
+
+def stop_after(patch: pytest.MonkeyPatch, epoch: int, step: int) -> None:
+    """Send SIGINT while a step is under way."""
+    real = Trainer._step
+
+    def counted(self: Trainer, rows: torch.Tensor) -> torch.Tensor:
+        if (self.progress.epoch + 1, self._done + 1) == (epoch, step):
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, rows)
+
+    patch.setattr(Trainer, "_step", counted)
+
+
+def test_an_interrupt_in_the_first_epoch_is_resumed_too(
+    brief: Make, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, epoch=1, step=2)
+        with pytest.raises(KeyboardInterrupt):
+            train(brief(), run=folder, device="cpu")
+    assert "stopping after this step; once more to stop at once" in capsys.readouterr().err
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.yaml", "environment.json", "split.json", "last.pt"),
+    }
+    train(brief(), run=folder, device="cpu", resume=True)
+    assert_same_run(folder, whole)
+
+
+def test_a_run_to_be_replaced_stays_if_its_successor_is_stopped_at_once(
+    brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    before = contents(copy)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, epoch=1, step=2)
+        with pytest.raises(KeyboardInterrupt):
+            train(brief(seed=3), run=copy, device="cpu", overwrite=True)
+    assert contents(copy) == before
+
+
+def test_a_long_epoch_is_saved_now_and_then(
+    brief: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "SAVE_EVERY", 0.0)
+    seen: list[int] = []
+    real = running.save_last
+
+    def save_last(folder: Path, checkpoint: Checkpoint) -> None:
+        assert checkpoint.training is not None
+        seen.append(len(checkpoint.training["steps"]))
+        real(folder, checkpoint)
+
+    monkeypatch.setattr(running, "save_last", save_last)
+    run = train(brief(), run=tmp_path / "run", device="cpu")
+    assert seen[:3] == [1, 2, 3]
+    assert seen.count(0) == 3  # at the end of each epoch
+    assert_same_run(run.folder, whole)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "zeros"])
+def test_a_damaged_last_state_falls_back_to_the_one_before(
+    damage: str, brief: Make, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_in_epoch(3, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(brief(), run=folder, device="cpu")
+    assert [load(folder / name).epoch for name in ("previous.pt", "last.pt")] == [1, 2]
+    content = (folder / "last.pt").read_bytes()
+    spoiled = {"cut": content[:-100], "empty": b"", "zeros": bytes(len(content))}
+    (folder / "last.pt").write_bytes(spoiled[damage])
+    train(brief(), run=folder, device="cpu", resume=True)
+    assert f"going on from {folder / 'previous.pt'}, after epoch 1" in capsys.readouterr().err
+    assert_same_run(folder, whole)
+
+
+def test_a_state_without_its_best_weights_is_refused(
+    brief: Make, whole: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+    (copy / "best.pt").unlink()
+    refused(
+        r"copy can't be resumed: it has a last\.pt but no best\.pt; start anew with --overwrite",
+        lambda: train(brief(), run=copy, device="cpu", resume=True),
+    )
+
+
+def test_more_epochs_of_a_schedule_that_ends_with_the_last(brief: Make, tmp_path: Path) -> None:
+    short = brief(train__schedule="cosine", train__epochs=1)
+    train(short, run=tmp_path / "run", device="cpu")
+    refused(
+        r"was trained for train\.epochs 1 and now it is 2; the schedule 'cosine' ends",
+        lambda: train(
+            brief(train__schedule="cosine", train__epochs=2),
+            run=tmp_path / "run",
+            device="cpu",
+            resume=True,
+        ),
+    )

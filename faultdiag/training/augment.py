@@ -1,0 +1,244 @@
+"""Training windows changed at random: what a network shall not mind.
+
+The random numbers of a step follow from seed, epoch and step alone, so a resumed training draws
+the same. Samples are only ever taken from the segment that a window was cut from: whatever is
+drawn, training sees no sample of another part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.inference import WindowBatches
+from faultdiag.recording import Segment
+from faultdiag.window_index import WindowIndex
+
+# Keeps these draws apart from those of the order of windows, which have the same seed.
+_STREAM = 0x617567
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """What is drawn for each window, evenly from these ranges.
+
+    Parameters
+    ----------
+    shift
+        The window starts up to so many samples earlier or later.
+    speed
+        The shaft turns faster or slower by up to this share: the signal is resampled by cubic
+        interpolation between four samples (R. G. Keys 1981, doi:10.1109/TASSP.1981.1163711),
+        which weakens the highest quarter of the spectrum.
+    snr
+        White noise is added to the raw window, at a ratio between these in dB to its power
+        without its mean.
+    gain
+        The normalised window is multiplied by a number between these, evenly on a logarithmic
+        scale.
+    sign
+        Every other window, on average, is turned upside down.
+    mask
+        A stretch of up to this share of the normalised window becomes zero.
+    """
+
+    shift: int = 0
+    speed: float = 0.0
+    snr: tuple[float, ...] | None = None
+    gain: tuple[float, ...] | None = None
+    sign: bool = False
+    mask: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is changed."""
+        return self != Ranges()
+
+    def reach(self, length: int) -> int:
+        """Samples that a window of `length` is made from."""
+        return length if not self.speed else int(np.ceil((length - 1) * (1 + self.speed))) + 1
+
+
+class Augmentation:
+    """Training windows of `batches`, changed at random.
+
+    Parameters
+    ----------
+    batches
+        The windows.
+    segments
+        The segments that they were cut from.
+    ranges
+        What is drawn.
+    seed
+        Of the draws.
+
+    Raises
+    ------
+    FaultdiagError
+        If a segment is too short for the change of speed.
+    """
+
+    def __init__(
+        self, batches: WindowBatches, segments: Sequence[Segment], ranges: Ranges, seed: int
+    ) -> None:
+        self._batches = batches
+        self._ranges = ranges
+        self._seed = seed
+        self._reach = ranges.reach(batches.length)
+        self._room = _Room(batches, segments, self._reach) if _moves(ranges) else None
+
+    def windows(self, rows: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
+        """Give windows ``(rows, channels, length)`` and what their shaft rates are multiplied by.
+
+        Parameters
+        ----------
+        rows
+            Which windows, on the device.
+        epoch, step
+            Where training stands; they decide what is drawn.
+        """
+        draw = _Draw([_STREAM, self._seed, epoch, step], len(rows), self._batches.device)
+        raw, factor = self._raw(rows, draw)
+        if self._ranges.snr:
+            raw = _noisy(raw, draw.between(*self._ranges.snr), draw)
+        return self._changed(self._batches.normalised(raw), draw), factor
+
+    def _raw(self, rows: Tensor, draw: "_Draw") -> tuple[Tensor, Tensor | None]:
+        if self._room is None:
+            return self._batches.raw(rows), None
+        shift = self._room.clipped(rows, draw.whole(self._ranges.shift))
+        raw = self._batches.raw(rows, shift, self._reach)
+        if not self._ranges.speed:
+            return raw, None
+        factor = draw.between(1 - self._ranges.speed, 1 + self._ranges.speed)
+        return stretched(raw, factor, self._batches.length), factor
+
+    def _changed(self, x: Tensor, draw: "_Draw") -> Tensor:
+        ranges = self._ranges
+        if ranges.gain:
+            low, high = np.log(ranges.gain)
+            x = x * draw.between(float(low), float(high)).exp()[:, None, None]
+        if ranges.sign:
+            x = torch.where(draw.between(0, 1)[:, None, None] < 0.5, -x, x)
+        if ranges.mask:
+            size = draw.between(0, ranges.mask) * x.shape[-1]
+            first = draw.between(0, 1) * (x.shape[-1] - size)
+            place = torch.arange(x.shape[-1], device=x.device)
+            hidden = (place >= first[:, None]) & (place < (first + size)[:, None])
+            x = x.masked_fill(hidden[:, None, :], 0.0)
+        return x
+
+
+def _moves(ranges: Ranges) -> bool:
+    return bool(ranges.shift or ranges.speed)
+
+
+class _Draw:
+    """Random numbers of one step, one per window."""
+
+    def __init__(self, key: Sequence[int], count: int, device: torch.device) -> None:
+        state = np.random.SeedSequence(key).generate_state(2, np.uint32).astype(np.int64)
+        self._seed = int(state[0] << 31 ^ state[1])
+        self._generator = torch.Generator().manual_seed(self._seed)
+        self._count = count
+        self._device = device
+
+    def between(self, low: float, high: float) -> Tensor:
+        """Give numbers from `low` to `high`."""
+        drawn = torch.rand(self._count, generator=self._generator)
+        return (low + (high - low) * drawn).to(self._device)
+
+    def whole(self, most: int) -> Tensor:
+        """Give whole numbers from ``-most`` to ``most``."""
+        drawn = torch.randint(-most, most + 1, (self._count,), generator=self._generator)
+        return drawn.to(self._device)
+
+    def normal(self, like: Tensor) -> Tensor:
+        """Give normal numbers in the shape of `like`, drawn where it lies."""
+        generator = torch.Generator(like.device).manual_seed(self._seed)
+        return torch.randn(like.shape, generator=generator, device=like.device)
+
+
+def _noisy(raw: Tensor, snr: Tensor, draw: _Draw) -> Tensor:
+    power = raw.var(-1, correction=0, keepdim=True)
+    scale = (power / 10 ** (snr / 10)[:, None, None]).sqrt()
+    return raw + scale * draw.normal(raw)
+
+
+def stretched(x: Tensor, factor: Tensor, length: int) -> Tensor:
+    """Give `length` samples, each `factor` samples of `x` after the one before it.
+
+    Cubic convolution with a = -1/2: exact for polynomials up to the second degree.
+
+    Parameters
+    ----------
+    x
+        ``(batch, channels, samples)``, with samples of at least ``(length - 1) * factor + 1``.
+    factor
+        ``(batch,)``; above 1 the signal runs faster.
+    """
+    place = torch.arange(length, device=x.device, dtype=torch.float64) * factor.double()[:, None]
+    before = place.floor()
+    t = (place - before).to(x.dtype)[:, None, :]
+    weights = (
+        ((-0.5 * t + 1) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1,
+        ((-1.5 * t + 2) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    )
+    result = torch.zeros(1, dtype=x.dtype, device=x.device)
+    for offset, weight in zip(range(-1, 3), weights, strict=True):
+        column = (before.long() + offset).clamp(0, x.shape[-1] - 1)
+        column = column[:, None, :].expand(-1, x.shape[1], -1)
+        result = result + weight * x.gather(-1, column)
+    return result
+
+
+class _Room:
+    """How far each window can be moved within the segment it was cut from."""
+
+    def __init__(self, batches: WindowBatches, segments: Sequence[Segment], reach: int) -> None:
+        self._batches = batches
+        rows = sorted((s.recording, s.start, s.stop) for s in segments)
+        self._bounds = np.array(rows, dtype=np.int64).reshape(-1, 3)
+        shortest = int(np.diff(self._bounds[:, 1:]).min())
+        if shortest < reach:
+            raise FaultdiagError(
+                f"train.augment.speed makes a window from {reach} samples, and the shortest "
+                f"training segment has {shortest}; use a smaller train.augment.speed, or a split "
+                "whose segments are longer than a window"
+            )
+        self._reach = reach
+        self._keys = _keys(self._bounds[:, 0], self._bounds[:, 1])
+        self._known: tuple[Tensor, Tensor] | None = None
+        if batches.device.type == "cuda":
+            back, ahead = self._limits(batches.index)
+            self._known = tuple(  # type: ignore[assignment]  # a pair stays a pair
+                torch.from_numpy(limit).to(batches.device) for limit in (back, ahead)
+            )
+
+    def clipped(self, rows: Tensor, shift: Tensor) -> Tensor:
+        """Give the shifts that are nearest to `shift` and keep the windows in their segments."""
+        if self._known is not None:
+            low, high = (limit[rows] for limit in self._known)
+        else:
+            limits = self._limits(self._batches.index.take(rows.numpy()))
+            low, high = (torch.from_numpy(limit) for limit in limits)
+        return torch.minimum(torch.maximum(shift, low), high)
+
+    def _limits(self, windows: WindowIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        start = windows.start.astype(np.int64)
+        # The last segment that begins at or before the window.
+        found = np.searchsorted(self._keys, _keys(windows.recording, start), side="right") - 1
+        _, first, stop = self._bounds[found].T
+        return first - start, stop - self._reach - start
+
+
+def _keys(recording: NDArray[np.integer], start: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers in the order of recording and start."""
+    return np.asarray(recording.astype(np.int64) << 40 | start)

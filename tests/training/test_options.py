@@ -1,0 +1,176 @@
+"""Options of the training: each one changes the weights, and does what it says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from faultdiag import models
+from faultdiag.config import Config
+from faultdiag.errors import FaultdiagError
+from faultdiag.inference import WindowBatches
+from faultdiag.prepared import Prepared
+from faultdiag.preparing import prepare
+from faultdiag.training.loop import Trainer
+from faultdiag.training.run import train
+from faultdiag.training.settings import trainer_settings
+from tests.data_fixtures import tiny_config
+from tests.training.runs import Make, history, refused
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+CPU = torch.device("cpu")
+
+CHANGES: dict[str, Any] = {
+    "epochs": 2,
+    "batch_size": 16,
+    "optimizer": "sgd",
+    "learning_rate": 0.01,
+    "l2": 0.1,
+    "schedule": "cosine",
+    "warmup_epochs": 2.0,
+    "clip_gradient": 0.01,
+    "label_smoothing": 0.3,
+    "balance": "sampling",
+    "augment": {"sign": True},
+    "precision": "bfloat16",
+}
+# What acts on a GPU alone, on the run folder, on speed, or only with others.
+ELSEWHERE = {"deterministic", "tensorboard", "threads", "momentum", "early_stopping"}
+
+
+@pytest.fixture(scope="module")
+def prepared(recordings: Path, prepared_root: Path) -> Prepared:
+    return prepare(tiny_config(recordings, prepared_root))
+
+
+@pytest.fixture
+def config(recordings: Path, prepared_root: Path) -> Any:
+    def make(**changes: Any) -> Config:
+        return tiny_config(recordings, prepared_root, **changes)
+
+    return make
+
+
+def trained(prepared: Prepared, config: Config) -> tuple[dict[str, torch.Tensor], Trainer]:
+    torch.manual_seed(0)
+    network = models.build("cnn1d", 1, 3, length=256, widths=[4, 8], kernels=[7])
+    parts = (WindowBatches(prepared, prepared.windows.of(p), CPU) for p in ("train", "valid"))
+    trainer = Trainer(
+        network, *parts, trainer_settings(config), segments=prepared.segments("train")
+    )
+    trainer.fit(lambda *_: None)
+    return network.state_dict(), trainer
+
+
+def test_every_option_changes_the_weights(prepared: Prepared, config: Any) -> None:
+    plain, _ = trained(prepared, config())
+    assert set(CHANGES) | ELSEWHERE == set(type(config().train).model_fields)
+    for name, value in CHANGES.items():
+        weights, _ = trained(prepared, config(**{f"train__{name}": value}))
+        differs = [key for key in plain if not torch.equal(plain[key], weights[key])]
+        assert differs, name
+    again, _ = trained(prepared, config())
+    assert all(torch.equal(plain[key], again[key]) for key in plain)
+
+
+def test_momentum_changes_sgd(prepared: Prepared, config: Any) -> None:
+    found = [
+        trained(prepared, config(train__optimizer="sgd", train__momentum=m))[0] for m in (0.0, 0.5)
+    ]
+    assert any(not torch.equal(found[0][key], found[1][key]) for key in found[0])
+
+
+def test_weights_of_classes_change_the_loss_of_unequal_classes(
+    recordings: Path, tmp_path: Path
+) -> None:
+    # Classes of one and of two recordings.
+    select = {"number": [97, 105, 118]}
+    changes: dict[str, Any] = {"data__label": "{end}-{size}", "data__select": select}
+    config = tiny_config(recordings, tmp_path, **changes)
+    data = prepare(config)
+    counts = np.bincount(data.windows.of("train").label)
+    assert counts.min() < counts.max()
+    rows = {}
+    for balance in ("none", "weights", "sampling"):
+        chosen = tiny_config(recordings, tmp_path, **changes, train__balance=balance)
+        torch.manual_seed(0)
+        network = models.build(
+            "cnn1d", 1, len(data.classes), length=256, widths=[4, 8], kernels=[7]
+        )
+        parts = (WindowBatches(data, data.windows.of(p), CPU) for p in ("train", "valid"))
+        trainer = Trainer(network, *parts, trainer_settings(chosen))
+        rows[balance] = trainer.learn()
+    assert len({loss for loss, _ in rows.values()}) == 3
+
+
+def test_the_schedule_is_in_the_history(prepared: Prepared, config: Any) -> None:
+    _, trainer = trained(
+        prepared, config(train__epochs=4, train__schedule={"name": "cosine", "final": 0.1})
+    )
+    rates = [row["learning_rate"] for row in trainer.progress.history]
+    assert rates == sorted(rates, reverse=True)
+    assert 0.1 * 0.005 < rates[-1] < 0.12 * 0.005
+
+
+def test_training_stops_when_validation_does_not_get_better(brief: Make, tmp_path: Path) -> None:
+    options = {"train__epochs": 40, "train__early_stopping": 2}
+    run = train(brief(**options), run=tmp_path / "run", device="cpu")
+    assert run.epochs == run.best_epoch + 2 < 40
+    whole = train(brief(train__epochs=run.epochs), run=tmp_path / "whole", device="cpu")
+    assert history(run.folder) == history(whole.folder)
+    # Going on with it changes nothing.
+    again = train(brief(**options), run=tmp_path / "run", device="cpu", resume=True)
+    assert (again.epochs, again.metrics) == (run.epochs, run.metrics)
+
+
+def test_gradients_are_clipped_before_the_step(prepared: Prepared, config: Any) -> None:
+    """Plain SGD without momentum: the weights move by the rate times the clipped norm."""
+    changes = {"train__optimizer": "sgd", "train__momentum": 0.0, "train__l2": 0.0}
+    chosen = config(**changes, train__clip_gradient=1e-3, train__learning_rate=1.0)
+    torch.manual_seed(0)
+    network = models.build("cnn1d", 1, 3, length=256, widths=[4, 8], kernels=[7])
+    before = [p.detach().clone() for p in network.parameters()]
+    some = prepared.windows.of("train").take(slice(0, 8))
+    batches = WindowBatches(prepared, some, CPU)
+    Trainer(network, batches, batches, trainer_settings(chosen)).learn()
+    moved = [
+        (p.detach() - b).square().sum() for p, b in zip(network.parameters(), before, strict=True)
+    ]
+    assert torch.stack(moved).sum().sqrt().item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_tensorboard_that_is_not_installed(
+    brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
+    refused(
+        r"train\.tensorboard is true, but tensorboard is not installed; install it with pip "
+        r"install 'faultdiag\[tensorboard\]'",
+        lambda: train(brief(train__tensorboard=True), run=tmp_path / "run", device="cpu"),
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_events_for_tensorboard(brief: Make, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    train(brief(train__tensorboard=True, train__epochs=1), run=tmp_path / "run", device="cpu")
+    assert list((tmp_path / "run" / "tensorboard").glob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("augment", {"snr": [5, -5]}, r"train\.augment\.snr: found \[5.*\]; write two numbers"),
+        ("augment", {"gain": [0, 2]}, r"train\.augment\.gain: found \[0.*\]; a gain is above 0"),
+        ("augment", {"snr": [0, 200]}, r"train\.augment\.snr: found .* from -100 to 100 dB"),
+        ("augment", {"sihft": 5}, r"train\.augment\.sihft: unknown key \(did you mean 'shift'"),
+        ("schedule", 3, r"train\.schedule: found 3; write a name, or \{name: cosine"),
+        ("deterministic", 1, r"train\.deterministic is 1; write true or false"),
+        ("label_smoothing", 1.0, r"train\.label_smoothing is 1\.0; it must be below 1"),
+    ],
+)
+def test_wrong_options(key: str, value: Any, message: str, config: Any) -> None:
+    with pytest.raises(FaultdiagError, match=message):
+        config(**{f"train__{key}": value})
