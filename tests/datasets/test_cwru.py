@@ -68,6 +68,7 @@ def test_facts_of_known_recordings() -> None:
         "rpm": 1797,
         "sampling_rate": 12000,
         "bearing": "6205",
+        "specimen": "DE-OR-007",
     }
     # Numbering is not monotone in load here.
     assert [catalogue()[n].facts["load_hp"] for n in (309, 310, 311, 312)] == [1, 0, 2, 3]
