@@ -176,21 +176,9 @@ def train(
     parsed = load_config(config, settings or [])
     folder = run or Path("runs") / config.stem
     go_on = ["--overwrite" if overwrite else "--resume"]
-    places = [folder]
 
-    from faultdiag.checking import describe_prepared
     from faultdiag.training.folder import train_command
     from faultdiag.training.folds import train_all
-
-    def on_run(fold: str, place: Path) -> None:
-        places[0] = place
-        if fold:
-            say(f"fold {fold}")
-
-    def on_prepared(prepared: Any) -> None:
-        say(describe_prepared(prepared, parsed.data.healthy))
-        if resume and not (places[0] / "last.pt").exists():
-            say(f"nothing to resume in {places[0]}: starting anew")
 
     try:
         text = train_all(
@@ -199,8 +187,7 @@ def train(
             device=device,
             overwrite=overwrite,
             resume=resume,
-            on_run=on_run,
-            on_prepared=on_prepared,
+            tell=say,
             on_begun=lambda: go_on.__setitem__(0, "--resume"),
         )
     except KeyboardInterrupt:

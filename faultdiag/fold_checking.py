@@ -96,5 +96,7 @@ def common_notes(notes: Sequence[Sequence[str]]) -> list[str]:
     common = [note for note in notes[0] if all(note in others for others in notes)]
     single = sum(any(note not in common for note in others) for others in notes)
     if single:
-        common.append(f"{single} folds have notes of their own, in their run folders' metrics.json")
+        common.append(
+            f"{single} folds have notes of their own; split.fold: 0 (or 1, 2, …) checks one alone"
+        )
     return common

@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faultdiag.checking import split_lines
+from faultdiag.checking import describe_prepared, split_lines
 from faultdiag.config import Config
-from faultdiag.errors import FaultdiagError
 from faultdiag.files import write_json
-from faultdiag.fold_checking import common_notes
+from faultdiag.fold_checking import common_notes, prepare_folds
 from faultdiag.folds import Fold, expand, has_folds
 from faultdiag.metrics import format_table, mean_interval
 from faultdiag.prepared import Prepared
 from faultdiag.training import report
 from faultdiag.training.fold_folders import RESULTS, clear, folder_names, require_free
-from faultdiag.training.run import Run, train
+from faultdiag.training.run import Run, check_model, train
 
 SCORES = ("accuracy", "macro_f1", "recording_accuracy")
 COLUMNS = {
@@ -33,56 +32,55 @@ def train_all(
     device: str = "auto",
     overwrite: bool = False,
     resume: bool = False,
-    on_run: Callable[[str, Path], None] | None = None,
-    on_prepared: Callable[[Prepared], None] | None = None,
+    tell: Callable[[str], None] = lambda _: None,
     on_begun: Callable[[], None] | None = None,
 ) -> str:
     """Train a config, or each of its folds in a folder below `run`, and give the result as text.
 
     Parameters
     ----------
-    run, device, overwrite, resume, on_prepared, on_begun
+    run, device, overwrite, resume, on_begun
         As of `faultdiag.training.run.train`.
-    on_run
-        Called before each run with the name of its fold, "" where there is one run only, and
-        its folder.
+    tell
+        Called with what the user wants to read before each training.
 
     Raises
     ------
     FaultdiagError
-        As `faultdiag.training.run.train`; for folds the message names the fold.
+        As `faultdiag.training.run.train`.
     """
-    folds = expand(config) if has_folds(config) else [Fold("", config)]
-    several = has_folds(config)
+    flags: dict[str, Any] = {"device": device, "overwrite": overwrite, "resume": resume}
+    if not has_folds(config):
+        return report.summary(_train(config, run, tell, on_begun=on_begun, **flags))
+    folds = expand(config)
     names = folder_names(fold.name for fold in folds)
-    earlier = require_free(run, names, overwrite=overwrite, resume=resume) if several else []
+    earlier = require_free(run, names, overwrite=overwrite, resume=resume)
+    check_model(config)
+    # What is wrong with the last fold is told before hours of training, not after.
+    prepare_folds(folds)
     runs: list[Run] = []
 
     def begun() -> None:
         # From here on all folds are this training's, so that the ones to come can be resumed.
-        if several and overwrite and not runs:
+        if overwrite and not runs:
             clear(run, [name for name in earlier if name != names[0]], names)
         if on_begun:
             on_begun()
 
-    flags: dict[str, Any] = {"device": device, "overwrite": overwrite, "resume": resume}
     for name, fold in zip(names, folds, strict=True):
-        place = run / name if several else run
-        if on_run:
-            on_run(fold.name, place)
-        runs.append(_train(fold, run=place, on_prepared=on_prepared, on_begun=begun, **flags))
-        if several:
-            _write(run, names, folds, runs)
-    return _text(run, folds, runs) if several else report.summary(runs[0])
+        tell(f"fold {fold.name}, {len(runs) + 1} of {len(folds)}")
+        runs.append(_train(fold.config, run / name, tell, on_begun=begun, **flags))
+        _write(run, names, folds, runs)
+    return _text(run, folds, runs)
 
 
-def _train(fold: Fold, **options: Any) -> Run:
-    try:
-        return train(fold.config, **options)
-    except FaultdiagError as error:
-        if not fold.name:
-            raise
-        raise FaultdiagError(f"fold {fold.name}: {error}") from error
+def _train(config: Config, run: Path, tell: Callable[[str], None], **flags: Any) -> Run:
+    def on_prepared(prepared: Prepared) -> None:
+        tell(describe_prepared(prepared, config.data.healthy))
+        if flags["resume"] and not (run / "last.pt").exists():
+            tell(f"nothing to resume in {run}: starting anew")
+
+    return train(config, run=run, on_prepared=on_prepared, **flags)
 
 
 def _row(fold: Fold, run: Run) -> dict[str, Any]:
