@@ -82,15 +82,16 @@ def _deal(
                 f"split.folds is {folds}, but class {label} has {len(groups)} groups of "
                 f"{grouping.fact} ({shown}); use at most {len(groups)}"
             )
+    values = grouping.values
     rows = [
-        (item.label, grouping.values.index(group))
+        (item.label, values.index(group))
         for item, group in zip(items, grouping.groups, strict=True)
         if item.label not in alone and group is not None
     ]
     labels, groups = (list(column) for column in zip(*rows, strict=True))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     parts = splitter.split(np.zeros(len(rows)), labels, groups)
-    return [in_order(grouping.values[groups[row]] for row in test) for _, test in parts]
+    return [in_order(values[groups[row]] for row in test) for _, test in parts]
 
 
 def choose_folds(

@@ -72,8 +72,8 @@ def name_groups(
     rest = [group for group in grouping.values if group not in taken]
     if train is None and not rest:
         raise FaultdiagError(
-            f"split.test has every {grouping.fact} ({_shown(taken)}), which leaves none to train "
-            "on; name fewer"
+            f"{' and '.join(f'split.{side}' for side in found)} take every {grouping.fact} "
+            f"({_shown(grouping.values)}), which leaves none to train on; name fewer"
         )
     return Groups(found.get("train", rest), found["test"], found.get("valid"))
 
