@@ -117,7 +117,8 @@ def check_config(config: Config) -> str:
 
 
 def _classes(prepared: Prepared) -> str:
-    count = Counter(recording.label for recording in prepared.recordings)
+    labels = (recording.label for recording in prepared.recordings)
+    count = Counter(label for label in labels if label in prepared.classes)
     named = ", ".join(f"{name} ({count[name]})" for name in prepared.classes)
     return f"{len(count)} classes (recordings): {named}"
 

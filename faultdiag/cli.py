@@ -140,8 +140,8 @@ def check(config: ConfigFile, settings: Settings = None) -> None:
 
     Example: faultdiag check --config configs/demo.yaml
     """
-    from faultdiag.checking import check_config
     from faultdiag.config import load_config
+    from faultdiag.fold_checking import check_config
 
     typer.echo(check_config(load_config(config, settings or [])))
 
@@ -152,14 +152,10 @@ def prepare(config: ConfigFile, settings: Settings = None) -> None:
 
     Example: faultdiag prepare --config configs/demo.yaml
     """
-    from faultdiag.checking import describe_prepared
     from faultdiag.config import load_config
-    from faultdiag.preparing import prepare as prepare_config
+    from faultdiag.fold_checking import prepare_config
 
-    parsed = load_config(config, settings or [])
-    prepared = prepare_config(parsed)
-    typer.echo(describe_prepared(prepared, parsed.data.healthy))
-    typer.echo(f"prepared in {prepared.folder}")
+    typer.echo(prepare_config(load_config(config, settings or [])))
 
 
 @app.command()
@@ -181,31 +177,24 @@ def train(
     folder = run or Path("runs") / config.stem
     go_on = ["--overwrite" if overwrite else "--resume"]
 
-    from faultdiag.checking import describe_prepared
-    from faultdiag.training import report
-    from faultdiag.training import run as running
     from faultdiag.training.folder import train_command
-
-    def on_prepared(prepared: Any) -> None:
-        say(describe_prepared(prepared, parsed.data.healthy))
-        if resume and not (folder / "last.pt").exists():
-            say(f"nothing to resume in {folder}: starting anew")
+    from faultdiag.training.folds import train_all
 
     try:
-        finished = running.train(
+        text = train_all(
             parsed,
             run=folder,
             device=device,
             overwrite=overwrite,
             resume=resume,
-            on_prepared=on_prepared,
+            tell=say,
             on_begun=lambda: go_on.__setitem__(0, "--resume"),
         )
     except KeyboardInterrupt:
         flags = go_on if device == "auto" else [*go_on, "--device", device]
         command = train_command(config, settings or [], folder, *flags)
         raise stop(f"interrupted; go on with: {command}", INTERRUPTED) from None
-    typer.echo(report.summary(finished))
+    typer.echo(text)
 
 
 @app.command("eval")
@@ -214,6 +203,9 @@ def evaluate(
     part: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     config: Annotated[Path | None, typer.Option(help="Evaluate on other data.")] = None,
     settings: Settings = None,
+    split: Annotated[
+        Path | None, typer.Option(help="Run or split.json whose split to use.")
+    ] = None,
     snr: Annotated[list[float] | None, typer.Option(help="Add white noise, dB.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -230,7 +222,7 @@ def evaluate(
             "--set changes the config of other data; give that config too, with --config"
         )
     other = load_config(config, settings or []) if config else None
-    result = report.evaluate_run(run, part, config=other, snr=snr or [], device=device)
+    result = report.evaluate_run(run, part, config=other, split=split, snr=snr or [], device=device)
     typer.echo(_json(result) if as_json else report.evaluation_text(result))
 
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_va
 from faultdiag import yaml_file
 from faultdiag.config_sections import Component, Section
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
+from faultdiag.fold_options import option_problems
 from faultdiag.normalize import NORMALIZERS
 from faultdiag.overrides import override
 from faultdiag.splits import STRATEGIES
@@ -183,6 +184,8 @@ def _split_problems(split: Any) -> list[str]:
     if strategy not in STRATEGIES:
         return [f"split.strategy: {unknown(STRATEGIES.kind, strategy, STRATEGIES)}"]
     found = STRATEGIES.problems(strategy, section)
+    if "folds" in STRATEGIES.options(strategy):
+        found |= {k: v for k, v in option_problems(section).items() if k not in found}
     return [f"split.{key}: {problem}" for key, problem in found.items()]
 
 

@@ -1,10 +1,13 @@
-"""Splits that hold whole groups of recordings out: other loads, other fault sizes, any fact."""
+"""Splits that hold whole groups of recordings out: other loads, sizes, bearings, any fact."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError
+from faultdiag.fold_options import FoldNumber, Folds, option_problems
+from faultdiag.group_folds import choose_folds
+from faultdiag.group_sides import Groups, name_groups, notes_of, take_sides
+from faultdiag.grouping import Grouping, group_by
 from faultdiag.recording import Segment
 from faultdiag.splits import (
     PARTS,
@@ -22,17 +25,7 @@ from faultdiag.splits import (
 )
 from faultdiag.windows import WindowPlan
 
-
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """Indices of the recordings trained on, tested on, and of those that lack the fact."""
-
-    train: list[int]
-    test: list[int]
-    neither: list[int]
-
-    def all(self) -> set[int]:
-        return {*self.train, *self.test, *self.neither}
+Named = list[Any] | None
 
 
 def across(
@@ -41,23 +34,31 @@ def across(
     seed: int,
     *,
     fact: str,
-    test: list[Any],
-    train: list[Any] | None = None,
+    test: Named = None,
+    train: Named = None,
+    valid: Named = None,
+    folds: Folds | None = None,
+    fold: FoldNumber | None = None,
     fractions: Fractions = (0.7, 0.2, 0.1),
     gap: Gap | None = None,
 ) -> Split:
     """Train on some groups of recordings and test on others, told apart by one fact.
 
-    Test recordings are whole; each training recording is cut in time into train and valid with
-    a gap between. A class whose recordings lack the fact (CWRU's healthy ones have no fault
-    size) can't be held out: it is split within its recordings, and a note says so.
+    Test recordings are whole. Unless `valid` names groups, each training recording is cut in
+    time into train and valid with a gap between. A class of which no group can be held out,
+    because its recordings lack the fact or all have the same, is split within its recordings,
+    and a note says so.
 
     Parameters
     ----------
     fact
         The fact whose values are the groups, such as ``load_hp``.
-    test, train
-        Values that are tested and trained on; without `train`, all others.
+    test, train, valid
+        Values that are tested on, trained on, and that the epoch is chosen by; without `train`,
+        all others are trained on.
+    folds, fold
+        In place of them: a way to name the groups of several folds (see
+        `faultdiag.group_folds.plan_folds`), and which of these it is, from 0 on.
     fractions
         Their first two are the ratio of train to valid; all three hold for classes that are
         split within the recording.
@@ -67,37 +68,15 @@ def across(
     Raises
     ------
     FaultdiagError
-        If no recording has the fact or a value, a value stands on both sides, a tested class is
-        not trained on, or a recording is too short.
+        If no recording has the fact or a value, a value stands on two sides, the same recording
+        in two groups, a tested class is not trained on, no class can be divided, or a recording
+        is too short.
     """
-    sides = _sides(items, fact, train, test)
-    _require_trained_classes(items, fact, sides)
-    gap = plan.length if gap is None else gap
-    parts = no_segments()
-    parts["train"], parts["valid"] = _in_time(items, sides.train, plan, fractions, gap=gap)
-    parts["test"] = [Segment(i, 0, items[i].samples) for i in sides.test]
-    ungrouped = within_recording(
-        [items[i] for i in sides.neither], plan, seed, fractions=fractions, gap=gap
+    grouping = group_by("across", items, fact)
+    groups = _groups(
+        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
     )
-    for part in PARTS:
-        parts[part] += [
-            Segment(sides.neither[s.recording], s.start, s.stop) for s in ungrouped.parts[part]
-        ]
-    return make_split(parts, fractions, *_notes(items, fact, sides), test_may_lack=True)
-
-
-def _notes(items: Sequence[SplitItem], fact: str, sides: _Sides) -> list[str]:
-    notes = []
-    if sides.neither:
-        names = ", ".join(items[i].name for i in sides.neither)
-        notes.append(
-            f"split within the recording, because they have no {fact}: {names}; for their class "
-            "the test part is no other group"
-        )
-    left = [item.name for i, item in enumerate(items) if i not in sides.all()]
-    if left:
-        notes.append(f"in neither group of {fact}, so left out: {', '.join(left)}")
-    return notes
+    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
 
 
 def across_loads(
@@ -105,15 +84,20 @@ def across_loads(
     plan: WindowPlan,
     seed: int,
     *,
-    test: list[Any],
-    train: list[Any] | None = None,
+    test: Named = None,
+    train: Named = None,
+    valid: Named = None,
+    folds: Folds | None = None,
+    fold: FoldNumber | None = None,
     fractions: Fractions = (0.7, 0.2, 0.1),
     gap: Gap | None = None,
 ) -> Split:
     """`across` the motor load, ``load_hp``: the same bearings at other loads."""
-    return across(
-        items, plan, seed, fact="load_hp", test=test, train=train, fractions=fractions, gap=gap
+    grouping = group_by("across_loads", items)
+    groups = _groups(
+        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
     )
+    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
 
 
 def across_sizes(
@@ -121,62 +105,126 @@ def across_sizes(
     plan: WindowPlan,
     seed: int,
     *,
-    test: list[Any],
-    train: list[Any] | None = None,
+    test: Named = None,
+    train: Named = None,
+    valid: Named = None,
+    folds: Folds | None = None,
+    fold: FoldNumber | None = None,
     fractions: Fractions = (0.7, 0.2, 0.1),
     gap: Gap | None = None,
 ) -> Split:
     """`across` the fault size: faults of another size, and so other physical bearings."""
-    return across(
-        items, plan, seed, fact="size", test=test, train=train, fractions=fractions, gap=gap
+    grouping = group_by("across_sizes", items)
+    groups = _groups(
+        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
     )
+    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
 
 
-def _sides(
-    items: Sequence[SplitItem], fact: str, train: Sequence[Any] | None, test: Sequence[Any]
-) -> _Sides:
-    facts = sorted({name for item in items for name in item.facts})
-    if fact not in facts:
-        raise FaultdiagError(
-            f"split.fact is '{fact}'{did_you_mean(fact, facts)}, which no recording has; known: "
-            f"{', '.join(facts)}"
-        )
-    values = list(dict.fromkeys(v for item in items if (v := item.facts.get(fact)) is not None))
-    train = [v for v in values if v not in test] if train is None else train
-    for side, asked in (("train", train), ("test", test)):
-        _require_known(side, fact, asked, values)
-    both = [value for value in train if value in test]
-    if both:
-        raise FaultdiagError(
-            f"split.train and split.test both have {fact} {_shown(both)}; "
-            "a group stands on one side"
-        )
-    groups = [item.facts.get(fact) for item in items]
-    return _Sides(
-        train=[i for i, group in enumerate(groups) if group in train],
-        test=[i for i, group in enumerate(groups) if group in test],
-        neither=[i for i, group in enumerate(groups) if group is None],
+def across_bearings(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    seed: int,
+    *,
+    test: Named = None,
+    train: Named = None,
+    valid: Named = None,
+    folds: Folds | None = None,
+    fold: FoldNumber | None = None,
+    fractions: Fractions = (0.7, 0.2, 0.1),
+    gap: Gap | None = None,
+) -> Split:
+    """`across` the physical bearing, ``specimen``; ``bearing`` where no recording has that."""
+    grouping = group_by("across_bearings", items)
+    groups = _groups(
+        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
     )
+    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
 
 
-def _require_known(side: str, fact: str, asked: Sequence[Any], values: Sequence[Any]) -> None:
-    strange = [value for value in asked if value not in values]
-    if strange or not asked:
-        hint = did_you_mean(str(strange[0]), map(str, values)) if strange else ""
+def across_recordings(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    seed: int,
+    *,
+    test: Named = None,
+    train: Named = None,
+    valid: Named = None,
+    folds: Folds | None = None,
+    fold: FoldNumber | None = None,
+    fractions: Fractions = (0.7, 0.2, 0.1),
+    gap: Gap | None = None,
+) -> Split:
+    """As `across`, every recording a group of its own, called by its name."""
+    grouping = group_by("across_recordings", items)
+    groups = _groups(
+        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
+    )
+    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
+
+
+def _groups(
+    items: Sequence[SplitItem],
+    grouping: Grouping,
+    seed: int,
+    *,
+    test: Named,
+    train: Named,
+    valid: Named,
+    folds: str | int | None,
+    fold: int | None,
+) -> Groups:
+    """Give the groups of each side as they are named, or as a fold names them."""
+    options = {"test": test, "train": train, "valid": valid, "folds": folds, "fold": fold}
+    problems = option_problems(options)
+    if problems:
+        raise FaultdiagError("; ".join(f"split.{key}: {text}" for key, text in problems.items()))
+    if test is not None:
+        return name_groups(grouping, test=test, train=train, valid=valid)
+    if folds is None or fold is None:
         raise FaultdiagError(
-            f"split.{side} is {_shown(asked) or 'empty'}{hint}; the recordings have {fact} "
-            f"{_shown(values)}"
+            f"split.folds is {folds}, which is several splits, and one is needed here; choose one "
+            "with split.fold, such as 0, or run them all with `faultdiag train`"
         )
+    (chosen,) = choose_folds(items, grouping, folds, seed, fold)
+    return chosen.groups
 
 
-def _require_trained_classes(items: Sequence[SplitItem], fact: str, sides: _Sides) -> None:
-    known = {items[i].label for i in [*sides.train, *sides.neither]}
-    strange = sorted({items[i].label for i in sides.test} - known)
-    if strange:
-        raise FaultdiagError(
-            f"the test part has {', '.join(strange)}, which no training recording has; train on "
-            f"another {fact} too, leave the class out with data.select, or make data.label coarser"
-        )
+def _hold_out(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    grouping: Grouping,
+    groups: Groups,
+    *,
+    fractions: Fractions,
+    gap: int | None,
+) -> Split:
+    gap = plan.length if gap is None else gap
+    sides = take_sides(items, grouping, groups)
+    parts = no_segments()
+    parts["test"] = _whole(items, sides.test, plan, "test")
+    if groups.valid is None:
+        parts["train"], parts["valid"] = _in_time(items, sides.train, plan, fractions, gap=gap)
+    else:
+        parts["train"] = _whole(items, sides.train, plan, "training")
+        parts["valid"] = _whole(items, sides.valid, plan, "validation")
+    inside = within_recording(
+        [items[i] for i in sides.within], plan, 0, fractions=fractions, gap=gap
+    )
+    for part in PARTS:
+        parts[part] += [
+            Segment(sides.within[s.recording], s.start, s.stop) for s in inside.parts[part]
+        ]
+    notes = notes_of(items, grouping.fact, sides)
+    return make_split(parts, fractions, *notes, test_may_lack=True)
+
+
+def _whole(
+    items: Sequence[SplitItem], indices: Sequence[int], plan: WindowPlan, part: str
+) -> list[Segment]:
+    terms = f"window.length {plan.length}"
+    require_samples(f"a {part} recording", [items[i] for i in indices], plan.length, terms)
+    return [Segment(i, 0, items[i].samples) for i in indices]
 
 
 def _in_time(
@@ -200,7 +248,3 @@ def _in_time(
         train.append(Segment(i, 0, size))
         valid.append(Segment(i, size + gap, size + gap + rest))
     return train, valid
-
-
-def _shown(values: Sequence[Any]) -> str:
-    return ", ".join(str(value) for value in values)

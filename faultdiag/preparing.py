@@ -5,12 +5,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from faultdiag import normalize
+from faultdiag import normalize, split_file
 from faultdiag.config import Config
 from faultdiag.datasets import DATASETS, Entry, Selection, load_entry, sha256
 from faultdiag.dsp import resample
@@ -108,7 +109,7 @@ def _label(entry: Entry, pattern: str) -> str:
 def _identity(
     config: Config, selection: Selection, labels: Sequence[str], hashes: Sequence[str]
 ) -> str:
-    settings = {
+    settings: dict[str, Any] = {
         "format": FORMAT,
         "channels": config.data.channels,
         "sampling_rate": config.data.sampling_rate,
@@ -122,6 +123,8 @@ def _identity(
         ],
         "missing": selection.missing,
     }
+    if config.split.strategy == "file":
+        settings["split_file"] = split_file.digest(config.split.options["path"])
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -171,10 +174,12 @@ def _write_rest(
     identity: str,
     missing: Sequence[str],
 ) -> None:
-    classes = sorted({recording.label for recording in recordings})
-    labels = [classes.index(recording.label) for recording in recordings]
     plan = config.window.plan()
     split = _split(config, recordings)
+    used = {segment.recording for part in PARTS for segment in split.parts[part]}
+    # A split may leave recordings out, and with them all that there is of a class.
+    classes = sorted({recordings[i].label for i in used})
+    labels = [classes.index(r.label) if r.label in classes else -1 for r in recordings]
     write_windows(folder / "windows.npz", split, plan, labels)
     windows = open_windows(folder / "windows.npz")
     _require_every_class(windows, classes, labels, test_may_lack=split.test_may_lack)
@@ -188,13 +193,18 @@ def _write_rest(
         "split": {**config.split.model_dump(mode="json"), "seed": _seed(config)},
         "normalize": {"name": config.normalize, "state": normalize.fit(config.normalize, batches)},
         "missing": list(missing),
-        "notes": _notes(recordings, missing, config.data.sampling_rate) + list(split.notes),
+        "notes": [
+            *_notes(recordings, missing, config.data.sampling_rate),
+            *split.notes,
+            *_left_out(recordings, classes),
+        ],
     }
     write_document(folder, recordings, split, description)
 
 
 def _seed(config: Config) -> int | None:
-    return config.seed if config.split.strategy in SEEDED else None
+    drawn = config.split.strategy in SEEDED or isinstance(config.split.options.get("folds"), int)
+    return config.seed if drawn else None
 
 
 def _notes(
@@ -213,13 +223,20 @@ def _notes(
     return notes
 
 
+def _left_out(recordings: Sequence[PreparedRecording], classes: Sequence[str]) -> list[str]:
+    lost = sorted({recording.label for recording in recordings} - set(classes))
+    if not lost:
+        return []
+    return [f"{len(classes)} classes are left, because all of {', '.join(lost)} is left out"]
+
+
 def _some(names: Sequence[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
 def _split(config: Config, recordings: Sequence[PreparedRecording]) -> Split:
-    items = [SplitItem(r.name, r.samples, r.label, r.facts) for r in recordings]
+    items = [SplitItem(r.name, r.samples, r.label, r.facts, r.sha256) for r in recordings]
     strategy = config.split.strategy
     return STRATEGIES.build(
         strategy, items, config.window.plan(), config.seed, **config.split.options
@@ -233,6 +250,11 @@ def _require_every_class(
     present = {
         (part, labels[recording]) for part in PARTS for recording in windows.of(part).by_recording()
     }
+    if len(windows.of("test")) == 0:
+        raise FaultdiagError(
+            "the test part has no window; use longer recordings, a shorter window.length or other "
+            "groups in split"
+        )
     lacking = [
         f"{part} has no window of {name}"
         for part in needed

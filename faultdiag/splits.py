@@ -29,6 +29,9 @@ STRATEGIES: Registry["Split"] = Registry(
         "across": "faultdiag.group_splits:across",
         "across_loads": "faultdiag.group_splits:across_loads",
         "across_sizes": "faultdiag.group_splits:across_sizes",
+        "across_bearings": "faultdiag.group_splits:across_bearings",
+        "across_recordings": "faultdiag.group_splits:across_recordings",
+        "file": "faultdiag.split_file:from_file",
         "random_windows": "faultdiag.published_splits:random_windows",
         "legacy_wdcnn": "faultdiag.published_splits:legacy_wdcnn",
     },
@@ -40,12 +43,16 @@ SEEDED = frozenset({"random_windows", "legacy_wdcnn"})
 
 @dataclass(frozen=True, slots=True)
 class SplitItem:
-    """What a strategy knows of a recording: its name, length in samples, class and facts."""
+    """What a strategy knows of a recording: its name, length in samples, class and facts.
+
+    ``sha256`` is that of its file, empty where it isn't known yet.
+    """
 
     name: str
     samples: int
     label: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

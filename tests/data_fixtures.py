@@ -101,3 +101,27 @@ def full_disk(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# Number and frequency of two faults at two sizes and loads each, and one healthy recording.
+GROUPED = {97: 500.0, 105: 1500.0, 106: 1500.0, 169: 1600.0, 118: 3500.0, 119: 3500.0, 185: 3600.0}
+
+
+def write_grouped(folder: Path) -> Path:
+    """Write recordings that can be split across loads and sizes; the healthy one is at 0 hp."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frequency in GROUPED.items():
+        rate = 48_000 if number == 97 else 12_000
+        drive = signal(frequency, rate, rate // 2, number)
+        write_mat(folder / f"{number}.mat", number, DE=drive)
+    return folder
+
+
+def grouped(root: Path, prepared: Path, strategy: str, **options: Any) -> Config:
+    """Give a config that splits what `write_grouped` wrote."""
+    changes: dict[str, Any] = {
+        "data__select": {"number": list(GROUPED)},
+        "split": {"strategy": strategy, **options},
+        "train__epochs": 1,
+    }
+    return tiny_config(root, prepared, **changes)

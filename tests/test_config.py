@@ -269,7 +269,8 @@ def test_options_that_a_strategy_cannot_do_without() -> None:
     assert [line.partition("; it has")[0] for line in found] == [
         "split.fct: split strategy 'across' has no option 'fct' (did you mean 'fact'?)",
         "split.fact: split strategy 'across' needs the option 'fact'",
-        "split.test: split strategy 'across' needs the option 'test'",
+        "split.test: name the groups to test on, as in test: [1, 2], or let folds do it: each, "
+        "pairs or a number",
     ]
 
 

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.group_splits import across, across_loads, across_sizes
+from faultdiag.group_splits import (
+    across,
+    across_bearings,
+    across_loads,
+    across_recordings,
+    across_sizes,
+)
 from faultdiag.splits import PARTS, STRATEGIES, Split, SplitItem
 from faultdiag.windows import WindowPlan
 
@@ -73,8 +79,11 @@ def test_groups_on_neither_side_are_left_out_and_said() -> None:
     items = four_loads()
     split = across_loads(items, PLAN, 0, train=[3], test=[0])
     assert split.notes == (
-        "in neither group of load_hp, so left out: IR-1-007, B-1-007, IR-2-007, B-2-007",
+        "in no group of load_hp asked for, so left out: IR-1-007, B-1-007, IR-2-007, B-2-007",
     )
+
+
+EXCLUDED = "split.folds: folds: each names the groups by itself; leave {} out, or folds"
 
 
 @pytest.mark.parametrize(
@@ -87,11 +96,42 @@ def test_groups_on_neither_side_are_left_out_and_said() -> None:
         ),
         (
             {"fact": "load_hp", "test": [4]},
-            "split.test is 4; the recordings have load_hp 0, 1, 2, 3",
+            "split.test names groups of load_hp: no recording has 4; there are: 0, 1, 2, 3",
         ),
         (
-            {"fact": "size", "test": ["07"], "train": ["007"]},
-            "split.test is 07 (did you mean '007'?); the recordings have size 007",
+            {"fact": "size", "test": ["07"], "train": ["014"]},
+            "split.test names groups of size: no recording has \"07\" (did you mean '007'?); "
+            'there are: "007", "014"',
+        ),
+        (
+            {"fact": "size", "test": ["014"], "valid": [7]},
+            "split.valid names groups of size: 7 is a number and the values are text; write "
+            '"007" in quotes',
+        ),
+        (
+            {"fact": "load_hp", "test": [0, 1, 2], "valid": [3]},
+            "split.valid and split.test take every load_hp (0, 1, 2, 3), which leaves none to "
+            "train on; name fewer",
+        ),
+        (
+            {"fact": "load_hp", "test": [0], "valid": ["0"]},
+            "split.valid and split.test both have load_hp 0; a group stands on one side",
+        ),
+        ({"fact": "load_hp", "test": [0], "folds": "each"}, EXCLUDED.format("test")),
+        (
+            {"fact": "load_hp", "train": [0], "valid": [1], "folds": "each"},
+            EXCLUDED.format("train, valid"),
+        ),
+        (
+            {"fact": "load_hp", "fold": 0},
+            "split.fold: it chooses one of split.folds, and there are none; add folds: each; "
+            "split.test: name the groups to test on, as in test: [1, 2], or let folds do it: "
+            "each, pairs or a number",
+        ),
+        (
+            {"fact": "load_hp", "folds": "pairs"},
+            "split.folds is pairs, which is several splits, and one is needed here; choose one "
+            "with split.fold, such as 0, or run them all with `faultdiag train`",
         ),
         (
             {"fact": "load_hp", "test": [0], "train": [0, 1]},
@@ -105,17 +145,128 @@ def test_groups_on_neither_side_are_left_out_and_said() -> None:
 )
 def test_impossible_groups_are_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(FaultdiagError, match=f"^{re.escape(message)}$"):
-        STRATEGIES.build("across", four_loads(), PLAN, 0, **options)
+        STRATEGIES.build("across", [*four_loads(), item("IR", 1, "014")], PLAN, 0, **options)
 
 
 def test_a_class_that_is_tested_but_not_trained_is_refused() -> None:
-    items = [*four_loads(), item("N", 0)]
+    items = [*four_loads(), item("N", 0), item("N", 1)]
     message = (
         "the test part has N, which no training recording has; train on another load_hp too, "
         "leave the class out with data.select, or make data.label coarser"
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(message)}$"):
-        across(items, PLAN, 0, fact="load_hp", test=[0])
+        across(items, PLAN, 0, fact="load_hp", test=[0, 1])
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(message.replace('test', 'valid'))}$"):
+        across(items, PLAN, 0, fact="load_hp", test=[2], valid=[0, 1])
+
+
+def test_a_class_of_one_group_is_split_within_and_said() -> None:
+    items = [*four_loads(), item("N", 2)]
+    for options in ({"test": [2]}, {"test": [0]}, {"test": [0], "valid": [2]}):
+        split = across_loads(items, PLAN, 0, **options)
+        for part in PARTS:
+            (segment,) = (s for s in split.parts[part] if s.recording == 8)
+            assert 0 < segment.samples < 5000
+        assert split.notes == (
+            "split within the recording, because their class has one load_hp only: N-2-007; for "
+            "their class the test part is no other group",
+        )
+    split = across_loads(items, PLAN, 0, train=[3], test=[0])
+    assert all(s.recording != 8 for part in PARTS for s in split.parts[part])
+
+
+def test_a_class_that_is_not_tested_is_said() -> None:
+    items = [*four_loads(), item("N", 1), item("N", 2)]
+    split = across_loads(items, PLAN, 0, test=[0])
+    assert split.notes == ("the test part has no recording of N",)
+
+
+def test_no_class_with_two_groups_is_refused() -> None:
+    items = [
+        SplitItem(f"{code}{size}", 5000, f"{code}{size}", {"code": code, "size": size})
+        for code in ("IR", "B")
+        for size in ("007", "014")
+    ]
+    message = (
+        "no class has two groups of size (B007 only 007), so none can be tested on a group that "
+        'it was not trained on; make data.label coarser, such as "{code}", select more '
+        "recordings, or use split.strategy within_recording"
+    )
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(message)}$"):
+        across_sizes(items, PLAN, 0, test=["007"])
+    with pytest.raises(FaultdiagError, match=r"label coarser, select more recordings, or use"):
+        across_sizes([items[0], items[3]], PLAN, 0, test=["007"])
+
+
+def test_valid_groups_are_whole_and_nowhere_else() -> None:
+    items = four_loads()
+    split = across_loads(items, PLAN, 0, test=[0], valid=["1"])
+    assert loads_in(split, items, "train") == {2, 3}
+    assert loads_in(split, items, "valid") == {1}
+    assert loads_in(split, items, "test") == {0}
+    assert {s.samples for part in PARTS for s in split.parts[part]} == {5000}
+
+
+def test_a_valid_group_that_lacks_a_class_is_refused() -> None:
+    items = [*four_loads(), item("N", 0), item("N", 2)]
+    message = (
+        "split.valid has no recording of N, and the epoch is chosen by it; name a load_hp of each "
+        "class, or leave valid out to cut it from the training recordings"
+    )
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(message)}$"):
+        across_loads(items, PLAN, 0, test=[0], valid=[1])
+
+
+@pytest.mark.parametrize(("load", "part"), [(0, "test"), (1, "validation"), (2, "training")])
+def test_a_whole_recording_shorter_than_a_window_is_named(load: int, part: str) -> None:
+    items = [*four_loads(), item("IR", load, "014", samples=99)]
+    with pytest.raises(
+        FaultdiagError,
+        match=rf"^a {part} recording needs 100 samples a recording \(window\.length 100\); "
+        rf"IR-{load}-014 has 99; leave them out",
+    ):
+        across_loads(items, PLAN, 0, test=[0], valid=[1])
+
+
+def test_the_same_bytes_in_two_groups_are_refused() -> None:
+    facts = [{"load_hp": load} for load in (0, 1, 0, 1)]
+    labels, bytes_ = ("IR", "IR", "B", "B"), ("a", "b", "c", "a")
+    items = [SplitItem(*row) for row in zip("abcd", [5000] * 4, labels, facts, bytes_, strict=True)]
+    message = (
+        "a and d are the same recording (the same bytes) in two groups of load_hp: 0 and 1; leave "
+        "one out with data.select or mend its facts"
+    )
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(message)}$"):
+        across_loads(items, PLAN, 0, test=[0])
+    with pytest.raises(FaultdiagError, match="in two groups of recording: a and d"):
+        across_recordings(items, PLAN, 0, test=["a", "c"])
+
+
+def test_recordings_are_groups_by_their_names() -> None:
+    items = four_loads()
+    split = across_recordings(items, PLAN, 0, test=["IR-0-007", "B-3-007"])
+    assert [s.recording for s in split.parts["test"]] == [0, 7]
+    assert [s.recording for s in split.parts["train"]] == [1, 2, 3, 4, 5, 6]
+
+
+def specimen(label: str, bearing: str, name: str | None) -> SplitItem:
+    facts = {"bearing": bearing} if name is None else {"bearing": bearing, "specimen": name}
+    return SplitItem(f"{label}-{bearing}-{name}", 5000, label, facts)
+
+
+def test_bearings_are_specimens_or_else_what_the_manifest_calls_bearing() -> None:
+    items = [specimen(label, "6205", n + label) for label in ("IR", "B") for n in "pq"]
+    split = across_bearings(items, PLAN, 0, test=["pIR", "qB"])
+    assert [s.recording for s in split.parts["test"]] == [0, 3]
+    items = [specimen(label, n + label, None) for label in ("IR", "B") for n in "pq"]
+    assert across_bearings(items, PLAN, 0, test=["pIR", "qB"]).parts == split.parts
+    message = (
+        "split.strategy across_bearings groups recordings by their fact specimen or bearing, which "
+        "none has; known: load_hp, size; state it, or name another with strategy across and "
+        "split.fact"
+    )
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(message)}$"):
+        across_bearings(four_loads(), PLAN, 0, test=["p"])
 
 
 def test_a_short_training_recording_is_named_with_what_it_needs() -> None:

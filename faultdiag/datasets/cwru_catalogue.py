@@ -13,7 +13,7 @@ _NUMBERS = ("number", "clock", "load_hp", "rpm", "sampling_rate")
 _TEXTS = ("group", "end", "fault", "code", "size", "bearing")
 FACTS = (
     *("number", "group", "end", "fault", "code", "size", "clock"),
-    *("load_hp", "rpm", "sampling_rate", "bearing"),
+    *("load_hp", "rpm", "sampling_rate", "bearing", "specimen"),
 )
 # Of some recordings only git's digest is known, not their length. They are 48 kHz files of
 # uncompressed doubles: a multiple of 8 bytes, between 1 and 20 million. Others needn't be hashed.
@@ -83,9 +83,20 @@ def _digests() -> tuple[frozenset[int | None], Mapping[str, Known]]:
 def _known(row: Mapping[str, str]) -> Known:
     numbers = {name: int(row[name]) if row[name] else None for name in _NUMBERS}
     values = {**numbers, **{name: row[name] or None for name in _TEXTS}}
+    values["specimen"] = _specimen(row["end"], row["code"], row["size"])
     return Known(
         facts={name: values[name] for name in FACTS},
         bytes=int(row["bytes"]) if row["bytes"] else None,
         sha256=row["sha256"] or None,
         git_blob_sha1=row["git_blob_sha1"],
     )
+
+
+def _specimen(end: str, code: str, size: str) -> str:
+    """Name the physical bearing: ``DE-IR-007``, or ``N`` for the healthy one.
+
+    Load, recorder (12k or 48k) and clock position are other recordings of the same seeded
+    fault; whether another clock position was another bearing is not documented, so none is
+    held out against another.
+    """
+    return f"{end}-{code}-{size}" if size else code

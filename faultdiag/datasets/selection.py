@@ -87,6 +87,25 @@ def _allowed(name: str, values: object, known: Sequence[Any], problems: list[str
     return matched
 
 
+def match_value(value: object, known: Sequence[Any]) -> Any:
+    """Give the known value that is meant, in the type it has there.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is none; the message has the nearest, or all.
+
+    Examples
+    --------
+    >>> match_value("3", [0, 1, 2, 3])
+    3
+    """
+    for candidate in known:
+        if _same(value, candidate):
+            return candidate
+    raise FaultdiagError(_complaint(value, known))
+
+
 def _same(value: object, known: object) -> bool:
     if value is None or known is None or isinstance(value, bool) or isinstance(known, bool):
         return value is known

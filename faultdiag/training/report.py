@@ -7,7 +7,7 @@ from typing import Any
 from faultdiag import checkpoint, inference
 from faultdiag.checking import split_lines
 from faultdiag.config import Config, parse_config
-from faultdiag.errors import unknown
+from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.evaluation import (
     describe_split,
     evaluate_part,
@@ -55,6 +55,7 @@ def evaluate_run(
     part: str,
     *,
     config: Config | None = None,
+    split: Path | None = None,
     snr: Sequence[float] = (),
     device: str = "auto",
 ) -> dict[str, Any]:
@@ -64,6 +65,8 @@ def evaluate_run(
     ----------
     run
         Run folder or checkpoint.
+    split
+        Another run folder or ``split.json``, whose split of the run's own data is taken.
     snr
         Signal-to-noise ratios in dB; each adds an entry to ``noise``.
 
@@ -74,8 +77,8 @@ def evaluate_run(
     Raises
     ------
     FaultdiagError
-        If the part doesn't exist, a ratio is out of range, or the data has changed since
-        training or doesn't fit the model.
+        If the part doesn't exist, a ratio is out of range, both `config` and `split` are
+        given, or the data has changed since training or doesn't fit the model.
     """
     if part not in PARTS:
         raise unknown("part", part, PARTS)
@@ -83,6 +86,8 @@ def evaluate_run(
         inference.require_snr(level)
     target = inference.select_device(device)
     source = checkpoint.load(run)
+    if split is not None:
+        config = _split_anew(run, source, split, config)
     prepared = _data(run, source, config)
     require_fit(source, prepared)
     network = source.build(target)
@@ -121,6 +126,19 @@ def _data(run: Path, source: checkpoint.Checkpoint, config: Config | None) -> Pr
     if (folder / "split.json").is_file():
         same_recordings(read_split(folder), prepared)
     return prepared
+
+
+def _split_anew(
+    run: Path, source: checkpoint.Checkpoint, split: Path, config: Config | None
+) -> Config:
+    """Give the config of a run with the split of a file in place of its own."""
+    if config is not None:
+        raise FaultdiagError(
+            "--split takes another split of the run's own data and --config other data; give one "
+            "of the two, or write split: {strategy: file, path: …} in that config"
+        )
+    section = {"strategy": "file", "path": str(split)}
+    return parse_config({**source.config, "split": section}, f"the config in {run}")
 
 
 def _seen_lines(split: Mapping[str, Any]) -> list[str]:

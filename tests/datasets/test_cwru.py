@@ -68,6 +68,7 @@ def test_facts_of_known_recordings() -> None:
         "rpm": 1797,
         "sampling_rate": 12000,
         "bearing": "6205",
+        "specimen": "DE-OR-007",
     }
     # Numbering is not monotone in load here.
     assert [catalogue()[n].facts["load_hp"] for n in (309, 310, 311, 312)] == [1, 0, 2, 3]
@@ -263,3 +264,17 @@ def test_a_real_file_under_the_number_of_another(real_data: Path, tmp_path: Path
     )
     with pytest.raises(FaultdiagError, match=said):
         names(tmp_path)
+
+
+def test_a_specimen_is_one_seeded_fault_whatever_recorded_it() -> None:
+    specimens: dict[str, set[tuple[str, ...]]] = {}
+    for known in catalogue().values():
+        row = known.facts
+        fault = (row["end"], row["code"], row["size"] or "")
+        specimens.setdefault(row["specimen"], set()).add(fault)
+    assert all(len(faults) == 1 for faults in specimens.values())
+    assert len(specimens) == 1 + 11 + 9
+    assert {catalogue()[n].facts["specimen"] for n in (97, 98, 99, 100)} == {"N"}
+    # 12 and 48 kHz, three clock positions, four loads.
+    same = (130, 135, 144, 156, 133)
+    assert {catalogue()[n].facts["specimen"] for n in same} == {"DE-OR-007"}

@@ -15,6 +15,7 @@ from faultdiag.prepared import gather
 from faultdiag.preparing import prepare
 from faultdiag.training.report import evaluate_run, evaluation_text, summary
 from faultdiag.training.run import Run, train
+from tests.commands import done, refused, run
 from tests.data_fixtures import (
     contents,
     tiny_config,
@@ -203,3 +204,41 @@ def test_other_data_that_the_model_has_seen_is_called_a_leak(
 def test_recordings_are_counted_with_their_interval(trained: Path) -> None:
     text = evaluation_text(evaluate_run(trained, "test", device="cpu"))
     assert "by recording: 3 of 3 right (95 % interval 44% to 100%)" in text
+
+
+def test_evaluating_on_the_split_of_a_file(trained: Path, tmp_path: Path) -> None:
+    own = evaluate_run(trained, "test", split=trained, device="cpu")
+    assert own["test"] == metrics(trained)["test"]
+    assert own["split"]["strategy"] == "file"
+    assert own["split"]["seen_windows"] == 0.0
+    assert "none of these windows overlaps what the model was trained on" in evaluation_text(own)
+
+    document = json.loads((trained / "split.json").read_text())
+    parts = document["parts"]
+    parts["train"], parts["test"] = parts["test"], parts["train"]
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(document))
+    known = evaluate_run(trained, "test", split=other, device="cpu")
+    assert known["split"]["seen_windows"] == 1.0
+    assert "LEAK: 100.0% of these windows overlap what the model" in evaluation_text(known)
+    assert known["test"]["windows"] > own["test"]["windows"]
+
+
+def test_another_split_and_other_data_exclude_each_other(
+    trained: Path, recordings: Path, prepared_root: Path
+) -> None:
+    config = tiny_config(recordings, prepared_root)
+    with pytest.raises(
+        FaultdiagError,
+        match=r"^--split takes another split of the run's own data and --config other data; give "
+        r"one of the two, or write split: \{strategy: file, path: …\} in that config$",
+    ):
+        evaluate_run(trained, "test", config=config, split=trained)
+
+
+def test_the_command_takes_a_split(trained: Path, tmp_path: Path) -> None:
+    assert "split file: 0 samples" in done("eval", trained, "--split", trained, "--device", "cpu")
+    refused(
+        run("eval", trained, "--split", tmp_path / "none.json"),
+        "cannot read the split",
+    )

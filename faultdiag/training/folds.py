@@ -1,0 +1,139 @@
+"""`faultdiag train` of a config with folds: every fold a run of its own, and their table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from faultdiag.checking import describe_prepared, split_lines
+from faultdiag.config import Config
+from faultdiag.files import write_json
+from faultdiag.fold_checking import common_notes, prepare_folds
+from faultdiag.folds import Fold, expand, has_folds
+from faultdiag.metrics import format_table, mean_interval
+from faultdiag.prepared import Prepared
+from faultdiag.training import report
+from faultdiag.training.fold_folders import RESULTS, clear, folder_names, require_free
+from faultdiag.training.run import Run, check_model, train
+
+SCORES = ("accuracy", "macro_f1", "recording_accuracy")
+COLUMNS = {
+    "fold": "fold",
+    "windows": "test windows",
+    "accuracy": "accuracy %",
+    "macro_f1": "macro-F1 %",
+    "right": "recordings right",
+}
+
+
+def train_all(
+    config: Config,
+    *,
+    run: Path,
+    device: str = "auto",
+    overwrite: bool = False,
+    resume: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+    on_begun: Callable[[], None] | None = None,
+) -> str:
+    """Train a config, or each of its folds in a folder below `run`, and give the result as text.
+
+    Parameters
+    ----------
+    run, device, overwrite, resume, on_begun
+        As of `faultdiag.training.run.train`.
+    tell
+        Called with what the user wants to read before each training.
+
+    Raises
+    ------
+    FaultdiagError
+        As `faultdiag.training.run.train`.
+    """
+    flags: dict[str, Any] = {"device": device, "overwrite": overwrite, "resume": resume}
+    if not has_folds(config):
+        return report.summary(_train(config, run, tell, on_begun=on_begun, **flags))
+    folds = expand(config)
+    names = folder_names(fold.name for fold in folds)
+    earlier = require_free(run, names, overwrite=overwrite, resume=resume)
+    check_model(config)
+    # What is wrong with the last fold is told before hours of training, not after.
+    prepare_folds(folds)
+    runs: list[Run] = []
+
+    def begun() -> None:
+        # From here on all folds are this training's, so that the ones to come can be resumed.
+        if overwrite and not runs:
+            clear(run, [name for name in earlier if name != names[0]], names)
+        if on_begun:
+            on_begun()
+
+    for name, fold in zip(names, folds, strict=True):
+        tell(f"fold {fold.name}, {len(runs) + 1} of {len(folds)}")
+        runs.append(_train(fold.config, run / name, tell, on_begun=begun, **flags))
+        _write(run, names, folds, runs)
+    return _text(run, folds, runs)
+
+
+def _train(config: Config, run: Path, tell: Callable[[str], None], **flags: Any) -> Run:
+    def on_prepared(prepared: Prepared) -> None:
+        tell(describe_prepared(prepared, config.data.healthy))
+        if flags["resume"] and not (run / "last.pt").exists():
+            tell(f"nothing to resume in {run}: starting anew")
+
+    return train(config, run=run, on_prepared=on_prepared, **flags)
+
+
+def _row(fold: Fold, run: Run) -> dict[str, Any]:
+    test = run.metrics["test"]
+    rows = test["recording"]["rows"]
+    return {
+        "fold": fold.name,
+        "windows": test["windows"],
+        "disjoint_windows": run.metrics["split"]["disjoint_windows"]["test"],
+        "recordings": test["recordings"],
+        "recordings_right": sum(row["predicted"] == row["label"] for row in rows),
+        **{score: test[score] for score in SCORES},
+    }
+
+
+def _spread(rows: Sequence[Mapping[str, Any]], score: str) -> dict[str, float | None]:
+    interval = mean_interval([row[score] for row in rows])
+    return {"mean": interval.mean, "sd": interval.sd}
+
+
+def _write(run: Path, names: Sequence[str], folds: Sequence[Fold], runs: Sequence[Run]) -> None:
+    """Write the table as far as there are runs; its means are null until it is whole."""
+    rows = [_row(*pair) for pair in zip(folds, runs, strict=False)]
+    whole = len(rows) == len(folds)
+    document = {
+        "folds": [
+            {"folder": name, **(rows[i] if i < len(rows) else {"fold": folds[i].name})}
+            for i, name in enumerate(names)
+        ],
+        "overall": {score: _spread(rows, score) for score in SCORES} if whole else None,
+    }
+    write_json(run / RESULTS, document)
+
+
+def _text(run: Path, folds: Sequence[Fold], runs: Sequence[Run]) -> str:
+    rows = [_row(*pair) for pair in zip(folds, runs, strict=True)]
+    for row in rows:
+        row["right"] = f"{row['recordings_right']} of {row['recordings']}"
+    right, recordings = (sum(r[key] for r in rows) for key in ("recordings_right", "recordings"))
+    splits = [one.metrics["split"] for one in runs]
+    worst = max(splits, key=lambda split: float(split["leaking_test_windows"]))
+    notes = common_notes([split["notes"] for split in splits])
+    return "\n".join(
+        [
+            format_table(rows, COLUMNS),
+            f"mean ± sd over {len(rows)} folds: accuracy {_shown(rows, 'accuracy')} %, macro-F1 "
+            f"{_shown(rows, 'macro_f1')} %; {right} of {recordings} recordings right",
+            *split_lines({**worst, "notes": notes}),
+            f"run folders and {RESULTS}: {run}",
+        ]
+    )
+
+
+def _shown(rows: Sequence[Mapping[str, Any]], score: str) -> str:
+    spread = _spread(rows, score)
+    return f"{100 * (spread['mean'] or 0):.1f} ± {100 * (spread['sd'] or 0):.1f}"
