@@ -22,8 +22,18 @@ PACKAGE = Path(faultdiag.__file__).parent
 # for a module, or for a package with all of its modules that are not named themselves.
 LAYERS = [
     {"errors"},
-    {"bearings", "dsp", "exits", "files", "normalize", "recording", "registry", "windows"},
-    {"inspection_text", "rows", "yaml_file"},
+    {
+        "bearings",
+        "copies",
+        "dsp",
+        "exits",
+        "files",
+        "normalize",
+        "recording",
+        "registry",
+        "windows",
+    },
+    {"duplicates", "inspection_text", "origins", "rows", "yaml_file"},
     {
         "envelope_peaks",
         "features",
@@ -34,7 +44,15 @@ LAYERS = [
         "splits",
         "starters",
     },
-    {"audit", "config", "datasets", "group_splits", "published_splits", "window_index"},
+    {
+        "audit",
+        "config",
+        "datasets",
+        "group_splits",
+        "published_splits",
+        "sharing",
+        "window_index",
+    },
     {"inspection", "prepared"},
     {"inspection_plot", "preparing"},
     {"figures", "metrics"},
