@@ -14,9 +14,9 @@ BLOCK = 64
 # A block agrees where its correlation is at least this; rounding to 16 bits leaves 0.9999.
 AGREES = 0.99
 # The least correlation of all common samples together.
-SAME = 0.999
+SAME = 0.9999
 # The largest residual of a block of copies, as a share of the standard deviation: sqrt(1 - SAME²).
-RESIDUAL = 0.045
+RESIDUAL = 0.014
 # The largest residual of one sample beside them, in root mean squares of theirs; and the least
 # that is told from none, as a share of the standard deviation.
 OUTLIER = 6.0

@@ -53,9 +53,10 @@ LAYERS = [
         "sharing",
         "window_index",
     },
-    {"inspection", "prepared"},
+    {"inspection", "prepared", "rate_survey"},
     {"inspection_plot", "preparing"},
     {"figures", "metrics"},
+    {"sharing_text"},
     # From here on there is torch.
     {"attention", "baselines", "representations"},
     {"models"},
