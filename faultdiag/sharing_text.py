@@ -90,15 +90,14 @@ def _said(row: Mapping[str, Any]) -> str:
             f"channel {another} of {one} is {row['scale']:.6f} times its channel {channel}: no "
             "second measurement"
         )
-    first, second = (
-        f"{name}{'' if channel == another else f' {which}'} ({', '.join(parts) or 'in no part'})"
-        for name, which, parts in zip((one, other), (channel, another), row["parts"], strict=True)
-    )
     scaled = abs(row["scale"] - 1) > SCALED
     times = f", the second {row['scale']:.6g} times the first" if scaled else ""
+    sides = [f"({', '.join(parts) or 'in no part'})" for parts in row["parts"]]
     if one == other:
-        start, again = sorted(row["start"])
-        return (
-            f"{first} repeats {row['samples']:,} samples, from {start:,} and from {again:,}{times}"
+        first, again = (
+            f"from {start:,} {side}" for start, side in zip(row["start"], sides, strict=True)
         )
+        return f"{one} holds {row['samples']:,} samples twice, {first} and {again}{times}"
+    names = [one, other] if channel == another else [f"{one} {channel}", f"{other} {another}"]
+    first, second = (f"{name} {side}" for name, side in zip(names, sides, strict=True))
     return f"{first} and {second} hold the same {row['samples']:,} samples{times}"
