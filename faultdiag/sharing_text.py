@@ -12,7 +12,7 @@ MOST_NAMED = 5
 SCALED = 1e-4
 COLUMNS = ("samples", "recordings", "bearings", "conditions")
 MEANING = {
-    "samples": "test holds samples that the model was made with{of}: the figure says how well "
+    "samples": "test holds samples{of} that the model was made with: the figure says how well "
     "they are remembered",
     "recording": "train and test share recordings{of}: the figure says how well other seconds of "
     "the same recordings are told apart",

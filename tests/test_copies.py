@@ -69,6 +69,15 @@ def test_a_quiet_stretch_that_rounding_hides_parts_nothing() -> None:
     assert (run.start, run.samples) == (0, 5000)
 
 
+def test_a_quiet_stretch_that_is_only_alike_is_no_copy() -> None:
+    x = noise(6000)
+    x[4000:] *= 1e-3
+    y = x.copy()
+    y[3000:4000] = noise(1000, 1)
+    y[4000:] += 5e-5 * noise(2000, 2)
+    assert [run.samples for run in shared_runs(x, y, 0, minimum=1000)] == [3000]
+
+
 def test_silence_is_not_taken_for_a_copy() -> None:
     assert shared_runs(np.zeros(1000), np.zeros(1000), 0, minimum=64) == []
     assert shared_runs(noise(1000), np.ones(1000), 0, minimum=64) == []

@@ -373,10 +373,12 @@ def test_signals_that_stand_twice_are_found_as_they_were_recorded(
     [told] = prepared.sharing.duplicates
     assert told["recordings"] == ["97", "105"]
     assert told["channels"] == ["DE", "DE"]
-    # The test part of the excerpt is trained on as part of the whole.
+    # The test part of the excerpt is trained on or validated on as part of the whole, whose own
+    # test part begins after the excerpt's end.
     assert told["leak"]
+    assert told["parts"] == [["train", "valid"], ["train", "valid", "test"]]
     assert prepared.sharing.leak == "samples"
-    assert prepared.sharing.leak_by_class == {"B": "recording", "IR": "samples", "N": "samples"}
+    assert prepared.sharing.leak_by_class == {"B": "recording", "IR": "samples", "N": "recording"}
     assert Prepared(prepared.folder).duplicates == prepared.duplicates
 
 

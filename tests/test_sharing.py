@@ -122,6 +122,14 @@ def test_a_recording_that_repeats_itself_leaks_from_part_to_part() -> None:
     assert found.duplicates[0]["parts"] == [["test"], ["train"]]
 
 
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_a_copy_of_what_was_trained_on_or_chosen_by_is_the_worst(part: str) -> None:
+    drawn = parts(**{part: {0: [0]}, "test": {1: [100]}})
+    found = share(drawn, LENGTH, [origin(0), origin(0)], [copy(0, 1, (0, 100), 8)], ["DE"])
+    assert (found.leak, found.duplicates[0]["leak"]) == ("samples", True)
+    assert found.pairs[f"{part}-test"]["samples"] == 8
+
+
 TRAIN, TEST = {0: [0]}, {1: [0]}
 LEVELS = {
     "samples": (parts(train={0: [0]}, test={0: [5]}), [origin(0)], "samples"),
