@@ -8,7 +8,9 @@ from faultdiag.config import Config
 from faultdiag.errors import did_you_mean
 from faultdiag.metrics import format_table
 from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
+from faultdiag.preparing import prepare, select_recordings
+from faultdiag.rate_survey import rate_lines, survey_rates
+from faultdiag.sharing_text import duplicate_lines, leak_lines, pairs_table
 from faultdiag.splits import PARTS
 
 
@@ -36,9 +38,11 @@ def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
     split = {
         "strategy": prepared.document["split"]["strategy"],
         **prepared.audit.to_dict(),
+        **prepared.sharing.to_dict(),
         "notes": [*prepared.notes, *_healthy_notes(prepared.classes, healthy)],
     }
-    return "\n".join([format_table(rows, {name: name for name in rows[0]}), *split_lines(split)])
+    tables = [format_table(rows, {name: name for name in rows[0]}), "", pairs_table(split["pairs"])]
+    return "\n".join([*tables, *split_lines(split)])
 
 
 def split_lines(split: Mapping[str, Any]) -> list[str]:
@@ -54,6 +58,10 @@ def split_lines(split: Mapping[str, Any]) -> list[str]:
             f"LEAK: a test window shares {split['valid_test_overlap']:.1%} of its samples "
             "with its nearest validation window, on average"
         )
+    lines += duplicate_lines(split["duplicates"])
+    if "seen_windows" not in split:
+        # Of other data than the model was made with, the training part says nothing.
+        lines += leak_lines(split)
     return lines + [f"note: {note}" for note in split["notes"]]
 
 
@@ -110,6 +118,7 @@ def check_config(config: Config) -> str:
             f"sampling rate {prepared.sampling_rate:g} Hz, channels {', '.join(prepared.channels)},"
             f" windows of {prepared.length} samples ({prepared.length / prepared.sampling_rate:.3g}"
             " s)",
+            *rate_lines(survey_rates(select_recordings(config).entries, config.data.channels)),
             _try_network(config, prepared),
             "ready to train",
         ]

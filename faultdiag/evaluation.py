@@ -71,6 +71,7 @@ def describe_split(prepared: Prepared) -> dict[str, Any]:
     return {
         "strategy": prepared.document["split"]["strategy"],
         **prepared.audit.to_dict(),
+        **prepared.sharing.to_dict(),
         "notes": prepared.notes,
     }
 

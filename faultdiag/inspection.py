@@ -15,7 +15,7 @@ from faultdiag.dsp import clipped_samples, quantisation_step, statistics
 from faultdiag.envelope_peaks import envelope_peaks, too_short
 from faultdiag.errors import FaultdiagError
 from faultdiag.inspection_text import format_inspection
-from faultdiag.ratecheck import RateCheck, check_rate
+from faultdiag.ratecheck import check_channels
 from faultdiag.readers import Variable, list_variables, read_recording
 from faultdiag.recording import Recording
 
@@ -201,18 +201,8 @@ def rate_verdict(subject: Subject) -> dict[str, Any]:
         missing = [name for name, v in (("sampling rate", rate), ("shaft speed", rpm)) if v is None]
         reason = f"the {' and the '.join(missing)} must be known"
         return {"verdict": "undecided", "suggested": None, "reason": reason}
-    checks = [check_rate(row, rate, rpm) for row in recording.signal]
-    check = _combined(dict(zip(recording.channels, checks, strict=True)))
+    check = check_channels(recording.signal, recording.channels, rate, rpm)
     return {"verdict": check.verdict, "suggested": check.suggested, "reason": check.reason}
-
-
-def _combined(checks: Mapping[str, RateCheck]) -> RateCheck:
-    """Give the verdict of the channels that have one, as far as they agree."""
-    decided = {name: check for name, check in checks.items() if check.verdict != "undecided"}
-    if len({(check.verdict, check.suggested) for check in decided.values()}) > 1:
-        said = ", ".join(f"{name}: {check.verdict}" for name, check in decided.items())
-        return RateCheck("undecided", None, f"the channels disagree ({said})")
-    return next(iter((decided or checks).values()))
 
 
 def _peaks(subject: Subject) -> list[dict[str, Any]]:

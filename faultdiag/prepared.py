@@ -23,12 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.audit import Audit, audit_windows
+from faultdiag.duplicates import Duplicate
 from faultdiag.errors import FaultdiagError
+from faultdiag.origins import origins
 from faultdiag.recording import Recording, Segment
+from faultdiag.sharing import Sharing, share
 from faultdiag.splits import PARTS, Split
 from faultdiag.window_index import WindowIndex, open_windows
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Prepared:
             self.length: int = self.document["window"]["length"]
             self.normalize: dict[str, Any] = self.document["normalize"]
             self.notes: list[str] = self.document["notes"]
+            self.duplicates = [Duplicate.from_dict(row) for row in self.document["duplicates"]]
             self.signals: NDArray[np.float32] = open_signals(folder)
             self.windows: WindowIndex = open_windows(folder / "windows.npz")
         except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
@@ -124,8 +128,17 @@ class Prepared:
     @cached_property
     def audit(self) -> Audit:
         """What the parts share, computed from the windows themselves."""
-        starts = {part: self.windows.of(part).by_recording() for part in PARTS}
-        return audit_windows(starts, self.length)
+        return audit_windows(self._starts(), self.length)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        """What each two parts share: samples, recordings, bearings, conditions."""
+        copies = [duplicate.recordings for duplicate in self.duplicates]
+        known = origins(self.recordings, self.sampling_rate, copies)
+        return share(self._starts(), self.length, known, self.duplicates, self.channels)
+
+    def _starts(self) -> dict[str, dict[int, NDArray[np.int64]]]:
+        return {part: self.windows.of(part).by_recording() for part in PARTS}
 
 
 def _read_document(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from faultdiag import normalize, split_file
 from faultdiag.config import Config
 from faultdiag.datasets import DATASETS, Entry, Selection, load_entry, sha256
 from faultdiag.dsp import resample
+from faultdiag.duplicates import Duplicate, Fingerprints
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.prepared import (
     FORMAT,
@@ -52,8 +54,10 @@ def prepare(config: Config) -> Prepared:
     folder = config.data.prepared / identity[:16]
     if not (folder / "prepared.json").is_file():
         with new_folder(folder) as temporary:
-            recordings = _write_signals(temporary, config, entries, labels, hashes)
-            _write_rest(temporary, config, recordings, identity, selection.missing)
+            recordings, prints = _write_signals(temporary, config, entries, labels, hashes)
+            duplicates = _find_duplicates(config, entries, recordings, prints)
+            missing = selection.missing
+            _write_rest(temporary, config, recordings, identity, missing, duplicates=duplicates)
     prepared = Prepared(folder)
     prepared.relocate([entry.path for entry in entries])
     return prepared
@@ -135,13 +139,15 @@ def _write_signals(
     entries: Sequence[Entry],
     labels: Sequence[str],
     hashes: Sequence[str],
-) -> list[PreparedRecording]:
+) -> tuple[list[PreparedRecording], Fingerprints]:
     rows = list(zip(entries, labels, hashes, strict=True))
     recordings: list[PreparedRecording] = []
+    prints = Fingerprints()
     with (folder / "signals.npy").open("wb") as file:
         writer = Writer(file)
         for entry, label, digest in tqdm(rows, "preparing", unit="recording", disable=None):
             recording = load_entry(entry, config.data.channels)
+            prints.add(recording.signal)
             fitted = _at_rate(recording, config.data.sampling_rate)
             recordings.append(
                 PreparedRecording(
@@ -157,7 +163,19 @@ def _write_signals(
                 )
             )
         writer.finish()
-    return recordings
+    return recordings, prints
+
+
+def _find_duplicates(
+    config: Config,
+    entries: Sequence[Entry],
+    recordings: Sequence[PreparedRecording],
+    prints: Fingerprints,
+) -> list[Duplicate]:
+    """Give what stands twice, as recorded: an excerpt resampled is no excerpt of the resampled."""
+    rate = config.data.sampling_rate
+    minimum = [ceil(config.window.length * row.recorded_at / rate) for row in recordings]
+    return prints.find(lambda i: load_entry(entries[i], config.data.channels).signal, minimum)
 
 
 def _at_rate(recording: Recording, rate: float) -> Recording:
@@ -173,6 +191,8 @@ def _write_rest(
     recordings: Sequence[PreparedRecording],
     identity: str,
     missing: Sequence[str],
+    *,
+    duplicates: Sequence[Duplicate],
 ) -> None:
     plan = config.window.plan()
     split = _split(config, recordings)
@@ -193,6 +213,7 @@ def _write_rest(
         "split": {**config.split.model_dump(mode="json"), "seed": _seed(config)},
         "normalize": {"name": config.normalize, "state": normalize.fit(config.normalize, batches)},
         "missing": list(missing),
+        "duplicates": [asdict(duplicate) for duplicate in duplicates],
         "notes": [
             *_notes(recordings, missing, config.data.sampling_rate),
             *split.notes,

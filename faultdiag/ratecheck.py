@@ -107,6 +107,26 @@ def check_rates(
     return [_check(lines, rate, rpm, tolerance) for rate in declared]
 
 
+def check_channels(
+    signal: NDArray[np.floating], channels: Sequence[str], declared: float, rpm: float
+) -> RateCheck:
+    """Give the verdict of the channels that have one, as far as they agree.
+
+    Parameters
+    ----------
+    signal
+        ``(channels, samples)``, of the channels of these names.
+    """
+    checks = {
+        name: check_rate(row, declared, rpm) for name, row in zip(channels, signal, strict=True)
+    }
+    decided = {name: check for name, check in checks.items() if check.verdict != "undecided"}
+    if len({(check.verdict, check.suggested) for check in decided.values()}) > 1:
+        said = ", ".join(f"{name}: {check.verdict}" for name, check in decided.items())
+        return _undecided(f"the channels disagree ({said})")
+    return next(iter((decided or checks).values()))
+
+
 def _check(lines: _Lines, declared: float, rpm: float, tolerance: float) -> RateCheck:
     shaft = rpm / 60 / declared / lines.resolution
     needed = FEWEST_LINES * FACTORS[0]

@@ -28,8 +28,18 @@ def test_what_stands_in_each_part(recordings: Path, prepared_root: Path) -> None
             "3",
             "3",
         ]
-    assert lines[5:] == [
+    assert [line.split() for line in lines[5:11]] == [
+        [],
+        ["parts", "samples", "recordings", "bearings", "conditions"],
+        ["-----------", "-------", "----------", "--------", "----------"],
+        ["train-valid", "0", "3", "-", "1"],
+        ["train-test", "0", "3", "-", "1"],
+        ["valid-test", "0", "3", "-", "1"],
+    ]
+    assert lines[11:] == [
         "split within_recording: 0 samples in two or more parts",
+        "train and test share recordings: the figure says how well other seconds of the same "
+        "recordings are told apart",
         "note: resampled from 48000 Hz to 12000 Hz: 97",
     ]
 
@@ -48,6 +58,9 @@ def test_what_a_split_shares_in_words() -> None:
         "shared_samples": 7,
         "leaking_test_windows": 0.25,
         "valid_test_overlap": 0.125,
+        "pairs": {"train-test": {"conditions": 1}},
+        "leak_by_class": {"N": "samples"},
+        "duplicates": [],
         "notes": ["one", "two"],
     }
     assert split_lines(split) == [
@@ -55,9 +68,13 @@ def test_what_a_split_shares_in_words() -> None:
         "LEAK: 25.0% of the test windows overlap a training window",
         "LEAK: a test window shares 12.5% of its samples with its nearest validation window, on "
         "average",
+        "test holds samples that the model was made with: the figure says how well they are "
+        "remembered",
         "note: one",
         "note: two",
     ]
+    other_data = split_lines(split | {"seen_windows": 0.0})
+    assert not any("the model was made with" in line for line in other_data)
     honest = split | {"shared_samples": 0, "leaking_test_windows": 0.0, "valid_test_overlap": 0.0}
     assert split_lines(honest)[0] == "split s: 0 samples in two or more parts"
     assert not any("LEAK" in line for line in split_lines(honest))
@@ -85,7 +102,7 @@ def test_a_healthy_class_that_is_none_is_told(
     healthy: list[str], notes: list[str], recordings: Path, prepared_root: Path
 ) -> None:
     prepared = prepare(tiny_config(recordings, prepared_root))
-    found = describe_prepared(prepared, healthy).splitlines()[7:]
+    found = describe_prepared(prepared, healthy).splitlines()[14:]
     assert [line.removeprefix("note: ").replace(" (did you mean 'N'?)", "") for line in found] == (
         notes
     )
@@ -118,6 +135,10 @@ def test_a_check_of_everything(recordings: Path, prepared_root: Path) -> None:
     assert "sampling rate 12000 Hz, channels DE, windows of 256 samples (0.0213 s)" in text
     # 4 * 1 * 7 + 4 + 8 and 8 * 4 * 7 + 8 + 16 of the blocks, 8 * 3 + 3 of the classifier.
     assert "network cnn1d: 315 parameters; one batch of 8 windows gave logits (8, 3)" in text
+    assert (
+        "\nsampling rates against shaft orders: 0 consistent, 0 contradicted, 3 undecided "
+        "(97, 105, 118)\n" in text
+    )
     assert text.endswith("\nready to train")
 
 

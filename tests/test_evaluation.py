@@ -111,8 +111,13 @@ def test_what_stands_beside_every_number(prepared: Prepared) -> None:
         "leaking_test_windows",
         "valid_test_overlap",
         "disjoint_windows",
+        "pairs",
+        "leak",
+        "leak_by_class",
+        "duplicates",
         "notes",
     ]
+    assert found["leak"] == "recording"
     assert found["strategy"] == "within_recording"
     assert (found["shared_samples"], found["leaking_test_windows"]) == (0, 0.0)
     assert found["disjoint_windows"]["test"] == len(prepared.windows.of("test"))

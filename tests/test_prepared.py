@@ -140,16 +140,16 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         r"copy is no prepared folder, or a damaged one: cannot read .*copy/prepared\.json; delete",
     ),
     "half a document": (
-        lambda folder: (folder / "prepared.json").write_text('{"format": 1,'),
+        lambda folder: (folder / "prepared.json").write_text('{"format": 2,'),
         "is no prepared folder, or a damaged one: cannot read",
     ),
     "another document": (
         lambda folder: (folder / "prepared.json").write_text("[1, 2]"),
-        "has the format None, this version of faultdiag reads 1; delete it, and it is made anew",
+        "has the format None, this version of faultdiag reads 2; delete it, and it is made anew",
     ),
     "a newer format": (
-        _edit(lambda document: document.update(format=2)),
-        "has the format 2, this version of faultdiag reads 1",
+        _edit(lambda document: document.update(format=3)),
+        "has the format 3, this version of faultdiag reads 2",
     ),
     "a lost key": (
         _edit(lambda document: document.pop("classes")),

@@ -357,3 +357,38 @@ def test_the_document_is_plain_json(reference: Prepared) -> None:
     text = (reference.folder / "prepared.json").read_text()
     assert json.loads(text) == reference.document
     assert str(reference.document["identity"]).startswith(reference.folder.name)
+
+
+def test_signals_that_stand_twice_are_found_as_they_were_recorded(
+    mine: Path, tmp_path: Path
+) -> None:
+    x = signal(1500, 48_000, 60_000, 1)
+    write_mat(mine / "97.mat", 97, DE=x)
+    # At 12 kHz no sample of this excerpt is one of the whole: it begins between two of them.
+    write_mat(mine / "105.mat", 105, DE=-0.5 * x[20_001:50_001])
+    prepared = prepare(tiny_config(mine, tmp_path / "prepared"))
+    [row] = prepared.duplicates
+    assert (row.recordings, row.start, row.samples) == ((0, 1), (20_001, 0), 30_000)
+    assert row.scale == pytest.approx(-0.5)
+    [told] = prepared.sharing.duplicates
+    assert told["recordings"] == ["97", "105"]
+    assert told["channels"] == ["DE", "DE"]
+    # The test part of the excerpt is trained on or validated on as part of the whole, whose own
+    # test part begins after the excerpt's end.
+    assert told["leak"]
+    assert told["parts"] == [["train", "valid"], ["train", "valid", "test"]]
+    assert prepared.sharing.leak == "samples"
+    assert prepared.sharing.leak_by_class == {"B": "recording", "IR": "samples", "N": "recording"}
+    assert Prepared(prepared.folder).duplicates == prepared.duplicates
+
+
+def test_what_is_shorter_than_a_window_is_no_duplicate(mine: Path, tmp_path: Path) -> None:
+    x, y = signal(1500, 12_000, 30_000, 1), signal(3500, 12_000, 30_000, 2)
+    y[:3000] = x[5000:8000]
+    write_mat(mine / "105.mat", 105, DE=x)
+    write_mat(mine / "118.mat", 118, DE=y)
+    place = tmp_path / "prepared"
+    assert len(prepare(tiny_config(mine, place, window__length=1000)).duplicates) == 1
+    changes = {"window__length": 3001, "split__fractions": [0.4, 0.3, 0.3], "split__gap": 0}
+    longer = prepare(tiny_config(mine, place, data__select={"number": [105, 118]}, **changes))
+    assert longer.duplicates == []

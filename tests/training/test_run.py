@@ -57,7 +57,7 @@ def test_metrics_hold_what_the_contract_says(trained: Path) -> None:
         assert found[part]["windows"] == counted
     assert set(found["split"]) == {
         *("strategy", "shared_samples", "leaking_test_windows", "valid_test_overlap"),
-        *("disjoint_windows", "notes"),
+        *("disjoint_windows", "pairs", "leak", "leak_by_class", "duplicates", "notes"),
     }
     assert set(found["split"]["disjoint_windows"]) == {"train", "valid", "test"}
     assert found["split"]["shared_samples"] == 0
