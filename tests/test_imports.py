@@ -23,7 +23,7 @@ PACKAGE = Path(faultdiag.__file__).parent
 LAYERS = [
     {"errors"},
     {"bearings", "dsp", "exits", "files", "normalize", "recording", "registry", "windows"},
-    {"inspection_text", "rows", "yaml_file"},
+    {"inspection_text", "rows", "version", "yaml_file"},
     {
         "envelope_peaks",
         "features",
@@ -38,6 +38,7 @@ LAYERS = [
     {"inspection", "prepared"},
     {"inspection_plot", "preparing"},
     {"figures", "metrics"},
+    {"score_figures"},
     # From here on there is torch.
     {"attention", "baselines", "representations"},
     {"models"},

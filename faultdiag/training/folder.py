@@ -25,6 +25,7 @@ ARTEFACTS = (
     "best.pt",
     "last.pt",
     "metrics.json",
+    "calibration.png",
     "curves.png",
     "confusion.png",
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from faultdiag import figures
+from faultdiag import figures, score_figures
 from faultdiag.config import Config
 from faultdiag.training.run import train
 from tests.data_fixtures import tiny_config
@@ -29,4 +29,5 @@ def whole(brief: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("confusion_figure", "curves_figure"):
             patch.setattr(figures, name, lambda *_, **__: None)
+        patch.setattr(score_figures, "reliability_figure", lambda *_, **__: None)
         return train(brief(), run=folder, device="cpu").folder
