@@ -15,7 +15,17 @@ from faultdiag.metrics import Reliability
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LARGEST = 160.0  # area of the point of a bin that holds all windows, in points squared
+# Areas in points squared, of the point of a bin with hardly any windows and of one with all.
+SMALLEST, LARGEST = 12.0, 120.0
+LEGEND: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": 9,
+    "title_fontsize": 11,
+    "alignment": "left",
+    "borderaxespad": 0.3,
+    "handletextpad": 0.4,
+    "labelspacing": 0.25,
+}
 
 
 class _Curve(NamedTuple):
@@ -23,6 +33,7 @@ class _Curve(NamedTuple):
     temperature: float
     colour: str
     marker: str
+    face: str
 
     @property
     def shares(self) -> Any:
@@ -68,12 +79,16 @@ def reliability_figure(
     figure = blank_figure(4.6 * len(parts), 5.2)
     grid = figure.add_gridspec(2, len(parts), height_ratios=[3.2, 1], hspace=0.1, wspace=0.28)
     for i, (part, (before, after)) in enumerate(parts.items()):
-        curves = [_Curve(before, 1.0, GREY, "o"), _Curve(after, temperature, BLUE, "D")]
+        curves = [
+            _Curve(before, 1.0, GREY, "o", "white"),
+            _Curve(after, temperature, BLUE, "D", BLUE),
+        ]
         curves = curves if temperature != 1 else curves[1:]
         above = figure.add_subplot(grid[0, i])
         _draw_reliability(above, curves)
         _draw_windows(figure.add_subplot(grid[1, i], sharex=above), curves)
-        above.set_title(f"{part} part, {before.windows.sum()} windows", loc="left", fontsize=11)
+        title = f"{part} part, {before.windows.sum()} windows"
+        above.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), title=title, **LEGEND)
     save_figure(figure, path)
 
 
@@ -82,27 +97,25 @@ def _draw_reliability(axes: "Axes", curves: Sequence[_Curve]) -> None:
     for curve in curves:
         x, y = 100 * curve.bins.confidence, 100 * curve.bins.accuracy
         some = curve.bins.windows > 0
-        axes.plot(x[some], y[some], color=curve.colour, linewidth=1, zorder=2)
+        axes.plot(x[some], y[some], color=curve.colour, linewidth=0.8, alpha=0.5, clip_on=False)
         axes.scatter(
             x[some],
             y[some],
-            s=12 + LARGEST * curve.shares[some],
+            s=SMALLEST + (LARGEST - SMALLEST) * curve.shares[some],
             marker=curve.marker,
-            color=curve.colour,
-            alpha=0.75,
-            linewidths=0,
-            label=curve.label,
+            facecolors=curve.face,
+            edgecolors=curve.colour,
             zorder=3,
             clip_on=False,
+        )
+        # For the legend alone, where the points have one size.
+        axes.scatter(
+            [], [], s=30, marker=curve.marker, c=curve.face, ec=curve.colour, label=curve.label
         )
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 100)
     axes.set_ylabel("right, %")
     axes.tick_params(labelbottom=False)
-    legend = axes.legend(frameon=False, loc="upper left", fontsize=9)
-    for handle in legend.legend_handles[1:]:
-        if handle is not None:
-            handle.set(sizes=[30])
     _tidy(axes)
 
 

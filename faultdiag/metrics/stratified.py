@@ -31,6 +31,9 @@ def stratified_intervals(
     ``(n - 1) / n``, a half at n = 2; this is right for every n [1]_ [2]_. The interval is
     the central `level` of the draws.
 
+    The classes themselves are taken as given; `bootstrap_interval` of accuracy, which draws from
+    all recordings alike, lets their mix vary too and is the wider where some classes are hard.
+
     A class with a single recording says nothing of how recordings differ, so there is no
     interval unless every class that occurs has two. With so few it is still too short: where
     four classes had 2, 3, 5 or 10 recordings each, simulated intervals of 95 % held the truth

@@ -13,6 +13,7 @@ from faultdiag.prepared import Prepared
 
 CHOSEN_BY = "valid accuracy, then loss"
 PARTS = ("test", "valid")
+DRAWN = ("valid", "test")
 # What is said of the last epoch, to stand beside the one that was chosen.
 COMPARED = ("accuracy", "macro_f1", "recording_accuracy")
 
@@ -85,9 +86,8 @@ def finish(
         "chosen_by": CHOSEN_BY,
     }
     metrics["last"] = {part: _compared(last.scores(prepared, part)) for part in PARTS}
-    return Outcome(
-        metrics, best.source.temperature, {part: best.reliability(part) for part in PARTS}
-    )
+    drawn = {part: best.reliability(part) for part in DRAWN}
+    return Outcome(metrics, best.source.temperature, drawn)
 
 
 def _judge(path: Path, prepared: Prepared, device: torch.device) -> _Judged:

@@ -38,6 +38,7 @@ def summary(run: Run) -> str:
             *split_lines(split),
             _by_recording(test),
             _calibration(test),
+            *_uncalibrated(metrics["valid"]),
             _selection(run),
             f"run folder: {run.folder}",
         ]
@@ -61,6 +62,12 @@ def _calibration(scores: Mapping[str, Any]) -> str:
         f"expected calibration error of the confidences: {ece:.1%} at temperature "
         f"{scores['temperature']:.3g}{scaled}"
     )
+
+
+def _uncalibrated(valid: Mapping[str, Any]) -> list[str]:
+    if valid["accuracy"] != 1:
+        return []
+    return ["every validation window is right: there is nothing to fit the temperature to"]
 
 
 def _selection(run: Run) -> str:
