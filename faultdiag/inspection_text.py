@@ -16,8 +16,8 @@ _STATISTICS = {
 }
 _SIGNED = ("mean", "skewness")
 _LEGEND = (
-    "step: spacing of the values; clipped: samples at full scale; "
-    "prominence: log10 of a line over the median around it"
+    "step: of the grid of values; clipped: samples at full scale; "
+    "prominence: log10(line / median around it)"
 )
 
 

@@ -63,7 +63,8 @@ def finish(
     """Calibrate ``best.pt`` and ``last.pt`` of a run folder, and score both.
 
     The temperature of each is fitted on the validation part and written into its checkpoint
-    before the test part is read. A checkpoint is replaced in one step: whenever this ends, it
+    before the test part is read; it is never below 1, so it lowers confidences or leaves them.
+    A checkpoint is replaced in one step: whenever this ends, it
     is the one without calibration or the one with it, and doing it again gives the same.
 
     Raises
@@ -105,7 +106,10 @@ def _judge(path: Path, prepared: Prepared, device: torch.device) -> _Judged:
         )
 
     valid = read("valid")
-    calibrated = _store(path, source, fit_temperature(valid.logits, valid.labels))
+    # The validation windows are of the recordings that were trained on: where they call for more
+    # confidence, that is no ground for it on other recordings.
+    temperature = max(fit_temperature(valid.logits, valid.labels), 1.0)
+    calibrated = _store(path, source, temperature)
     return _Judged(calibrated, {"valid": valid, "test": read("test")})
 
 

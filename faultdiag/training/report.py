@@ -38,7 +38,7 @@ def summary(run: Run) -> str:
             *split_lines(split),
             _by_recording(test),
             _calibration(test),
-            *_uncalibrated(metrics["valid"]),
+            *_uncalibrated(test),
             _selection(run),
             f"run folder: {run.folder}",
         ]
@@ -64,10 +64,12 @@ def _calibration(scores: Mapping[str, Any]) -> str:
     )
 
 
-def _uncalibrated(valid: Mapping[str, Any]) -> list[str]:
-    if valid["accuracy"] != 1:
+def _uncalibrated(scores: Mapping[str, Any]) -> list[str]:
+    if scores["temperature"] != 1:
         return []
-    return ["every validation window is right: there is nothing to fit the temperature to"]
+    return [
+        "the validation part gives no ground to lower confidences, and is not used to raise any"
+    ]
 
 
 def _selection(run: Run) -> str:
@@ -152,9 +154,9 @@ def _require_plot(plot: Path | None, snr: Sequence[float]) -> None:
     if plot.suffix.lower() != ".png":
         raise FaultdiagError(f"--plot is {plot}; a PNG is drawn, so give a name that ends in .png")
     if len(set(snr)) < 2:
+        given = f"--snr is {snr[0]:g} alone" if snr else "no --snr was given"
         raise FaultdiagError(
-            f"--plot draws accuracy over the noise, {len(set(snr))} ratios were given; give "
-            "two or more: --snr -4 --snr 0"
+            f"--plot draws accuracy over noise and {given}; give two or more: --snr -4 --snr 0"
         )
 
 

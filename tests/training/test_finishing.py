@@ -47,13 +47,23 @@ def test_the_temperature_is_that_of_the_checkpoints_own_valid_logits(
 ) -> None:
     source = load(wrong / name)
     valid = logits(source, prepared, "valid")
-    assert source.temperature == fit_temperature(valid.logits, valid.labels) != 1
+    assert source.temperature == fit_temperature(valid.logits, valid.labels) > 1
     assert source.calibration == {"temperature": source.temperature}
     cooler, own, warmer = (
         nll(valid.logits, valid.labels, temperature=factor * source.temperature)
         for factor in (0.9, 1.0, 1.1)
     )
     assert own < min(cooler, warmer)
+
+
+@pytest.mark.parametrize(("fitted", "kept"), [(0.3, 1.0), (1.5, 1.5)])
+def test_confidences_are_lowered_and_never_raised(
+    fitted: float, kept: float, brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finishing, "fit_temperature", lambda *_: fitted)
+    run = train(brief(train__epochs=2), run=tmp_path / "run", device="cpu")
+    assert [load(run.folder / name).temperature for name in ("best.pt", "last.pt")] == [kept] * 2
+    assert run.metrics["test"]["temperature"] == kept
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])

@@ -69,9 +69,11 @@ def test_noise_is_drawn(trained: Path, tmp_path: Path, capsys: pytest.CaptureFix
 def test_noise_that_cannot_be_drawn_is_told_first(tmp_path: Path) -> None:
     with pytest.raises(
         FaultdiagError,
-        match="--plot draws accuracy over the noise, 1 ratios were given; give two or more: --snr",
+        match="--plot draws accuracy over noise and --snr is 3 alone; give two or more: --snr -4",
     ):
         evaluate_run(tmp_path, "test", snr=[3, 3], plot=tmp_path / "a.png")
+    with pytest.raises(FaultdiagError, match="over noise and no --snr was given; give two or more"):
+        evaluate_run(tmp_path, "test", plot=tmp_path / "a.png")
     with pytest.raises(
         FaultdiagError, match=r"--plot is \S+a\.pdf; a PNG is drawn, so give a name"
     ):
@@ -163,7 +165,7 @@ def test_what_is_asked_wrongly_is_told_before_anything_is_loaded(
 def test_the_table_after_training(trained: Path) -> None:
     found = metrics(trained)
     found["test"] |= {"ece": 0.0212, "ece_unscaled": 0.0523, "temperature": 1.8372}
-    found["valid"]["accuracy"], found["last"]["test"]["accuracy"] = 0.98, 0.9321
+    found["last"]["test"]["accuracy"] = 0.9321
     lines = summary(Run(trained, found, 2, 3)).splitlines()
     assert lines[0].split()[:4] == ["part", "windows", "disjoint", "recordings"]
     assert [line.split()[0] for line in lines[2:4]] == ["valid", "test"]
@@ -185,7 +187,7 @@ def test_the_table_where_there_was_nothing_to_choose_or_to_calibrate(trained: Pa
     ece = f"{found['test']['ece']:.1%}"
     assert lines[-4:-1] == [
         f"expected calibration error of the confidences: {ece} at temperature 1",
-        "every validation window is right: there is nothing to fit the temperature to",
+        "the validation part gives no ground to lower confidences, and is not used to raise any",
         "epoch 3 of 3 was chosen by its validation accuracy; it is the last",
     ]
 
