@@ -5,6 +5,7 @@ opening a file from elsewhere runs no code of it.
 """
 
 import io
+import math
 import platform
 import struct
 import warnings
@@ -76,6 +77,9 @@ class Checkpoint:
         The epoch the weights are from, counted from 1.
     metrics
         What was measured on the validation part in that epoch.
+    calibration
+        What makes confidences of logits: ``temperature`` divides them before the softmax. It is
+        1 until the training is finished, and in checkpoints of before there was calibration.
     training
         In ``last.pt``: what resuming needs.
     """
@@ -91,6 +95,7 @@ class Checkpoint:
     config: Mapping[str, Any]
     epoch: int
     metrics: Mapping[str, Any]
+    calibration: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 1.0})
     training: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=package_versions)
 
@@ -98,6 +103,11 @@ class Checkpoint:
     def length(self) -> int:
         """Samples of one window."""
         return int(self.window["length"])
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by before the softmax."""
+        return float(self.calibration["temperature"])
 
     @property
     def precision(self) -> str:
@@ -225,6 +235,16 @@ def _require_consistent(path: Path, document: Mapping[str, Any]) -> None:
                 f"{path} contradicts itself: its network has {spec[name]} {name}, but "
                 f"{len(there)} are named; take another copy, or train again"
             )
+    _require_temperature(path, document.get("calibration", {"temperature": 1.0}))
+
+
+def _require_temperature(path: Path, calibration: object) -> None:
+    found = calibration.get("temperature") if isinstance(calibration, dict) else calibration
+    if not isinstance(found, (int, float)) or not 0 < found < math.inf:
+        raise FaultdiagError(
+            f"{path} has the calibration temperature {found!r}, which must be a number above 0; "
+            "take another copy, or train again"
+        )
 
 
 def _read(path: Path) -> Any:

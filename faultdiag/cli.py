@@ -13,6 +13,7 @@ import typer
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.exits import INTERRUPTED, Group, say, stop
+from faultdiag.version import add_version
 
 # torch, numpy and pydantic take seconds to import: commands import what they call.
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train networks to diagnose bearing faults from vibration recordings, and use them.",
 )
+add_version(app)
 
 
 def _json(document: object) -> str:
@@ -207,6 +209,7 @@ def evaluate(
         Path | None, typer.Option(help="Run or split.json whose split to use.")
     ] = None,
     snr: Annotated[list[float] | None, typer.Option(help="Add white noise, dB.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw accuracy over --snr to a PNG.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -222,7 +225,8 @@ def evaluate(
             "--set changes the config of other data; give that config too, with --config"
         )
     other = load_config(config, settings or []) if config else None
-    result = report.evaluate_run(run, part, config=other, split=split, snr=snr or [], device=device)
+    options: dict[str, Any] = {"config": other, "split": split, "snr": snr or [], "plot": plot}
+    result = report.evaluate_run(run, part, **options, device=device)
     typer.echo(_json(result) if as_json else report.evaluation_text(result))
 
 

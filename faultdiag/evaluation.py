@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from faultdiag import metrics
@@ -17,6 +19,81 @@ from faultdiag.prepared import Prepared
 
 # Noise of `eval --snr` is the same in every evaluation, so that figures can be compared.
 NOISE_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PartLogits:
+    """What a network says of the windows of a part, beside what they are.
+
+    Parameters
+    ----------
+    labels
+        Index of the true class in the network's classes, ``(windows,)``.
+    logits
+        ``(windows, classes)``.
+    recordings
+        Index of the recording, ``(windows,)``.
+    """
+
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    recordings: NDArray[np.int64]
+
+    def probabilities(self, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Softmax of the logits over a temperature, ``(windows, classes)``."""
+        return softmax(self.logits / temperature)
+
+
+def part_logits(
+    network: nn.Module,
+    prepared: Prepared,
+    part: str,
+    *,
+    classes: tuple[str, ...],
+    device: torch.device,
+    precision: str = "float32",
+    normalize: Mapping[str, Any] | None = None,
+    snr: float | None = None,
+) -> PartLogits:
+    """Pass the windows of one part through a network; parameters as for `evaluate_part`."""
+    windows = prepared.windows.of(part)
+    disturb = None if snr is None else white_noise(snr, NOISE_SEED)
+    batches = WindowBatches(prepared, windows, device, disturb, normalize=normalize)
+    known = np.array([classes.index(name) for name in prepared.classes])
+    logits = logits_of(network, batches, precision)
+    return PartLogits(known[windows.label], logits, windows.recording.astype(np.int64))
+
+
+def score_part(
+    said: PartLogits,
+    prepared: Prepared,
+    *,
+    classes: tuple[str, ...],
+    healthy: tuple[str, ...],
+    temperature: float = 1.0,
+) -> dict[str, Any]:
+    """Score what a network said of a part; parameters and result as for `evaluate_part`."""
+    result: dict[str, Any] = dict(
+        metrics.evaluate(
+            said.labels,
+            said.probabilities(temperature),
+            said.recordings,
+            classes=classes,
+            healthy=[name for name in healthy if name in classes],
+        )
+    )
+    for row in result["recording"]["rows"]:
+        row["recording"] = prepared.recordings[row["recording"]].name
+    unscaled = metrics.expected_calibration_error(said.labels, said.probabilities())
+    calibration = {
+        "ece_unscaled": unscaled,
+        "nll": metrics.nll(said.logits, said.labels, temperature=temperature),
+        "nll_unscaled": metrics.nll(said.logits, said.labels),
+        "temperature": temperature,
+    }
+    # What is long goes last: people read this.
+    tables = {key: result.pop(key) for key in ("per_class", "confusion", "recording")}
+    return result | calibration | tables
 
 
 def evaluate_part(
@@ -30,6 +107,7 @@ def evaluate_part(
     precision: str = "float32",
     normalize: Mapping[str, Any] | None = None,
     snr: float | None = None,
+    temperature: float = 1.0,
 ) -> dict[str, Any]:
     """Evaluate a network on the windows of one part.
 
@@ -43,27 +121,26 @@ def evaluate_part(
         The fitted normaliser of the model; by default that of the data.
     snr
         Signal-to-noise ratio in dB of white noise added to each raw window, or None for none.
+    temperature
+        What the logits are divided by before the softmax.
 
     Returns
     -------
-    The metrics of `faultdiag.metrics.evaluate`; each recording by its name.
+    The metrics of `faultdiag.metrics.evaluate`, each recording by its name; ``nll``, the mean
+    negative log-likelihood of the windows in nats, and ``temperature``. ``ece_unscaled`` and
+    ``nll_unscaled`` are those at temperature 1.
     """
-    windows = prepared.windows.of(part)
-    disturb = None if snr is None else white_noise(snr, NOISE_SEED)
-    batches = WindowBatches(prepared, windows, device, disturb, normalize=normalize)
-    logits = logits_of(network, batches, precision)
-    result: dict[str, Any] = dict(
-        metrics.evaluate(
-            np.array([classes.index(name) for name in prepared.classes])[windows.label],
-            softmax(logits),
-            windows.recording,
-            classes=classes,
-            healthy=[name for name in healthy if name in classes],
-        )
+    said = part_logits(
+        network,
+        prepared,
+        part,
+        classes=classes,
+        device=device,
+        precision=precision,
+        normalize=normalize,
+        snr=snr,
     )
-    for row in result["recording"]["rows"]:
-        row["recording"] = prepared.recordings[row["recording"]].name
-    return result
+    return score_part(said, prepared, classes=classes, healthy=healthy, temperature=temperature)
 
 
 def describe_split(prepared: Prepared) -> dict[str, Any]:

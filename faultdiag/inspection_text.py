@@ -15,6 +15,10 @@ _STATISTICS = {
     "clipped_samples": "clipped",
 }
 _SIGNED = ("mean", "skewness")
+_LEGEND = (
+    "step: of the grid of values; clipped: samples at full scale; "
+    "prominence: log10(line / median around it)"
+)
 
 
 def format_inspection(result: Mapping[str, Any]) -> str:
@@ -24,6 +28,7 @@ def format_inspection(result: Mapping[str, Any]) -> str:
         _indented(_columns(_facts(result), left=(0, 1))),
         _indented(_columns(_statistics(result["statistics"]), left=(0,))),
         _indented(_peaks(result)),
+        _indented(_LEGEND),
     ]
     parts += ["\n".join(f"  warning: {text}" for text in result["warnings"])]
     return "\n\n".join(part for part in parts if part) + "\n"

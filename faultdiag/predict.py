@@ -32,7 +32,8 @@ class Diagnosis:
     windows
         How many windows there were.
     probabilities
-        Mean probability of each class.
+        Mean probability of each class; that of a window is the softmax of its logits over the
+        temperature that was fitted on the validation part.
     """
 
     label: str
@@ -62,6 +63,7 @@ class Diagnoser:
         self._network = source.build(device)
         self._normalize = normalizer(source.normalize, device)
         self._precision = source.precision
+        self._temperature = source.temperature
 
     @torch.inference_mode()
     def logits(
@@ -70,7 +72,8 @@ class Diagnoser:
         """Give the logits ``(windows, classes)`` of raw windows ``(windows, channels, length)``.
 
         The windows are taken as they come from a recording at the model's sampling rate; the
-        model's own normalisation is applied here.
+        model's own normalisation is applied here. These are the network's own logits: their
+        softmax is not what `diagnose` calls a probability unless the model's temperature is 1.
 
         Parameters
         ----------
@@ -131,7 +134,7 @@ class Diagnoser:
         starts = strided_starts(0, signal.shape[1], self.length, self.length)
         positions = starts[:, None] + np.arange(len(signal)) * signal.shape[1]
         windows = gather(np.ascontiguousarray(signal).ravel(), positions, self.length)
-        probabilities = softmax(self.logits(windows, rpm=recording.rpm))
+        probabilities = softmax(self.logits(windows, rpm=recording.rpm) / self._temperature)
         label, confidence, agreement = metrics.aggregate(probabilities)
         means = probabilities.mean(axis=0).tolist()
         return Diagnosis(

@@ -1,5 +1,6 @@
 """One self-describing file per model: what is in it, and what else is refused."""
 
+import math
 import pickle
 import re
 import shutil
@@ -20,7 +21,7 @@ from tests.data_fixtures import contents, full_disk
 
 KEYS = {
     *("format", "model", "model_spec", "classes", "healthy", "sampling_rate", "channels"),
-    *("window", "normalize", "config", "epoch", "metrics", "versions"),
+    *("window", "normalize", "config", "epoch", "metrics", "calibration", "versions"),
 }
 
 
@@ -57,6 +58,7 @@ def test_it_holds_what_prediction_needs_and_nothing_else(trained: Path) -> None:
         "per_class": None,
         "test_stride": 256,
     }
+    assert best["calibration"] == {"temperature": 1.0}
     assert best["normalize"] == {"name": "window_zscore", "state": {}}
     assert best["model_spec"] == {
         "name": "cnn1d",
@@ -109,6 +111,27 @@ def test_a_checkpoint_survives_saving(trained: Path, tmp_path: Path) -> None:
     for name in KEYS - {"format", "model"}:
         assert getattr(after, name) == getattr(before, name), name
     assert all(torch.equal(after.model[name], tensor) for name, tensor in before.model.items())
+
+
+def test_a_checkpoint_of_before_there_was_calibration(best: Path) -> None:
+    change(best, calibration=...)
+    assert load(best).temperature == 1.0
+    change(best, calibration={"temperature": 2.5, "of a later version": 1})
+    assert load(best).temperature == 2.5
+
+
+@pytest.mark.parametrize(
+    "found", [{"temperature": 0.0}, {"temperature": -1}, {"temperature": math.inf}, {}, [2.0], "2"]
+)
+def test_a_temperature_that_is_none(found: Any, best: Path) -> None:
+    change(best, calibration=found)
+    value = found.get("temperature") if isinstance(found, dict) else found
+    with pytest.raises(
+        FaultdiagError,
+        match=rf"best\.pt has the calibration temperature {re.escape(repr(value))}, which must "
+        r"be a number above 0; take another copy, or train again",
+    ):
+        load(best)
 
 
 def test_a_run_folder_means_its_best(trained: Path) -> None:

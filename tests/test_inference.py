@@ -20,7 +20,7 @@ from faultdiag.inference import (
 )
 from faultdiag.prepared import Prepared, gather
 from faultdiag.preparing import prepare
-from tests.data_fixtures import tiny_config
+from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 
 CPU = torch.device("cpu")
 
@@ -155,6 +155,40 @@ def test_noise_has_the_power_asked_for(snr: float) -> None:
     assert measured.mean(0)[0].item() == pytest.approx(snr, abs=0.05)
     assert measured.mean(0)[1].item() == pytest.approx(snr, abs=0.2)
     assert (measured[:, 0] - snr).abs().max() < 0.5
+
+
+@pytest.mark.parametrize("batch", [2, 512])
+def test_an_offset_is_no_signal_whatever_the_batch(
+    batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in CWRU's 201: an offset 2.6 times the vibration.
+    for number, (rate, frequency) in CASES.items():
+        x = signal(frequency, rate, SAMPLES[number], seed=number)
+        write_mat(tmp_path / f"{number}.mat", number, DE=0.1 * (x + 2.6 * x.std()))
+    prepared = prepare(tiny_config(tmp_path, tmp_path / "prepared", window__length=1024))
+    monkeypatch.setattr(inference, "BATCH", batch)
+    added: list[torch.Tensor] = []
+
+    def add(raw: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        noisy = white_noise(6, 0)(raw, rows)
+        added.append((noisy - raw).double())
+        return noisy
+
+    batches = WindowBatches(prepared, prepared.windows.of("test"), CPU, add)
+    for rows in batches.in_order():
+        batches.windows(rows)
+    noise = torch.cat(added)[:, 0].numpy()
+    raw = raw_windows(prepared, "test")[:, 0].astype(np.float64)
+    assert len(raw) > 1
+    assert (raw.mean(1) > 2 * raw.std(1)).all()
+    measured = 10 * np.log10(raw.var(1) / np.square(noise).mean(1))
+    np.testing.assert_allclose(measured, 6, atol=0.6)
+    draws = [
+        np.random.default_rng([0, row]).standard_normal((1, 1024), np.float32)[0]
+        for row in range(len(raw))
+    ]
+    scale = np.sqrt(raw.var(1, keepdims=True) / 10**0.6)
+    np.testing.assert_allclose(noise, scale * draws, atol=1e-5)
 
 
 def test_noise_is_white_and_differs_between_windows_and_channels() -> None:

@@ -132,6 +132,14 @@ def test_rate_without_speed_gives_hz(tmp_path: Path) -> None:
     assert rows[1].split()[:2] == ["y", "-"]
 
 
+def test_the_words_of_the_tables_are_explained(tmp_path: Path) -> None:
+    text = format_inspection(inspect_file(write(tmp_path / "a.mat", y=signal()), sampling_rate=FS))
+    head, legend = text.split("  step: ")
+    for word in (" step ", " clipped", " prominence "):
+        assert word in head
+        assert f"{word.strip()}:" in f"step: {legend}"
+
+
 def test_speed_without_bearing_warns(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mat", y=signal())
     result = inspect_file(path, sampling_rate=FS, rpm=RPM)

@@ -90,6 +90,7 @@ def test_a_small_part_by_hand() -> None:
         "windows": 0,
         "auroc": None,
     }
+    assert found["balanced_accuracy_interval"] is found["macro_f1_interval"] is None
     assert found["per_class"]["OR"]["precision"] == 0
     assert found["per_class"]["OR"]["windows"] == 1
 

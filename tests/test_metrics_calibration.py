@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
-from faultdiag.metrics import expected_calibration_error, fit_temperature, nll
+from faultdiag import inference
+from faultdiag.metrics import expected_calibration_error, fit_temperature, nll, reliability
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -47,6 +48,26 @@ def test_calibration_error_is_its_definition(seed: int, classes: int, bins: int)
     p = softmax(2 * logits)
     found = expected_calibration_error(labels, p, bins=bins)
     assert found == pytest.approx(plain_ece(labels, p, bins), abs=1e-12)
+
+
+@law
+@given(seed=seeds, classes=st.integers(2, 6), bins=st.integers(1, 20))
+def test_the_bins_of_a_reliability_diagram_are_those_of_the_error(
+    seed: int, classes: int, bins: int
+) -> None:
+    logits, labels = sampled(seed, 60, classes)
+    p = softmax(2 * logits)
+    windows, confidence, accuracy = reliability(labels, p, bins=bins)
+    assert windows.sum() == 60
+    np.testing.assert_array_equal(np.isnan(accuracy), windows == 0)
+    np.testing.assert_array_equal(np.isnan(confidence), windows == 0)
+    error = np.nansum(windows / 60 * np.abs(accuracy - confidence))
+    assert error == pytest.approx(expected_calibration_error(labels, p, bins=bins), abs=1e-12)
+    assert np.nansum(windows * accuracy) == pytest.approx((p.argmax(1) == labels).sum())
+    edges = np.linspace(0, 1, bins + 1)
+    some = windows > 0
+    assert (confidence[some] > edges[:-1][some] - 1e-12).all()
+    assert (confidence[some] <= edges[1:][some] + 1e-12).all()
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
@@ -105,6 +126,19 @@ def test_no_temperature_within_the_bounds_is_likelier(seed: int, scale: float) -
 def test_the_temperature_undoes_a_known_overconfidence(factor: float) -> None:
     logits, labels = sampled(1, 20_000, 5)
     assert fit_temperature(factor * logits, labels) == pytest.approx(factor, rel=0.05)
+
+
+@law
+@given(seed=seeds, temperature=st.floats(1 / 20, 20))
+def test_a_temperature_changes_no_decision(seed: int, temperature: float) -> None:
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(scale=5, size=(200, 10)).astype(np.float32).astype(np.float64)
+    # Near ties, an ulp of float32 apart, and exact ones.
+    logits[:50, 3] = np.nextafter(logits[:50, 0].astype(np.float32), np.float32(np.inf))
+    logits[50:100, 7] = logits[50:100, 2]
+    np.testing.assert_array_equal(
+        inference.softmax(logits / temperature).argmax(axis=1), logits.argmax(axis=1)
+    )
 
 
 def test_the_temperature_scales_with_the_logits() -> None:

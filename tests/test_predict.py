@@ -9,6 +9,7 @@ import torch
 
 import faultdiag
 from faultdiag.checkpoint import load as load_checkpoint
+from faultdiag.checkpoint import save as save_checkpoint
 from faultdiag.dsp import resample
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import softmax
@@ -63,6 +64,24 @@ def test_a_diagnosis_is_the_mean_of_its_windows(diagnoser: Diagnoser) -> None:
     )
     label = diagnoser.classes.index(diagnosis.label)
     assert diagnosis.agreement == (probabilities.argmax(1) == label).mean()
+
+
+def test_confidences_are_scaled_and_logits_are_not(
+    diagnoser: Diagnoser, trained: Path, tmp_path: Path
+) -> None:
+    made = recording(105)
+    windows = made.signal[0][: len(made.signal[0]) // 256 * 256].reshape(-1, 1, 256)
+    source = replace(load_checkpoint(trained), calibration={"temperature": 2.5})
+    save_checkpoint(tmp_path / "warm.pt", source)
+    warm = load(tmp_path / "warm.pt", device="cpu")
+    logits = warm.logits(windows)
+    np.testing.assert_array_equal(logits, diagnoser.logits(windows))
+    scaled = np.exp(logits / 2.5)
+    scaled /= scaled.sum(1, keepdims=True)
+    before, after = diagnoser.diagnose(made), warm.diagnose(made)
+    np.testing.assert_allclose(list(after.probabilities.values()), scaled.mean(0), rtol=1e-12)
+    assert after.confidence < before.confidence
+    assert (after.label, after.agreement) == (before.label, before.agreement)
 
 
 def test_logits_are_the_networks_on_normalised_windows(diagnoser: Diagnoser, trained: Path) -> None:

@@ -35,10 +35,11 @@ def run(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "label": "{code}",
     }
     with pytest.MonkeyPatch.context() as patch:
-        from faultdiag import figures
+        from faultdiag import figures, score_figures
 
         for name in ("confusion_figure", "curves_figure"):
             patch.setattr(figures, name, lambda *_, **__: None)
+        patch.setattr(score_figures, "reliability_figure", lambda *_, **__: None)
         return train(parse_config({"data": data, **SETTINGS}), run=folder / "run").folder
 
 

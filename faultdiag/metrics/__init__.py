@@ -4,7 +4,13 @@ Everything here takes arrays and gives plain numbers; nothing imports torch or s
 """
 
 from faultdiag.metrics.aggregation import Aggregate, aggregate
-from faultdiag.metrics.calibration import expected_calibration_error, fit_temperature, nll
+from faultdiag.metrics.calibration import (
+    Reliability,
+    expected_calibration_error,
+    fit_temperature,
+    nll,
+    reliability,
+)
 from faultdiag.metrics.evaluation import Evaluation, evaluate
 from faultdiag.metrics.intervals import (
     MeanInterval,
@@ -21,12 +27,15 @@ from faultdiag.metrics.scores import (
     macro_f1,
     precision_recall_f1,
 )
+from faultdiag.metrics.stratified import ClassIntervals, stratified_intervals
 from faultdiag.metrics.tables import format_table, parts_table
 
 __all__ = [
     "Aggregate",
+    "ClassIntervals",
     "Evaluation",
     "MeanInterval",
+    "Reliability",
     "accuracy",
     "aggregate",
     "alarm_rates",
@@ -43,5 +52,7 @@ __all__ = [
     "nll",
     "parts_table",
     "precision_recall_f1",
+    "reliability",
+    "stratified_intervals",
     "wilson_interval",
 ]

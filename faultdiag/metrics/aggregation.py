@@ -44,25 +44,32 @@ def aggregate(probabilities: ArrayLike) -> Aggregate:
     if not len(p):
         raise ValueError("no windows to aggregate")
     group = np.zeros(len(p), dtype=np.int64)
-    label, confidence, agreement = _by_group(p, p.argmax(axis=1), group, np.array([len(p)]))
+    label, confidence, agreement, _ = _by_group(p, p.argmax(axis=1), group, np.array([len(p)]))
     return Aggregate(int(label[0]), float(confidence[0]), float(agreement[0]))
 
 
-def aggregate_recordings(windows: ScoredWindows) -> tuple[Ints, Floats, Floats]:
-    """Class, confidence and agreement of every recording, each ``(recordings,)``.
+class Aggregates(NamedTuple):
+    """The diagnoses of many recordings, each ``(recordings,)``, and their mean probabilities."""
+
+    label: Ints
+    confidence: Floats
+    agreement: Floats
+    probabilities: Floats
+
+
+def aggregate_recordings(windows: ScoredWindows) -> Aggregates:
+    """Class, confidence, agreement and probabilities ``(recordings, classes)`` of each recording.
 
     As `aggregate` of the windows of one recording after the other, to the last bit.
     """
     return _by_group(windows.probabilities, windows.called, windows.group, windows.counts)
 
 
-def _by_group(
-    probabilities: Floats, called: Ints, group: Ints, counts: Ints
-) -> tuple[Ints, Floats, Floats]:
+def _by_group(probabilities: Floats, called: Ints, group: Ints, counts: Ints) -> Aggregates:
     n = counts.size
     sums = [np.bincount(group, weights=column, minlength=n) for column in probabilities.T]
     means = np.stack(sums, axis=1) / counts[:, np.newaxis]
     label = means.argmax(axis=1)
     agreeing = np.bincount(group[called == label[group]], minlength=n)
     confidence = np.take_along_axis(means, label[:, np.newaxis], axis=1)[:, 0]
-    return label, confidence, agreeing / counts
+    return Aggregates(label, confidence, agreeing / counts, means)

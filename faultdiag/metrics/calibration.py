@@ -6,6 +6,8 @@ References
    networks. arXiv:1706.04599
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,46 @@ Floats = NDArray[np.floating]
 
 LOWEST, HIGHEST = 1 / 20, 20.0  # of the temperature
 HALVINGS = 36  # of the interval of log T: from 6 down to 9e-11
+
+
+class Reliability(NamedTuple):
+    """Windows binned by their confidence: what a reliability diagram shows, each ``(bins,)``.
+
+    `confidence` and `accuracy` are means over the windows of a bin, NaN where it has none.
+    """
+
+    windows: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+
+def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15) -> Reliability:
+    """Mean confidence and accuracy of the windows in bins of equal width.
+
+    The confidence of a window is its largest probability; bin m takes the confidences in
+    ``((m - 1) / bins, m / bins]`` [1]_.
+
+    Parameters
+    ----------
+    labels
+        Class of each window, ``(windows,)``.
+    probabilities
+        ``(windows, classes)``.
+    bins
+        Number of bins.
+
+    Examples
+    --------
+    >>> found = reliability(np.array([0, 1]), np.array([[0.75, 0.25], [0.75, 0.25]]), bins=2)
+    >>> found.windows.tolist(), found.accuracy.tolist(), found.confidence.tolist()
+    ([0, 2], [nan, 0.5], [nan, 0.75])
+    """
+    confidence, right = _confidence_and_hits(labels, probabilities)
+    number = _bin_numbers(confidence, bins)
+    windows = np.bincount(number, minlength=bins)
+    some = np.where(windows > 0, windows, np.nan)
+    sums = [np.bincount(number, weights=x, minlength=bins) for x in (confidence, right)]
+    return Reliability(windows, sums[0] / some, sums[1] / some)
 
 
 def expected_calibration_error(
@@ -44,13 +86,20 @@ def expected_calibration_error(
     """
     if not labels.size:
         return None
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0, 1, bins + 1)
-    # A softmax in float32 can exceed 1 by a rounding error: that is the last bin's.
-    number = np.searchsorted(edges[1:-1], confidence, side="left")
+    confidence, right = _confidence_and_hits(labels, probabilities)
+    number = _bin_numbers(confidence, bins)
     gaps = np.bincount(number, weights=right - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / labels.size)
+
+
+def _confidence_and_hits(labels: Ints, probabilities: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+
+
+def _bin_numbers(confidence: Floats, bins: int) -> NDArray[np.intp]:
+    edges = np.linspace(0, 1, bins + 1)
+    # A softmax in float32 can exceed 1 by a rounding error: that is the last bin's.
+    return np.searchsorted(edges[1:-1], confidence, side="left")
 
 
 def nll(logits: Floats, labels: Ints, *, temperature: float = 1.0) -> float:

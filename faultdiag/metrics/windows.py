@@ -81,6 +81,12 @@ class ScoredWindows:
         """Whether each window is called by its own class, ``(windows,)``."""
         return np.equal(self.called, self.labels)
 
+    def calls(self) -> Ints:
+        """How many windows of each recording are called each class, ``(recordings, classes)``."""
+        shape = (self.numbers.size, len(self.classes))
+        cells = self.group * shape[1] + self.called
+        return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
     def recording_labels(self) -> Ints:
         """Class of each recording, ``(recordings,)``.
 

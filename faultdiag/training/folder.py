@@ -26,6 +26,7 @@ ARTEFACTS = (
     "last.pt",
     "previous.pt",
     "metrics.json",
+    "calibration.png",
     "curves.png",
     "confusion.png",
 )

@@ -1,5 +1,6 @@
 """What is said of a run: the table after training, and `faultdiag eval`."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from faultdiag.evaluation import (
 from faultdiag.metrics import format_table, parts_table
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
+from faultdiag.score_figures import noise_figure
 from faultdiag.splits import PARTS
 from faultdiag.training.run import Run
+from faultdiag.training.unfinished import unfinished_note
 
 
 def summary(run: Run) -> str:
@@ -34,7 +37,9 @@ def summary(run: Run) -> str:
             parts_table(parts, split["disjoint_windows"]),
             *split_lines(split),
             _by_recording(test),
-            f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy",
+            _calibration(test),
+            *_uncalibrated(test),
+            _selection(run),
             f"run folder: {run.folder}",
         ]
     )
@@ -50,6 +55,34 @@ def _by_recording(scores: Mapping[str, Any]) -> str:
     )
 
 
+def _calibration(scores: Mapping[str, Any]) -> str:
+    ece, unscaled = scores["ece"], scores["ece_unscaled"]
+    scaled = f", {unscaled:.1%} without it" if scores["temperature"] != 1 else ""
+    return (
+        f"expected calibration error of the confidences: {ece:.1%} at temperature "
+        f"{scores['temperature']:.3g}{scaled}"
+    )
+
+
+def _uncalibrated(scores: Mapping[str, Any]) -> list[str]:
+    if scores["temperature"] != 1:
+        return []
+    return [
+        "the validation part gives no ground to lower confidences, and is not used to raise any"
+    ]
+
+
+def _selection(run: Run) -> str:
+    chosen = f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy"
+    if run.best_epoch == run.epochs:
+        return f"{chosen}; it is the last"
+    best, last = (run.metrics[key] for key in ("test", "last"))
+    return (
+        f"{chosen}: test accuracy {best['accuracy']:.1%}; "
+        f"the last epoch's is {last['test']['accuracy']:.1%}"
+    )
+
+
 def evaluate_run(
     run: Path,
     part: str,
@@ -58,6 +91,7 @@ def evaluate_run(
     split: Path | None = None,
     snr: Sequence[float] = (),
     device: str = "auto",
+    plot: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate a trained run on one part of its own split, or of the data of another config.
 
@@ -69,6 +103,8 @@ def evaluate_run(
         Another run folder or ``split.json``, whose split of the run's own data is taken.
     snr
         Signal-to-noise ratios in dB; each adds an entry to ``noise``.
+    plot
+        PNG file to draw the accuracy over these ratios in.
 
     Returns
     -------
@@ -78,14 +114,18 @@ def evaluate_run(
     ------
     FaultdiagError
         If the part doesn't exist, a ratio is out of range, both `config` and `split` are
-        given, or the data has changed since training or doesn't fit the model.
+        given, the data has changed since training or doesn't fit the model, or there is nothing
+        to draw.
     """
     if part not in PARTS:
         raise unknown("part", part, PARTS)
     for level in snr:
         inference.require_snr(level)
+    _require_plot(plot, snr)
     target = inference.select_device(device)
     source = checkpoint.load(run)
+    if run.is_dir() and (note := unfinished_note(run, source)):
+        sys.stderr.write(f"warning: {note}\n")
     if split is not None:
         config = _split_anew(run, source, split, config)
     prepared = _data(run, source, config)
@@ -97,6 +137,7 @@ def evaluate_run(
         "precision": source.precision,
         "normalize": source.normalize,
         "classes": source.classes,
+        "temperature": source.temperature,
     }
     result: dict[str, Any] = {part: evaluate_part(network, prepared, part, **options)}
     result["split"] = describe_split(prepared)
@@ -107,7 +148,22 @@ def evaluate_run(
             {"snr": level, **evaluate_part(network, prepared, part, snr=level, **options)}
             for level in snr
         ]
+    if plot is not None:
+        noise_figure(result["noise"], plot, clean=result[part]["accuracy"])
+        sys.stderr.write(f"drew {plot}\n")
     return result
+
+
+def _require_plot(plot: Path | None, snr: Sequence[float]) -> None:
+    if plot is None:
+        return
+    if plot.suffix.lower() != ".png":
+        raise FaultdiagError(f"--plot is {plot}; a PNG is drawn, so give a name that ends in .png")
+    if len(set(snr)) < 2:
+        given = f"--snr is {snr[0]:g} alone" if snr else "no --snr was given"
+        raise FaultdiagError(
+            f"--plot draws accuracy over noise and {given}; give two or more: --snr -4 --snr 0"
+        )
 
 
 def _seen(run: Path, prepared: Prepared, part: str) -> float | None:
@@ -169,6 +225,7 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
         *split_lines(split),
         *_seen_lines(split),
         _by_recording(scores),
+        _calibration(scores),
         "",
         format_table(classes, columns),
     ]

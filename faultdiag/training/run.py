@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-from faultdiag import figures, inference, models
-from faultdiag.checkpoint import Checkpoint, build_network, load, save
+from faultdiag import figures, inference, models, score_figures
+from faultdiag.checkpoint import Checkpoint, build_network, save
 from faultdiag.config import Config, load_config, parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation import describe_split, evaluate_part
 from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
+from faultdiag.training.finishing import finish
 from faultdiag.training.folder import begin, clear, discard_untrained, require_free
 from faultdiag.training.history import require_tensorboard, write_event, write_history
 from faultdiag.training.interrupt import Interrupt
@@ -262,20 +262,9 @@ class _Session:
         progress = trainer.progress
         # An interrupt may have come between the last checkpoint and its line of history.
         self._write_history(progress)
-        network = load(self.folder / "best.pt").build(self.device)
-        metrics = {
-            part: evaluate_part(
-                network,
-                self.prepared,
-                part,
-                classes=self.prepared.classes,
-                healthy=self.config.data.healthy,
-                device=self.device,
-                precision=self.config.train.precision,
-            )
-            for part in ("test", "valid")
-        }
-        metrics["split"] = describe_split(self.prepared)
+        epochs = {"best_epoch": progress.best_epoch, "last_epoch": progress.epoch}
+        outcome = finish(self.folder, self.prepared, self.device, **epochs)
+        metrics = outcome.metrics
         write_json(self.folder / "metrics.json", metrics)
         confusion = metrics["test"]["confusion"]
         figures.confusion_figure(
@@ -283,6 +272,10 @@ class _Session:
             confusion["matrix"],
             self.folder / "confusion.png",
             title=f"test part, {metrics['split']['strategy']}",
+        )
+        reliability = self.folder / "calibration.png"
+        score_figures.reliability_figure(
+            outcome.reliability, reliability, temperature=outcome.temperature
         )
         curves = self.folder / "curves.png"
         figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)

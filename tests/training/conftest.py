@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from faultdiag import figures
+from faultdiag import figures, score_figures
 from faultdiag.config import Config
 from faultdiag.training.run import train
-from tests.data_fixtures import tiny_config
+from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 from tests.training.runs import Make
 
 
@@ -29,4 +29,28 @@ def whole(brief: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("confusion_figure", "curves_figure"):
             patch.setattr(figures, name, lambda *_, **__: None)
+        patch.setattr(score_figures, "reliability_figure", lambda *_, **__: None)
         return train(brief(), run=folder, device="cpu").folder
+
+
+@pytest.fixture(scope="session")
+def hard(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A config on recordings drowned in noise: windows go wrong, and training too fast."""
+    root = tmp_path_factory.mktemp("hard")
+    for number, (rate, frequency) in CASES.items():
+        noise = 4.0 if rate > 12_000 else 2.0
+        x = signal(frequency, rate, SAMPLES[number], number, noise=noise)
+        write_mat(root / f"{number}.mat", number, DE=x)
+    changes = {"train__batch_size": 32, "train__learning_rate": 0.02, "seed": 1}
+    return tiny_config(root, root / "prepared", **changes)
+
+
+@pytest.fixture(scope="session")
+def wrong(hard: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that `hard` gives, whose best epoch is not the last; tests don't write to it."""
+    folder = tmp_path_factory.mktemp("runs") / "wrong"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("confusion_figure", "curves_figure"):
+            patch.setattr(figures, name, lambda *_, **__: None)
+        patch.setattr(score_figures, "reliability_figure", lambda *_, **__: None)
+        return train(hard, run=folder, device="cpu").folder

@@ -59,6 +59,28 @@ def test_noise_is_an_entry_per_ratio_and_repeats(trained: Path) -> None:
     assert alone == result["noise"][1]
 
 
+def test_noise_is_drawn(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    png = tmp_path / "noise.png"
+    result = evaluate_run(trained, "test", snr=[10, -10], device="cpu", plot=png)
+    assert result == evaluate_run(trained, "test", snr=[10, -10], device="cpu")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().err == f"drew {png}\n"
+
+
+def test_noise_that_cannot_be_drawn_is_told_first(tmp_path: Path) -> None:
+    with pytest.raises(
+        FaultdiagError,
+        match="--plot draws accuracy over noise and --snr is 3 alone; give two or more: --snr -4",
+    ):
+        evaluate_run(tmp_path, "test", snr=[3, 3], plot=tmp_path / "a.png")
+    with pytest.raises(FaultdiagError, match="over noise and no --snr was given; give two or more"):
+        evaluate_run(tmp_path, "test", plot=tmp_path / "a.png")
+    with pytest.raises(
+        FaultdiagError, match=r"--plot is \S+a\.pdf; a PNG is drawn, so give a name"
+    ):
+        evaluate_run(tmp_path, "test", snr=[3, 4], plot=tmp_path / "a.pdf")
+
+
 def test_the_data_of_another_config(trained: Path, tmp_path: Path, prepared_root: Path) -> None:
     new = write_recordings(tmp_path / "new", seed=3)
     result = evaluate_run(trained, "test", config=tiny_config(new, prepared_root), device="cpu")
@@ -142,7 +164,10 @@ def test_what_is_asked_wrongly_is_told_before_anything_is_loaded(
 
 
 def test_the_table_after_training(trained: Path) -> None:
-    lines = summary(Run(trained, metrics(trained), 2, 3)).splitlines()
+    found = metrics(trained)
+    found["test"] |= {"ece": 0.0212, "ece_unscaled": 0.0523, "temperature": 1.8372}
+    found["last"]["test"]["accuracy"] = 0.9321
+    lines = summary(Run(trained, found, 2, 3)).splitlines()
     assert lines[0].split()[:4] == ["part", "windows", "disjoint", "recordings"]
     assert [line.split()[0] for line in lines[2:4]] == ["valid", "test"]
     assert lines[3].split()[4] == "100.0"
@@ -150,8 +175,21 @@ def test_the_table_after_training(trained: Path) -> None:
         "split within_recording: 0 samples in two or more parts",
         "note: resampled from 48000 Hz to 12000 Hz: 97",
         "by recording: 3 of 3 right (95 % interval 44% to 100%)",
-        "epoch 2 of 3 was chosen by its validation accuracy",
+        "expected calibration error of the confidences: 2.1% at temperature 1.84, 5.2% without it",
+        "epoch 2 of 3 was chosen by its validation accuracy: test accuracy 100.0%; the last "
+        "epoch's is 93.2%",
         f"run folder: {trained}",
+    ]
+
+
+def test_the_table_where_there_was_nothing_to_choose_or_to_calibrate(trained: Path) -> None:
+    found = metrics(trained)
+    lines = summary(Run(trained, found, 3, 3)).splitlines()
+    ece = f"{found['test']['ece']:.1%}"
+    assert lines[-4:-1] == [
+        f"expected calibration error of the confidences: {ece} at temperature 1",
+        "the validation part gives no ground to lower confidences, and is not used to raise any",
+        "epoch 3 of 3 was chosen by its validation accuracy; it is the last",
     ]
 
 

@@ -31,23 +31,25 @@ PART_KEYS = {
     *("false_alarm_rate", "missed_alarm_rate", "ece", "per_class", "confusion"),
     # and what was added to it.
     *("accuracy_interval", "balanced_accuracy", "macro_auroc", "recording"),
+    *("balanced_accuracy_interval", "macro_f1_interval", "temperature"),
+    *("ece_unscaled", "nll", "nll_unscaled"),
 }
 
 
 def test_the_run_folder_holds_what_the_contract_says(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {
         *("config.yaml", "environment.json", "split.json", "history.jsonl", "best.pt", "last.pt"),
-        *("metrics.json", "curves.png", "confusion.png", "history.csv"),
+        *("metrics.json", "calibration.png", "curves.png", "confusion.png", "history.csv"),
     }
     # What a training that is under way has besides.
     assert set(ARTEFACTS) - {path.name for path in trained.iterdir()} == {"previous.pt"}
-    for name in ("curves.png", "confusion.png"):
+    for name in ("calibration.png", "curves.png", "confusion.png"):
         assert (trained / name).read_bytes().startswith(b"\x89PNG\r\n")
 
 
 def test_metrics_hold_what_the_contract_says(trained: Path) -> None:
     found = metrics(trained)
-    assert set(found) == {"test", "valid", "split"}
+    assert set(found) == {"test", "valid", "split", "selection", "last"}
     for part in ("test", "valid"):
         assert set(found[part]) == PART_KEYS
         assert set(found[part]["confusion"]) == {"labels", "matrix"}
@@ -286,6 +288,9 @@ def test_the_epoch_evaluated_is_the_best_not_the_last(brief: Make, tmp_path: Pat
         finished = train(brief(), run=tmp_path / "run", device="cpu")
     rows = history(tmp_path / "run")
     best, last = rows[finished.best_epoch - 1], rows[-1]
+    assert finished.metrics["selection"]["best_epoch"] == finished.best_epoch
+    compared = finished.metrics["last"]["valid"]["accuracy"]
+    assert compared == pytest.approx(last["valid_accuracy"])
     assert finished.best_epoch < 3
     assert last["valid_accuracy"] < best["valid_accuracy"]
     assert finished.metrics["valid"]["accuracy"] == pytest.approx(best["valid_accuracy"])
@@ -321,7 +326,7 @@ def test_a_run_that_replaces_another_keeps_nothing_of_it(
     copy = Path(shutil.copytree(whole, tmp_path / "copy"))
     (copy / "curves.png").write_bytes(b"of the earlier run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("faultdiag.training.run.evaluate_part", lambda *_, **__: 1 / 0)
+        patch.setattr("faultdiag.training.run.finish", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(brief(seed=4), run=copy, device="cpu", overwrite=True)
     assert not {"curves.png", "metrics.json"} & set(contents(copy))

@@ -1,0 +1,126 @@
+"""What is left to do after the last epoch: calibrate the checkpoints and score them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from faultdiag.checkpoint import Checkpoint, load, save
+from faultdiag.evaluation import PartLogits, describe_split, part_logits, score_part
+from faultdiag.metrics import Reliability, fit_temperature, reliability
+from faultdiag.prepared import Prepared
+
+CHOSEN_BY = "valid accuracy, then loss"
+PARTS = ("test", "valid")
+DRAWN = ("valid", "test")
+# What is said of the last epoch, to stand beside the one that was chosen.
+COMPARED = ("accuracy", "macro_f1", "recording_accuracy")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished training says of itself.
+
+    Parameters
+    ----------
+    metrics
+        What ``metrics.json`` holds.
+    temperature
+        That of the chosen epoch.
+    reliability
+        For each part, the windows by their confidence at temperature 1 and at that one.
+    """
+
+    metrics: dict[str, Any]
+    temperature: float
+    reliability: dict[str, tuple[Reliability, Reliability]]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    source: Checkpoint
+    logits: dict[str, PartLogits]
+
+    def scores(self, prepared: Prepared, part: str) -> dict[str, Any]:
+        return score_part(
+            self.logits[part],
+            prepared,
+            classes=self.source.classes,
+            healthy=self.source.healthy,
+            temperature=self.source.temperature,
+        )
+
+    def reliability(self, part: str) -> tuple[Reliability, Reliability]:
+        said = self.logits[part]
+        before, after = (said.probabilities(t) for t in (1.0, self.source.temperature))
+        return reliability(said.labels, before), reliability(said.labels, after)
+
+
+def finish(
+    folder: Path, prepared: Prepared, device: torch.device, *, best_epoch: int, last_epoch: int
+) -> Outcome:
+    """Calibrate ``best.pt`` and ``last.pt`` of a run folder, and score both.
+
+    The temperature of each is fitted on the validation part and written into its checkpoint
+    before the test part is read; it is never below 1, so it lowers confidences or leaves them.
+    A checkpoint is replaced in one step: whenever this ends, it
+    is the one without calibration or the one with it, and doing it again gives the same.
+
+    Raises
+    ------
+    FaultdiagError
+        If a checkpoint can't be read or written.
+    """
+    best = _judge(folder / "best.pt", prepared, device)
+    last = best
+    if best_epoch == last_epoch:
+        # The same weights: there is nothing to run again.
+        _store(folder / "last.pt", load(folder / "last.pt"), best.source.temperature)
+    else:
+        last = _judge(folder / "last.pt", prepared, device)
+    metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in PARTS}
+    metrics["split"] = describe_split(prepared)
+    metrics["selection"] = {
+        "best_epoch": best_epoch,
+        "last_epoch": last_epoch,
+        "chosen_by": CHOSEN_BY,
+    }
+    metrics["last"] = {part: _compared(last.scores(prepared, part)) for part in PARTS}
+    drawn = {part: best.reliability(part) for part in DRAWN}
+    return Outcome(metrics, best.source.temperature, drawn)
+
+
+def _judge(path: Path, prepared: Prepared, device: torch.device) -> _Judged:
+    source = load(path)
+    network = source.build(device)
+
+    def read(part: str) -> PartLogits:
+        return part_logits(
+            network,
+            prepared,
+            part,
+            classes=source.classes,
+            device=device,
+            precision=source.precision,
+        )
+
+    valid = read("valid")
+    # The validation windows are of the recordings that were trained on: where they call for more
+    # confidence, that is no ground for it on other recordings.
+    temperature = max(fit_temperature(valid.logits, valid.labels), 1.0)
+    calibrated = _store(path, source, temperature)
+    return _Judged(calibrated, {"valid": valid, "test": read("test")})
+
+
+def _store(path: Path, source: Checkpoint, temperature: float) -> Checkpoint:
+    """Give the checkpoint with this temperature, written unless it has it already."""
+    if source.calibration == {"temperature": temperature}:
+        return source
+    calibrated = replace(source, calibration={"temperature": temperature})
+    save(path, calibrated)
+    return calibrated
+
+
+def _compared(scores: dict[str, Any]) -> dict[str, Any]:
+    return {key: scores[key] for key in COMPARED}
