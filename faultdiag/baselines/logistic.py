@@ -79,7 +79,7 @@ class Logistic(Baseline):
 
 
 class LogisticOrders(Logistic):
-    """The same on the pre-whitened shaft orders only: what carries over to another bearing.
+    """Logistic regression on the whitened shaft orders only: what carries to another bearing.
 
     On 1 s windows of CWRU's drive-end recordings it reaches 88 % across fault sizes (inner, ball,
     outer). It cannot tell sizes, nor a fault that leaves no lines from a healthy bearing.

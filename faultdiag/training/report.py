@@ -34,10 +34,16 @@ def summary(run: Run) -> str:
             parts_table(parts, split["disjoint_windows"]),
             *split_lines(split),
             _by_recording(test),
-            f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy",
+            _chosen(run),
             f"run folder: {run.folder}",
         ]
     )
+
+
+def _chosen(run: Run) -> str:
+    if run.epochs == 1:
+        return "one pass over the training windows: there was no epoch to choose"
+    return f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy"
 
 
 def _by_recording(scores: Mapping[str, Any]) -> str:

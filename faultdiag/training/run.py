@@ -1,6 +1,7 @@
 """A training from config to run folder: what `faultdiag train` and `faultdiag.train` call."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import Any
 import torch
 
 from faultdiag import figures, inference, models
+from faultdiag.baselines import BASELINES
 from faultdiag.checkpoint import Checkpoint, build_network, load, save
 from faultdiag.config import Config, load_config, parse_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation import describe_split, evaluate_part
 from faultdiag.files import write_json, write_text
 from faultdiag.inference import WindowBatches
+from faultdiag.models.baseline import BaselineModel
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
+from faultdiag.training.baseline_spec import baseline_spec
+from faultdiag.training.fitting import Fitter
 from faultdiag.training.folder import begin, clear, discard_untrained, last_state, require_free
 from faultdiag.training.loop import Progress, Settings, Trainer
 
@@ -51,7 +56,7 @@ def train(
     on_prepared: Callable[[Prepared], None] | None = None,
     on_begun: Callable[[], None] | None = None,
 ) -> Run:
-    """Train the network of a config and write its run folder.
+    """Train the network or baseline of a config and write its run folder.
 
     Parameters
     ----------
@@ -91,13 +96,16 @@ def train(
 
 
 def check_model(config: Config, classes: int = 2) -> None:
-    """Refuse a network or attention slot that can't be built, before any data is loaded.
+    """Refuse a network, attention slot or baseline that can't be, before any data is loaded.
 
     Raises
     ------
     FaultdiagError
         Naming every problem by its place in the config.
     """
+    if config.model.name in BASELINES:
+        _check_baseline(config)
+        return
     models.check(
         config.model.name,
         len(config.data.channels),
@@ -110,8 +118,36 @@ def check_model(config: Config, classes: int = 2) -> None:
     )
 
 
+def _check_baseline(config: Config) -> None:
+    from faultdiag.models.baseline_checks import problems_of
+
+    problems = problems_of(
+        config.model.name,
+        config.data.channels,
+        config.window.length,
+        attention=config.model.attention,
+        representation=config.model.representation,
+        options=config.model.options,
+    )
+    if problems:
+        raise FaultdiagError("\n".join(problems))
+
+
+def prepared_spec(config: Config, prepared: Prepared) -> tuple[dict[str, Any], list[str]]:
+    """Give the specification of network or baseline for these data, and notes on it.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is a baseline that these data lack something for.
+    """
+    if config.model.name in BASELINES:
+        return baseline_spec(config.model.name, config.model.options, prepared)
+    return model_spec(config, len(prepared.classes)), []
+
+
 def model_spec(config: Config, classes: int) -> dict[str, Any]:
-    """Give what a checkpoint needs to build the network again."""
+    """Give what a checkpoint needs to build a network again."""
     return {
         "name": config.model.name,
         "channels": len(config.data.channels),
@@ -153,7 +189,7 @@ class _Session:
         self.prepared = prepared
         self.folder = folder
         self.device = device
-        self.spec = model_spec(config, len(prepared.classes))
+        self.spec, self.notes = prepared_spec(config, prepared)
         self._on_begun = on_begun
         self._overwrite = False
         self._waits = False
@@ -161,6 +197,8 @@ class _Session:
     def run(self, *, overwrite: bool, resume: bool) -> Run:
         if self.config.train.threads:
             torch.set_num_threads(self.config.train.threads)
+        for note in self.notes:
+            sys.stderr.write(f"note: {note}\n")
         trainer = self._trainer()
         last = last_state(self.folder, self.config, self.prepared) if resume else None
         if last is not None and last.training is not None:
@@ -185,13 +223,15 @@ class _Session:
         if self._on_begun:
             self._on_begun()
 
-    def _trainer(self) -> Trainer:
+    def _trainer(self) -> Trainer | Fitter:
         torch.manual_seed(self.config.seed)
         network = build_network(self.spec).to(self.device)
         train, valid = (
             WindowBatches(self.prepared, self.prepared.windows.of(part), self.device)
             for part in ("train", "valid")
         )
+        if isinstance(network, BaselineModel):
+            return Fitter(network, train, valid, self.config.seed)
         train_config = self.config.train
         settings = Settings(
             epochs=train_config.epochs,
@@ -204,7 +244,7 @@ class _Session:
         )
         return Trainer(network, train, valid, settings)
 
-    def _after_epoch(self, trainer: Trainer, is_best: bool) -> None:
+    def _after_epoch(self, trainer: Trainer | Fitter, is_best: bool) -> None:
         if self._waits:
             self._begin()
         row = trainer.progress.history[-1]
@@ -230,7 +270,7 @@ class _Session:
         lines = [json.dumps(line) for line in progress.history]
         write_text(self.folder / "history.jsonl", "\n".join(lines) + "\n")
 
-    def _finish(self, trainer: Trainer) -> Run:
+    def _finish(self, trainer: Trainer | Fitter) -> Run:
         progress = trainer.progress
         # An interrupt may have come between the last checkpoint and its line of history.
         self._write_history(progress)
@@ -256,6 +296,7 @@ class _Session:
             self.folder / "confusion.png",
             title=f"test part, {metrics['split']['strategy']}",
         )
-        curves = self.folder / "curves.png"
-        figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)
+        if isinstance(trainer, Trainer):  # one pass gives no curve
+            curves = self.folder / "curves.png"
+            figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)
         return Run(self.folder, metrics, progress.best_epoch, progress.epoch)

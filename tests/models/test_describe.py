@@ -5,19 +5,19 @@ import json
 import pytest
 
 from faultdiag.models import NETWORKS
-from faultdiag.models.describe import NetworkFacts, describe, format_description
+from faultdiag.models.describe import ModelFacts, describe, format_description
 
 
 @pytest.fixture(scope="module")
-def facts() -> dict[str, NetworkFacts]:
+def facts() -> dict[str, ModelFacts]:
     return {fact["name"]: fact for fact in describe()}
 
 
-def test_lists_every_network_in_order(facts: dict[str, NetworkFacts]) -> None:
+def test_lists_every_network_in_order(facts: dict[str, ModelFacts]) -> None:
     assert list(facts) == list(NETWORKS)
 
 
-def test_sizes_are_those_of_the_docstrings(facts: dict[str, NetworkFacts]) -> None:
+def test_sizes_are_those_of_the_docstrings(facts: dict[str, ModelFacts]) -> None:
     assert {name: fact["parameters"] for name, fact in facts.items()} == {
         "wdcnn": 60_710,
         "cnn1d": 77_386,
@@ -28,19 +28,19 @@ def test_sizes_are_those_of_the_docstrings(facts: dict[str, NetworkFacts]) -> No
     }
 
 
-def test_multiply_adds_of_the_baseline_by_hand(facts: dict[str, NetworkFacts]) -> None:
+def test_multiply_adds_of_the_baseline_by_hand(facts: dict[str, ModelFacts]) -> None:
     convolutions = [(128, 1 * 64 * 16), (64, 16 * 3 * 32), (32, 32 * 3 * 64)]
     convolutions += [(16, 64 * 3 * 64), (8, 64 * 3 * 64)]
     by_hand = sum(length * each for length, each in convolutions) + 256 * 100 + 100 * 10
     assert facts["wdcnn"]["multiply_adds"] == by_hand
 
 
-def test_multiply_adds_of_the_transformer_by_hand(facts: dict[str, NetworkFacts]) -> None:
+def test_multiply_adds_of_the_transformer_by_hand(facts: dict[str, ModelFacts]) -> None:
     block = 64 * 64 * (3 * 64 + 64 + 2 * 128) + 2 * 64 * 64 * 64
     assert facts["transformer1d"]["multiply_adds"] == 64 * 32 * 64 + 4 * block + 64 * 10
 
 
-def test_positions_and_shortest_windows(facts: dict[str, NetworkFacts]) -> None:
+def test_positions_and_shortest_windows(facts: dict[str, ModelFacts]) -> None:
     assert {n: (f["positions"], f["minimum_length"]) for n, f in facts.items()} == {
         "wdcnn": (5, 497),
         "cnn1d": (4, 256),
@@ -51,7 +51,7 @@ def test_positions_and_shortest_windows(facts: dict[str, NetworkFacts]) -> None:
     }
 
 
-def test_text_tells_all_and_json_takes_it(facts: dict[str, NetworkFacts]) -> None:
+def test_text_tells_all_and_json_takes_it(facts: dict[str, ModelFacts]) -> None:
     text = format_description(list(facts.values()))
     for name, fact in facts.items():
         assert name in text
