@@ -4,17 +4,53 @@ import json
 
 import pytest
 
+from faultdiag import features
+from faultdiag.baselines import BASELINES
 from faultdiag.models import NETWORKS
 from faultdiag.models.describe import ModelFacts, describe, format_description
 
 
 @pytest.fixture(scope="module")
-def facts() -> dict[str, ModelFacts]:
-    return {fact["name"]: fact for fact in describe()}
+def everything() -> list[ModelFacts]:
+    return describe()
+
+
+@pytest.fixture(scope="module")
+def facts(everything: list[ModelFacts]) -> dict[str, ModelFacts]:
+    return {fact["name"]: fact for fact in everything if fact["kind"] == "network"}
+
+
+@pytest.fixture(scope="module")
+def baselines(everything: list[ModelFacts]) -> dict[str, ModelFacts]:
+    return {fact["name"]: fact for fact in everything if fact["kind"] == "baseline"}
 
 
 def test_lists_every_network_in_order(facts: dict[str, ModelFacts]) -> None:
     assert list(facts) == list(NETWORKS)
+
+
+def test_then_every_baseline_under_names_of_their_own(
+    everything: list[ModelFacts], baselines: dict[str, ModelFacts]
+) -> None:
+    assert [fact["name"] for fact in everything] == [*NETWORKS, *BASELINES]
+    assert not {*NETWORKS} & {*BASELINES}
+    for fact in baselines.values():
+        assert (fact["parameters"], fact["multiply_adds"], fact["positions"]) == (None,) * 3
+    assert {name: fact["minimum_length"] for name, fact in baselines.items()} == {
+        "dummy": 1,
+        **dict.fromkeys(set(BASELINES) - {"dummy"}, features.SHORTEST),
+    }
+
+
+def test_baselines_are_told_with_their_options(
+    everything: list[ModelFacts], baselines: dict[str, ModelFacts]
+) -> None:
+    text = format_description(everything).partition("\nBaselines, ")[2]
+    for name, fact in baselines.items():
+        for told in (name, fact["summary"], fact["reference"], *fact["options"]):
+            assert told in text
+    assert "options: trees=200, leaf=5, use=[], bearing=null\n" in text
+    assert "whatever the window: scikit-learn's ``prior``. (any window)\n    options: none" in text
 
 
 def test_sizes_are_those_of_the_docstrings(facts: dict[str, ModelFacts]) -> None:
