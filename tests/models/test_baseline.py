@@ -254,7 +254,7 @@ def test_whatever_the_numbers_it_is_used_or_refused(data: st.DataObject) -> None
     state = stored(fitted(name))
     tensor = state[data.draw(st.sampled_from(sorted(state)))]
     extreme = [-1, 0, 1, 2, 3, 40, 2**31 - 1, -(2**31)]
-    values = [*extreme, math.nan, math.inf, 1e300] if tensor.is_floating_point() else extreme
+    values = [*extreme, math.nan, math.inf, 1e30] if tensor.is_floating_point() else extreme
     place = data.draw(st.integers(0, tensor.numel() - 1))
     tensor.view(-1)[place] = data.draw(st.sampled_from(values))
     model = build_network(specification(name))

@@ -380,3 +380,26 @@ def test_the_note_is_told_and_the_model_then_needs_no_speed(
     assert load(finished.folder).model_spec["options"]["bearing"] is None
     told = done("predict", finished.folder, unknown_speed / "silent.mat", "--json", *RATES[:2])
     assert json.loads(told)["label"] == "IR"
+
+
+@pytest.mark.real
+def test_shaft_orders_carry_over_to_another_fault_size(real_data: Path, tmp_path: Path) -> None:
+    select = {"group": ["12k_DE"], "size": ["007", "014", "021"], "clock": [None, 6]}
+    finished = train(
+        {
+            "data": {
+                "root": str(real_data / "cwru"),
+                "prepared": str(tmp_path / "prepared"),
+                "select": {**select, "load_hp": [0, 3]},
+                "label": "{code}",
+                "healthy": [],
+            },
+            "window": {"length": 12_000, "stride": 12_000},
+            "split": {"strategy": "across_sizes", "test": ["021"]},
+            "model": {"name": "logistic_orders"},
+        },
+        run=tmp_path / "run",
+    )
+    assert finished.metrics["test"]["windows"] == 60
+    # Chance is 1/3; measured: 1.0.
+    assert finished.metrics["test"]["accuracy"] > 0.8
