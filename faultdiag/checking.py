@@ -97,7 +97,7 @@ def describe_recordings(prepared: Prepared) -> str:
 
 
 def check_config(config: Config) -> str:
-    """Check a config against its data and network, one batch included, and say what was found.
+    """Check a config against its data and model, one batch included, and say what was found.
 
     Raises
     ------
@@ -137,12 +137,17 @@ def _try_network(config: Config, prepared: Prepared) -> str:
 
     from faultdiag.checkpoint import build_network
     from faultdiag.inference import WindowBatches, forward
-    from faultdiag.training.run import model_spec
+    from faultdiag.models.baseline import BaselineModel
+    from faultdiag.training.fitting import try_baseline
+    from faultdiag.training.run import prepared_spec
 
-    network = build_network(model_spec(config, len(prepared.classes))).eval()
+    spec, notes = prepared_spec(config, prepared)
+    network = build_network(spec).eval()
     batches = WindowBatches(prepared, prepared.windows.of("train"), torch.device("cpu"))
     with torch.inference_mode():
         rows = torch.arange(min(len(batches), config.train.batch_size))
+        if isinstance(network, BaselineModel):
+            return "\n".join([try_baseline(network, batches, rows), *(f"note: {n}" for n in notes)])
         logits = forward(network, batches, rows)
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
     return (

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from faultdiag import models
+from faultdiag.baselines import BASELINES
 from faultdiag.errors import FaultdiagError
 from faultdiag.files import write_bytes
 
@@ -44,7 +45,7 @@ _DAMAGE = (
 
 def package_versions() -> dict[str, str]:
     """Give the versions of Python and of the packages that a result can depend on."""
-    names = ("faultdiag", "torch", "numpy", "scipy")
+    names = ("faultdiag", "torch", "numpy", "scipy", "scikit-learn")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
@@ -58,7 +59,8 @@ class Checkpoint:
         Weights and buffers by name.
     model_spec
         What `faultdiag.models.build` needs: name, channels, classes, length, attention,
-        representation, sampling_rate, options.
+        representation, sampling_rate, options; of a baseline also the names of its channels and
+        classes.
     classes
         Class names in the order of the logits.
     healthy
@@ -151,7 +153,11 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
 
 
 def build_network(spec: Mapping[str, Any]) -> nn.Module:
-    """Build the network that a specification describes, with fresh weights."""
+    """Build the network or baseline that a specification describes, before it has learnt."""
+    if spec["name"] in BASELINES:
+        from faultdiag.models.baseline import from_specification
+
+        return from_specification(spec)
     return models.build(
         spec["name"],
         spec["channels"],

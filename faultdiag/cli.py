@@ -265,7 +265,7 @@ def predict(
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """List the networks: options, parameters, multiply-adds, reference.
+    """List the networks and baselines: options, parameters, multiply-adds, reference.
 
     Example: faultdiag models --json
     """

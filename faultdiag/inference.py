@@ -145,9 +145,9 @@ class WindowBatches:
         unknown = [self._names[i] for i, rpm in known.items() if rpm is None]
         if unknown:
             raise FaultdiagError(
-                f"model.representation needs the shaft speed, which is unknown of "
-                f"{', '.join(unknown)}; leave them out with data.select, or choose "
-                "envelope_spectrum, whose axis is in Hz"
+                f"the model sees shaft orders and needs the shaft speed, which is unknown of "
+                f"{', '.join(unknown)}; leave them out with data.select, or train one that sees "
+                "no orders, such as a network on envelope_spectrum, whose axis is in Hz"
             )
         rates = np.array([known.get(i) or 0.0 for i in range(len(self._rpm))]) / 60
         return torch.from_numpy(rates[self.index.recording].astype(np.float32)).to(self.device)

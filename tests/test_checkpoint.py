@@ -73,7 +73,14 @@ def test_it_holds_what_prediction_needs_and_nothing_else(trained: Path) -> None:
     assert set(best["config"]) == {
         *("seed", "data", "window", "split", "normalize", "model", "train"),
     }
-    assert set(best["versions"]) == {"python", "faultdiag", "torch", "numpy", "scipy"}
+    assert set(best["versions"]) == {
+        "python",
+        "faultdiag",
+        "torch",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+    }
     assert best["metrics"]["epoch"] == best["epoch"]
 
 

@@ -7,7 +7,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.baselines.stored import Layout, integers, layout_problem
 from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.features import ORDER_GROUPS
 from faultdiag.metrics.scores import require_classes
 
 Floats = NDArray[np.float64]
@@ -20,10 +22,10 @@ FORMAT = 1
 class Baseline(ABC):
     """A classifier of feature rows.
 
-    A subclass states its `name`, the arrays that its fit gives, and two functions: `train` from
-    rows to arrays and `evaluate` from arrays and rows to probabilities. Both see the columns in
-    use only. The array ``present`` holds the classes that `evaluate` speaks of, by default those
-    with a training window; all others get the probability 0.
+    A subclass states its `name`, where it comes from, the arrays that its fit gives, and two
+    functions: `train` from rows to arrays and `evaluate` from arrays and rows to probabilities.
+    Both see the columns in use only. The array ``present`` holds the classes that `evaluate`
+    speaks of, by default those with a training window; all others get the probability 0.
 
     Parameters
     ----------
@@ -42,8 +44,11 @@ class Baseline(ABC):
     """
 
     name: ClassVar[str]
-    fitted: ClassVar[tuple[str, ...]]
+    reference: ClassVar[str]
+    fitted: ClassVar[Mapping[str, Layout]]
     fewest_classes: ClassVar[int] = 1
+    # False for one that gives its answer without looking at the window.
+    sees_features: ClassVar[bool] = True
 
     def __init__(
         self, features: Sequence[str], classes: Sequence[str], use: Sequence[str] = ()
@@ -65,6 +70,17 @@ class Baseline(ABC):
     def options(self) -> dict[str, Any]:
         """Give the options it was built with, as plain types."""
         return {"use": list(self.use)}
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of features that the columns in use belong to."""
+        used = (self.features[column].split(".")[0] for column in self.columns)
+        return tuple(dict.fromkeys(used))
+
+    @property
+    def needs_orders(self) -> bool:
+        """Whether it can't do without shaft speed and bearing."""
+        return any(wanted.split(".")[0] in ORDER_GROUPS for wanted in self.use)
 
     def fit(self, features: NDArray[np.floating], labels: Ints, seed: int) -> Self:
         """Learn from windows; the same arguments give the same baseline.
@@ -133,7 +149,7 @@ class Baseline(ABC):
         Raises
         ------
         FaultdiagError
-            If an array is missing.
+            If an array is missing, or is not as a fit would have left it.
         """
         missing = [name for name in ("present", *self.fitted) if name not in arrays]
         if arrays and missing:
@@ -141,7 +157,35 @@ class Baseline(ABC):
                 f"the state of baseline '{self.name}' lacks the arrays {', '.join(missing)}; "
                 f"it has: {', '.join(sorted(arrays))}"
             )
-        self.arrays = {name: np.asarray(array) for name, array in arrays.items()}
+        taken = {name: np.asarray(array) for name, array in arrays.items()}
+        problem = self._problem(taken) if taken else ""
+        if problem:
+            raise FaultdiagError(
+                f"the state of baseline '{self.name}' is damaged: {problem}; take another copy, "
+                "or train again"
+            )
+        self.arrays = taken
+
+    def _problem(self, arrays: Arrays) -> str:
+        """Say what is wrong with arrays that are all there."""
+        strange = sorted(arrays.keys() - {"present", *self.fitted})
+        if strange:
+            return f"it has the unknown arrays {', '.join(strange)}"
+        present = arrays["present"]
+        sizes = {"columns": len(self.columns), "classes": len(self.classes)}
+        problem = layout_problem(arrays, {"present": integers("present")}, sizes)
+        if problem:
+            return problem
+        if not _increasing_within(present, len(self.classes)):
+            return f"present must be increasing indices of {len(self.classes)} classes"
+        if len(present) < self.fewest_classes:
+            return f"it knows {len(present)} classes"
+        sizes["present"] = len(present)
+        return layout_problem(arrays, self.fitted, sizes) or self.values_problem(arrays)
+
+    def values_problem(self, arrays: Arrays) -> str:  # noqa: ARG002 - for subclasses
+        """Say what is wrong with the values of arrays whose kinds and shapes are right."""
+        return ""
 
     def _rows(self, features: NDArray[np.floating]) -> Floats:
         if features.ndim != 2 or features.shape[1] != len(self.features):
@@ -151,6 +195,11 @@ class Baseline(ABC):
                 "one of the two?"
             )
         return np.asarray(features[:, self.columns], dtype=np.float64)
+
+
+def _increasing_within(indices: NDArray[Any], count: int) -> bool:
+    within = indices.size > 0 and indices[0] >= 0 and indices[-1] < count
+    return bool(within and (np.diff(indices) > 0).all())
 
 
 def _columns(features: Sequence[str], use: Sequence[str], name: str) -> NDArray[np.intp]:

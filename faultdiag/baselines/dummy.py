@@ -1,15 +1,20 @@
 """The baseline that looks at nothing."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
+from faultdiag.baselines.stored import floats, shares_problem
 
 
 class Dummy(Baseline):
     """How often each class occurs in training, whatever the window: scikit-learn's ``prior``."""
 
     name = "dummy"
-    fitted = ("shares",)
+    reference = "the shares of the classes in training: what any other must beat"
+    fitted: ClassVar = {"shares": floats("present")}
+    sees_features = False
 
     def options(self) -> dict[str, object]:
         """Give the options it was built with: it has none."""
@@ -22,3 +27,7 @@ class Dummy(Baseline):
     def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
         """Give the same shares for every row."""
         return np.tile(arrays["shares"], (len(x), 1))
+
+    def values_problem(self, arrays: Arrays) -> str:
+        """Say what is wrong with stored values."""
+        return shares_problem("shares", arrays["shares"])

@@ -1,13 +1,14 @@
 """A random forest."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
+from faultdiag.baselines.stored import floats, integers, shares_problem
 
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
@@ -37,7 +38,15 @@ class RandomForest(Baseline):
     """
 
     name = "random_forest"
-    fitted = ("roots", "children", "column", "threshold", "shares", "depth")
+    reference = "Breiman 2001, doi:10.1023/A:1010933404324"
+    fitted: ClassVar = {
+        "roots": integers("trees"),
+        "children": integers("nodes", 2),
+        "column": integers("nodes"),
+        "threshold": floats("nodes"),
+        "shares": floats("nodes", "present"),
+        "depth": integers(),
+    }
 
     def __init__(
         self,
@@ -75,6 +84,46 @@ class RandomForest(Baseline):
                 leaves = _leaves(arrays, rows, root)
                 found[start : start + CHUNK_ROWS] += arrays["shares"][leaves]
         return found / arrays["roots"].size
+
+    def values_problem(self, arrays: Arrays) -> str:
+        """Say what is wrong with stored values."""
+        roots, children, column = (arrays[name] for name in ("roots", "children", "column"))
+        if not _within(column, len(self.columns)):
+            return f"a node asks for a column beyond the {len(self.columns)} in use"
+        if not _within(roots, len(children)) or not _within(children, len(children)):
+            return f"a root or child is none of its {len(children)} nodes"
+        if roots.size != self.trees or not _are_trees(roots, children):
+            return f"its nodes do not form {self.trees} trees"
+        if arrays["depth"] != _depth(roots, children):
+            return f"its trees are not {arrays['depth']} deep"
+        return shares_problem("shares", arrays["shares"])
+
+
+def _are_trees(roots: Ints, children: Ints) -> bool:
+    """Whether every node is a root or the child of one node, and no node its own descendant.
+
+    Trees are written from the root down: a child that comes before its parent is a way round.
+    """
+    nodes = np.arange(len(children))[:, None]
+    inner = (children != nodes).any(axis=1)
+    below = children[inner]
+    reached = np.sort(np.concatenate([roots, below.ravel()]))
+    return bool((below > nodes[inner]).all()) and np.array_equal(reached, nodes[:, 0])
+
+
+def _within(indices: Ints, count: int) -> bool:
+    return bool((indices >= 0).all() and (indices < count).all())
+
+
+def _depth(roots: Ints, children: Ints) -> int:
+    """Give the number of steps from the roots after which all have come to leaves."""
+    steps, level = 0, np.unique(roots)
+    while True:
+        level = level[children[level, 0] != level]
+        if not level.size:
+            return steps
+        level = np.unique(children[level])
+        steps += 1
 
 
 def _leaves(arrays: Arrays, rows: NDArray[np.float32], root: np.integer) -> NDArray[np.intp]:

@@ -1,13 +1,14 @@
 """Multinomial logistic regression: the good linear baseline."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
-from faultdiag.baselines.scaling import FITTED, scaled, scaling_of
+from faultdiag.baselines.scaling import FITTED, scaled, scaling_of, scaling_problem
+from faultdiag.baselines.stored import floats
 
 MOST_STEPS = 5000
 
@@ -22,10 +23,20 @@ class Logistic(Baseline):
     c
         Inverse strength of the L2 penalty. Windows of one recording say nearly the same, ten
         or so count as one: hence less than the usual 1.
+
+    References
+    ----------
+    .. [1] D. R. Cox, "The regression analysis of binary sequences", J. R. Stat. Soc. B 20 (1958)
+       215-242, doi:10.1111/j.2517-6161.1958.tb00292.x
     """
 
     name = "logistic"
-    fitted = (*FITTED, "weights", "bias")
+    reference = "Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x"
+    fitted: ClassVar = {
+        **FITTED,
+        "weights": floats("present", "columns"),
+        "bias": floats("present"),
+    }
     fewest_classes = 2
 
     def __init__(
@@ -62,9 +73,13 @@ class Logistic(Baseline):
         """Give the softmax of the linear scores."""
         return softmax(scaled(arrays, x) @ arrays["weights"].T + arrays["bias"])
 
+    def values_problem(self, arrays: Arrays) -> str:
+        """Say what is wrong with stored values."""
+        return scaling_problem(arrays)
+
 
 class LogisticOrders(Logistic):
-    """The same on the pre-whitened shaft orders only: what carries over to another bearing.
+    """Logistic regression on the whitened shaft orders only: what carries to another bearing.
 
     On 1 s windows of CWRU's drive-end recordings it reaches 88 % across fault sizes (inner, ball,
     outer). It cannot tell sizes, nor a fault that leaves no lines from a healthy bearing.

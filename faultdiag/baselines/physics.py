@@ -1,7 +1,7 @@
 """The rule that needs no training: the part whose lines stand out most is the faulty one."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
 from faultdiag.baselines.logistic import softmax
+from faultdiag.baselines.stored import floats
 from faultdiag.errors import FaultdiagError
 
 HEALTHY = "healthy"
@@ -52,10 +53,17 @@ class Physics(Baseline):
     ------
     FaultdiagError
         If a class says more, or other, than the part, or the features have no shaft orders.
+
+    References
+    ----------
+    .. [1] R. B. Randall and J. Antoni, "Rolling element bearing diagnostics - a tutorial", Mech.
+       Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017
     """
 
     name = "physics"
-    fitted = ("threshold",)
+    reference = "fault orders as in Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
+    fitted: ClassVar = {"threshold": floats()}
+    needs_orders = True
 
     def __init__(
         self,
@@ -89,6 +97,11 @@ class Physics(Baseline):
         scores[HEALTHY] = np.full(len(x), arrays["threshold"])
         return softmax(np.stack([scores[part] for part in self.meaning], axis=1))
 
+    def values_problem(self, arrays: Arrays) -> str:
+        """Say what is wrong with stored values."""
+        complete = arrays["present"].size == len(self.classes)
+        return "" if complete else "present must be all of its classes"
+
     def _scores(self, x: Floats) -> dict[str, Floats]:
         return {part: x[:, columns].max(axis=1) for part, columns in self.scored.items()}
 
@@ -102,14 +115,14 @@ def _meaning(classes: Sequence[str]) -> list[str]:
     if other:
         raise FaultdiagError(
             "baseline 'physics' names the faulty part of a bearing: its classes can be N, IR, B "
-            f"and OR (or normal, inner, ball, outer); found {', '.join(other)}; label by part "
-            "alone, or use another baseline"
+            f"and OR (or normal, inner, ball, outer); found {', '.join(other)}; let data.label "
+            "name the part alone, as '{code}' does for CWRU, or use another baseline"
         )
     meaning = [MEANING[name.lower()] for name in classes]
     if len(set(meaning)) < len(meaning):
         raise FaultdiagError(
             f"two of the classes {', '.join(classes)} mean the same part to baseline 'physics'; "
-            "name each part once"
+            "let data.label name each part once"
         )
     return meaning
 

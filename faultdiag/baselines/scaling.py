@@ -3,8 +3,9 @@
 import numpy as np
 
 from faultdiag.baselines.baseline import Arrays, Floats
+from faultdiag.baselines.stored import floats
 
-FITTED = ("mean", "scale")
+FITTED = {"mean": floats("columns"), "scale": floats("columns")}
 
 
 def scaling_of(x: Floats) -> Arrays:
@@ -18,3 +19,8 @@ def scaling_of(x: Floats) -> Arrays:
 def scaled(arrays: Arrays, x: Floats) -> Floats:
     """Give the rows with the scaling of the training rows applied."""
     return np.asarray((x - arrays["mean"]) / arrays["scale"])
+
+
+def scaling_problem(arrays: Arrays) -> str:
+    """Say what is wrong with a stored scaling."""
+    return "" if (arrays["scale"] > 0).all() else "scale must be positive"

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
-from faultdiag.baselines.scaling import FITTED, scaled, scaling_of
+from faultdiag.baselines.scaling import FITTED, scaled, scaling_of, scaling_problem
+from faultdiag.baselines.stored import floats, layout_problem
 from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:
@@ -35,12 +36,21 @@ class SupportVectors(Baseline):
 
     References
     ----------
-    .. [1] J. C. Platt, "Probabilistic outputs for support vector machines and comparisons to
+    .. [1] C. Cortes and V. Vapnik, "Support-vector networks", Machine Learning 20 (1995)
+       273-297, doi:10.1007/BF00994018
+    .. [2] J. C. Platt, "Probabilistic outputs for support vector machines and comparisons to
        regularized likelihood methods", Advances in Large Margin Classifiers (1999) 61-74
     """
 
     name = "svm"
-    fitted = (*FITTED, "vectors", "weights", "bias", "sigmoids")
+    reference = "Cortes and Vapnik 1995, doi:10.1007/BF00994018; probabilities by Platt 1999"
+    fitted: ClassVar = {
+        **FITTED,
+        "vectors": floats("vectors", "columns"),
+        "weights": floats("vectors", "pairs"),
+        "bias": floats("pairs"),
+        "sigmoids": floats("sigmoids", 2),
+    }
     fewest_classes = 2
 
     def __init__(
@@ -89,6 +99,15 @@ class SupportVectors(Baseline):
         if not pairs:
             return np.zeros((0, arrays["present"].size))
         return _sigmoids(np.concatenate(pairs), arrays["sigmoids"])
+
+    def values_problem(self, arrays: Arrays) -> str:
+        """Say what is wrong with stored values."""
+        if not len(arrays["vectors"]):
+            return "it has no support vectors"
+        count = arrays["present"].size
+        sizes = {"pairs": count * (count - 1) // 2, "sigmoids": 1 if count == 2 else count}
+        of_pairs = {name: self.fitted[name] for name in ("bias", "sigmoids")}
+        return layout_problem(arrays, of_pairs, sizes) or scaling_problem(arrays)
 
 
 def _machine(machine: "SVC") -> Arrays:

@@ -1,4 +1,4 @@
-"""Facts about every registered network: options, size, cost, source."""
+"""Facts about every network and baseline: options, size, cost, source."""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -7,43 +7,48 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from faultdiag.attention.cost import count
+from faultdiag.baselines import BASELINES
 from faultdiag.models import NETWORKS, build
+from faultdiag.models.baseline_checks import known_options, minimum_length
 from faultdiag.models.specification import defaults, network
 
 CHANNELS, CLASSES, LENGTH = 1, 10, 2048
 
 
-class NetworkFacts(TypedDict):
-    """What `describe` tells about one network, with its default options.
+class ModelFacts(TypedDict):
+    """What `describe` tells about one network or baseline, with its default options.
 
+    ``kind`` is ``network`` or ``baseline``; a baseline has no places for attention, and what it
+    learns has no fixed size: there ``positions``, ``parameters`` and ``multiply_adds`` are None.
     ``parameters`` and ``multiply_adds`` (of one window) are at 1 channel, 10 classes and 2048
-    samples; attention can stand at positions 1 to ``positions``; ``minimum_length`` is in
-    samples.
+    samples; attention can stand at positions 1 to ``positions``; ``minimum_length`` is in samples.
     """
 
     name: str
+    kind: str
     summary: str
     options: dict[str, Any]
-    parameters: int
-    multiply_adds: int
-    positions: int
+    parameters: int | None
+    multiply_adds: int | None
+    positions: int | None
     minimum_length: int
     reference: str
 
 
-def describe() -> list[NetworkFacts]:
-    """Facts about every network of `NETWORKS`, in its order."""
-    return [_facts(name) for name in NETWORKS]
+def describe() -> list[ModelFacts]:
+    """Facts about every network of `NETWORKS` and every baseline of `BASELINES`, in their order."""
+    return [*(_facts(name) for name in NETWORKS), *(_baseline_facts(name) for name in BASELINES)]
 
 
-def _facts(name: str) -> NetworkFacts:
+def _facts(name: str) -> ModelFacts:
     entry, options = network(name), defaults(name)
     built = build(name, CHANNELS, CLASSES, length=LENGTH)
     # Fused attention is one operation that the counter has no formula for.
     with sdpa_kernel(SDPBackend.MATH):
         multiply_adds = count(built, torch.zeros(1, CHANNELS, LENGTH))
-    return NetworkFacts(
+    return ModelFacts(
         name=name,
+        kind="network",
         summary=str(entry.__doc__).strip().splitlines()[0],
         options=options,
         parameters=sum(p.numel() for p in built.parameters()),
@@ -54,23 +59,56 @@ def _facts(name: str) -> NetworkFacts:
     )
 
 
-def format_description(facts: Sequence[NetworkFacts]) -> str:
+def _baseline_facts(name: str) -> ModelFacts:
+    entry: Any = BASELINES.get(name)
+    return ModelFacts(
+        name=name,
+        kind="baseline",
+        summary=str(entry.__doc__).strip().splitlines()[0],
+        options=known_options(name),
+        parameters=None,
+        multiply_adds=None,
+        positions=None,
+        minimum_length=minimum_length(name),
+        reference=entry.reference,
+    )
+
+
+def format_description(facts: Sequence[ModelFacts]) -> str:
     """Give the facts as text: a line of numbers for each network, then its options and source."""
-    head = f"At {CHANNELS} channel, {CLASSES} classes and windows of {LENGTH} samples:"
-    return "\n\n".join([head, *(_format(fact) for fact in facts)])
+    networks = [_format(fact) for fact in facts if fact["kind"] == "network"]
+    baselines = [_format_baseline(fact) for fact in facts if fact["kind"] == "baseline"]
+    return "\n\n".join(
+        [
+            f"Networks, at {CHANNELS} channel, {CLASSES} classes and windows of {LENGTH} samples:",
+            *networks,
+            "Baselines, on hand-made features of the windows:",
+            *baselines,
+        ]
+    )
 
 
-def _format(fact: NetworkFacts) -> str:
-    options = ", ".join(f"{key}={_told(value)}" for key, value in fact["options"].items())
+def _format(fact: ModelFacts) -> str:
     return (
         f"{fact['name']:<14} {fact['parameters']:>9,} parameters "
         f"{fact['multiply_adds']:>11,} multiply-adds  attention after 1 to {fact['positions']}, "
-        f"windows of {fact['minimum_length']} samples or more\n"
-        f"    options: {options}\n"
-        f"    {fact['reference']}"
+        f"windows of {fact['minimum_length']} samples or more\n{_options_and_source(fact)}"
     )
+
+
+def _format_baseline(fact: ModelFacts) -> str:
+    shortest = fact["minimum_length"]
+    length = f"windows of {shortest} samples or more" if shortest > 1 else "any window"
+    return f"{fact['name']:<15} {fact['summary']} ({length})\n{_options_and_source(fact)}"
+
+
+def _options_and_source(fact: ModelFacts) -> str:
+    options = ", ".join(f"{key}={_told(value)}" for key, value in fact["options"].items())
+    return f"    options: {options or 'none'}\n    {fact['reference']}"
 
 
 def _told(value: Any) -> str:
     """Write a default as YAML would."""
+    if value is None:
+        return "null"
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)

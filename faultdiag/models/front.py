@@ -34,8 +34,9 @@ class Fronted(nn.Module):
 
 
 def needs_speed(network: nn.Module) -> bool:
-    """Say whether a network must be given the shaft rate of each window."""
-    return isinstance(network, Fronted) and bool(network.front.needs_speed)
+    """Say whether a network or baseline must be given the shaft rate of each window."""
+    eye = network.front if isinstance(network, Fronted) else network
+    return bool(getattr(eye, "needs_speed", False))
 
 
 def build_front(

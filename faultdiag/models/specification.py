@@ -8,7 +8,8 @@ from typing import Any, Protocol, cast
 import torch
 from torch import nn
 
-from faultdiag.errors import FaultdiagError
+from faultdiag.baselines import BASELINES
+from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.models import NETWORKS
 from faultdiag.models.front import Fronted, build_front
 from faultdiag.models.slot import Slot, parse
@@ -35,7 +36,20 @@ class Network(Protocol):
 
 
 def network(name: str) -> Network:
-    """Give the class registered as `name`."""
+    """Give the class registered as `name`.
+
+    Raises
+    ------
+    FaultdiagError
+        If no network has this name. The baselines are named too: a config can ask for either.
+    """
+    if name in BASELINES:
+        raise FaultdiagError(
+            f"'{name}' is a baseline, no network: name it in a config, model: {{name: {name}}}; "
+            f"networks: {', '.join(sorted(NETWORKS))}"
+        )
+    if name not in NETWORKS:
+        raise unknown(NETWORKS.kind, name, [*NETWORKS, *BASELINES])
     return cast("Network", NETWORKS.get(name))
 
 

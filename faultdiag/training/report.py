@@ -39,10 +39,16 @@ def summary(run: Run) -> str:
             _by_recording(test),
             _calibration(test),
             *_uncalibrated(test),
-            _selection(run),
+            _chosen(run),
             f"run folder: {run.folder}",
         ]
     )
+
+
+def _chosen(run: Run) -> str:
+    if run.epochs == 1:
+        return "one pass over the training windows: there was no epoch to choose"
+    return f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy"
 
 
 def _by_recording(scores: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """A training from config to run folder: what `faultdiag train` and `faultdiag.train` call."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -9,14 +10,18 @@ from typing import Any
 import torch
 
 from faultdiag import figures, inference, models, score_figures
+from faultdiag.baselines import BASELINES
 from faultdiag.checkpoint import Checkpoint, build_network, save
 from faultdiag.config import Config, load_config, parse_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches
+from faultdiag.models.baseline import BaselineModel
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
+from faultdiag.training.baseline_spec import baseline_spec
 from faultdiag.training.finishing import finish
+from faultdiag.training.fitting import Fitter
 from faultdiag.training.folder import begin, clear, discard_untrained, require_free
 from faultdiag.training.history import require_tensorboard, write_event, write_history
 from faultdiag.training.interrupt import Interrupt
@@ -60,7 +65,7 @@ def train(
     on_prepared: Callable[[Prepared], None] | None = None,
     on_begun: Callable[[], None] | None = None,
 ) -> Run:
-    """Train the network of a config and write its run folder.
+    """Train the network or baseline of a config and write its run folder.
 
     Parameters
     ----------
@@ -102,13 +107,16 @@ def train(
 
 
 def check_model(config: Config, classes: int = 2) -> None:
-    """Refuse a network or attention slot that can't be built, before any data is loaded.
+    """Refuse a network, attention slot or baseline that can't be, before any data is loaded.
 
     Raises
     ------
     FaultdiagError
         Naming every problem by its place in the config.
     """
+    if config.model.name in BASELINES:
+        _check_baseline(config)
+        return
     models.check(
         config.model.name,
         len(config.data.channels),
@@ -121,8 +129,36 @@ def check_model(config: Config, classes: int = 2) -> None:
     )
 
 
+def _check_baseline(config: Config) -> None:
+    from faultdiag.models.baseline_checks import problems_of
+
+    problems = problems_of(
+        config.model.name,
+        config.data.channels,
+        config.window.length,
+        attention=config.model.attention,
+        representation=config.model.representation,
+        options=config.model.options,
+    )
+    if problems:
+        raise FaultdiagError("\n".join(problems))
+
+
+def prepared_spec(config: Config, prepared: Prepared) -> tuple[dict[str, Any], list[str]]:
+    """Give the specification of network or baseline for these data, and notes on it.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is a baseline that these data lack something for.
+    """
+    if config.model.name in BASELINES:
+        return baseline_spec(config.model.name, config.model.options, prepared)
+    return model_spec(config, len(prepared.classes)), []
+
+
 def model_spec(config: Config, classes: int) -> dict[str, Any]:
-    """Give what a checkpoint needs to build the network again."""
+    """Give what a checkpoint needs to build a network again."""
     return {
         "name": config.model.name,
         "channels": len(config.data.channels),
@@ -164,7 +200,7 @@ class _Session:
         self.prepared = prepared
         self.folder = folder
         self.device = device
-        self.spec = model_spec(config, len(prepared.classes))
+        self.spec, self.notes = prepared_spec(config, prepared)
         self._on_begun = on_begun
         self._overwrite = False
         self._waits = False
@@ -176,6 +212,8 @@ class _Session:
             torch.set_num_threads(self.config.train.threads)
         train = self.config.train
         set_precision(self.device, train.precision, deterministic=train.deterministic)
+        for note in self.notes:
+            sys.stderr.write(f"note: {note}\n")
         trainer = self._trainer()
         last = last_state(self.folder, self.config, self.prepared) if resume else None
         if last is not None and last.training is not None:
@@ -201,13 +239,15 @@ class _Session:
         if self._on_begun:
             self._on_begun()
 
-    def _trainer(self) -> Trainer:
+    def _trainer(self) -> Trainer | Fitter:
         torch.manual_seed(self.config.seed)
         network = build_network(self.spec).to(self.device)
         train, valid = (
             WindowBatches(self.prepared, self.prepared.windows.of(part), self.device)
             for part in ("train", "valid")
         )
+        if isinstance(network, BaselineModel):
+            return Fitter(network, train, valid, self.config.seed)
         return Trainer(
             network,
             train,
@@ -227,7 +267,7 @@ class _Session:
         if self._interrupt.asked:
             raise KeyboardInterrupt
 
-    def _after_epoch(self, trainer: Trainer, is_best: bool) -> None:
+    def _after_epoch(self, trainer: Trainer | Fitter, is_best: bool) -> None:
         if self._waits:
             self._begin()
         checkpoint = self._checkpoint(trainer)
@@ -258,7 +298,7 @@ class _Session:
     def _write_history(self, progress: Progress) -> None:
         write_history(self.folder, progress.history)
 
-    def _finish(self, trainer: Trainer) -> Run:
+    def _finish(self, trainer: Trainer | Fitter) -> Run:
         progress = trainer.progress
         # An interrupt may have come between the last checkpoint and its line of history.
         self._write_history(progress)
@@ -277,7 +317,8 @@ class _Session:
         score_figures.reliability_figure(
             outcome.reliability, reliability, temperature=outcome.temperature
         )
-        curves = self.folder / "curves.png"
-        figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)
+        if isinstance(trainer, Trainer):  # one pass gives no curve
+            curves = self.folder / "curves.png"
+            figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)
         drop_previous(self.folder)
         return Run(self.folder, metrics, progress.best_epoch, progress.epoch)

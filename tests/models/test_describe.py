@@ -4,20 +4,56 @@ import json
 
 import pytest
 
+from faultdiag import features
+from faultdiag.baselines import BASELINES
 from faultdiag.models import NETWORKS
-from faultdiag.models.describe import NetworkFacts, describe, format_description
+from faultdiag.models.describe import ModelFacts, describe, format_description
 
 
 @pytest.fixture(scope="module")
-def facts() -> dict[str, NetworkFacts]:
-    return {fact["name"]: fact for fact in describe()}
+def everything() -> list[ModelFacts]:
+    return describe()
 
 
-def test_lists_every_network_in_order(facts: dict[str, NetworkFacts]) -> None:
+@pytest.fixture(scope="module")
+def facts(everything: list[ModelFacts]) -> dict[str, ModelFacts]:
+    return {fact["name"]: fact for fact in everything if fact["kind"] == "network"}
+
+
+@pytest.fixture(scope="module")
+def baselines(everything: list[ModelFacts]) -> dict[str, ModelFacts]:
+    return {fact["name"]: fact for fact in everything if fact["kind"] == "baseline"}
+
+
+def test_lists_every_network_in_order(facts: dict[str, ModelFacts]) -> None:
     assert list(facts) == list(NETWORKS)
 
 
-def test_sizes_are_those_of_the_docstrings(facts: dict[str, NetworkFacts]) -> None:
+def test_then_every_baseline_under_names_of_their_own(
+    everything: list[ModelFacts], baselines: dict[str, ModelFacts]
+) -> None:
+    assert [fact["name"] for fact in everything] == [*NETWORKS, *BASELINES]
+    assert not {*NETWORKS} & {*BASELINES}
+    for fact in baselines.values():
+        assert (fact["parameters"], fact["multiply_adds"], fact["positions"]) == (None,) * 3
+    assert {name: fact["minimum_length"] for name, fact in baselines.items()} == {
+        "dummy": 1,
+        **dict.fromkeys(set(BASELINES) - {"dummy"}, features.SHORTEST),
+    }
+
+
+def test_baselines_are_told_with_their_options(
+    everything: list[ModelFacts], baselines: dict[str, ModelFacts]
+) -> None:
+    text = format_description(everything).partition("\nBaselines, ")[2]
+    for name, fact in baselines.items():
+        for told in (name, fact["summary"], fact["reference"], *fact["options"]):
+            assert told in text
+    assert "options: trees=200, leaf=5, use=[], bearing=null\n" in text
+    assert "whatever the window: scikit-learn's ``prior``. (any window)\n    options: none" in text
+
+
+def test_sizes_are_those_of_the_docstrings(facts: dict[str, ModelFacts]) -> None:
     assert {name: fact["parameters"] for name, fact in facts.items()} == {
         "wdcnn": 60_710,
         "cnn1d": 77_386,
@@ -28,19 +64,19 @@ def test_sizes_are_those_of_the_docstrings(facts: dict[str, NetworkFacts]) -> No
     }
 
 
-def test_multiply_adds_of_the_baseline_by_hand(facts: dict[str, NetworkFacts]) -> None:
+def test_multiply_adds_of_the_baseline_by_hand(facts: dict[str, ModelFacts]) -> None:
     convolutions = [(128, 1 * 64 * 16), (64, 16 * 3 * 32), (32, 32 * 3 * 64)]
     convolutions += [(16, 64 * 3 * 64), (8, 64 * 3 * 64)]
     by_hand = sum(length * each for length, each in convolutions) + 256 * 100 + 100 * 10
     assert facts["wdcnn"]["multiply_adds"] == by_hand
 
 
-def test_multiply_adds_of_the_transformer_by_hand(facts: dict[str, NetworkFacts]) -> None:
+def test_multiply_adds_of_the_transformer_by_hand(facts: dict[str, ModelFacts]) -> None:
     block = 64 * 64 * (3 * 64 + 64 + 2 * 128) + 2 * 64 * 64 * 64
     assert facts["transformer1d"]["multiply_adds"] == 64 * 32 * 64 + 4 * block + 64 * 10
 
 
-def test_positions_and_shortest_windows(facts: dict[str, NetworkFacts]) -> None:
+def test_positions_and_shortest_windows(facts: dict[str, ModelFacts]) -> None:
     assert {n: (f["positions"], f["minimum_length"]) for n, f in facts.items()} == {
         "wdcnn": (5, 497),
         "cnn1d": (4, 256),
@@ -51,7 +87,7 @@ def test_positions_and_shortest_windows(facts: dict[str, NetworkFacts]) -> None:
     }
 
 
-def test_text_tells_all_and_json_takes_it(facts: dict[str, NetworkFacts]) -> None:
+def test_text_tells_all_and_json_takes_it(facts: dict[str, ModelFacts]) -> None:
     text = format_description(list(facts.values()))
     for name, fact in facts.items():
         assert name in text

@@ -1,0 +1,134 @@
+"""Fitting a baseline. Like the training loop it sees the training and the validation part only."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from faultdiag.inference import WindowBatches
+from faultdiag.models.baseline import LEAST, BaselineModel
+from faultdiag.training.progress import Progress
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Fitter:
+    """A baseline that is fitted in one pass, in the place of a `faultdiag.training.loop.Trainer`.
+
+    Parameters
+    ----------
+    network
+        The baseline.
+    train, valid
+        Windows to learn from, and windows to say how well it does beside the test part.
+    seed
+        Of whatever the baseline leaves to chance.
+    """
+
+    def __init__(
+        self, network: BaselineModel, train: WindowBatches, valid: WindowBatches, seed: int
+    ) -> None:
+        self.network = network
+        self.train = train
+        self.valid = valid
+        self.seed = seed
+        self.progress = Progress()
+
+    def fit(self, on_epoch: Callable[["Fitter", bool], None]) -> Progress:
+        """Fit, unless that was done; `on_epoch(fitter, True)` is called after it.
+
+        Raises
+        ------
+        FaultdiagError
+            If the training part doesn't have what the baseline needs.
+        """
+        if self.progress.epoch:
+            return self.progress
+        row = self._learn()
+        self.progress.note(row)
+        on_epoch(self, True)
+        return self.progress
+
+    def _learn(self) -> dict[str, Any]:
+        began = time.perf_counter()
+        baseline = self.network.baseline
+        with tqdm(
+            total=len(self.train) + len(self.valid), desc="features", unit="window", disable=None
+        ) as bar:
+            train, valid = (self._table(part, bar) for part in (self.train, self.valid))
+            bar.set_postfix_str(f"fitting {baseline.name}")
+            bar.refresh()
+            baseline.fit(*train, seed=self.seed)
+        train_loss, train_accuracy = self._scores(*train)
+        valid_loss, valid_accuracy = self._scores(*valid)
+        row = {
+            "epoch": 1,
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "valid_loss": valid_loss,
+            "valid_accuracy": valid_accuracy,
+            "seconds": time.perf_counter() - began,
+        }
+        sys.stderr.write(
+            f"fitted {baseline.name} to {len(self.train)} windows: accuracy {train_accuracy:.4f}, "
+            f"on validation {valid_accuracy:.4f}, {row['seconds']:.1f} s\n"
+        )
+        return row
+
+    def _table(self, windows: WindowBatches, bar: "tqdm[Any]") -> tuple[Floats, Ints]:
+        """Features and labels of all windows: a batch of windows is in memory at a time."""
+        table = np.empty((len(windows), len(self.network.baseline.features)))
+        labels = np.empty(len(windows), dtype=np.int64)
+        for rows in windows.in_order():
+            chosen = slice(int(rows[0]), int(rows[-1]) + 1)
+            table[chosen] = features_of(self.network, windows, rows)
+            labels[chosen] = windows.labels(rows).cpu().numpy()
+            bar.update(len(rows))
+        return table, labels
+
+    def _scores(self, table: Floats, labels: Ints) -> tuple[float, float]:
+        """Mean loss and accuracy."""
+        found = self.network.baseline.probabilities(table)
+        right = found[np.arange(len(labels)), labels]
+        loss = -np.log(np.maximum(right, LEAST)).mean()
+        return float(loss), float((found.argmax(axis=1) == labels).mean())
+
+    def state(self) -> dict[str, Any]:
+        """Give what resuming needs besides what was learnt, as plain types."""
+        return {"history": self.progress.history, "best_epoch": self.progress.best_epoch}
+
+    def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        self.network.load_state_dict(dict(weights))
+        self.progress = Progress(list(state["history"]), state["best_epoch"])
+
+
+def features_of(network: BaselineModel, windows: WindowBatches, rows: Tensor) -> Floats:
+    """Give what a baseline sees of windows, with their shaft rates if it needs them."""
+    speeds = (windows.shaft_rates(rows),) if network.needs_speed else ()
+    return network.features(windows.windows(rows), *speeds)
+
+
+def try_baseline(network: BaselineModel, windows: WindowBatches, rows: Tensor) -> str:
+    """Compute the features of a few windows and say what the baseline looks at.
+
+    Raises
+    ------
+    FaultdiagError
+        If the features can't be computed.
+    """
+    baseline = network.baseline
+    found = features_of(network, windows, rows)[:, baseline.columns]
+    if not baseline.sees_features:
+        return f"baseline {baseline.name}: looks at no window"
+    orders = f" at the orders of bearing {network.bearing.name}" if network.bearing else ""
+    return (
+        f"baseline {baseline.name}: {found.shape[1]} features of each window "
+        f"({', '.join(baseline.groups)}{orders}); computed for one batch of {len(found)} windows"
+    )
