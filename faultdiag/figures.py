@@ -55,7 +55,7 @@ def confusion_figure(
     cell = 0.62 if len(labels) <= FEW else min(0.42, 21 / len(labels))
     side = max(3.0, cell * len(labels))  # inches
     # The axes fill the figure; saving adds what the labels need around it.
-    figure = _figure(side, side)
+    figure = new_figure(side, side)
     axes = figure.add_axes((0, 0, 1, 1))
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
@@ -66,7 +66,7 @@ def confusion_figure(
     _label_classes(axes, labels, min(10.0, 60 * cell))
     _write_counts(axes, counts, shares)
     axes.set_title(title, loc="left", parse_math=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def curves_figure(
@@ -93,7 +93,7 @@ def curves_figure(
     """
     if not history:
         raise ValueError("no epochs to draw")
-    figure = _figure(9.0, 3.6)
+    figure = new_figure(9.0, 3.6)
     for axes, name, label, scale in zip(
         figure.subplots(1, 2, gridspec_kw={"wspace": 0.25}),
         ("loss", "accuracy"),
@@ -104,10 +104,11 @@ def curves_figure(
         _draw_curves(axes, history, name, scale)
         axes.set_ylabel(label)
         _finish_curves(axes, history, best_epoch)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """Give an empty figure of this size in inches, without pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -116,7 +117,14 @@ def _figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as a PNG, cut to what is drawn.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be written.
+    """
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(temporary, format="png", dpi=150, bbox_inches="tight", pad_inches=0.12)

@@ -37,6 +37,7 @@ LAYERS = [
     {"audit", "config", "datasets", "group_splits", "published_splits", "window_index"},
     {"inspection", "prepared"},
     {"inspection_plot", "preparing"},
+    {"folds"},
     {"figures", "metrics"},
     # From here on there is torch.
     {"attention", "baselines", "representations"},
@@ -47,6 +48,7 @@ LAYERS = [
     {"training"},
     {"checking", "predicting"},
     {"training.report"},
+    {"protocol"},
     {"faultdiag"},
     {"cli"},
     {"__main__"},
