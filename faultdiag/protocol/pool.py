@@ -95,7 +95,11 @@ def _workers(jobs: int) -> Iterator[Callable[..., Future[Row]]]:
 
 def _begin(parent: int) -> None:
     """Leave an interrupt to the parent, and end when it has ended, however it did."""
+    from tqdm import tqdm
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Its own lock is a semaphore of the system, which a process that is killed leaves behind.
+    tqdm.set_lock(threading.RLock())
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

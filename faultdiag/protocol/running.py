@@ -67,9 +67,8 @@ def finish(
             # Equal configs under two names are trained once, with the noise of both.
             noise = todo[key].noise if key in todo else ()
             todo[key] = cell if len(cell.noise) >= len(noise) else todo[key]
-    _say(
-        f"{len(plan.cells)} cells, {len(plan.cells) - len(todo)} of them finished or not to be run"
-    )
+    before = sum(key not in todo for key in keys.values())
+    _say(f"{len(plan.cells)} cells, {before} of them finished before")
     failed = _run(todo, store, jobs=jobs or default_jobs(device), device=device, work=work)
     results = []
     for number, cell in enumerate(plan.cells):
