@@ -29,7 +29,7 @@ from faultdiag.windows import WindowPlan
 law = settings(max_examples=60, deadline=None)
 WINDOW = {"length": 2048, "stride": 128}
 TRAIN_KEYS = "epochs, batch_size, optimizer, learning_rate, l2, precision, threads"
-SECTION_KEYS = "seed, data, window, split, normalize, model, train"
+SECTION_KEYS = "seed, data, window, split, normalize, model, train, protocol"
 
 
 def problems(data: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,7 @@ def table_figure(rows: Sequence[Row], path: Path) -> None:
     protocols = list(dict.fromkeys(row["protocol"] for row in clean))
     models = list(dict.fromkeys(row["model"] for row in clean))
     figure = new_figure(1.2 + 3.4 * len(protocols), 1.1 + 0.34 * len(models))
-    panels = figure.subplots(1, len(protocols), squeeze=False, gridspec_kw={"wspace": 0.08})[0]
+    panels = figure.subplots(1, len(protocols), squeeze=False, gridspec_kw={"wspace": 0.14})[0]
     for axes, protocol in zip(panels, protocols, strict=True):
         _draw_dots(axes, [row for row in clean if row["protocol"] == protocol], models)
         axes.set_title(protocol, loc="left", fontsize=10, parse_math=False)
@@ -59,6 +59,8 @@ def _draw_dots(axes: "Axes", rows: Sequence[Row], models: Sequence[str]) -> None
     classes = {row["classes"] for row in rows if row["accuracy"]["mean"] is not None}
     if len(classes) == 1 and (count := classes.pop()):
         axes.axvline(100 / count, color=ORANGE, linestyle=":", linewidth=1.2)
+        place = {"x": 100 / count + 1, "y": len(models) - 0.52, "s": "guessing"}
+        axes.text(**place, va="bottom", fontsize=7, color=ORANGE)
     axes.set_xlim(0, 101)
     axes.set_ylim(len(models) - 0.5, -0.5)
     axes.set_xlabel("accuracy in %")

