@@ -264,6 +264,45 @@ def predict(
 
 
 @app.command()
+def protocol(
+    config: ConfigFile,
+    settings: Settings = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many; else what the config says, or 5.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cells at a time; the number of cores, or 1 on CUDA."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; runs/<config's name>.")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Compare models under several protocols and seeds, and write one table.
+
+    Finished cells are kept: the same command goes on where it was interrupted.
+
+    Example: faultdiag protocol --config configs/protocol_quick.yaml --jobs 2
+    """
+    from faultdiag.protocol import command
+
+    folder = out or Path("runs") / config.stem
+    try:
+        plan = command.read(config, settings or [], seeds, folder, device)
+        document = command.run(plan, out=folder, jobs=jobs, device=device, title=config.stem)
+    except KeyboardInterrupt:
+        again = command.again(
+            config, settings or [], seeds=seeds, jobs=jobs, out=folder, device=device
+        )
+        message = f"interrupted; finished cells are kept, go on with: {again}"
+        raise stop(message, INTERRUPTED) from None
+    typer.echo(_json(document) if as_json else command.text(document), nl=as_json)
+    say(f"wrote {', '.join(command.FILES)} to {folder}")
+    if document["failures"]:
+        raise stop(f"{len(document['failures'])} of the cells failed; see the table", 1)
+
+
+@app.command()
 def models(as_json: AsJson = False) -> None:
     """List the networks and baselines: options, parameters, multiply-adds, reference.
 

@@ -36,6 +36,9 @@ def _from_home(path: Path) -> Path:
         raise ValueError(reason) from error
 
 
+# The section that says what `faultdiag protocol` compares; every other command ignores it.
+PROTOCOL = "protocol"
+
 # YAML has neither tuples nor paths: a list and text stand for them.
 Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
 Folder = Annotated[Path, Field(strict=False), AfterValidator(_from_home)]
@@ -131,6 +134,17 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         If the file can't be read, an override has no place in it, or anything in it is not as
         it should be; all problems are in the one message.
     """
+    return parse_config(read_config(path, overrides), str(path))
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a config file as plain data and apply ``a.b=value`` overrides; nothing is checked yet.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read or holds no mapping, or an override has no place in it.
+    """
     data = yaml_file.read(path)
     if not isinstance(data, dict):
         raise FaultdiagError(
@@ -138,17 +152,26 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         )
     for text in overrides:
         override(data, text)
-    return parse_config(data, str(path))
+    return data
 
 
 def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
-    """Check plain data as a config.
+    """Check plain data as a config; a section ``protocol`` is left to `faultdiag protocol`.
 
     Raises
     ------
     FaultdiagError
         With every problem on a line of its own: dotted path, what was found, what would work.
     """
+    config, problems = try_config(data)
+    if config is None:
+        raise FaultdiagError(listed(source, problems))
+    return config
+
+
+def try_config(data: Mapping[str, Any]) -> tuple[Config | None, list[str]]:
+    """Give plain data as a config, or None and every problem: path, what was found, what works."""
+    data = {key: value for key, value in data.items() if key != PROTOCOL}
     problems = [
         *_window_problems(data.get("window")),
         *_split_problems(data.get("split")),
@@ -158,10 +181,13 @@ def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
         config = Config.model_validate(data)
     except ValidationError as error:
         problems += [_problem(dict(problem)) for problem in error.errors()]
-    if problems:
-        many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
-        raise FaultdiagError(f"{source} has {many}:\n  " + "\n  ".join(problems))
-    return config
+    return (None, problems) if problems else (config, [])
+
+
+def listed(source: str, problems: Sequence[str]) -> str:
+    """Give problems as one message, each on a line of its own."""
+    many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+    return f"{source} has {many}:\n  " + "\n  ".join(problems)
 
 
 def _window_problems(window: Any) -> list[str]:
@@ -214,7 +240,7 @@ def _problem(problem: dict[str, Any]) -> str:
     path = ".".join(place)
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        known = list(_section(place[:-1]).model_fields)
+        known = [*_section(place[:-1]).model_fields, *([] if place[1:] else [PROTOCOL])]
         return f"{path}: unknown key{did_you_mean(place[-1], known)}; known: {', '.join(known)}"
     if kind == "missing":
         return f"{path} is missing; write at least window: {{length: 2048, stride: 128}}"

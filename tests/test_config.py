@@ -33,7 +33,7 @@ TRAIN_KEYS = (
     "early_stopping, clip_gradient, label_smoothing, balance, augment, precision, deterministic, "
     "threads, tensorboard"
 )
-SECTION_KEYS = "seed, data, window, split, normalize, model, train"
+SECTION_KEYS = "seed, data, window, split, normalize, model, train, protocol"
 
 
 def problems(data: Mapping[str, Any]) -> list[str]:

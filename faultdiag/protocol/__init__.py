@@ -1,0 +1,1 @@
+"""Comparing models under several protocols: `faultdiag protocol`."""

@@ -1,0 +1,141 @@
+"""One cell: trained in a folder that is thrown away, its figures kept."""
+
+import contextlib
+import io
+import re
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Self
+
+from faultdiag.config import Config
+from faultdiag.errors import FaultdiagError
+from faultdiag.protocol.store import Row
+
+# What is kept of each part, and of each level of noise.
+_SCORES = ("accuracy", "macro_f1", "recording_accuracy", "windows", "recordings")
+_RECORDING = {"within_recording", "random_windows", "legacy_wdcnn"}
+_MEMORY = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|unable to allocate", re.I
+)
+LESS_MEMORY = (
+    "use fewer --jobs, a smaller train.batch_size, a shorter window.length or fewer recordings"
+)
+
+
+class Failure(contextlib.AbstractContextManager["Failure"]):
+    """Keep what goes wrong inside as text, so that one cell is not the end of all.
+
+    Interrupts pass. ``reason`` is None where nothing went wrong; ``memory`` says that there was
+    too little of it.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.memory = False
+
+    def __enter__(self) -> Self:
+        """Give itself, to be asked afterwards."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """Keep an error; any but an interrupt goes no further."""
+        if not isinstance(error, Exception):
+            return False
+        self.memory = isinstance(error, MemoryError) or bool(_MEMORY.search(str(error)))
+        self.reason = _reason(error, trace, memory=self.memory)
+        return True
+
+
+def _reason(error: Exception, trace: TracebackType | None, *, memory: bool) -> str:
+    if isinstance(error, FaultdiagError):
+        return str(error)
+    text = f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(":")
+    if memory:
+        return f"{text}; {LESS_MEMORY}"
+    place = traceback.extract_tb(trace)[-1]
+    where = f"{Path(place.filename).name}, line {place.lineno}"
+    return f"{text} ({where}); that is a bug: please report it with this config"
+
+
+def run_cell(config: Config, noise: tuple[float, ...], *, device: str, folder: Path) -> Row:
+    """Train one cell and give its figures, or under ``reason`` why there are none.
+
+    Parameters
+    ----------
+    config
+        Of one fold and seed; what it asks for has been prepared.
+    noise
+        Signal-to-noise ratios in dB at which the test part is evaluated too.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    folder
+        Where there is room for the run while it lasts.
+    """
+    with Failure() as failure, warnings.catch_warnings(record=True) as said, _quiet():
+        row = _figures(config, noise, device, folder)
+        return {**row, "warnings": sorted({str(warning.message) for warning in said})}
+    return {"reason": failure.reason, "memory": failure.memory}
+
+
+def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path) -> Row:
+    from faultdiag.checkpoint import package_versions
+    from faultdiag.inference import select_device
+    from faultdiag.training.report import evaluate_run
+    from faultdiag.training.run import train
+
+    began = time.perf_counter()
+    with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
+        run = train(config, run=Path(temporary) / "run", device=device)
+        levels = (
+            evaluate_run(run.folder, "test", snr=noise, device=device)["noise"] if noise else []
+        )
+    test, split = run.metrics["test"], run.metrics["split"]
+    return {
+        **{key: test[key] for key in _SCORES},
+        "classes": sum(1 for scores in test["per_class"].values() if scores["windows"]),
+        "valid_accuracy": run.metrics["valid"]["accuracy"],
+        "best_epoch": run.best_epoch,
+        "epochs": run.epochs,
+        "window_seconds": config.window.length / config.data.sampling_rate,
+        "leak": leak_of(split),
+        "shared_samples": split["shared_samples"],
+        "leaking_test_windows": split["leaking_test_windows"],
+        "notes": split["notes"],
+        "noise": {str(level["snr"]): {key: level[key] for key in _SCORES} for level in levels},
+        "seconds": time.perf_counter() - began,
+        "device": str(select_device(device)),
+        "versions": package_versions(),
+        "config": config.model_dump(mode="json"),
+    }
+
+
+def leak_of(split: Mapping[str, Any]) -> str:
+    """Give what train and test share: ``samples``, ``recording``, ``bearing``, ``none`` or ``-``.
+
+    It is what the audit says, or where that says nothing, what the strategy can't avoid.
+
+    Examples
+    --------
+    >>> leak_of({"strategy": "within_recording", "shared_samples": 0, "leaking_test_windows": 0})
+    'recording'
+    """
+    if "leak" in split:
+        return str(split["leak"])
+    if split["shared_samples"] or split["leaking_test_windows"]:
+        return "samples"
+    return "recording" if split["strategy"] in _RECORDING else "-"
+
+
+def _quiet() -> contextlib.AbstractContextManager[Any]:
+    """Keep bars and lines of one training from among those of the comparison."""
+    return contextlib.redirect_stderr(io.StringIO())

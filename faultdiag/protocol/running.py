@@ -1,0 +1,169 @@
+"""Preparing what the cells need, running those that are not finished, and telling how it goes."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing, redirect_stderr
+from dataclasses import dataclass, field
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tqdm import tqdm
+
+from faultdiag.config import Config
+from faultdiag.preparing import prepare
+from faultdiag.protocol.aggregate import Result
+from faultdiag.protocol.cell import Failure, run_cell
+from faultdiag.protocol.plan import Cell, Plan
+from faultdiag.protocol.pool import run_cells
+from faultdiag.protocol.store import Row, Store, cell_key
+from faultdiag.splits import SEEDED
+
+CellWork = Callable[..., Row]  # such as `run_cell`
+
+
+@dataclass
+class _Data:
+    """What was prepared.
+
+    Parameters
+    ----------
+    identities, reasons
+        By the settings of the data: what it is known by, or why there is none.
+    facts
+        By protocol: how many recordings, and which are missing.
+    """
+
+    identities: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def finish(
+    plan: Plan, *, out: Path, jobs: int | None, device: str, work: CellWork = run_cell
+) -> tuple[list[Result], dict[str, dict[str, Any]]]:
+    """Give every cell of a plan with its row, and what was prepared for each protocol.
+
+    Raises
+    ------
+    FaultdiagError
+        If the results can't be written.
+    """
+    store = Store(out)
+    data = _prepare(plan)
+    keys = {
+        number: cell_key(cell.config, data.identities[setting])
+        for number, cell in enumerate(plan.cells)
+        if (setting := _setting(cell.config)) in data.identities
+    }
+    todo: dict[str, Cell] = {}
+    for number, key in keys.items():
+        cell = plan.cells[number]
+        if store.get(key, cell.noise) is None:
+            # Equal configs under two names are trained once, with the noise of both.
+            noise = todo[key].noise if key in todo else ()
+            todo[key] = cell if len(cell.noise) >= len(noise) else todo[key]
+    before = sum(key not in todo for key in keys.values())
+    _say(f"{len(plan.cells)} cells, {before} of them finished before")
+    failed = _run(todo, store, jobs=jobs or default_jobs(device), device=device, work=work)
+    results = []
+    for number, cell in enumerate(plan.cells):
+        row = None
+        if number in keys:
+            row = store.get(keys[number], cell.noise) or failed[keys[number]]
+        results.append((cell, row or {"reason": data.reasons[_setting(cell.config)]}))
+    return results, data.facts
+
+
+def default_jobs(device: str) -> int:
+    """Give the number of cores, or one where all cells would share a CUDA device."""
+    from joblib import cpu_count
+
+    from faultdiag.inference import select_device
+
+    return 1 if select_device(device).type == "cuda" else int(cpu_count())
+
+
+def _setting(config: Config) -> str:
+    """Give what decides which folder of prepared data a config needs."""
+    seed = config.seed if config.split.strategy in SEEDED else None
+    settings = config.model_dump(mode="json", exclude={"model", "train", "seed"})
+    return json.dumps([settings, seed], sort_keys=True)
+
+
+def _prepare(plan: Plan) -> _Data:
+    """Prepare all data before any worker starts: two must not write the same folder."""
+    cells = {_setting(cell.config): cell for cell in reversed(plan.cells)}
+    data = _Data()
+    for setting, cell in tqdm([*reversed(cells.items())], "preparing", unit="split", disable=None):
+        with Failure() as failure, redirect_stderr(StringIO()):
+            prepared = prepare(cell.config)
+            data.identities[setting] = prepared.document["identity"]
+            missing = list(prepared.document["missing"])
+            facts = {"recordings": len(prepared.recordings), "missing": missing}
+            data.facts.setdefault(cell.protocol, facts)
+        if failure.reason is not None:
+            data.reasons[setting] = failure.reason
+    return data
+
+
+def _run(
+    todo: Mapping[str, Cell], store: Store, *, jobs: int, device: str, work: CellWork
+) -> dict[str, Row]:
+    """Run cells, keep the rows of the finished ones and give those of the failed."""
+    keys = {str(cell): key for key, cell in todo.items()}
+    failed: dict[str, Row] = {}
+    cells = [*todo.values()]
+    jobs = max(1, min(jobs, len(cells)))
+    with (
+        TemporaryDirectory(prefix="faultdiag-", ignore_cleanup_errors=True) as folder,
+        tqdm(total=len(cells), desc="cells", unit="cell", disable=None) as bar,
+        closing(run_cells(cells, partial(work, device=device, folder=Path(folder)), jobs)) as rows,
+    ):
+        began = time.perf_counter()
+        for number, (cell, row) in enumerate(rows, start=1):
+            key = keys[str(cell)]
+            if "reason" in row:
+                failed[key] = row
+            else:
+                store.add({"key": key, "cell": str(cell), **row})
+            bar.update()
+            bar.set_postfix_str(str(cell))
+            if bar.disable or "reason" in row:
+                left = (time.perf_counter() - began) / number * (len(cells) - number)
+                _tell(f"{number} of {len(cells)}: {cell}: {_outcome(row)}; {_time(left)} left", bar)
+    return failed
+
+
+def _tell(line: str, bar: "tqdm[Any]") -> None:
+    if bar.disable:
+        _say(line)
+    else:
+        bar.write(line, file=sys.stderr)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _outcome(row: Row) -> str:
+    if "reason" in row:
+        return f"FAILED: {row['reason']}"
+    return f"{row['accuracy']:.1%} in {row['seconds']:.0f} s"
+
+
+def _time(seconds: float) -> str:
+    """Give a time to wait in words.
+
+    Examples
+    --------
+    >>> _time(4000), _time(200), _time(3)
+    ('about 1.1 h', 'about 3 min', 'about 3 s')
+    """
+    if seconds >= 3600:
+        return f"about {seconds / 3600:.1f} h"
+    return f"about {seconds / 60:.0f} min" if seconds >= 100 else f"about {seconds:.0f} s"
