@@ -9,9 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from faultdiag import yaml_file
+from faultdiag.datasets import DATASETS, Dataset
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 from faultdiag.normalize import NORMALIZERS
 from faultdiag.overrides import override
@@ -53,8 +62,14 @@ class _Component(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-class DataConfig(_Section):
-    """Which recordings, which channels, at which rate, and what their classes are."""
+class DataConfig(_Component):
+    """Which recordings, which channels, at which rate, and what their classes are.
+
+    Keys that are none of these are options of the dataset; `parse_config` checks them. Without
+    ``label`` the classes are those that the dataset is usually told apart by.
+    """
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     dataset: str = "cwru"
     root: Folder = Path("data/cwru")
@@ -64,6 +79,16 @@ class DataConfig(_Section):
     label: str = "{code}{size}"
     healthy: Names = ("N",)
     prepared: Folder = Path("data/prepared")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_label(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or "label" in value:
+            return value
+        dataset = value.get("dataset")
+        if not isinstance(dataset, str) or dataset not in DATASETS:
+            return value
+        return {**value, "label": cast("type[Dataset]", DATASETS.get(dataset)).label}
 
     @field_validator("select", mode="before")
     @classmethod
@@ -173,7 +198,11 @@ def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
     FaultdiagError
         With every problem on a line of its own: dotted path, what was found, what would work.
     """
-    problems = [*_window_problems(data.get("window")), *_split_problems(data.get("split"))]
+    problems = [
+        *_data_problems(data.get("data")),
+        *_window_problems(data.get("window")),
+        *_split_problems(data.get("split")),
+    ]
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
@@ -182,6 +211,26 @@ def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
         many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         raise FaultdiagError(f"{source} has {many}:\n  " + "\n  ".join(problems))
     return config
+
+
+def _data_problems(data: Any) -> list[str]:
+    """Check the dataset and its options, which are those of its builder."""
+    section = dict(data) if isinstance(data, Mapping) else {}
+    dataset = section.get("dataset", DataConfig.model_fields["dataset"].default)
+    if not isinstance(dataset, str):
+        return []  # pydantic tells
+    if dataset not in DATASETS:
+        return [f"data.dataset: {unknown(DATASETS.kind, dataset, DATASETS)}"]
+    fields, options = list(DataConfig.model_fields), list(DATASETS.options(dataset))
+    given = {key: value for key, value in section.items() if key not in fields}
+    known = [*fields, *options]
+    strange = [
+        f"data.{key}: unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
+        for key in given
+        if key not in options
+    ]
+    wrong = DATASETS.problems(dataset, {k: v for k, v in given.items() if k in options})
+    return [*strange, *(f"data.{key}: {problem}" for key, problem in wrong.items())]
 
 
 def _window_problems(window: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -51,8 +51,9 @@ def prepare(config: Config) -> Prepared:
     folder = config.data.prepared / identity[:16]
     if not (folder / "prepared.json").is_file():
         with new_folder(folder) as temporary:
-            recordings = _write_signals(temporary, config, entries, labels, hashes)
-            _write_rest(temporary, config, recordings, identity, selection.missing)
+            recordings, unnamed = _write_signals(temporary, config, entries, labels, hashes)
+            said = [*selection.notes, *_taken_by_number(unnamed, config.data.channels)]
+            _write_rest(temporary, config, recordings, identity, replace(selection, notes=said))
     prepared = Prepared(folder)
     prepared.relocate([entry.path for entry in entries])
     return prepared
@@ -66,7 +67,8 @@ def select_recordings(config: Config) -> Selection:
     FaultdiagError
         If none is there, or a condition of ``data.select`` makes no sense.
     """
-    return DATASETS.build(config.data.dataset, config.data.root).entries(config.data.select)
+    data = config.data
+    return DATASETS.build(data.dataset, data.root, **data.options).entries(data.select)
 
 
 def label_entries(entries: Sequence[Entry], pattern: str) -> list[str]:
@@ -117,10 +119,14 @@ def _identity(
         "seed": _seed(config),
         "normalize": config.normalize,
         "recordings": [
-            [entry.name, label, digest, entry.sampling_rate, entry.rpm, dict(entry.facts)]
+            [
+                *(entry.name, label, digest, entry.sampling_rate, entry.rpm, dict(entry.facts)),
+                *entry.channels,
+            ]
             for entry, label, digest in zip(selection.entries, labels, hashes, strict=True)
         ],
         "missing": selection.missing,
+        "notes": selection.notes,
     }
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -132,13 +138,17 @@ def _write_signals(
     entries: Sequence[Entry],
     labels: Sequence[str],
     hashes: Sequence[str],
-) -> list[PreparedRecording]:
+) -> tuple[list[PreparedRecording], dict[str, Sequence[str]]]:
+    """Write the recordings; give them, and the channels of those that name them otherwise."""
     rows = list(zip(entries, labels, hashes, strict=True))
     recordings: list[PreparedRecording] = []
+    unnamed: dict[str, Sequence[str]] = {}
     with (folder / "signals.npy").open("wb") as file:
         writer = Writer(file)
         for entry, label, digest in tqdm(rows, "preparing", unit="recording", disable=None):
             recording = load_entry(entry, config.data.channels)
+            if recording.channels != config.data.channels:
+                unnamed[entry.name] = recording.channels
             fitted = _at_rate(recording, config.data.sampling_rate)
             recordings.append(
                 PreparedRecording(
@@ -154,7 +164,17 @@ def _write_signals(
                 )
             )
         writer.finish()
-    return recordings
+    return recordings, unnamed
+
+
+def _taken_by_number(unnamed: Mapping[str, Sequence[str]], asked: Sequence[str]) -> list[str]:
+    if not unnamed:
+        return []
+    names = [f"{name} ({', '.join(channels)})" for name, channels in unnamed.items()]
+    return [
+        f"no channel is called {' or '.join(asked)} in {len(names)} recordings, so theirs were "
+        f"taken, being as many: {_some(names)}"
+    ]
 
 
 def _at_rate(recording: Recording, rate: float) -> Recording:
@@ -169,7 +189,7 @@ def _write_rest(
     config: Config,
     recordings: Sequence[PreparedRecording],
     identity: str,
-    missing: Sequence[str],
+    selection: Selection,
 ) -> None:
     classes = sorted({recording.label for recording in recordings})
     labels = [classes.index(recording.label) for recording in recordings]
@@ -187,8 +207,12 @@ def _write_rest(
         "window": asdict(plan),
         "split": {**config.split.model_dump(mode="json"), "seed": _seed(config)},
         "normalize": {"name": config.normalize, "state": normalize.fit(config.normalize, batches)},
-        "missing": list(missing),
-        "notes": _notes(recordings, missing, config.data.sampling_rate) + list(split.notes),
+        "missing": selection.missing,
+        "notes": [
+            *_notes(recordings, selection.missing, config.data.sampling_rate),
+            *selection.notes,
+            *split.notes,
+        ],
     }
     write_document(folder, recordings, split, description)
 

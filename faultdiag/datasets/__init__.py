@@ -24,6 +24,10 @@ DATASETS: Registry[Dataset] = Registry(
     "dataset",
     {
         "cwru": "faultdiag.datasets.cwru:Cwru",
+        "folder": "faultdiag.datasets.folder:Folder",
+        "manifest": "faultdiag.datasets.manifest:Manifest",
+        "mfpt": "faultdiag.datasets.mfpt:Mfpt",
         "synthetic": "faultdiag.datasets.synthetic:Synthetic",
+        "uestc": "faultdiag.datasets.uestc:Uestc",
     },
 )
