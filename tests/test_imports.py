@@ -38,7 +38,7 @@ LAYERS = [
     {"audit", "config", "group_splits", "published_splits", "window_index"},
     {"inspection", "prepared"},
     {"inspection_plot", "preparing"},
-    {"figures", "metrics"},
+    {"figures", "guess", "metrics"},
     # From here on there is torch.
     {"attention", "baselines", "representations"},
     {"models"},

@@ -16,7 +16,7 @@ CONVERTERS = {
     "int": r"[-+]?[0-9]++",
     "float": r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)",
     "word": r"\w+?",
-    "any": r".+?",
+    "any": r"[^/]+?",
 }
 # Fields of these end by themselves; two others need text between them.
 _BOUNDED = frozenset({"alpha", "int", "float"})
@@ -28,10 +28,10 @@ class FilePattern:
 
     Text outside braces stands for itself. A field takes text without ``/``, ``_``, ``-`` and
     spaces; a converter behind a colon makes that narrower or wider: ``alpha`` letters, ``int``
-    and ``float`` numbers, ``word`` letters, digits and ``_``, ``any`` everything, ``/`` included.
+    and ``float`` numbers, ``word`` letters, digits and ``_``, ``any`` everything but ``/``.
     What is a number becomes one, except with leading zeros: ``007`` stays text (with ``int``
-    and ``float`` it is a number all the same). A pattern with a ``/`` is held against the path
-    from the folder on, any other against the file's name alone. The suffix may be left out.
+    and ``float`` it is a number all the same). A pattern is held against the file's name; one
+    with a ``/`` against the folders too, as many as it names. The suffix may be left out.
 
     Parameters
     ----------
@@ -49,13 +49,15 @@ class FilePattern:
     >>> FilePattern("{fault:alpha}{size}_{rpm}").facts("rig 1/IR007_1797.mat")
     {'fault': 'IR', 'size': '007', 'rpm': 1797}
     >>> FilePattern("{machine}/{fault}_{rpm}.mat").facts("other/IR.mat")
+    >>> FilePattern("{label}/{file:any}").facts("rig/inner/day 1_2.mat")
+    {'label': 'inner', 'file': 'day 1_2'}
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         parts = _parse(text)
         self.fields = {name: converter for _, name, converter in parts if name}
-        self._whole = "/" in text
+        self._depth = text.count("/") + 1
         suffix = PurePosixPath(text).suffix.lower()
         ending = "" if suffix in SUFFIXES else f"(?:{'|'.join(map(re.escape, SUFFIXES))})"
         pieces = (
@@ -66,7 +68,7 @@ class FilePattern:
 
     def facts(self, path: str) -> dict[str, Any] | None:
         """Give the facts in a path relative to the folder, or None if it doesn't fit."""
-        match = self._regex.fullmatch(path if self._whole else path.rpartition("/")[2])
+        match = self._regex.fullmatch("/".join(path.split("/")[-self._depth :]))
         if match is None:
             return None
         return {name: _value(match[name], converter) for name, converter in self.fields.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from faultdiag.datasets.entry import Entry
 from faultdiag.dsp import resample
@@ -34,7 +35,7 @@ def load_entry(
         If the file can't be read, lacks a channel, or has a constant one, or if nothing states
         its sampling rate.
     """
-    recording = _read(entry, channels)
+    recording = read_entry(entry, channels)
     rate = recording.sampling_rate or entry.sampling_rate
     if rate is None:
         raise FaultdiagError(
@@ -56,7 +57,14 @@ def load_entry(
     )
 
 
-def _read(entry: Entry, channels: Sequence[str]) -> Recording:
+def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
+    """Give the recording of an entry with these channels, and nothing but what its file states.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read or lacks a channel.
+    """
     if entry.channels:
         if len(entry.channels) != len(channels):
             raise FaultdiagError(
@@ -75,11 +83,21 @@ def _read(entry: Entry, channels: Sequence[str]) -> Recording:
     return replace(recording, channels=tuple(channels))
 
 
+def channel_names(path: Path) -> list[str]:
+    """Give the channels of a file from its header.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read.
+    """
+    return [name for v in list_variables(path) if v.channel for name in v.channel.split(", ")]
+
+
 def _own_names(entry: Entry, channels: Sequence[str]) -> list[str]:
     """Give the file's channels if none is among those asked for and there are as many."""
-    variables = list_variables(entry.path)
-    own = [name for v in variables if v.channel for name in v.channel.split(", ")]
-    known = {*own, *(variable.name for variable in variables)}
+    own = channel_names(entry.path)
+    known = {*own, *(variable.name for variable in list_variables(entry.path))}
     return own if len(own) == len(channels) and known.isdisjoint(channels) else []
 
 
