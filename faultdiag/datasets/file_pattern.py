@@ -20,6 +20,8 @@ CONVERTERS = {
 }
 # Fields of these end by themselves; two others need text between them.
 _BOUNDED = frozenset({"alpha", "int", "float"})
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_BROKEN = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 _WRITE = "write fields in braces, as in '{fault}_{rpm}' or '{fault:alpha}{size}_{rpm}'"
 
 
@@ -94,11 +96,9 @@ def number_or_text(text: str) -> int | float | str:
     >>> [number_or_text(text) for text in ("900", "0.5", "-3", "007", "1e3", "nan", "IR")]
     [900, 0.5, -3, '007', '1e3', 'nan', 'IR']
     """
-    if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text, re.ASCII):
+    if _WHOLE.fullmatch(text):
         return int(text)
-    if re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", text, re.ASCII):
-        return float(text)
-    return text
+    return float(text) if _BROKEN.fullmatch(text) else text
 
 
 def _value(text: str, converter: str) -> int | float | str:

@@ -130,7 +130,7 @@ def _from_yaml(path: Path, text: str) -> list[Row]:
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     lines = [item.start_mark.line + 1 for item in node.value] if node else []
     rows = [_entry(value, line) for value, line in zip(document, lines, strict=True)]
-    if not any("path" in row.values for row in rows if not row.problem):
+    if rows and not any("path" in row.values for row in rows if not row.problem):
         names = dict.fromkeys(name for row in rows for name in row.values)
         raise FaultdiagError(
             f"the manifest {path} has no entry with a 'path'{did_you_mean('path', names)}; "
