@@ -88,10 +88,7 @@ def select_known(known: KnownSet, root: Path, select: Mapping[str, Sequence[Any]
             f"{root} holds none of the {len(chosen)} recordings of {known.title} selected: "
             f"{some(entry.name for entry in chosen)}; it holds: {some(order)}"
         )
-    notes = [
-        f"{len(strangers)} files are no known recording of {known.title}, so left out: "
-        f"{some(strangers)}"
-    ]
+    notes = [f"left out, being no known recordings of {known.title}: {some(strangers)}"]
     return Selection(
         entries=here,
         # What nobody asked for is not missing: many keep a part of a set.

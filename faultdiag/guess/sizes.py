@@ -92,7 +92,8 @@ def _fitting(shortest: int, wanted: int) -> tuple[int, tuple[float, ...], int]:
     for enough in (_ENOUGH_WINDOWS, 1):
         length = wanted
         while length >= _SHORTEST:
-            for fractions in _FRACTIONS:
+            # Where there are few windows at all, the larger test part comes first.
+            for fractions in _FRACTIONS if enough > 1 else reversed(_FRACTIONS):
                 usable = shortest - 2 * length
                 windows = min(part_sizes(usable, fractions)) // length if usable > 0 else 0
                 if windows >= enough:

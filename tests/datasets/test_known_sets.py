@@ -55,7 +55,7 @@ def test_files_are_found_by_their_names_in_any_folder(tmp_path: Path) -> None:
         ("baseline_1", 97656.0, 1500.0),
         ("OuterRaceFault_vload_3", 48828.0, 1500.0),
     ]
-    assert selection.notes == ["1 files are no known recording of MFPT, so left out: 6/world.mat"]
+    assert selection.notes == ["left out, being no known recordings of MFPT: 6/world.mat"]
     assert selection.missing == []
     chosen = Mfpt(root).entries({"code": ["N"]})
     assert [e.name for e in chosen.entries] == ["baseline_1"]
@@ -73,7 +73,7 @@ def test_the_facts_of_uestc_stand_in_its_names(tmp_path: Path) -> None:
         {"name": "O_1000_1", "fault": "outer", "code": "OR", "rpm": 1000, "run": 1},
     ]
     assert [(e.sampling_rate, e.rpm) for e in selection.entries] == [(None, 900), (None, 1000)]
-    assert selection.notes == ["1 files are no known recording of UESTC, so left out: I_1000.mat"]
+    assert selection.notes == ["left out, being no known recordings of UESTC: I_1000.mat"]
     with pytest.raises(FaultdiagError, match=r"holds no recording of UESTC; it holds: I_1000\.mat"):
         Uestc(write(tmp_path / "other", "I_1000.mat")).entries({})
 

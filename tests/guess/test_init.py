@@ -94,9 +94,7 @@ def test_it_trains_without_editing(
     ).read_text()
 
 
-def test_what_it_prints_and_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_it_prints_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     named(tmp_path / "rig")
     refused(
