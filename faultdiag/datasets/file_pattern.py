@@ -20,7 +20,7 @@ CONVERTERS = {
 }
 # Fields of these end by themselves; two others need text between them.
 _BOUNDED = frozenset({"alpha", "int", "float"})
-_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _BROKEN = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 _WRITE = "write fields in braces, as in '{fault}_{rpm}' or '{fault:alpha}{size}_{rpm}'"
 

@@ -128,7 +128,7 @@ def _cwru(root: Path, reason: str) -> Source:
         "size": [None, *_sizes(taken)],
     }
     clocks = {row["clock"] for row in taken if row["clock"] is not None}
-    if len(clocks) > 1 and 6 in clocks:
+    if 6 in clocks:
         select["clock"] = [None, 6]
     why = (
         f"{group} is the largest group of faults here; with the healthy recordings, and the "
