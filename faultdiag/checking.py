@@ -8,8 +8,9 @@ from faultdiag.config import Config
 from faultdiag.errors import did_you_mean
 from faultdiag.metrics import format_table
 from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare, select_recordings
+from faultdiag.preparing import prepare
 from faultdiag.rate_survey import rate_lines, survey_rates
+from faultdiag.selecting import select_recordings
 from faultdiag.sharing_text import duplicate_lines, leak_lines, pairs_table
 from faultdiag.splits import PARTS
 
@@ -104,7 +105,7 @@ def check_config(config: Config) -> str:
     FaultdiagError
         For anything that would stop training later.
     """
-    from faultdiag.training.run import check_model
+    from faultdiag.training.specs import check_model
 
     check_model(config)
     prepared = prepare(config)
@@ -139,7 +140,7 @@ def _try_network(config: Config, prepared: Prepared) -> str:
     from faultdiag.inference import WindowBatches, forward
     from faultdiag.models.baseline import BaselineModel
     from faultdiag.training.fitting import try_baseline
-    from faultdiag.training.run import prepared_spec
+    from faultdiag.training.specs import prepared_spec
 
     spec, notes = prepared_spec(config, prepared)
     network = build_network(spec).eval()

@@ -48,13 +48,30 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def init(
     name: Annotated[str | None, typer.Argument(help="A starter; none: list them.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml if not given.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Guess it from this folder or manifest instead.")
+    ] = None,
+    sampling_rate: Annotated[
+        float | None, typer.Option(help="Hz, for recordings of which nothing states it.")
+    ] = None,
 ) -> None:
     """Write a commented starter config, or list the starters.
 
-    Example: faultdiag init demo --out my.yaml
+    Example: faultdiag init --from my_recordings --out my.yaml
     """
     from faultdiag import starters
 
+    if name is not None and source is not None:
+        raise FaultdiagError(f"both the starter {name} and --from {source} are given; give one")
+    if source is None and sampling_rate is not None:
+        raise FaultdiagError("--sampling-rate is that of recordings; name them with --from")
+    if source is not None:
+        from faultdiag.guess import write_guess
+
+        path = out or Path(f"{source.resolve().stem or 'recordings'}.yaml")
+        typer.echo(write_guess(source, path, sampling_rate=sampling_rate).explanation)
+        typer.echo(f"wrote {path}; next: faultdiag train --config {path}")
+        return
     if name is None:
         typer.echo(starters.listing())
         return

@@ -7,61 +7,25 @@ against its builder's signature.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from faultdiag import yaml_file
-from faultdiag.config_sections import Component, Section
-from faultdiag.errors import FaultdiagError, did_you_mean, unknown
+from faultdiag.config_problems import problem_text
+from faultdiag.config_sections import PROTOCOL, Component, Section
+from faultdiag.data_config import DataConfig, data_problems
+from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.fold_options import option_problems
 from faultdiag.normalize import NORMALIZERS
 from faultdiag.overrides import override
 from faultdiag.splits import STRATEGIES
 from faultdiag.train_config import TrainConfig, schedule_problems
 from faultdiag.windows import WindowPlan
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise ValueError(f"found {', '.join(names)}; name each only once")
-    return names
-
-
-def _from_home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        reason = f"found {path}; there is no such home folder, write the path out"
-        raise ValueError(reason) from error
-
-
-# The section that says what `faultdiag protocol` compares; every other command ignores it.
-PROTOCOL = "protocol"
-
-# YAML has neither tuples nor paths: a list and text stand for them.
-Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
-Folder = Annotated[Path, Field(strict=False), AfterValidator(_from_home)]
-
-
-class DataConfig(Section):
-    """Which recordings, which channels, at which rate, and what their classes are."""
-
-    dataset: str = "cwru"
-    root: Folder = Path("data/cwru")
-    channels: Names = Field(default=("DE",), min_length=1)
-    sampling_rate: float = Field(default=12000.0, gt=0)
-    select: dict[str, list[Any]] = Field(default_factory=dict)
-    label: str = "{code}{size}"
-    healthy: Names = ("N",)
-    prepared: Folder = Path("data/prepared")
-
-    @field_validator("select", mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {k: list(v) if isinstance(v, (list, tuple)) else [v] for k, v in value.items()}
 
 
 class WindowConfig(Section):
@@ -173,6 +137,7 @@ def try_config(data: Mapping[str, Any]) -> tuple[Config | None, list[str]]:
     """Give plain data as a config, or None and every problem: path, what was found, what works."""
     data = {key: value for key, value in data.items() if key != PROTOCOL}
     problems = [
+        *data_problems(data.get("data")),
         *_window_problems(data.get("window")),
         *_split_problems(data.get("split")),
         *schedule_problems(data.get("train")),
@@ -180,7 +145,7 @@ def try_config(data: Mapping[str, Any]) -> tuple[Config | None, list[str]]:
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        problems += [_problem(dict(problem)) for problem in error.errors()]
+        problems += [problem_text(dict(problem), Config) for problem in error.errors()]
     return (None, problems) if problems else (config, [])
 
 
@@ -213,47 +178,6 @@ def _split_problems(split: Any) -> list[str]:
     if "folds" in STRATEGIES.options(strategy):
         found |= {k: v for k, v in option_problems(section).items() if k not in found}
     return [f"split.{key}: {problem}" for key, problem in found.items()]
-
-
-# What pydantic calls a problem -> what would work, in the words of YAML.
-_REMEDIES = {
-    "tuple_type": "write a list, such as [DE]",
-    "dict_type": "write a mapping, such as {{key: value}}",
-    "model_type": "write a mapping, such as {{key: value}}",
-    "string_type": "write text, in quotes if YAML takes it for something else",
-    "path_type": "write a path, in quotes if YAML takes it for something else",
-    "bool_type": "write true or false",
-    "int_type": "write a whole number",
-    "float_type": "write a number",
-    "finite_number": "write a finite number",
-    "too_short": "write at least {min_length}",
-    "greater_than_equal": "it must be {ge:g} or more",
-    "greater_than": "it must be above {gt:g}",
-    "less_than": "it must be below {lt}",
-    "less_than_equal": "it must be {le:g} or less",
-    "literal_error": "use {expected}",
-}
-
-
-def _problem(problem: dict[str, Any]) -> str:
-    place = [str(part) for part in problem["loc"]]
-    path = ".".join(place)
-    kind, context = problem["type"], problem.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = [*_section(place[:-1]).model_fields, *([] if place[1:] else [PROTOCOL])]
-        return f"{path}: unknown key{did_you_mean(place[-1], known)}; known: {', '.join(known)}"
-    if kind == "missing":
-        return f"{path} is missing; write at least window: {{length: 2048, stride: 128}}"
-    if kind == "value_error":
-        return f"{path}: {context['error']}"
-    return f"{path} is {problem['input']!r}; {_REMEDIES[kind].format(**context)}"
-
-
-def _section(place: Sequence[str]) -> type[BaseModel]:
-    section: type[BaseModel] = Config
-    for key in place:
-        section = cast("type[BaseModel]", section.model_fields[key].annotation)
-    return section
 
 
 def _kind(value: Any) -> str:

@@ -4,6 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+# The section that says what `faultdiag protocol` compares; every other command ignores it.
+PROTOCOL = "protocol"
+
 
 class Section(BaseModel):
     """A section of known keys."""

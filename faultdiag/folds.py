@@ -6,7 +6,7 @@ from typing import Any
 from faultdiag.config import Config, parse_config
 from faultdiag.group_folds import FoldGroups, choose_folds
 from faultdiag.grouping import group_by
-from faultdiag.preparing import label_entries, select_recordings
+from faultdiag.selecting import label_entries, select_recordings
 from faultdiag.splits import STRATEGIES, SplitItem
 
 

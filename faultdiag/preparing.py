@@ -3,33 +3,30 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
-from math import ceil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from faultdiag import normalize, split_file
 from faultdiag.config import Config
-from faultdiag.datasets import DATASETS, Entry, Selection, load_entry, sha256
-from faultdiag.dsp import resample
-from faultdiag.duplicates import Duplicate, Fingerprints
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.datasets import Selection, sha256
+from faultdiag.errors import FaultdiagError
+from faultdiag.preparation_notes import left_out, rate_notes, taken_by_number
 from faultdiag.prepared import (
     FORMAT,
     Prepared,
     PreparedRecording,
     SignalLayout,
-    Writer,
     gather,
     new_folder,
     open_signals,
     write_document,
 )
-from faultdiag.recording import Recording
+from faultdiag.selecting import label_entries, select_recordings
+from faultdiag.signals_file import Written, write_signals
 from faultdiag.splits import PARTS, SEEDED, STRATEGIES, Split, SplitItem
 from faultdiag.window_index import WindowIndex, open_windows, write_windows
 
@@ -54,60 +51,11 @@ def prepare(config: Config) -> Prepared:
     folder = config.data.prepared / identity[:16]
     if not (folder / "prepared.json").is_file():
         with new_folder(folder) as temporary:
-            recordings, prints = _write_signals(temporary, config, entries, labels, hashes)
-            duplicates = _find_duplicates(config, entries, recordings, prints)
-            missing = selection.missing
-            _write_rest(temporary, config, recordings, identity, missing, duplicates=duplicates)
+            written = write_signals(temporary, config, entries, labels, hashes)
+            _write_rest(temporary, config, written, identity, selection)
     prepared = Prepared(folder)
     prepared.relocate([entry.path for entry in entries])
     return prepared
-
-
-def select_recordings(config: Config) -> Selection:
-    """Give the recordings that a config asks for and that are in its folder.
-
-    Raises
-    ------
-    FaultdiagError
-        If none is there, or a condition of ``data.select`` makes no sense.
-    """
-    return DATASETS.build(config.data.dataset, config.data.root).entries(config.data.select)
-
-
-def label_entries(entries: Sequence[Entry], pattern: str) -> list[str]:
-    """Give the class of each recording: the pattern with its facts filled in.
-
-    Raises
-    ------
-    FaultdiagError
-        If the pattern names a fact that a recording doesn't have, or gives one class only.
-    """
-    labels = [_label(entry, pattern) for entry in entries]
-    if len(set(labels)) < 2:
-        raise FaultdiagError(
-            f"data.label {pattern!r} gives all {len(entries)} recordings the one class "
-            f"'{labels[0]}'; two or more are needed: widen data.select or change data.label"
-        )
-    return labels
-
-
-def _label(entry: Entry, pattern: str) -> str:
-    facts = {key: "" if value is None else value for key, value in entry.facts.items()}
-    try:
-        label = pattern.format_map(facts)
-    except KeyError as error:
-        name = str(error.args[0])
-        raise FaultdiagError(
-            f"data.label {pattern!r} names the fact '{name}'{did_you_mean(name, facts)}; "
-            f"{entry.path} has: {', '.join(facts)}"
-        ) from error
-    except (ValueError, TypeError, IndexError, AttributeError) as error:
-        raise FaultdiagError(
-            f"data.label is {pattern!r} ({error}); write facts in braces, as in '{{code}}{{size}}'"
-        ) from error
-    if not label:
-        raise FaultdiagError(f"data.label {pattern!r} gives {entry.path} an empty class")
-    return label
 
 
 def _identity(
@@ -122,10 +70,14 @@ def _identity(
         "seed": _seed(config),
         "normalize": config.normalize,
         "recordings": [
-            [entry.name, label, digest, entry.sampling_rate, entry.rpm, dict(entry.facts)]
+            [
+                *(entry.name, label, digest, entry.sampling_rate, entry.rpm, dict(entry.facts)),
+                *entry.channels,
+            ]
             for entry, label, digest in zip(selection.entries, labels, hashes, strict=True)
         ],
         "missing": selection.missing,
+        "notes": selection.notes,
     }
     if config.split.strategy == "file":
         settings["split_file"] = split_file.digest(config.split.options["path"])
@@ -133,67 +85,14 @@ def _identity(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _write_signals(
-    folder: Path,
-    config: Config,
-    entries: Sequence[Entry],
-    labels: Sequence[str],
-    hashes: Sequence[str],
-) -> tuple[list[PreparedRecording], Fingerprints]:
-    rows = list(zip(entries, labels, hashes, strict=True))
-    recordings: list[PreparedRecording] = []
-    prints = Fingerprints()
-    with (folder / "signals.npy").open("wb") as file:
-        writer = Writer(file)
-        for entry, label, digest in tqdm(rows, "preparing", unit="recording", disable=None):
-            recording = load_entry(entry, config.data.channels)
-            prints.add(recording.signal)
-            fitted = _at_rate(recording, config.data.sampling_rate)
-            recordings.append(
-                PreparedRecording(
-                    name=entry.name,
-                    source=str(entry.path),
-                    sha256=digest,
-                    label=label,
-                    samples=fitted.samples,
-                    offset=writer.append(fitted),
-                    rpm=fitted.rpm,
-                    recorded_at=recording.sampling_rate or config.data.sampling_rate,
-                    facts=dict(fitted.facts),
-                )
-            )
-        writer.finish()
-    return recordings, prints
-
-
-def _find_duplicates(
-    config: Config,
-    entries: Sequence[Entry],
-    recordings: Sequence[PreparedRecording],
-    prints: Fingerprints,
-) -> list[Duplicate]:
-    """Give what stands twice, as recorded: an excerpt resampled is no excerpt of the resampled."""
-    rate = config.data.sampling_rate
-    minimum = [ceil(config.window.length * row.recorded_at / rate) for row in recordings]
-    return prints.find(lambda i: load_entry(entries[i], config.data.channels).signal, minimum)
-
-
-def _at_rate(recording: Recording, rate: float) -> Recording:
-    if recording.sampling_rate is None or recording.sampling_rate == rate:
-        return recording
-    signal = resample(recording.signal, recording.sampling_rate, rate)
-    return replace(recording, signal=signal, sampling_rate=rate)
-
-
 def _write_rest(
     folder: Path,
     config: Config,
-    recordings: Sequence[PreparedRecording],
+    written: Written,
     identity: str,
-    missing: Sequence[str],
-    *,
-    duplicates: Sequence[Duplicate],
+    selection: Selection,
 ) -> None:
+    recordings = written.recordings
     plan = config.window.plan()
     split = _split(config, recordings)
     used = {segment.recording for part in PARTS for segment in split.parts[part]}
@@ -212,12 +111,14 @@ def _write_rest(
         "window": asdict(plan),
         "split": {**config.split.model_dump(mode="json"), "seed": _seed(config)},
         "normalize": {"name": config.normalize, "state": normalize.fit(config.normalize, batches)},
-        "missing": list(missing),
-        "duplicates": [asdict(duplicate) for duplicate in duplicates],
+        "missing": selection.missing,
+        "duplicates": [asdict(duplicate) for duplicate in written.duplicates],
         "notes": [
-            *_notes(recordings, missing, config.data.sampling_rate),
+            *rate_notes(recordings, selection.missing, config.data.sampling_rate),
+            *selection.notes,
+            *taken_by_number(written.unnamed, config.data.channels),
             *split.notes,
-            *_left_out(recordings, classes),
+            *left_out(recordings, classes),
         ],
     }
     write_document(folder, recordings, split, description)
@@ -226,34 +127,6 @@ def _write_rest(
 def _seed(config: Config) -> int | None:
     drawn = config.split.strategy in SEEDED or isinstance(config.split.options.get("folds"), int)
     return config.seed if drawn else None
-
-
-def _notes(
-    recordings: Sequence[PreparedRecording], missing: Sequence[str], rate: float
-) -> list[str]:
-    notes = []
-    if missing:
-        notes.append(
-            f"{len(missing)} of the {len(missing) + len(recordings)} recordings selected are not "
-            f"in the folder: {_some(missing)}"
-        )
-    for recorded_at in sorted({r.recorded_at for r in recordings} - {rate}):
-        names = [r.name for r in recordings if r.recorded_at == recorded_at]
-        empty = f", so empty above {recorded_at / 2:g} Hz" if recorded_at < rate else ""
-        notes.append(f"resampled from {recorded_at:g} Hz to {rate:g} Hz{empty}: {_some(names)}")
-    return notes
-
-
-def _left_out(recordings: Sequence[PreparedRecording], classes: Sequence[str]) -> list[str]:
-    lost = sorted({recording.label for recording in recordings} - set(classes))
-    if not lost:
-        return []
-    return [f"{len(classes)} classes are left, because all of {', '.join(lost)} is left out"]
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _split(config: Config, recordings: Sequence[PreparedRecording]) -> Split:

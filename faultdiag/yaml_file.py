@@ -156,3 +156,15 @@ def read(path: Path) -> Any:
 def dump(value: Any) -> str:
     """Write plain data as YAML that `parse` reads back as the same value."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def dump_flow(value: Any) -> str:
+    """Write plain data as YAML on one line."""
+    return yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=True,
+        width=float("inf"),
+    )

@@ -33,7 +33,7 @@ from faultdiag.prepared import Prepared, gather
 from faultdiag.preparing import prepare
 from faultdiag.simulation import simulate_folder
 from faultdiag.training.loop import Settings, Trainer
-from faultdiag.training.run import model_spec
+from faultdiag.training.specs import model_spec
 
 Work = Callable[[], object]
 

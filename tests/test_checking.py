@@ -12,7 +12,7 @@ from faultdiag.checking import (
 )
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing import prepare
-from faultdiag.training.run import check_model
+from faultdiag.training.specs import check_model
 from tests.data_fixtures import tiny_config
 
 

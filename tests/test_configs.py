@@ -13,8 +13,8 @@ from faultdiag.inference import WindowBatches
 from faultdiag.preparing import prepare
 from faultdiag.simulation import simulate_folder
 from faultdiag.training.loop import Trainer
-from faultdiag.training.run import check_model, model_spec
 from faultdiag.training.settings import trainer_settings
+from faultdiag.training.specs import check_model, model_spec
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 

@@ -13,7 +13,8 @@ from faultdiag.config import parse_config
 from faultdiag.datasets import Entry, load_entry, sha256
 from faultdiag.errors import FaultdiagError
 from faultdiag.prepared import Prepared
-from faultdiag.preparing import label_entries, prepare
+from faultdiag.preparing import prepare
+from faultdiag.selecting import label_entries
 from tests.data_fixtures import (
     CASES,
     SAMPLES,

@@ -6,7 +6,7 @@ Another dataset is one module with a class that fulfils `Dataset`, and one row i
 from faultdiag.datasets.digest import sha256
 from faultdiag.datasets.entry import Dataset, Entry, Selection
 from faultdiag.datasets.identity import identify, identify_by_name
-from faultdiag.datasets.load import load_entry
+from faultdiag.datasets.load import channel_names, load_entry, read_entry
 from faultdiag.registry import Registry
 
 __all__ = [
@@ -14,9 +14,11 @@ __all__ = [
     "Dataset",
     "Entry",
     "Selection",
+    "channel_names",
     "identify",
     "identify_by_name",
     "load_entry",
+    "read_entry",
     "sha256",
 ]
 
@@ -24,6 +26,10 @@ DATASETS: Registry[Dataset] = Registry(
     "dataset",
     {
         "cwru": "faultdiag.datasets.cwru:Cwru",
+        "folder": "faultdiag.datasets.folder:Folder",
+        "manifest": "faultdiag.datasets.manifest:Manifest",
+        "mfpt": "faultdiag.datasets.mfpt:Mfpt",
         "synthetic": "faultdiag.datasets.synthetic:Synthetic",
+        "uestc": "faultdiag.datasets.uestc:Uestc",
     },
 )

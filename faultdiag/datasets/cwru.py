@@ -34,6 +34,7 @@ class Cwru:
         "Case Western Reserve University Bearing Data Center, "
         "https://engineering.case.edu/bearingdatacenter"
     )
+    label = "{code}{size}"
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from faultdiag.datasets import cwru_catalogue, synthetic
+from faultdiag.datasets import cwru_catalogue, mfpt, synthetic, uestc
 from faultdiag.datasets.cwru_files import numbers_in
 
 
@@ -19,7 +19,12 @@ def identify(path: Path) -> Mapping[str, Any] | None:
     FaultdiagError
         If the file or the mark of its folder can't be read.
     """
-    return cwru_catalogue.identify(path) or synthetic.identify(path)
+    return (
+        cwru_catalogue.identify(path)
+        or mfpt.known().identify(path)
+        or uestc.known().identify(path)
+        or synthetic.identify(path)
+    )
 
 
 def identify_by_name(path: Path, variables: Iterable[str]) -> cwru_catalogue.Known | None:

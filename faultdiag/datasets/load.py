@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from faultdiag.datasets.entry import Entry
 from faultdiag.dsp import resample
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import read_recording
+from faultdiag.readers import list_variables, read_recording
 from faultdiag.recording import Recording
 
 
@@ -23,7 +24,8 @@ def load_entry(
     entry
         The recording.
     channels
-        The channels to read, in this order; no other is read or checked.
+        The channels to read, in this order; no other is read or checked. The recording names
+        them so, unless it was taken by their number alone: then it keeps its file's names.
     sampling_rate
         Hz; None leaves the recording's own.
 
@@ -33,12 +35,13 @@ def load_entry(
         If the file can't be read, lacks a channel, or has a constant one, or if nothing states
         its sampling rate.
     """
-    recording = read_recording(entry.path, channel=channels)
+    recording = read_entry(entry, channels)
     rate = recording.sampling_rate or entry.sampling_rate
     if rate is None:
         raise FaultdiagError(
             f"{entry.path}: neither the file nor the dataset states its sampling rate; "
-            "state it where the dataset takes it (a column or an option 'sampling_rate')"
+            "state it where the dataset takes it (data.recorded_at, or a manifest's column "
+            "'sampling_rate')"
         )
     recording.require_varying()
     signal = recording.signal
@@ -52,3 +55,51 @@ def load_entry(
         rpm=recording.rpm or entry.rpm,
         facts={**recording.facts, **entry.facts},
     )
+
+
+def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
+    """Give the recording of an entry with these channels, and nothing but what its file states.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read or lacks a channel.
+    """
+    if entry.channels:
+        if len(entry.channels) != len(channels):
+            raise FaultdiagError(
+                f"{entry.path}: the dataset gives it the {_channels(entry.channels)}, and "
+                f"data.channels asks for {len(channels)}: {', '.join(channels)}; give as many"
+            )
+        recording = read_recording(entry.path, channel=entry.channels)
+        return replace(recording, channels=tuple(channels))
+    try:
+        recording = read_recording(entry.path, channel=channels)
+    except FaultdiagError:
+        own = _own_names(entry, channels) if entry.any_channel else []
+        if not own:
+            raise
+        return read_recording(entry.path, channel=own)
+    return replace(recording, channels=tuple(channels))
+
+
+def channel_names(path: Path) -> list[str]:
+    """Give the channels of a file from its header.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read.
+    """
+    return [name for v in list_variables(path) if v.channel for name in v.channel.split(", ")]
+
+
+def _own_names(entry: Entry, channels: Sequence[str]) -> list[str]:
+    """Give the file's channels if none is among those asked for and there are as many."""
+    own = channel_names(entry.path)
+    known = {*own, *(variable.name for variable in list_variables(entry.path))}
+    return own if len(own) == len(channels) and known.isdisjoint(channels) else []
+
+
+def _channels(names: Sequence[str]) -> str:
+    return f"{len(names)} channels {', '.join(names)}" if len(names) > 1 else f"channel {names[0]}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from faultdiag.datasets.entry import Entry
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 
 Facts: TypeAlias = Mapping[str, Any]
@@ -55,6 +56,18 @@ def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[Any]]) -> list[F
     if problems:
         raise FaultdiagError("\n".join(problems))
     return _filtered(rows, allowed)
+
+
+def select_entries(entries: Sequence[Entry], select: Mapping[str, Sequence[Any]]) -> list[Entry]:
+    """Give the entries whose facts have one of the allowed values; see `choose`.
+
+    Raises
+    ------
+    FaultdiagError
+        As `choose`.
+    """
+    chosen = {id(row) for row in choose([entry.facts for entry in entries], select)}
+    return [entry for entry in entries if id(entry.facts) in chosen]
 
 
 def _filtered(rows: Sequence[Facts], allowed: Mapping[str, Sequence[Any]]) -> list[Facts]:

@@ -26,6 +26,7 @@ class Synthetic:
 
     licence = "made by faultdiag simulate; free to use"
     citation = "simulated by faultdiag; measured on no machine"
+    label = "{code}{size}"
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)

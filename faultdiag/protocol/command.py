@@ -46,7 +46,7 @@ def _require_ours(out: Path) -> None:
 
 def _require_networks(plan: Plan, source: str) -> None:
     """Build every network of the plan once, and tell of all that can't be built."""
-    from faultdiag.training.run import check_model
+    from faultdiag.training.specs import check_model
 
     problems: list[str] = []
     tried = []

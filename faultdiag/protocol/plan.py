@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faultdiag.config import PROTOCOL, Config, listed, read_config, try_config
+from faultdiag.config import Config, listed, read_config, try_config
+from faultdiag.config_sections import PROTOCOL
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.folds import Fold, expand
 from faultdiag.protocol.axes import Contender, contenders, merged

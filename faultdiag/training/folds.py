@@ -13,7 +13,9 @@ from faultdiag.metrics import format_table, mean_interval
 from faultdiag.prepared import Prepared
 from faultdiag.training import report
 from faultdiag.training.fold_folders import RESULTS, clear, folder_names, require_free
-from faultdiag.training.run import Run, check_model, train
+from faultdiag.training.run import train
+from faultdiag.training.session import Run
+from faultdiag.training.specs import check_model
 
 SCORES = ("accuracy", "macro_f1", "recording_accuracy")
 COLUMNS = {

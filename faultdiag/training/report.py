@@ -22,7 +22,7 @@ from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
 from faultdiag.score_figures import noise_figure
 from faultdiag.splits import PARTS
-from faultdiag.training.run import Run
+from faultdiag.training.session import Run
 from faultdiag.training.unfinished import unfinished_note
 
 

@@ -1,6 +1,7 @@
 """Reading entries: the file's own rate and speed, the catalogue's where it has none."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,29 @@ def test_a_dead_channel_is_refused_if_it_is_read(tmp_path: Path) -> None:
     assert load_entry(found, ["DE"]).samples == 4800
     with pytest.raises(FaultdiagError, match=r"97\.mat: channel FE is constant"):
         load_entry(found, ["DE", "FE"])
+
+
+def test_channels_of_other_names_are_taken_where_the_dataset_allows_it(tmp_path: Path) -> None:
+    found = entry(tmp_path / "97.mat", {"X097_DE_time": TONE})
+    with pytest.raises(FaultdiagError, match=r"has no channel 'FE'.*; it has: DE"):
+        load_entry(found, ["FE"])
+    assert load_entry(replace(found, any_channel=True), ["FE"]).channels == ("DE",)
+    # By the name of its variable it is the one asked for.
+    assert load_entry(found, ["X097_DE_time"]).channels == ("X097_DE_time",)
+
+
+def test_some_names_that_are_there_are_no_other_names(tmp_path: Path) -> None:
+    found = entry(tmp_path / "97.mat", {"X097_DE_time": TONE, "X097_BA_time": -TONE})
+    free = replace(found, any_channel=True)
+    with pytest.raises(FaultdiagError, match="has no channel 'FE'"):
+        load_entry(free, ["DE", "FE"])
+    assert load_entry(free, ["x", "y"]).channels == ("DE", "BA")
+    with pytest.raises(FaultdiagError, match="has no channel 'x'"):
+        load_entry(free, ["x"])
+
+
+def test_the_dataset_names_the_channel(tmp_path: Path) -> None:
+    found = entry(tmp_path / "97.mat", {"X097_DE_time": TONE, "X097_FE_time": -TONE})
+    recording = load_entry(replace(found, channels=("FE",)), ["vertical"])
+    assert recording.channels == ("vertical",)
+    np.testing.assert_array_equal(recording.signal[0], -TONE.astype(np.float32))

@@ -14,7 +14,8 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.prepared import gather
 from faultdiag.preparing import prepare
 from faultdiag.training.report import evaluate_run, evaluation_text, summary
-from faultdiag.training.run import Run, train
+from faultdiag.training.run import train
+from faultdiag.training.session import Run
 from tests.commands import done, refused, run
 from tests.data_fixtures import (
     contents,

@@ -13,7 +13,7 @@ import torch
 from faultdiag import files
 from faultdiag.checkpoint import Checkpoint, load
 from faultdiag.config import load_config
-from faultdiag.training import run as running
+from faultdiag.training import session as running
 from faultdiag.training.loop import Trainer
 from faultdiag.training.run import train
 from tests.data_fixtures import contents, full_disk, write_recording

@@ -19,7 +19,9 @@ from faultdiag.preparing import prepare
 from faultdiag.splits import PARTS
 from faultdiag.training.folder import ARTEFACTS
 from faultdiag.training.loop import Trainer
-from faultdiag.training.run import Run, check_model, model_spec, train
+from faultdiag.training.run import train
+from faultdiag.training.session import Run
+from faultdiag.training.specs import check_model, model_spec
 from tests.data_fixtures import contents, tiny, tiny_config
 from tests.training.runs import Make, assert_same_weights, history, metrics, refused, weights
 
@@ -326,7 +328,7 @@ def test_a_run_that_replaces_another_keeps_nothing_of_it(
     copy = Path(shutil.copytree(whole, tmp_path / "copy"))
     (copy / "curves.png").write_bytes(b"of the earlier run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("faultdiag.training.run.finish", lambda *_, **__: 1 / 0)
+        patch.setattr("faultdiag.training.session.finish", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(brief(seed=4), run=copy, device="cpu", overwrite=True)
     assert not {"curves.png", "metrics.json"} & set(contents(copy))

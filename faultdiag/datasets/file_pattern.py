@@ -1,0 +1,157 @@
+"""Patterns of file names: what stands in braces becomes a fact of the recording."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from string import Formatter
+from typing import Any
+
+from faultdiag.errors import FaultdiagError, unknown
+from faultdiag.readers import SUFFIXES
+
+# Possessive where a neighbour could take over half of a number or a word.
+CONVERTERS = {
+    "": r"[^/_\-\s]+?",
+    "alpha": r"[^\W\d_]++",
+    "int": r"[-+]?[0-9]++",
+    "float": r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)",
+    "word": r"\w+?",
+    "any": r"[^/]+?",
+}
+# Fields of these end by themselves; two others need text between them.
+_BOUNDED = frozenset({"alpha", "int", "float"})
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_BROKEN = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
+_WRITE = "write fields in braces, as in '{fault}_{rpm}' or '{fault:alpha}{size}_{rpm}'"
+
+
+class FilePattern:
+    r"""A file-name pattern such as ``{fault:alpha}{size}_{rpm}.mat``.
+
+    Text outside braces stands for itself. A field takes text without ``/``, ``_``, ``-`` and
+    spaces; a converter behind a colon makes that narrower or wider: ``alpha`` letters, ``int``
+    and ``float`` numbers, ``word`` letters, digits and ``_``, ``any`` everything but ``/``.
+    What is a number becomes one, except with leading zeros: ``007`` stays text (with ``int``
+    and ``float`` it is a number all the same). A pattern is held against the file's name; one
+    with a ``/`` against the folders too, as many as it names. The suffix may be left out.
+
+    Parameters
+    ----------
+    text
+        The pattern.
+
+    Raises
+    ------
+    FaultdiagError
+        If it has no field, a field without a name or twice, a converter that is none, two
+        fields that nothing tells apart, or a brace too many.
+
+    Examples
+    --------
+    >>> FilePattern("{fault:alpha}{size}_{rpm}").facts("rig 1/IR007_1797.mat")
+    {'fault': 'IR', 'size': '007', 'rpm': 1797}
+    >>> FilePattern("{machine}/{fault}_{rpm}.mat").facts("other/IR.mat")
+    >>> FilePattern("{label}/{file:any}").facts("rig/inner/day 1_2.mat")
+    {'label': 'inner', 'file': 'day 1_2'}
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        parts = _parse(text)
+        self.fields = {name: converter for _, name, converter in parts if name}
+        self._depth = text.count("/") + 1
+        suffix = PurePosixPath(text).suffix.lower()
+        ending = "" if suffix in SUFFIXES else f"(?:{'|'.join(map(re.escape, SUFFIXES))})"
+        pieces = (
+            re.escape(literal) + (f"(?P<{name}>{CONVERTERS[converter]})" if name else "")
+            for literal, name, converter in parts
+        )
+        self._regex = re.compile("".join(pieces) + f"(?i:{ending})")
+
+    def facts(self, path: str) -> dict[str, Any] | None:
+        """Give the facts in a path relative to the folder, or None if it doesn't fit."""
+        match = self._regex.fullmatch("/".join(path.split("/")[-self._depth :]))
+        if match is None:
+            return None
+        return {name: _value(match[name], converter) for name, converter in self.fields.items()}
+
+    def __str__(self) -> str:
+        """Give the pattern as it was written."""
+        return self.text
+
+
+def first_fit(patterns: Sequence[FilePattern], path: str) -> dict[str, Any] | None:
+    """Give the facts by the first pattern that a path fits, those of the others being None."""
+    found = next((facts for p in patterns if (facts := p.facts(path)) is not None), None)
+    if found is None:
+        return None
+    return {name: found.get(name) for pattern in patterns for name in pattern.fields}
+
+
+def number_or_text(text: str) -> int | float | str:
+    """Give a number for text that is one, the text itself where it has leading zeros.
+
+    Examples
+    --------
+    >>> [number_or_text(text) for text in ("900", "0.5", "-3", "007", "1e3", "nan", "IR")]
+    [900, 0.5, -3, '007', '1e3', 'nan', 'IR']
+    """
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _BROKEN.fullmatch(text) else text
+
+
+def _value(text: str, converter: str) -> int | float | str:
+    if converter == "int":
+        return int(text)
+    if converter == "float":
+        return float(text)
+    return text if converter == "alpha" else number_or_text(text)
+
+
+def _parse(text: str) -> list[tuple[str, str, str]]:
+    """Give (literal, field, converter) in order; a literal at the end has no field."""
+    try:
+        parsed = list(Formatter().parse(text))
+    except ValueError as error:
+        raise FaultdiagError(f"{text!r} can't be read ({error}); {_WRITE}") from error
+    for literal, name, _, conversion in parsed:
+        if name is not None and (conversion or not name.isidentifier()):
+            shown = f"{{{name}{'!' + conversion if conversion else ''}}}"
+            raise FaultdiagError(
+                f"{text!r} has the field {shown}; a field's name is letters, digits and '_', "
+                "and a letter comes first"
+            )
+        if "\\" in literal:
+            raise FaultdiagError(f"{text!r} has a backslash; write '/' between folders")
+    parts = [(literal, name or "", spec or "") for literal, name, spec, _ in parsed]
+    _require_fields(text, parts)
+    return parts
+
+
+def _require_fields(text: str, parts: Iterable[tuple[str, str, str]]) -> None:
+    seen: dict[str, str] = {}
+    previous = ""
+    for literal, name, converter in parts:
+        if not name:
+            continue
+        if converter not in CONVERTERS:
+            known = [known for known in CONVERTERS if known]
+            raise FaultdiagError(
+                f"{text!r}, field '{name}': {unknown('converter', converter, known)}"
+            )
+        if name in seen:
+            raise FaultdiagError(f"{text!r} has the field '{name}' twice; give each its own name")
+        if previous and not literal and _unbounded(seen[previous], converter):
+            raise FaultdiagError(
+                f"{text!r}: nothing tells where '{previous}' ends and '{name}' begins; give one "
+                "of them a converter, such as {fault:alpha}{size}"
+            )
+        seen[name] = converter
+        previous = name
+    if not seen:
+        raise FaultdiagError(f"{text!r} has no field; {_WRITE}")
+
+
+def _unbounded(first: str, second: str) -> bool:
+    return first == second or not {first, second} & _BOUNDED

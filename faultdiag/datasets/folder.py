@@ -1,0 +1,181 @@
+"""A folder of one's own recordings, with facts from folders' and files' names."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from faultdiag.datasets.entry import Entry, Selection
+from faultdiag.datasets.file_pattern import FilePattern, first_fit
+from faultdiag.datasets.listing import find_recordings, short_names, some
+from faultdiag.datasets.options import Positive
+from faultdiag.datasets.selection import select_entries, values_of
+from faultdiag.errors import FaultdiagError
+
+_NUMBERS = ("sampling_rate", "rpm")
+
+
+def _readable(pattern: str | list[str] | None) -> str | list[str] | None:
+    try:
+        _patterns(pattern)
+    except FaultdiagError as error:
+        raise ValueError(str(error)) from error
+    return pattern
+
+
+def _patterns(pattern: str | list[str] | None) -> list[FilePattern]:
+    given = [pattern] if isinstance(pattern, str) else pattern
+    return [FilePattern(text) for text in given or ()]
+
+
+Patterns = Annotated[
+    Annotated[str, Field(strict=True)] | list[Annotated[str, Field(strict=True)]] | None,
+    AfterValidator(_readable),
+]
+Globs = Annotated[str, Field(strict=True)] | list[Annotated[str, Field(strict=True)]]
+
+
+class Folder:
+    """One's own recordings, labelled by the sub-folders they lie in or by their names.
+
+    Without a pattern each sub-folder is a class: its name is the fact ``label``. With one, the
+    facts are the pattern's fields (`FilePattern`); ``rpm`` and ``sampling_rate`` among them are
+    used as such. Where files name their channels in many ways, one that has as many as asked
+    for is taken whatever they are called.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    pattern
+        A pattern of the files' names, or several of which the first that fits counts.
+    recorded_at
+        Sampling rate in Hz, where neither a file nor its name states one.
+    rpm
+        Shaft speed, likewise.
+    glob
+        Only files whose path in the folder fits one of these, such as ``"rig1/*"``.
+    exclude
+        No file whose path in the folder fits one of these.
+    """
+
+    licence = "that of the recordings, which are the user's own"
+    citation = "a folder of the user's own recordings"
+    label = "{label}"
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        pattern: Patterns = None,
+        recorded_at: Positive | None = None,
+        rpm: Positive | None = None,
+        glob: Globs = "*",
+        exclude: Globs | None = None,
+    ) -> None:
+        self.root = Path(root)
+        self._patterns = _patterns(pattern)
+        self._recorded_at = recorded_at
+        self._rpm = rpm
+        self._globs = [glob] if isinstance(glob, str) else glob
+        self._exclude = [exclude] if isinstance(exclude, str) else exclude or []
+
+    @property
+    def facts(self) -> Mapping[str, Sequence[Any]]:
+        """The facts that recordings can be selected by, with the values each one takes."""
+        return values_of([facts for facts in self._rows.values() if facts is not None])
+
+    def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
+        """Give the selected recordings in the order of their paths; no file is opened.
+
+        Raises
+        ------
+        FaultdiagError
+            If the folder is missing or holds no recording, most of the files don't fit the
+            pattern or lie in no sub-folder, a speed or rate in a name is no positive number, or
+            `select` names what is not there or leaves nothing.
+        """
+        labelled = {path: facts for path, facts in self._rows.items() if facts is not None}
+        strangers = [path for path, facts in self._rows.items() if facts is None]
+        if len(strangers) >= len(labelled):
+            raise FaultdiagError(self._unlabelled(strangers))
+        _require_positive(self.root, labelled)
+        names = short_names(list(labelled))
+        every = [
+            self._entry(path, facts, name)
+            for (path, facts), name in zip(labelled.items(), names, strict=True)
+        ]
+        notes = [f"{self._strange(strangers)}, so left out: {some(strangers)}"]
+        return Selection(select_entries(every, select), notes=notes if strangers else [])
+
+    @cached_property
+    def _rows(self) -> dict[str, dict[str, Any] | None]:
+        """The facts of each file by its path; None where its name tells none."""
+        every = find_recordings(self.root)
+        paths = [path for path in every if _fits(path, self._globs)]
+        paths = [path for path in paths if not _fits(path, self._exclude)]
+        if not paths:
+            raise FaultdiagError(
+                f"none of the {len(every)} recordings in {self.root} is left by data.glob "
+                f"{', '.join(self._globs)} and data.exclude "
+                f"{', '.join(self._exclude) or 'nothing'}; they are: {some(every)}"
+            )
+        if self._patterns:
+            return {path: first_fit(self._patterns, path) for path in paths}
+        return {path: {"label": path.partition("/")[0]} if "/" in path else None for path in paths}
+
+    def _entry(self, path: str, facts: Mapping[str, Any], name: str) -> Entry:
+        rate, rpm = facts.get("sampling_rate"), facts.get("rpm")
+        return Entry(
+            path=self.root / path,
+            facts=facts,
+            sampling_rate=self._recorded_at if rate is None else float(rate),
+            rpm=self._rpm if rpm is None else float(rpm),
+            name=name,
+            any_channel=True,
+        )
+
+    def _strange(self, paths: Sequence[str]) -> str:
+        if self._patterns:
+            patterns = " or ".join(f"'{pattern}'" for pattern in self._patterns)
+            return f"{len(paths)} of {len(self._rows)} files don't fit data.pattern {patterns}"
+        return f"{len(paths)} of {len(self._rows)} files lie in no sub-folder"
+
+    def _unlabelled(self, strangers: Sequence[str]) -> str:
+        remedy = (
+            "change the pattern, or leave files out with data.exclude"
+            if self._patterns
+            else "give each class a sub-folder, say with data.pattern what files' names mean "
+            "(such as '{fault}_{rpm}'), or list the recordings in a manifest"
+        )
+        return f"{self.root}: {self._strange(strangers)}: {some(strangers)}; {remedy}"
+
+
+def _fits(path: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(path, glob) for glob in globs)
+
+
+def _require_positive(root: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    for name in _NUMBERS:
+        wrong = {
+            path: facts[name]
+            for path, facts in rows.items()
+            if facts.get(name) is not None and not _is_positive(facts[name])
+        }
+        if wrong:
+            path, value = next(iter(wrong.items()))
+            raise FaultdiagError(
+                f"{root}: data.pattern makes {value!r} the {name} of {path}, and so for "
+                f"{len(wrong)} of {len(rows)} files; a positive number is needed: name the field "
+                f"otherwise, or write what surrounds the number, as in '{{{name}:int}}Hz'"
+            )
+
+
+def _is_positive(value: object) -> bool:
+    try:
+        return float(str(value)) > 0
+    except ValueError:
+        return False

@@ -1,0 +1,140 @@
+"""What a sample of a dataset's recordings holds: channels, rates, lengths, speeds."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from faultdiag.datasets import Entry, channel_names, read_entry
+from faultdiag.datasets.listing import some
+from faultdiag.errors import FaultdiagError
+
+# Recordings that are read; of more, the smallest and the largest file of each class and others.
+MOST_READ = 64
+# Columns of a table that are no measurement.
+_NO_SIGNAL = frozenset({"time", "t", "timestamp", "index", "sample"})
+_ANY_NAME = "vibration"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one recording holds: samples, and Hz and rpm where anything states them."""
+
+    name: str
+    label: str
+    samples: int
+    sampling_rate: float | None
+    rpm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the recordings that were read hold.
+
+    ``broken`` says of those that can't be used why; ``reason`` why these channels were chosen.
+    """
+
+    read: list[Read]
+    channels: tuple[str, ...]
+    reason: str
+    broken: dict[str, str]
+
+
+def look_into(entries: Sequence[Entry], labels: Sequence[str]) -> Signals:
+    """Read a sample of the recordings, at least two of each class where there are as many.
+
+    Raises
+    ------
+    FaultdiagError
+        If no channel is common to them, or none of them can be read.
+    """
+    sample = _sample(entries, labels)
+    names: dict[str, list[str]] = {}
+    broken: dict[str, str] = {}
+    for entry, _ in sample:
+        try:
+            names[entry.name] = channel_names(entry.path)
+        except FaultdiagError as error:
+            broken[entry.name] = str(error)
+    sound = [(entry, label) for entry, label in sample if names.get(entry.name)]
+    broken |= {e.name: f"{e.path} holds no signal" for e, _ in sample if names.get(e.name) == []}
+    if not sound:
+        raise FaultdiagError("\n".join(list(broken.values())[:5]))
+    candidates, reason = _candidates([entry for entry, _ in sound], names)
+    return _read(sound, candidates, reason, broken)
+
+
+def _sample(entries: Sequence[Entry], labels: Sequence[str]) -> list[tuple[Entry, str]]:
+    every = list(zip(entries, labels, strict=True))
+    if len(every) <= MOST_READ:
+        return every
+    classes: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for i, (entry, label) in enumerate(every):
+        classes[label].append((entry.path.stat().st_size, i))
+    chosen = {i for found in classes.values() for _, i in (min(found), max(found))}
+    step = -(-len(every) // MOST_READ)
+    chosen |= set(list(range(0, len(every), step))[: max(0, MOST_READ - len(chosen))])
+    return [every[i] for i in sorted(chosen)]
+
+
+def _candidates(
+    entries: Sequence[Entry], names: Mapping[str, Sequence[str]]
+) -> tuple[list[tuple[str, ...]], str]:
+    """Give the channels that could be taken, the likeliest first, and why."""
+    named = Counter(entry.channels for entry in entries)
+    likeliest = named.most_common(1)[0][0]
+    if likeliest:
+        return [likeliest], "named by the manifest's column 'channel'"
+    sets = Counter(tuple(names[entry.name]) for entry in entries)
+    usual = sets.most_common(1)[0][0]
+    everywhere = [n for n in usual if all(n in own for own in sets) and n.lower() not in _NO_SIGNAL]
+    if everywhere:
+        count = Counter(n for own in sets.elements() for n in own)
+        listed = ", ".join(f"{name} ({count[name]})" for name in count)
+        return [(name,) for name in everywhere], f"channels, and how many files have them: {listed}"
+    if all(len(own) == 1 for own in sets):
+        shown = some(own[0] for own in sets)
+        why = f"each file holds one channel under a name of its own ({shown}): it is taken"
+        return [(_ANY_NAME,)], why
+    shown = "; ".join(", ".join(own) for own, _ in sets.most_common(4))
+    raise FaultdiagError(
+        f"the recordings have no channel in common: {shown}; list them in a manifest whose column "
+        "'channel' says which one each recording has"
+    )
+
+
+def _read(
+    sound: Sequence[tuple[Entry, str]],
+    candidates: Sequence[tuple[str, ...]],
+    reason: str,
+    broken: Mapping[str, str],
+) -> Signals:
+    """Read the first channels that are alive in every recording, else the first ones."""
+    found = []
+    for channels in candidates:
+        read, failed = _read_all(sound, channels)
+        found.append(Signals(read, channels, reason, {**broken, **failed}))
+        if not failed:
+            break
+    best = min(found, key=lambda signals: len(signals.broken))
+    if not best.read:
+        raise FaultdiagError("\n".join(list(best.broken.values())[:5]))
+    return best
+
+
+def _read_all(
+    sound: Sequence[tuple[Entry, str]], channels: Sequence[str]
+) -> tuple[list[Read], dict[str, str]]:
+    read, failed = [], {}
+    for entry, label in tqdm(sound, "looking into", unit="recording", disable=None):
+        try:
+            recording = read_entry(entry, channels)
+            recording.require_varying()
+        except FaultdiagError as error:
+            failed[entry.name] = str(error)
+            continue
+        rate = recording.sampling_rate or entry.sampling_rate
+        speed = recording.rpm or entry.rpm
+        read.append(Read(entry.name, label, recording.samples, rate, speed))
+    return read, failed

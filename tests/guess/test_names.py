@@ -1,0 +1,109 @@
+"""What names of folders and files tell of the classes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faultdiag.datasets.folder import Folder
+from faultdiag.errors import FaultdiagError
+from faultdiag.guess.labels import guess_labels
+from faultdiag.selecting import label_entries
+
+
+def guessed(root: Path, names: list[str]) -> tuple[Any, str, dict[str, str]]:
+    """Give the pattern, the label, and each recording's class."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    found = guess_labels(root, names)
+    entries = Folder(root, **found.options).entries({}).entries
+    labels = label_entries(entries, found.label)
+    classes = {entry.name: label for entry, label in zip(entries, labels, strict=True)}
+    return found.options.get("pattern"), found.label, classes
+
+
+SPEEDS = ("900", "1200")
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "classes"),
+    [
+        (
+            [f"{c}_{s}_1" for c in ("N", "B", "I", "O") for s in SPEEDS],
+            "{fault:alpha}_{rpm}_1",
+            {"N", "B", "I", "O"},
+        ),
+        (
+            [f"{c}_{s}" for c in ("N", "IR5", "IR14", "OR5") for s in SPEEDS],
+            ["{fault:alpha}{size}_{rpm}", "{fault:alpha}_{rpm}"],
+            {"N", "IR5", "IR14", "OR5"},
+        ),
+        # The healthy one counts too: no sizes.
+        (
+            [f"{c}{i}" for c in ("normal", "inner") for i in (1, 2, 3)],
+            "{fault:alpha}{run}",
+            {"normal", "inner"},
+        ),
+        (
+            [f"{c}{s}_{i}" for c in ("n", "ib", "ob") for s in SPEEDS for i in (3, 7)],
+            "{fault:alpha}{rpm:int}_{number}",
+            {"n", "ib", "ob"},
+        ),
+        (
+            [f"rig A-{c}-{h}hp" for c in ("healthy", "faulty") for h in (0, 1)],
+            "rig A-{fault:alpha}-{load_hp:float}hp",
+            {"healthy", "faulty"},
+        ),
+        (
+            [f"{c}_12000Hz" for c in ("good", "cage")],
+            "{fault:alpha}_{sampling_rate:float}Hz",
+            {"good", "cage"},
+        ),
+        # No word is known: the letters that vary.
+        (
+            [f"{n}_{c}" for c in ("green", "red") for n in ("007", "008", "009")],
+            "{number}_{fault:alpha}",
+            {"green", "red"},
+        ),
+        (
+            ["baseline_1", "baseline_2", "InnerRace_vload_1", "InnerRace_vload_2"],
+            ["{fault:alpha}_{number}", "{fault:alpha}_vload_{number}"],
+            {"baseline", "InnerRace"},
+        ),
+        ([f"{c}{{x}}_{i}" for c in ("N", "IR") for i in (3, 4)], None, None),
+    ],
+)
+def test_files_names(tmp_path: Path, names: list[str], pattern: Any, classes: Any) -> None:
+    found, _, labels = guessed(tmp_path, [f"{name}.mat" for name in names])
+    assert len(labels) == len(names)
+    if pattern is not None:
+        assert found == pattern
+        assert set(labels.values()) == classes
+
+
+def test_sub_folders(tmp_path: Path) -> None:
+    names = [f"{c}/{i}.mat" for c in ("alpha", "beta") for i in (1, 2)]
+    assert guessed(tmp_path, names)[:2] == (None, "{label}")
+
+
+def test_the_folders_that_are_words_for_a_state_are_the_classes(tmp_path: Path) -> None:
+    names = [f"rig {r}/{c}/{i}.mat" for r in (1, 2) for c in ("normal", "outer race") for i in (1,)]
+    pattern, label, classes = guessed(tmp_path, names)
+    assert (pattern, label) == ("{label:any}/{file:any}", "{label}")
+    assert set(classes.values()) == {"normal", "outer race"}
+
+
+def test_names_win_where_folders_are_conditions(tmp_path: Path) -> None:
+    names = [f"{speed}rpm/{c}_1.mat" for speed in (900, 1200) for c in ("N", "IR")]
+    pattern, label, classes = guessed(tmp_path, names)
+    assert (pattern, label) == ("{fault:alpha}_1", "{fault}")
+    assert classes["900rpm/N_1"] == "N"
+
+
+@pytest.mark.parametrize("names", [["1.mat", "2.mat"], ["a_1.mat", "a_2.mat"], ["N/1.mat"]])
+def test_names_that_tell_nothing(tmp_path: Path, names: list[str]) -> None:
+    expected = f"{tmp_path}: no names of folders or files tell two classes: {names[0]}"
+    with pytest.raises(FaultdiagError, match=re.escape(expected)):
+        guess_labels(tmp_path, names)
