@@ -33,7 +33,7 @@ def check_config(config: Config) -> str:
     if not has_folds(config):
         return checking.check_config(config)
     folds = expand(config)
-    first = f"fold {folds[0].name}, the first of {len(folds)}:"
+    first = f"{folds[0].title}, the first of {len(folds)}:"
     text = checking.check_config(folds[0].config)
     return "\n".join([first, text, "", fold_table(folds, prepare_folds(folds))])
 
@@ -68,7 +68,7 @@ def prepare_folds(folds: Sequence[Fold]) -> list[Prepared]:
         try:
             made.append(prepare(fold.config))
         except FaultdiagError as error:
-            raise FaultdiagError(f"fold {fold.name}: {error}") from error
+            raise FaultdiagError(f"{fold.title}: {error}") from error
     return made
 
 

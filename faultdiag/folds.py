@@ -17,6 +17,11 @@ class Fold:
     name: str
     config: Config
 
+    @property
+    def title(self) -> str:
+        """The name in a sentence: ``fold 0→1``, ``fold 1 of 3``."""
+        return self.name if self.name.startswith("fold ") else f"fold {self.name}"
+
 
 def has_folds(config: Config) -> bool:
     """Whether a config stands for several splits, so that only `expand` gives what to train."""
@@ -56,4 +61,4 @@ def _named(config: Config, fold: FoldGroups) -> Config:
     document: dict[str, Any] = config.model_dump(mode="json")
     kept = {k: v for k, v in document["split"].items() if k not in {"folds", "fold"}}
     sides = {"test": list(fold.groups.test), "train": list(fold.groups.train)}
-    return parse_config({**document, "split": {**kept, **sides}}, f"fold '{fold.name}'")
+    return parse_config({**document, "split": {**kept, **sides}}, fold.name)

@@ -70,7 +70,7 @@ def train_all(
             on_begun()
 
     for name, fold in zip(names, folds, strict=True):
-        tell(f"fold {fold.name}, {len(runs) + 1} of {len(folds)}")
+        tell(f"training {len(runs) + 1} of {len(folds)}: {fold.title}")
         runs.append(_train(fold.config, run / name, tell, on_begun=begun, **flags))
         _write(run, names, folds, runs)
     return _text(run, folds, runs)
