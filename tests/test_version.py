@@ -2,9 +2,19 @@
 
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
+from faultdiag.version import VERSION
 from tests.commands import done, run
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads(
+        Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
+    assert version("faultdiag") == VERSION == project["version"]
 
 
 def test_the_version_is_printed() -> None:
@@ -16,7 +26,8 @@ def test_the_version_is_printed() -> None:
 def test_nothing_slow_is_imported_for_it() -> None:
     code = (
         "import sys; from faultdiag.cli import app; app(['--version'], standalone_mode=False);"
-        "print(sorted({'torch', 'numpy', 'pydantic', 'yaml', 'scipy'} & set(sys.modules)))"
+        "slow = {'importlib.metadata', 'torch', 'numpy', 'pydantic', 'yaml', 'scipy'};"
+        "print(sorted(slow & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[1] == "[]"

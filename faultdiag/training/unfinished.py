@@ -25,10 +25,10 @@ def unfinished_note(folder: Path, best: Checkpoint) -> str | None:
     from faultdiag.training.folder import train_command
 
     command = train_command(folder / "config.yaml", [], folder, "--resume")
+    calibrated = " and its confidences are not yet calibrated" if best.temperature == 1 else ""
     return (
         f"{folder} is not finished: {trained} of {best.config['train']['epochs']} epochs are "
-        f"trained, best.pt is from epoch {best.epoch} and its confidences are not yet "
-        f"calibrated; go on with: {command}"
+        f"trained, best.pt is from epoch {best.epoch}{calibrated}; go on with: {command}"
     )
 
 
