@@ -13,6 +13,7 @@ import typer
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.exits import INTERRUPTED, Group, say, stop
+from faultdiag.fetch.command import fetch
 
 # torch, numpy and pydantic take seconds to import: commands import what they call.
 
@@ -57,6 +58,9 @@ def init(
         typer.echo(starters.listing())
         return
     typer.echo(f"wrote {starters.write(name, out or Path(f'{name}.yaml'))}")
+
+
+app.command()(fetch)
 
 
 @app.command()

@@ -35,7 +35,7 @@ LAYERS = [
         "starters",
     },
     {"audit", "config", "datasets", "group_splits", "published_splits", "window_index"},
-    {"inspection", "prepared"},
+    {"fetch", "inspection", "prepared"},
     {"inspection_plot", "preparing"},
     {"figures", "metrics"},
     # From here on there is torch.
@@ -57,7 +57,7 @@ COMMANDS = [
     for command in app.registered_commands
     if command.callback
 ]
-SLOW = {"h5py", "matplotlib", "scipy", "sklearn"}
+SLOW = {"h5py", "matplotlib", "pooch", "requests", "scipy", "sklearn"}
 # Their modules are imported by name, when a config asks for them.
 LATE = {"attention", "models", "representations"}
 
