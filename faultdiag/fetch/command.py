@@ -13,6 +13,8 @@ from faultdiag.exits import INTERRUPTED, stop
 
 # What downloads is imported when it is called.
 
+JOBS = 4
+
 
 def fetch(
     name: Annotated[str, typer.Argument(help="The dataset: cwru.")],
@@ -23,7 +25,7 @@ def fetch(
         typer.Option(help="By number, group, fault or name: 105, 12k_DE, 'IR*', '12k_DE_*_0'."),
     ] = None,
     base_url: Annotated[str | None, typer.Option(help="A mirror's folder.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=16, help="Connections at once.")] = 4,
+    jobs: Annotated[int, typer.Option(min=1, max=16, help="Connections at once.")] = JOBS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Download the recordings of a dataset, each checked by its digest.
@@ -31,7 +33,7 @@ def fetch(
     What the folder holds already, under whatever name, is recognised by its bytes and not fetched
     again; an interrupted download goes on where it stopped.
 
-    Example: faultdiag fetch cwru --out data/cwru --only normal --only '12k_DE_*_0'
+    Example: faultdiag fetch cwru --only normal --only '12k_DE_*_0'
     """
     from faultdiag.fetch import report, run
 
@@ -45,6 +47,7 @@ def fetch(
         words = ["faultdiag", "fetch", name, "--out", str(folder)]
         words += [word for pattern in only or () for word in ("--only", pattern)]
         words += ["--base-url", base_url] if base_url else []
+        words += ["--jobs", str(jobs)] if jobs != JOBS else []
         raise stop(f"interrupted; go on with: {shlex.join(words)}", INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(report.as_document(fetched), indent=2, ensure_ascii=False))

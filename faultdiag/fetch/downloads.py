@@ -88,6 +88,10 @@ class Downloads:
                 outcome = error
             finally:
                 self._outcomes.put(outcome)
+            if not isinstance(outcome, Row):
+                # Only now: the error must be the first outcome that is none.
+                self._pace.stop()
+                return
 
     def _take(self) -> Download | None:
         with self._taking:
