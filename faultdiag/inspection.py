@@ -19,6 +19,7 @@ from faultdiag.ratecheck import RateCheck, check_rate
 from faultdiag.readers import Variable, list_variables, read_recording
 from faultdiag.recording import Recording
 from faultdiag.stated_bearing import cage_warning, stated_bearing
+from faultdiag.units import unit_of
 
 __all__ = ["Subject", "format_inspection", "inspect_file", "open_subject", "rate_verdict"]
 
@@ -114,7 +115,8 @@ def inspect_file(
     Returns
     -------
     dict[str, Any]
-        ``path``; ``variables`` (name, shape, kind, channel); ``channels``; ``sampling_rate`` in
+        ``path``; ``variables`` (name, shape, kind, channel); ``channels``; ``units`` by channel,
+        None where its name states none in brackets; ``sampling_rate`` in
         Hz and ``sampling_rate_source``, ``rpm`` and ``rpm_source`` (``argument``, ``file``,
         ``catalogue`` or None); ``samples``; ``statistics`` by channel; ``rate_check`` (verdict,
         suggested, reason); ``bearing`` (name, orders) or None; ``envelope_peaks``, each
@@ -134,6 +136,7 @@ def inspect_file(
         "path": str(path),
         "variables": [{**asdict(v), "shape": list(v.shape)} for v in subject.variables],
         "channels": list(recording.channels),
+        "units": {name: unit_of(name) for name in recording.channels},
         "sampling_rate": subject.sampling_rate,
         "sampling_rate_source": subject.sampling_rate_source,
         "rpm": subject.rpm,

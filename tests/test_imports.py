@@ -23,7 +23,7 @@ PACKAGE = Path(faultdiag.__file__).parent
 LAYERS = [
     {"errors"},
     {"bearings", "dsp", "exits", "files", "normalize", "recording", "registry", "windows"},
-    {"inspection_text", "rows", "yaml_file"},
+    {"inspection_text", "rows", "units", "yaml_file"},
     {
         "envelope_peaks",
         "features",
