@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -98,6 +99,7 @@ def test_signals_leave_parts_only(real_data: Path, folder: Path, number: int, co
         part = folder / "105.mat.part"
         while not (part.exists() and part.stat().st_size > len(content) // 4):
             assert process.poll() is None
+            time.sleep(0.02)
         process.send_signal(number)
         _, told = process.communicate()
         assert process.returncode == code

@@ -261,7 +261,7 @@ def test_a_connection_that_stalls_is_tried_again(
 ) -> None:
     server.tricks["105.mat"] = [answer]
     assert get(server, folder, only=["105"], timeout=0.3).failed == []
-    assert len(server.requests) == 2
+    assert len(server.requests) >= 2
     assert contents(folder) == {"105.mat": files["105.mat"]}
 
 
