@@ -6,6 +6,7 @@ that roll without slip. Real balls slip, so a measured order lies up to one or t
 
 import math
 from dataclasses import astuple, dataclass
+from typing import TypeAlias
 
 from faultdiag.errors import FaultdiagError, unknown
 
@@ -107,6 +108,25 @@ class Bearing:
         """Fault frequencies in Hz at a shaft speed in revolutions per minute."""
         return FaultOrders(*(order * rpm / 60 for order in astuple(self.orders)))
 
+
+@dataclass(frozen=True, slots=True)
+class StatedBearing:
+    """A bearing by the fault orders that somebody states, its geometry unknown.
+
+    Parameters
+    ----------
+    name
+        Who states them.
+    orders
+        In multiples of the shaft rate.
+    """
+
+    name: str
+    orders: FaultOrders
+
+
+KnownBearing: TypeAlias = Bearing | StatedBearing
+"""A bearing whose fault orders are known, from its geometry or as stated."""
 
 BEARINGS: dict[str, Bearing] = {
     bearing.name: bearing

@@ -13,6 +13,7 @@ import typer
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.exits import INTERRUPTED, Group, say, stop
+from faultdiag.fetch.command import fetch
 from faultdiag.version import add_version
 
 # torch, numpy and pydantic take seconds to import: commands import what they call.
@@ -78,6 +79,9 @@ def init(
     typer.echo(f"wrote {starters.write(name, out or Path(f'{name}.yaml'))}")
 
 
+app.command()(fetch)
+
+
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder for the recordings.")],
@@ -113,7 +117,7 @@ def simulate(
 
 @app.command()
 def inspect(
-    files: Annotated[list[Path], typer.Argument(help="Recordings.")],
+    files: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
     sampling_rate: Annotated[float | None, typer.Option(help="Hz, in place of the file's.")] = None,
     rpm: Annotated[float | None, typer.Option(help="Shaft speed, likewise.")] = None,
     channel: Annotated[str | None, typer.Option(help="This channel only.")] = None,
@@ -126,31 +130,23 @@ def inspect(
 ) -> None:
     """Show what a recording holds: variables, rate, statistics, envelope peaks.
 
+    Of a folder, one line for each recording.
+
     Example: faultdiag inspect data/cwru/105.mat --plot 105.png
     """
-    from faultdiag.inspection import format_inspection, inspect_files
-    from faultdiag.inspection_plot import plot_inspection
+    from faultdiag.inspecting import inspect_paths
 
-    if plot is not None and len(files) != 1:
-        raise FaultdiagError(f"--plot draws one recording, {len(files)} were given")
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise FaultdiagError(f"--plot is {plot}; a PNG is drawn, so give a name that ends in .png")
-    options: dict[str, Any] = {
-        "sampling_rate": sampling_rate,
-        "rpm": rpm,
-        "channel": channel,
-        "bearing": bearing,
-    }
-    results, problems = inspect_files(files, **options)
-    if as_json:
-        typer.echo(_json(results))
-    elif results:
-        typer.echo("\n\n".join(format_inspection(result) for result in results))
-    if plot is not None and results:
-        plot_inspection(files[0], plot, **options)
-        say(f"drew {plot}")
-    if problems:
-        raise FaultdiagError("\n".join(problems))
+    inspect_paths(
+        files,
+        sampling_rate=sampling_rate,
+        rpm=rpm,
+        channel=channel,
+        bearing=bearing,
+        as_json=as_json,
+        plot=plot,
+        echo=typer.echo,
+        say=say,
+    )
 
 
 @app.command()

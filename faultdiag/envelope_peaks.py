@@ -1,5 +1,6 @@
 """The strongest lines of a signal's envelope spectra, and which fault frequencies they may be."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faultdiag.bearings import Bearing, FaultOrders
+from faultdiag.bearings import FaultOrders, KnownBearing
 from faultdiag.dsp import Band, Spectrum, band_envelope_spectra, prominence
 
 # Impacts ring where the structure resonates, and where that is isn't known: so many bands. They
@@ -33,6 +34,7 @@ SPEED_ERROR = 0.01
 # Motors hum at even multiples of the line frequency, which holds to a tenth of a percent.
 MAINS_HZ = (50, 60)
 MAINS_ERROR = 0.001
+_FAULT = re.compile(r"(?:\d×)?(BPFO|BPFI|BSF|FTF)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class KnownLine(NamedTuple):
     sideband: bool = False
 
 
-def known_lines(bearing: Bearing | None) -> list[KnownLine]:
+def known_lines(bearing: KnownBearing | None) -> list[KnownLine]:
     """Give the lines to look for: harmonics of shaft, races, balls and cage, and sidebands.
 
     A spot on a ball strikes at even multiples of the ball spin frequency. Races have sidebands at
@@ -121,7 +123,7 @@ def _times(k: int, name: str) -> str:
     return name if k == 1 else f"{k}×{name}"
 
 
-def highest_order(bearing: Bearing | None) -> float:
+def highest_order(bearing: KnownBearing | None) -> float:
     """Give the highest shaft order searched: 12, or what two harmonics of BPFI need."""
     return max(HIGHEST_ORDER, 2.2 * bearing.orders.bpfi) if bearing else HIGHEST_ORDER
 
@@ -170,7 +172,7 @@ def envelope_peaks(
     fs: float,
     *,
     rpm: float | None = None,
-    bearing: Bearing | None = None,
+    bearing: KnownBearing | None = None,
     count: int = 10,
 ) -> list[EnvelopePeak]:
     """Give the most prominent lines of the envelope spectra of one channel, the strongest first.
@@ -214,6 +216,31 @@ def envelope_peaks(
             )
         )
     return peaks
+
+
+def strongest_fault(peaks: Sequence[EnvelopePeak]) -> EnvelopePeak | None:
+    """Give the strongest peak that is a harmonic of one kind of fault and of no other.
+
+    Examples
+    --------
+    >>> peaks = [
+    ...     EnvelopePeak(323.4, 10.8, 2.4, 1.0, (0, 6000), ("2×BPFI", "3×BPFO")),
+    ...     EnvelopePeak(263.5, 8.8, 2.3, 1.0, (0, 6000), ("2×BPFI-2×shaft",)),
+    ...     EnvelopePeak(161.7, 5.4, 2.1, 1.0, (0, 6000), ("BPFI",)),
+    ... ]
+    >>> strongest_fault(peaks).frequency
+    161.7
+    """
+    named = [peak for peak in peaks if len(_kinds(peak)) == 1]
+    return max(named, key=lambda peak: peak.prominence, default=None)
+
+
+def _kinds(peak: EnvelopePeak) -> set[str]:
+    """Kinds of fault, or the names of other lines, that a peak may be a harmonic of."""
+    found = [_FAULT.fullmatch(name) for name in peak.matches]
+    if not any(found):
+        return set()
+    return {m[1] if m else name for m, name in zip(found, peak.matches, strict=True)}
 
 
 def _levels(

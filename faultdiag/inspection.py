@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from faultdiag.bearings import Bearing, get_bearing
+from faultdiag.bearings import KnownBearing, StatedBearing, get_bearing
 from faultdiag.datasets import identify, identify_by_name
 from faultdiag.dsp import clipped_samples, quantisation_step, statistics
 from faultdiag.envelope_peaks import envelope_peaks, too_short
@@ -18,6 +18,8 @@ from faultdiag.inspection_text import format_inspection
 from faultdiag.ratecheck import check_channels
 from faultdiag.readers import Variable, list_variables, read_recording
 from faultdiag.recording import Recording
+from faultdiag.stated_bearing import cage_warning, stated_bearing
+from faultdiag.units import unit_of
 
 __all__ = ["Subject", "format_inspection", "inspect_file", "open_subject", "rate_verdict"]
 
@@ -41,7 +43,7 @@ class Subject:
     rpm, rpm_source
         Shaft speed, and the same.
     bearing
-        The one given, or that of the catalogue.
+        The one given, that which the file states, or that of the catalogue.
     warnings
         What is odd about these.
     """
@@ -52,7 +54,7 @@ class Subject:
     sampling_rate_source: str | None
     rpm: float | None
     rpm_source: str | None
-    bearing: Bearing | None
+    bearing: KnownBearing | None
     warnings: list[str]
 
 
@@ -77,7 +79,11 @@ def open_subject(
         argument=sampling_rate, file=recording.sampling_rate, catalogue=facts.get("sampling_rate")
     )
     speed, speed_source = _first(argument=rpm, file=recording.rpm, catalogue=facts.get("rpm"))
-    known = given or (get_bearing(facts["bearing"]) if facts.get("bearing") else None)
+    stated = stated_bearing(path, variables, recording.rpm or speed)
+    listed = get_bearing(facts["bearing"]) if facts.get("bearing") else None
+    known = given or stated or listed
+    if isinstance(known, StatedBearing) and (warning := cage_warning(known)):
+        warnings = [*warnings, warning]
     warnings += _rate_warnings(sampling_rate, recording.sampling_rate, facts)
     return Subject(recording, variables, rate, rate_source, speed, speed_source, known, warnings)
 
@@ -101,14 +107,16 @@ def inspect_file(
     channel
         One channel; all of them where None.
     bearing
-        A name or a geometry that `get_bearing` takes; where None, that of the catalogue.
+        A name or a geometry that `get_bearing` takes; where None, what the file states of its
+        own, or the catalogue's.
     rpm
         Shaft speed; wins over what the file or the catalogue says.
 
     Returns
     -------
     dict[str, Any]
-        ``path``; ``variables`` (name, shape, kind, channel); ``channels``; ``sampling_rate`` in
+        ``path``; ``variables`` (name, shape, kind, channel); ``channels``; ``units`` by channel,
+        None where its name states none in brackets; ``sampling_rate`` in
         Hz and ``sampling_rate_source``, ``rpm`` and ``rpm_source`` (``argument``, ``file``,
         ``catalogue`` or None); ``samples``; ``statistics`` by channel; ``rate_check`` (verdict,
         suggested, reason); ``bearing`` (name, orders) or None; ``envelope_peaks``, each
@@ -128,6 +136,7 @@ def inspect_file(
         "path": str(path),
         "variables": [{**asdict(v), "shape": list(v.shape)} for v in subject.variables],
         "channels": list(recording.channels),
+        "units": {name: unit_of(name) for name in recording.channels},
         "sampling_rate": subject.sampling_rate,
         "sampling_rate_source": subject.sampling_rate_source,
         "rpm": subject.rpm,

@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.bearings import Bearing
-from faultdiag.dsp import Band, Spectrum, order_prominence, spectrum
+from faultdiag.bearings import KnownBearing, StatedBearing
+from faultdiag.dsp import Band, Spectrum, spectrum
 from faultdiag.envelope_peaks import (
     HIGHEST_HZ,
     LONGEST,
     LOWEST_ORDER,
-    analysis_bands,
+    EnvelopePeak,
     averaged_envelope_spectra,
+    envelope_peaks,
     highest_order,
+    strongest_fault,
     too_short,
 )
 from faultdiag.files import replacing
-from faultdiag.inspection import Subject, open_subject, rate_verdict
+from faultdiag.inspection import PEAKS, Subject, open_subject, rate_verdict
+from faultdiag.units import unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +41,7 @@ SHOWN_REVOLUTIONS = 8
 SHOWN_SECONDS = 0.25
 COLUMNS = 2000
 NAMED = 8
+_MARKS = "dashed: BPFO outer race, BPFI inner race, even multiples of BSF ball, FTF cage"
 
 
 def plot_inspection(
@@ -51,8 +55,8 @@ def plot_inspection(
 ) -> None:
     """Draw a recording's first channel, or the one named, as a PNG.
 
-    The envelope spectrum is that of the band in which the lines of one kind of fault stand out
-    most; without a known shaft speed or bearing, that of the whole spectrum.
+    The envelope spectrum is that of the band in which the strongest line of a fault stands out
+    most, as `inspect_file` gives them; see `best_envelope`.
 
     Parameters
     ----------
@@ -73,7 +77,7 @@ def plot_inspection(
     )
     figure = _figure(10.0, 8.6)
     grid = figure.add_gridspec(
-        3, 2, hspace=0.55, wspace=0.16, left=0.075, right=0.98, top=0.885, bottom=0.06
+        3, 2, hspace=0.55, wspace=0.16, left=0.085, right=0.98, top=0.885, bottom=0.06
     )
     _draw_signal(figure.add_subplot(grid[0, 0]), subject, None)
     _draw_signal(figure.add_subplot(grid[0, 1]), subject, _detail(subject))
@@ -85,31 +89,24 @@ def plot_inspection(
     _save(figure, Path(png))
 
 
-def best_envelope(subject: Subject) -> tuple[Band, Spectrum] | None:
-    """Give the band whose envelope shows the faults best, and its spectrum; None if none can."""
+def best_envelope(subject: Subject) -> tuple[Band, Spectrum, EnvelopePeak | None] | None:
+    """Give the band to show, its envelope spectrum, and the peak it was chosen by.
+
+    The peak is one of those that `inspect_file` gives: the strongest that is a fault's, or else
+    the strongest of all; the band is the one that shows it best. Where there is no peak, the
+    band is the whole spectrum. None where no envelope spectrum can be made.
+    """
     rate, rpm, bearing = subject.sampling_rate, subject.rpm, subject.bearing
-    if rate is None or too_short(subject.recording.samples, rate, rpm):
+    signal = subject.recording.signal[0]
+    if rate is None or too_short(signal.size, rate, rpm):
         return None
+    peaks = envelope_peaks(signal, rate, rpm=rpm, bearing=bearing, count=PEAKS)
+    peak = strongest_fault(peaks) or next(iter(peaks), None)
+    band = peak.band if peak else (0.0, rate / 2)
+    envelope = averaged_envelope_spectra(signal, rate, [band])[0]
     highest = highest_order(bearing) * rpm / 60 if rpm else HIGHEST_HZ
-    bands = analysis_bands(rate, highest)
-    if rpm is None or bearing is None:
-        bands = bands[:1]
-    spectra = averaged_envelope_spectra(subject.recording.signal[0], rate, bands)
-    best = 0
-    if rpm is not None and bearing is not None:
-        best = int(np.argmax([_evidence(envelope, rpm, bearing) for envelope in spectra]))
-    last = int(highest / spectra[best].frequencies[1]) + 1
-    return bands[best], Spectrum(*(values[:last] for values in spectra[best]))
-
-
-def _evidence(envelope: Spectrum, rpm: float, bearing: Bearing) -> float:
-    """Mean prominence of the harmonics of the fault that has the largest one."""
-    orders = bearing.orders
-    means = [
-        np.nanmean(order_prominence(envelope, rpm, [k * order for k in (1, 2, 3)]))
-        for order in (orders.bpfo, orders.bpfi, 2 * orders.bsf)
-    ]
-    return float(max(means))
+    last = int(highest / envelope.frequencies[1]) + 1
+    return band, Spectrum(*(values[:last] for values in envelope)), peak
 
 
 def _detail(subject: Subject) -> int:
@@ -126,7 +123,7 @@ def _draw_signal(axes: "Axes", subject: Subject, detail: int | None) -> None:
     axes.set_xlabel("time in s" if subject.sampling_rate else "sample")
     if detail is None:
         title = "signal"
-        axes.set_ylabel("unit of the file")
+        axes.set_ylabel(f"amplitude\n({_unit(subject)})", fontsize=9)
         places, low = _columns(x, np.min)
         _, high = _columns(x, np.max)
         axes.fill_between(places * step, low, high, color=BLUE, linewidth=0.3)
@@ -154,12 +151,14 @@ def _draw_spectrum(axes: "Axes", subject: Subject, band: Band | None) -> None:
         title += ", the band of the envelope shaded"
         axes.axvspan(*band, color=GREY, alpha=0.15, linewidth=0)
     axes.set_xlabel("frequency in Hz" if rate else "frequency in cycles per sample")
-    axes.set_ylabel("amplitude")
+    axes.set_ylabel(f"amplitude\n({_unit(subject)})", fontsize=9)
     axes.margins(x=0)
     _plain(axes, title)
 
 
-def _draw_envelope(axes: "Axes", subject: Subject, band: Band, envelope: Spectrum) -> None:
+def _draw_envelope(
+    axes: "Axes", subject: Subject, band: Band, envelope: Spectrum, peak: EnvelopePeak | None
+) -> None:
     shaft = subject.rpm / 60 if subject.rpm else 1.0
     places, heights = envelope.frequencies / shaft, envelope.amplitudes
     axes.plot(places, heights, color="black", linewidth=0.8, zorder=3)
@@ -168,15 +167,28 @@ def _draw_envelope(axes: "Axes", subject: Subject, band: Band, envelope: Spectru
     axes.set_ylim(0, 1.45 * float(heights[first:].max()) or 1.0)
     axes.set_xlim(0, places[-1])
     axes.set_xlabel("order: multiples of the shaft rate" if subject.rpm else "frequency in Hz")
-    axes.set_ylabel("squared envelope")
+    axes.set_ylabel(f"squared envelope\n(square of {_unit(subject)})", fontsize=9)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
-    _plain(axes, f"envelope spectrum, band {band[0]:.0f} to {band[1]:.0f} Hz")
+    why = f", where {_told(peak)} stands out most" if peak else ""
+    _plain(axes, f"envelope spectrum, band {band[0]:.0f} to {band[1]:.0f} Hz{why}")
     _name_highest(axes, places, np.where(np.arange(heights.size) < first, 0.0, heights))
     if subject.rpm:
         axes.set_xticks(range(int(places[-1]) + 1))
         axes.grid(axis="x", color="#cccccc", linewidth=0.6, linestyle=":")
     if subject.rpm and subject.bearing:
         _mark_orders(axes, subject.bearing)
+        axes.set_xlabel(f"{axes.get_xlabel()}; {_MARKS}")
+
+
+def _told(peak: EnvelopePeak) -> str:
+    if peak.order is None:
+        return f"the line at {peak.frequency:.1f} Hz"
+    name = " or ".join(peak.matches) or "the line"
+    return f"{name} at order {peak.order:.2f}"
+
+
+def _unit(subject: Subject) -> str:
+    return unit_of(subject.recording.channels[0]) or "unit of the file"
 
 
 def _name_highest(axes: "Axes", places: NDArray[np.float64], heights: NDArray[np.float64]) -> None:
@@ -201,7 +213,7 @@ def _name_highest(axes: "Axes", places: NDArray[np.float64], heights: NDArray[np
         left[max(k - apart, 0) : k + apart + 1] = 0
 
 
-def _mark_orders(axes: "Axes", bearing: Bearing) -> None:
+def _mark_orders(axes: "Axes", bearing: KnownBearing) -> None:
     orders = bearing.orders
     marks: list[tuple[str, float, tuple[int, ...]]] = [
         ("BPFO", orders.bpfo, (1, 2, 3)),
@@ -228,15 +240,25 @@ def _mark_orders(axes: "Axes", bearing: Bearing) -> None:
 
 def _write_title(figure: "Figure", subject: Subject) -> None:
     recording = subject.recording
-    rate = f"{subject.sampling_rate:g} Hz" if subject.sampling_rate else "rate not known"
+    fs = subject.sampling_rate
+    length = [f"{recording.samples / fs:.1f} s"] if fs else []
+    rate = f"{fs:.10g} Hz" if fs else "rate not known"
     speed = f"{subject.rpm:g} rpm" if subject.rpm else "speed not known"
-    bearing = f"bearing {subject.bearing.name}" if subject.bearing else "bearing not known"
-    facts = ", ".join((f"channel {recording.channels[0]}", rate, speed, bearing))
+    bearing = _bearing(subject.bearing)
+    facts = ", ".join((f"channel {recording.channels[0]}", *length, rate, speed, bearing))
     figure.text(0.02, 0.965, f"{recording.source.name}: {facts}", fontsize=12, parse_math=False)
     check = rate_verdict(subject)
     if check["verdict"] == "contradicted":
         text = f"The sampling rate contradicts the shaft speed; {check['suggested']:g} Hz fits."
         figure.text(0.02, 0.937, text, fontsize=10, color=RED)
+
+
+def _bearing(bearing: KnownBearing | None) -> str:
+    if bearing is None:
+        return "bearing not known"
+    if isinstance(bearing, StatedBearing):
+        return f"fault orders {bearing.name}"
+    return f"bearing {bearing.name}"
 
 
 def _columns(

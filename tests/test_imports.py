@@ -24,6 +24,7 @@ LAYERS = [
     {"errors"},
     {
         "bearings",
+        "copies",
         "dsp",
         "exits",
         "files",
@@ -31,10 +32,21 @@ LAYERS = [
         "normalize",
         "recording",
         "registry",
+        "units",
+        "version",
         "windows",
     },
-    {"config_sections", "inspection_text", "rows", "schedules", "yaml_file"},
     {
+        "config_sections",
+        "duplicates",
+        "inspection_text",
+        "origins",
+        "rows",
+        "schedules",
+        "yaml_file",
+    },
+    {
+        "config_problems",
         "envelope_peaks",
         "features",
         "overrides",
@@ -45,11 +57,14 @@ LAYERS = [
         "starters",
         "train_config",
     },
-    {"audit", "config", "datasets", "published_splits", "window_index"},
-    {"grouping", "inspection", "prepared", "split_file"},
-    {"group_sides", "inspection_plot", "preparing"},
-    {"group_folds"},
-    {"figures", "folds", "group_splits", "metrics"},
+    {"audit", "datasets", "published_splits", "sharing", "stated_bearing", "window_index"},
+    {"data_config"},
+    {"config"},
+    {"fetch", "grouping", "inspection", "prepared", "rate_survey", "split_file"},
+    {"group_sides", "inspection_plot", "preparation_notes", "selecting", "signals_file"},
+    {"group_folds", "inspecting", "preparing"},
+    {"figures", "folds", "group_splits", "guess", "metrics"},
+    {"score_figures", "sharing_text"},
     # From here on there is torch.
     {"attention", "baselines", "representations"},
     {"models"},
@@ -60,6 +75,7 @@ LAYERS = [
     {"checking", "predicting"},
     {"fold_checking", "training.report"},
     {"training.folds"},
+    {"protocol"},
     {"faultdiag"},
     {"cli"},
     {"__main__"},
@@ -70,7 +86,7 @@ COMMANDS = [
     for command in app.registered_commands
     if command.callback
 ]
-SLOW = {"h5py", "matplotlib", "scipy", "sklearn"}
+SLOW = {"h5py", "joblib", "matplotlib", "pooch", "requests", "scipy", "sklearn"}
 # Their modules are imported by name, when a config asks for them.
 LATE = {"attention", "models", "representations"}
 

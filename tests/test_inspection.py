@@ -14,6 +14,7 @@ KEYS = {
     "path",
     "variables",
     "channels",
+    "units",
     "sampling_rate",
     "sampling_rate_source",
     "rpm",
@@ -53,6 +54,7 @@ def test_all_keys_and_plain_types(tmp_path: Path) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert result["path"] == str(path)
     assert result["channels"] == ["DE"]
+    assert result["units"] == {"DE": None}
     assert result["samples"] == 6 * FS
     assert (result["sampling_rate"], result["sampling_rate_source"]) == (FS, "argument")
     assert (result["rpm"], result["rpm_source"]) == (RPM, "file")

@@ -1,5 +1,6 @@
 """Pictures of recordings: they are written whole, and show what there is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.inspection import open_subject
+from faultdiag.inspection import inspect_file, open_subject
 from faultdiag.inspection_plot import best_envelope, plot_inspection
 
 FS, RPM = 12000, 1797
@@ -52,6 +53,37 @@ def test_a_silent_channel_is_drawn(tmp_path: Path) -> None:
     savemat(tmp_path / "b.mat", {"y": np.ones((3, 1))})
     plot_inspection(tmp_path / "b.mat", tmp_path / "b.png", sampling_rate=1000)
     assert size(tmp_path / "b.png") == (1300, 1118)
+
+
+def test_the_band_is_that_of_the_table(recording: Path) -> None:
+    best = best_envelope(open_subject(recording, sampling_rate=FS, bearing="6205"))
+    assert best is not None
+    band, envelope, peak = best
+    assert peak is not None
+    assert peak.matches == ("BPFI",)
+    listed = inspect_file(recording, sampling_rate=FS, bearing="6205")["envelope_peaks"]
+    row = next(row for row in listed if row["matches"] == ["BPFI"])
+    assert tuple(row["band"]) == band
+    place = envelope.frequencies[envelope.amplitudes[5:].argmax() + 5]
+    assert place == pytest.approx(row["frequency"], abs=1)
+
+
+def test_without_a_fault_it_is_the_band_of_the_strongest_line(recording: Path) -> None:
+    subject = open_subject(recording, sampling_rate=FS)
+    best = best_envelope(subject)
+    assert best is not None
+    assert best[2] is not None
+    assert best[2].order == pytest.approx(5.4, abs=0.02)
+    noise = replace(
+        subject,
+        recording=replace(
+            subject.recording,
+            signal=np.random.default_rng(0).normal(size=(1, 3 * FS)).astype(np.float32),
+        ),
+    )
+    drawn = best_envelope(noise)
+    assert drawn is not None
+    assert (drawn[0], drawn[2]) == ((0.0, FS / 2), None)
 
 
 def test_a_folder_that_is_missing(recording: Path, tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""A small catalogue of simulated recordings, and a server that has them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faultdiag.datasets import cwru_catalogue
+from faultdiag.datasets.cwru_catalogue import Known
+from faultdiag.datasets.digest import git_blob_sha1, sha256
+from faultdiag.fetch import cwru
+from tests.data_fixtures import write_recording
+from tests.fetch.server import Server, serving
+
+NUMBERS = (97, 105, 118)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The bytes of three recordings, which the catalogue now holds alone; 97 by git's digest."""
+    real = cwru_catalogue.catalogue()
+    made, known = {}, {}
+    for number in NUMBERS:
+        path = write_recording(tmp_path / "origin.mat", number, samples=20_000)
+        made[f"{number}.mat"] = path.read_bytes()
+        known[number] = Known(
+            facts=real[number].facts,
+            bytes=path.stat().st_size if number != 97 else None,
+            sha256=sha256(path) if number != 97 else None,
+            git_blob_sha1=git_blob_sha1(path),
+        )
+        path.unlink()
+    monkeypatch.setattr(cwru, "catalogue", lambda: known)
+    return made
+
+
+@pytest.fixture
+def server(files: dict[str, bytes]) -> Iterator[Server]:
+    with serving(files) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cwru"
