@@ -65,8 +65,7 @@ class _Component(BaseModel):
 class DataConfig(_Component):
     """Which recordings, which channels, at which rate, and what their classes are.
 
-    Keys that are none of these are options of the dataset; `parse_config` checks them. Without
-    ``label`` the classes are those that the dataset is usually told apart by.
+    Other keys are options of the dataset, which also has its own ``label`` where none is given.
     """
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
