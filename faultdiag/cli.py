@@ -62,16 +62,10 @@ def init(
     """
     from faultdiag import starters
 
-    if name is not None and source is not None:
-        raise FaultdiagError(f"both the starter {name} and --from {source} are given; give one")
-    if source is None and sampling_rate is not None:
-        raise FaultdiagError("--sampling-rate is that of recordings; name them with --from")
-    if source is not None:
-        from faultdiag.guess import write_guess
+    if source is not None or sampling_rate is not None:
+        from faultdiag.guess import init_from
 
-        path = out or Path(f"{source.resolve().stem or 'recordings'}.yaml")
-        typer.echo(write_guess(source, path, sampling_rate=sampling_rate).explanation)
-        typer.echo(f"wrote {path}; next: faultdiag train --config {path}")
+        typer.echo(init_from(name, source, out, sampling_rate))
         return
     if name is None:
         typer.echo(starters.listing())

@@ -1,6 +1,7 @@
 """From a folder to a config that trains: everything guessed, and why."""
 
 import glob
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -100,6 +101,27 @@ def write_guess(root: Path, out: Path, *, sampling_rate: float | None = None) ->
     guess = guess_config(root, sampling_rate=sampling_rate)
     write_text(out, guess.yaml)
     return guess
+
+
+def init_from(
+    name: str | None, root: Path | None, out: Path | None, sampling_rate: float | None
+) -> str:
+    """Do what `faultdiag init --from` asks for and give what there is to say.
+
+    Raises
+    ------
+    FaultdiagError
+        As `write_guess`, or if a starter is named too, no folder is, or the rate is none.
+    """
+    if root is None:
+        raise FaultdiagError("--sampling-rate is that of recordings; name them with --from")
+    if name is not None:
+        raise FaultdiagError(f"both the starter {name} and --from {root} are given; give one")
+    if sampling_rate is not None and not 0 < sampling_rate < math.inf:
+        raise FaultdiagError(f"--sampling-rate is {sampling_rate:g}; give a positive number of Hz")
+    path = out or Path(f"{root.resolve().stem or 'recordings'}.yaml")
+    guess = write_guess(root, path, sampling_rate=sampling_rate)
+    return f"{guess.explanation}\nwrote {path}; next: faultdiag train --config {path}"
 
 
 def _with_rate(source: Source, sampling_rate: float | None) -> Source:

@@ -124,6 +124,8 @@ def test_what_it_prints_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     refused(run("init", "demo", "--from", "rig"), "both the starter demo and --from rig are given")
     refused(run("init", "--sampling-rate", "3"), "name them with --from")
     refused(run("init", "--from", "gone"), "gone does not exist")
+    wrong = run("init", "--from", "rig", "--out", "x.yaml", "--sampling-rate", "0")
+    refused(wrong, "--sampling-rate is 0; give a positive number of Hz")
 
 
 def test_the_lowest_rate_of_several_is_taken(tmp_path: Path) -> None:
