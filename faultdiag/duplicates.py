@@ -116,10 +116,12 @@ class Fingerprints:
             Per recording, the fewest samples that count as common; of two recordings the
             smaller number holds.
         """
-        if not self._codes:
+        if not any(len(row) for row in self._codes):
             return []
-        tracks = np.repeat(np.arange(len(self._tracks)), [len(c) for c in self._codes])
-        lags = _voted(np.concatenate(self._codes), tracks, np.concatenate(self._places))
+        codes, order = _repeated(np.concatenate(self._codes))
+        ends = np.cumsum([len(row) for row in self._codes])
+        tracks = np.searchsorted(ends, order, side="right")
+        lags = _voted(codes, tracks, np.concatenate(self._places)[order])
         signals = _Kept(read)
         found = []
         for first, second, lag in lags:
@@ -186,13 +188,21 @@ def _hashed(distances: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.asarray(spread ^ (spread >> np.uint64(32)))
 
 
+def _repeated(codes: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """Give the codes that are there more than once, sorted, and where: mostly few are."""
+    order = np.argsort(codes, kind="stable")
+    codes = codes[order]
+    equal = np.concatenate(([False], codes[1:] == codes[:-1], [False]))
+    repeated = equal[1:] | equal[:-1]
+    return codes[repeated], order[repeated]
+
+
 def _voted(
     codes: NDArray[np.uint64], tracks: NDArray[np.int64], places: NDArray[np.int64]
 ) -> list[tuple[int, int, int]]:
-    """Give the (track, track, lag) that equal codes vote for."""
-    order = np.argsort(codes, kind="stable")
-    order = order[_rare(codes[order], tracks[order])]
-    codes, tracks, places = codes[order], tracks[order], places[order]
+    """Give the (track, track, lag) that equal ones of the sorted codes vote for."""
+    rare = _rare(codes, tracks)
+    codes, tracks, places = codes[rare], tracks[rare], places[rare]
     rows = []
     for step in range(1, NEIGHBOURS + 1):
         (same,) = np.nonzero(codes[step:] == codes[:-step])
