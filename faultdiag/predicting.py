@@ -52,9 +52,7 @@ def _inside(folder: Path) -> list[Path]:
     prose = [path for path in found if is_prose(path)]
     if prose:
         names = ", ".join(path.name for path in prose[:5]) + (", …" if len(prose) > 5 else "")
-        sys.stderr.write(
-            f"left out of {folder}: {len(prose)} text files without a table of numbers ({names})\n"
-        )
+        sys.stderr.write(f"left out of {folder}, as text without a table of numbers: {names}\n")
     return [path for path in found if path not in set(prose)]
 
 

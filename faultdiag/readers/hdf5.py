@@ -11,6 +11,7 @@ References
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def open_hdf5(path: Path) -> Reader:
     with reading(path, _KIND), hdf5_damage():
         # Without the lock a folder that may not be written can be read.
         file = h5py.File(path, "r", locking=False)
-        arrays = {name: array for name, array in _arrays(file, "", 0, path)}
+        arrays = dict(islice(_arrays(file, "", 0, path), _MOST_ARRAYS + 1))
         if len(arrays) > _MOST_ARRAYS:
             raise DamageError(f"it holds more than {_MOST_ARRAYS} arrays")
         for name, value in _facts(file, arrays):

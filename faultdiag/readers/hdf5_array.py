@@ -59,7 +59,8 @@ class Struct:
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
         """Refuse: it is no table."""
-        raise TypeError(f"{self.name} is {self.kind}, not a table of real numbers")
+        asked = f"samples {start} to {stop} of its columns {list(columns)}"
+        raise TypeError(f"{self.name} is {self.kind}: there are no {asked}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +90,8 @@ class Attribute:
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
         """Refuse: it is no table."""
-        raise TypeError(f"{self.name} is an attribute, not a table")
+        asked = f"samples {start} to {stop} of its columns {list(columns)}"
+        raise TypeError(f"{self.name} is an attribute: there are no {asked}")
 
 
 class Hdf5Array:
@@ -160,10 +162,10 @@ class Hdf5Array:
         with hdf5_damage():
             self._require_plausible()
             values = self._dataset[where]
-        flat = (
-            values.reshape(stop - start, -1) if size.upright else values.reshape(-1, stop - start)
-        )
-        return (flat.T if size.upright else flat)[list(columns)]
+        if size.upright:
+            values = values.reshape(stop - start, -1).T
+        part: NDArray[Any] = values.reshape(size.columns, -1)[list(columns)]
+        return part
 
     def _sides(self) -> tuple[int, ...]:
         if self._empty:

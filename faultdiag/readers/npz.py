@@ -136,12 +136,15 @@ class PackedArray:
         if not self._unpacked:
             with _zip_damage():
                 self._unpacked.append(self._unpack())
-        order = "F" if self.header.fortran else "C"
-        sides = [n for n in self.shape if n != 1] or [1]
-        values = self._unpacked[0].reshape(sides, order=order)
-        if len(sides) == 1:
-            return values[None, start:stop]
-        return (values.T if size.upright else values)[list(columns), start:stop]
+        flat = self._unpacked[0]
+        values: NDArray[np.float32]
+        # The columns of a sample lie together where just one of these holds.
+        if size.upright != self.header.fortran:
+            values = flat.reshape(size.samples, size.columns).T
+        else:
+            values = flat.reshape(size.columns, size.samples)
+        part: NDArray[np.float32] = values[list(columns), start:stop]
+        return part
 
     @contextmanager
     def _open(self) -> Iterator[IO[bytes]]:

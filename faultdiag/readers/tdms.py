@@ -190,6 +190,8 @@ def _opened(raw: BinaryIO) -> "Iterator[TdmsFile]":
 def _channels(path: Path) -> Iterator[TdmsChannel]:
     size = path.stat().st_size
     with path.open("rb") as raw, _opened(raw) as file:
+        if file.file_status.incomplete_final_segment:
+            raise DamageError("it ends within its last segment")
         for group in file.groups():
             for channel in group.channels():
                 dtype = np.dtype(channel.dtype)

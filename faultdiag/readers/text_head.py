@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from faultdiag.readers.content import head_of
@@ -92,23 +93,26 @@ def dialect(head: bytes, *, whole: bool) -> Dialect | None:
     raw = head.replace(b"\r\n", b" \n").replace(b"\r", b"\n").splitlines(keepends=True)
     lines = [_decoded(line) for line in (raw if whole else raw[:-1])]
     full = [i for i, line in enumerate(lines) if line and not line.startswith(_COMMENT)]
-    for i, j in zip(full, full[1:], strict=False):
-        for separator, comma in _WAYS:
-            first, second = (_split(lines[k], separator, comma) for k in (i, j))
-            if first and second and len(first) == len(second):
-                while (above := _row_above(full, i)) is not None and _begun(
-                    lines[above], separator
-                ):
-                    i = above
-                sample = [lines[k] for k in full[full.index(j) - 1 :][:50]]
-                before, offset = lines[:i], sum(map(len, raw[:i]))
-                return _dialect(separator, comma, before, offset, sample)
+    for place, pair in enumerate(pairwise(full)):
+        way = _way(*(lines[i] for i in pair))
+        if way is None:
+            continue
+        start = place
+        while start and _begun(lines[full[start - 1]], way[0]):
+            start -= 1
+        first = full[start]
+        sample = [lines[i] for i in full[place : place + 50]]
+        return _dialect(*way, lines[:first], sum(map(len, raw[:first])), sample)
     return None
 
 
-def _row_above(full: Sequence[int], line: int) -> int | None:
-    place = full.index(line)
-    return full[place - 1] if place else None
+def _way(first: str, second: str) -> tuple[str, bool] | None:
+    """Give separator and decimal comma of two lines of as many numbers, or None."""
+    for separator, comma in _WAYS:
+        cells_of = [_split(line, separator, comma) for line in (first, second)]
+        if all(cells_of) and len({len(found or ()) for found in cells_of}) == 1:
+            return separator, comma
+    return None
 
 
 def _begun(line: str, separator: str) -> bool:

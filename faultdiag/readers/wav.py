@@ -9,7 +9,7 @@ References
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.damage import DamageError, reading
 from faultdiag.readers.reader import Reader, Variable
-from faultdiag.readers.source import RecordingSource, Row, Rows
+from faultdiag.readers.source import RecordingSource
 from faultdiag.readers.stored import RawTable
 
 _KIND = "WAV file"
@@ -36,6 +36,8 @@ _STORED = {
     (_FLOAT, 64): "<f8",
 }
 _IN_DS64 = 0xFFFFFFFF
+# Numbers converted at a time.
+_BLOCK = 2**19
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def open_wav(path: Path) -> Reader:
 
 @dataclass(frozen=True, slots=True)
 class Wav:
-    """The tracks of a WAV file, as the channels ch1, ch2 …
+    """The tracks of a WAV file, as the channels ch1, ch2 and so on.
 
     Whole numbers are divided by their full scale (2^15 for 16 bits), so that samples lie within
     ±1; floats are taken as they are. The unit of the measurement is not in the file.
@@ -100,10 +102,16 @@ class Wav:
                     f"{self.path} has no channel '{name}'{did_you_mean(name, known)}; "
                     f"it has: {', '.join(known)}"
                 )
-        tracks = WavTracks(self.path, head)
-        rows = Rows(tuple(Row(tracks, known.index(name)) for name in names))
+        tracks = WavTracks(self.path, head, tuple(known.index(name) for name in names))
         return RecordingSource(
-            self.path, names, head.samples, float(head.sampling_rate), None, head.kind, _KIND, rows
+            self.path,
+            names,
+            head.samples,
+            float(head.sampling_rate),
+            None,
+            head.kind,
+            _KIND,
+            tracks,
         )
 
     @property
@@ -113,30 +121,30 @@ class Wav:
 
 @dataclass(frozen=True, slots=True)
 class WavTracks:
-    """The samples of a WAV file, within ±1."""
+    """The samples of some tracks of a WAV file, whole numbers within ±1."""
 
     path: Path
     header: WavHeader
+    tracks: tuple[int, ...]
 
-    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
-        """Give samples of these tracks, ``(len(columns), stop - start)``.
-
-        Raises
-        ------
-        DamageError
-            If the file ends before them.
-        """
+    def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
+        """Give the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         head = self.header
         dtype = np.dtype(_STORED[head.format, head.bits])
         raw = RawTable(self.path, head.offset, dtype, head.samples, head.channels, True)
-        values = raw.block(columns, start, stop)
-        if head.format == _FLOAT:
-            return values
-        if head.bits == 8:
-            return (values.astype(np.float32) - 128) / 128
-        if head.bits == 24:
-            values = _from_three_bytes(values)
-        return values / 2.0 ** (values.dtype.itemsize * 8 - 1)
+        step = max(1, _BLOCK // head.channels)
+        for first in range(start, stop, step):
+            values = raw.block(self.tracks, first, min(first + step, stop))
+            yield values if head.format == _FLOAT else _scaled(values, head.bits)
+
+
+def _scaled(values: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Give whole numbers as shares of their full scale; eight bits have their zero at 128."""
+    if bits == 8:
+        return (values.astype(np.float32) - 128) / 128
+    if bits == 24:
+        values = _from_three_bytes(values)
+    return values / 2.0 ** (values.dtype.itemsize * 8 - 1)
 
 
 def _from_three_bytes(values: NDArray[Any]) -> NDArray[np.int32]:
