@@ -73,6 +73,8 @@ class NamedArrays:
         rows = tuple(found.rows[name] for name in names)
         samples = self._length(names, rows)
         with reading(self._path, self._kind):
+            for row in rows:
+                row.array.require_there()
             speed = _positive(found.speed)
             rate = _positive(found.rate)
             if rate is None and found.time is not None:

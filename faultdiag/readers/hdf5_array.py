@@ -49,6 +49,9 @@ class Struct:
     shape = (1, 1)
     real = False
 
+    def require_there(self) -> None:
+        """Do nothing: it holds no samples."""
+
     def fields(self) -> Mapping[str, Stored]:
         """Give the fields of the struct."""
         return self.inside if self.kind == "struct" else {}
@@ -79,6 +82,9 @@ class Attribute:
         return isinstance(self.value, np.ndarray | np.generic) and (
             self.value.dtype.kind in "fiu" and self.value.size == 1
         )
+
+    def require_there(self) -> None:
+        """Do nothing: it holds no samples."""
 
     def fields(self) -> Mapping[str, Stored]:
         """Give nothing: it is no struct."""
@@ -125,6 +131,17 @@ class Hdf5Array:
         numbers = self._dataset.dtype.kind in "fiu" and not self._empty
         return numbers and self._matlab not in ("char", "logical", "cell", "function_handle")
 
+    def require_there(self) -> None:
+        """Refuse it where the file can't hold as many values as its header states.
+
+        Raises
+        ------
+        DamageError
+            If it can't, or would unpack to more than a recording could.
+        """
+        with hdf5_damage():
+            self._require_there()
+
     def fields(self) -> Mapping[str, Stored]:
         """Give nothing: it is no struct."""
         return {}
@@ -160,7 +177,6 @@ class Hdf5Array:
             slice(start, stop) if axis == along else slice(None) for axis in range(len(shape))
         )
         with hdf5_damage():
-            self._require_plausible()
             values = self._dataset[where]
         if size.upright:
             values = values.reshape(stop - start, -1).T
@@ -173,7 +189,7 @@ class Hdf5Array:
         sides = tuple(int(n) for n in self._dataset.shape or ())
         return sides[::-1] if self._matlab else sides
 
-    def _require_plausible(self) -> None:
+    def _require_there(self) -> None:
         data = self._dataset
         stored = data.id.get_storage_size()
         if data.external or data.is_virtual:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.readers.damage import DamageError, require_plausible
+from faultdiag.readers.damage import DamageError, require_plausible, unpacked_dtype
 from faultdiag.readers.stored import RawTable, table
 
 # Bytes unpacked at a time.
@@ -125,7 +125,7 @@ class Array:
     order: str
     dtype: np.dtype[Any] | None = None
     members: "Callable[[Array], Mapping[str, Array]] | None" = None
-    _unpacked: list[NDArray[np.float32]] = field(default_factory=list, repr=False)
+    _unpacked: list[NDArray[Any]] = field(default_factory=list, repr=False)
 
     @property
     def real(self) -> bool:
@@ -145,7 +145,7 @@ class Array:
         DamageError
             If they end before the header says.
         """
-        self._require_plausible()
+        self.require_there()
         content = self.source.read(self.start, self.stop - self.start)
         if len(content) < self.stop - self.start:
             raise DamageError(f"{self.name or 'a field'} ends early")
@@ -164,6 +164,18 @@ class Array:
         if self.dtype is None:
             raise TypeError(f"{self.name} is {self.kind}, not real numbers")
         return np.frombuffer(self.content(), self.dtype).reshape(self.shape, order="F")
+
+    def require_there(self) -> None:
+        """Refuse it where it would unpack to more than a recording could.
+
+        Raises
+        ------
+        DamageError
+            If it would; of an array that is not packed the header was compared with the file.
+        """
+        if isinstance(self.source, Deflated):
+            name = self.name or "a field"
+            require_plausible(name, self.source.packed, self.stop - self.start)
 
     def fields(self) -> "Mapping[str, Array]":
         """Give the fields of a struct of one element; nothing for anything else.
@@ -214,19 +226,14 @@ class Array:
             return flat.reshape(size.samples, size.columns).T[list(columns), start:stop]
         return flat.reshape(size.columns, size.samples)[list(columns), start:stop]
 
-    def _require_plausible(self) -> None:
-        if isinstance(self.source, Deflated):
-            name = self.name or "a field"
-            require_plausible(name, self.source.packed, self.stop - self.start)
-
-    def _unpack(self) -> NDArray[np.float32]:
-        """Give all values as float32 in the order of the file, unpacked piece by piece."""
+    def _unpack(self) -> NDArray[Any]:
+        """Give all values in the order of the file, unpacked piece by piece."""
         if not isinstance(self.source, Deflated):
-            return self.values().ravel(order="F").astype(np.float32)
-        self._require_plausible()
-        flat = np.empty(self.size, np.float32)
-        done, rest = 0, b""
+            return self.values().ravel(order="F")
+        self.require_there()
         dtype = np.dtype(self.dtype)
+        flat = np.empty(self.size, unpacked_dtype(dtype, self.stop - self.start))
+        done, rest = 0, b""
         for piece in self.source.pieces(self.start, self.stop - self.start):
             content = rest + piece
             count = len(content) // dtype.itemsize

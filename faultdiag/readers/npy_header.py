@@ -83,11 +83,11 @@ def read_header(file: Readable) -> NpyHeader:
     if missing:
         raise DamageError(f"the header of its array lacks {', '.join(missing)}")
     found = {key: part[1] for key, part in parts.items() if part is not None}
-    sides = [side.strip().rstrip("L") for side in found["shape"].split(",")]
-    if any(len(side) > 18 for side in sides):
+    sides = [side.strip() for side in found["shape"].split(",")]
+    if not all(re.fullmatch(r"(\d{1,18}L?)?", side) for side in sides):
         raise DamageError(f"its array states the dimensions ({found['shape'][:60]})")
     dtype, kind = _dtype(found["descr"])
-    shape = tuple(int(side) for side in sides if side)
+    shape = tuple(int(side.rstrip("L")) for side in sides if side)
     return NpyHeader(shape, dtype, kind, found["fortran_order"] == "True", 8 + width + length)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.arrays import NamedArrays
-from faultdiag.readers.damage import DamageError, reading, require_plausible
+from faultdiag.readers.damage import DamageError, reading, require_plausible, unpacked_dtype
 from faultdiag.readers.npy import NpyArray
 from faultdiag.readers.npy_header import NpyHeader, read_header
 from faultdiag.readers.reader import Reader
@@ -92,7 +92,7 @@ class PackedArray:
     header: NpyHeader
     path: Path
     member: zipfile.ZipInfo
-    _unpacked: list[NDArray[np.float32]] = field(default_factory=list, repr=False)
+    _unpacked: list[NDArray[Any]] = field(default_factory=list, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,6 +108,16 @@ class PackedArray:
     def real(self) -> bool:
         """Whether it holds real numbers."""
         return self.header.dtype is not None
+
+    def require_there(self) -> None:
+        """Refuse it where it would unpack to more than a recording could.
+
+        Raises
+        ------
+        DamageError
+            If it would.
+        """
+        require_plausible(self.name, self.member.compress_size, self.header.size)
 
     def fields(self) -> Mapping[str, Stored]:
         """Give nothing: it is no struct."""
@@ -137,13 +147,13 @@ class PackedArray:
             with _zip_damage():
                 self._unpacked.append(self._unpack())
         flat = self._unpacked[0]
-        values: NDArray[np.float32]
+        values: NDArray[Any]
         # The columns of a sample lie together where just one of these holds.
         if size.upright != self.header.fortran:
             values = flat.reshape(size.samples, size.columns).T
         else:
             values = flat.reshape(size.columns, size.samples)
-        part: NDArray[np.float32] = values[list(columns), start:stop]
+        part: NDArray[Any] = values[list(columns), start:stop]
         return part
 
     @contextmanager
@@ -151,11 +161,10 @@ class PackedArray:
         with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
             yield file
 
-    def _unpack(self) -> NDArray[np.float32]:
-        """Give all values as float32 in the order of the file, unpacked piece by piece."""
-        require_plausible(self.name, self.member.compress_size, self.header.size)
+    def _unpack(self) -> NDArray[Any]:
+        """Give all values in the order of the file, unpacked piece by piece."""
         dtype = np.dtype(self.header.dtype)
-        flat = np.empty(self.header.size // dtype.itemsize, np.float32)
+        flat = np.empty(self.header.size // dtype.itemsize, unpacked_dtype(dtype, self.header.size))
         step = _PIECE // dtype.itemsize * dtype.itemsize
         done = 0
         with self._open() as file:

@@ -34,6 +34,15 @@ class Stored(Protocol):
     def real(self) -> bool:
         """Whether it holds real numbers."""
 
+    def require_there(self) -> None:
+        """Refuse it where the file can't hold as many values as its header states.
+
+        Raises
+        ------
+        DamageError
+            If it can't.
+        """
+
     def fields(self) -> Mapping[str, "Stored"]:
         """Give the fields of a struct of one element; nothing for anything else."""
 

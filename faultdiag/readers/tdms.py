@@ -1,5 +1,6 @@
 """Recordings from National Instruments' TDMS files, by the package nptdms."""
 
+import logging
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -174,7 +175,10 @@ def _opened(raw: BinaryIO) -> "Iterator[TdmsFile]":
     It trusts what it reads, and says so by whatever fails next.
     """
     from nptdms import TdmsFile
+    from nptdms.log import log_manager
 
+    # What it has to say of a damaged file is said once, by the error.
+    log_manager.set_level(logging.CRITICAL)
     try:
         # Given the file and not its path, it looks for no index file beside it.
         with TdmsFile.open(raw) as file:

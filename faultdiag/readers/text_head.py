@@ -219,6 +219,8 @@ def _header(before: Sequence[str], separator: str, columns: int) -> list[str] | 
             name if not unit.strip("[]()-") else f"{name} [{unit.strip('[]()')}]"
             for name, unit in zip(rows[1], rows[0], strict=True)
         ]
+    if rows and all(cell.startswith(("[", "(")) for cell in rows[0]):
+        return None
     return rows[0] if rows else None
 
 

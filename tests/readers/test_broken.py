@@ -70,6 +70,7 @@ def reading(folder: Path) -> Reading:
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     last = lines[-1][0] if lines else "the first file"
     assert done.returncode == 0, f"after {last}: {done.returncode}\n{done.stderr}"
+    assert done.stderr == ""
     return Reading(certain, dict(lines[:-1]), lines[-1][1])
 
 

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import READERS, SUFFIXES, Variable, list_variables, read_recording
+from faultdiag.readers import (
+    READERS,
+    SUFFIXES,
+    Variable,
+    is_prose,
+    list_variables,
+    read_recording,
+)
 from faultdiag.recording import Recording
+from tests.readers.samples import whole
 
 
 def save(path: Path, **variables: object) -> Path:
@@ -87,6 +95,39 @@ def test_what_is_no_file_with_content(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mat")
     with pytest.raises(FaultdiagError, match=r"pipe\.mat is a device or a pipe"):
         list_variables(tmp_path / "pipe.mat")
+
+
+def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    for name, target in (("loop.mat", "loop.mat"), ("gone.csv", "nowhere.csv")):
+        (tmp_path / name).symlink_to(target)
+        with pytest.raises(FaultdiagError, match=rf"{name} is a symbolic link that leads nowhere"):
+            read_recording(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", sorted(whole()))
+def test_content_tells_more_than_the_suffix(tmp_path: Path, name: str) -> None:
+    right = tmp_path / name
+    right.write_bytes(whole()[name])
+    expected = read_recording(right)
+    for suffix in SUFFIXES:
+        wrong = right.with_suffix(suffix)
+        if name == "v4.mat" and suffix != ".mat":
+            continue  # Its first four bytes are proof of nothing.
+        wrong.write_bytes(whole()[name])
+        np.testing.assert_array_equal(read_recording(wrong).signal, expected.signal)
+
+
+def test_what_holds_no_table_is_prose(tmp_path: Path) -> None:
+    for name, content, expected in (
+        ("a.txt", b"On a Tuesday\n", True),
+        ("labels.csv", b"path,label\n97.mat,N\n105.mat,IR\n", True),
+        ("a.csv", b"1,2\n3,4\n", False),
+        ("b.csv", b"\0\1\2", False),
+        ("c.csv", b"", False),
+        ("d.mat", b"On a Tuesday\n", False),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert is_prose(tmp_path / name) is expected
 
 
 @pytest.mark.parametrize(
