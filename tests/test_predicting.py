@@ -79,7 +79,7 @@ def test_nothing_to_diagnose(tmp_path: Path) -> None:
         FaultdiagError, match=r"none does not exist; give recordings or folders of them"
     ):
         find_files([tmp_path / "none"])
-    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "notes.txt").write_text("of the pump")
     with pytest.raises(
         FaultdiagError, match=r"holds no recording; looked for files that end in: \.mat"
     ):
@@ -236,7 +236,7 @@ def test_recordings_that_cannot_be_diagnosed(
 
 def test_a_file_of_another_kind(diagnoser: Diagnoser, folder: Path) -> None:
     row = one(diagnoser, folder / "notes.txt")
-    assert "has the suffix '.txt'; files that can be read end in: .mat" in str(row.error)
+    assert "notes.txt holds no table of numbers: at least two lines" in str(row.error)
 
 
 def test_rows_on_stdout_as_csv(
@@ -256,6 +256,7 @@ def test_rows_on_stdout_as_csv(
     assert {row[6] for row in rows} == {"12000 assumed", ""}
     # No bar where stderr is no terminal.
     assert err == (
+        f"left out of {folder}, as text without a table of numbers: notes.txt\n"
         "warning: nothing states the sampling rate of 4 recordings; the model's, 12000 Hz, was "
         "assumed: if it is another, the diagnosis is wrong; give it with --sampling-rate\n"
     )

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from faultdiag.readers.mat_array import Array, MatDamageError, Plain
+from faultdiag.readers.damage import DamageError
+from faultdiag.readers.mat_array import Array, Plain
 
 _STORED = ("f8", "f4", "i4", "i2", "u2", "u1")
 _KINDS = ("double", "single", "int32", "int16", "uint16", "uint8")
@@ -40,7 +41,7 @@ def arrays(path: Path, order: str) -> list[Array]:
 
     Raises
     ------
-    MatDamageError
+    DamageError
         If the file contradicts its format.
     """
     size = path.stat().st_size
@@ -51,13 +52,13 @@ def arrays(path: Path, order: str) -> list[Array]:
             file.seek(position)
             head = file.read(20)
             if len(head) < 20 or byte_order(head) != order:
-                raise MatDamageError(f"there is no array at byte {position}")
+                raise DamageError(f"there is no array at byte {position}")
             numbers = struct.unpack(f"{order}5i", head)
             name = file.read(min(max(numbers[4], 0), 1000))
             found.append(_array(path, position, numbers, name, order))
             position = found[-1].stop
             if position > size:
-                raise MatDamageError(f"the values of {found[-1].name} don't fit into the file")
+                raise DamageError(f"the values of {found[-1].name} don't fit into the file")
     return found
 
 
@@ -65,9 +66,9 @@ def _array(path: Path, position: int, numbers: tuple[int, ...], name: bytes, ord
     mopt, rows, columns, imaginary, letters = numbers
     text = name.rstrip(b"\0").decode("ascii", errors="replace")
     if min(rows, columns) < 0 or imaginary not in (0, 1) or len(name) != letters:
-        raise MatDamageError(f"the header at byte {position} states sizes that cannot be")
+        raise DamageError(f"the header at byte {position} states sizes that cannot be")
     if not text or not text.isprintable() or "\ufffd" in text:
-        raise MatDamageError(f"an array has the name {name!r}")
+        raise DamageError(f"an array has the name {name!r}")
     precision, kind = mopt // 10 % 10, mopt % 10
     dtype = np.dtype(order + _STORED[precision])
     start = position + 20 + letters

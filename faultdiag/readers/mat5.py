@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from faultdiag.readers.mat_array import Array, Deflated, Held, MatDamageError, Plain, Source
+from faultdiag.readers.damage import DamageError
+from faultdiag.readers.mat_array import Array, Deflated, Held, Plain, Source
 
 HEADER_BYTES = 128
 ORDERS = {b"IM": "<", b"MI": ">"}
@@ -49,6 +50,8 @@ _NUMERIC = _KINDS[5:15]
 _COMPLEX, _LOGICAL = 0x08, 0x02
 # Flags, dimensions and name of an array; a name has at most 63 letters.
 _MOST_HEADER_BYTES = 4096
+# A thousand field names.
+_MOST_NAMES_BYTES = 2**16
 # zlib's format cannot pack tighter: https://zlib.net/zlib_tech.html
 _MOST_UNPACKED_PER_BYTE = 1032
 
@@ -58,7 +61,7 @@ def arrays(path: Path, order: str) -> list[Array]:
 
     Raises
     ------
-    MatDamageError
+    DamageError
         If the file contradicts its format.
     """
     size = path.stat().st_size
@@ -70,7 +73,7 @@ def arrays(path: Path, order: str) -> list[Array]:
             head = file.read(8)
             kind, length = struct.unpack(f"{order}II", head) if len(head) == 8 else (0, 0)
             if not 0 < length <= size - position - 8:
-                raise MatDamageError(f"the variable at byte {position} reaches beyond its end")
+                raise DamageError(f"the variable at byte {position} reaches beyond its end")
             found.append(_top_array(path, kind, position + 8, length, order))
             position += 8 + length
     return [array for array in found if array.name]
@@ -81,21 +84,29 @@ def fields(array: Array) -> dict[str, Array]:
 
     Raises
     ------
-    MatDamageError
+    DamageError
         If the struct contradicts its format.
     """
-    elements = _Elements(array.content(), array.order)
-    (width,) = struct.unpack(f"{array.order}i", elements.take((_INT32,), 4))
-    names = elements.take(_NAME_TYPES)
+    # What lies in the file as it is stays there; what is packed is unpacked once for all fields.
+    plain = isinstance(array.source, Plain)
+    source, start = (array.source, array.start) if plain else (Held(array.content()), 0)
+    stop = start + array.stop - array.start
+    head = _Elements(source.read(start, min(stop - start, _MOST_NAMES_BYTES)), array.order)
+    (width,) = struct.unpack(f"{array.order}i", head.take((_INT32,), 4))
+    names = head.take(_NAME_TYPES)
     if width < 1 or len(names) % width:
-        raise MatDamageError(f"the field names of {array.name} don't fit their length")
+        raise DamageError(f"the field names of {array.name} don't fit their length")
     found = {}
-    for start in range(0, len(names), width):
-        kind, place, length = elements.next()
+    start += head.position
+    for first in range(0, len(names), width):
+        kind, place, length = _Elements(source.read(start, 8), array.order).next()
         if kind != _MATRIX:
-            raise MatDamageError(f"a field of {array.name} is no array")
-        name = _text(names[start : start + width].split(b"\0")[0])
-        found[name] = _array(Held(elements.content), place, length, array.order)
+            raise DamageError(f"a field of {array.name} is no array")
+        if start + place + length > stop:
+            raise DamageError(f"a field of {array.name} reaches beyond its end")
+        name = _text(names[first : first + width].split(b"\0")[0])
+        found[name] = _array(source, start + place, length, array.order)
+        start += place + length + -length % 8
     return found
 
 
@@ -110,14 +121,14 @@ class _Elements:
     def next(self) -> tuple[int, int, int]:
         """Give type, start and length of the next element and move past it."""
         if self.position + 8 > len(self.content):
-            raise MatDamageError("the header of an array ends early")
+            raise DamageError("the header of an array ends early")
         kind, length = struct.unpack_from(f"{self.order}II", self.content, self.position)
         if kind >> 16:
             # A short element: type and length share one word, the data are the other.
             kind, length = kind & 0xFFFF, kind >> 16
             start, self.position = self.position + 4, self.position + 8
             if length > 4:
-                raise MatDamageError("a short element is longer than 4 bytes")
+                raise DamageError("a short element is longer than 4 bytes")
         else:
             start = self.position + 8
             self.position = start + length + -length % 8
@@ -128,7 +139,7 @@ class _Elements:
         kind, start, found = self.next()
         content = self.content[start : start + found]
         if kind not in kinds or len(content) < found or length not in (None, found):
-            raise MatDamageError("the header of an array has an element that is out of place")
+            raise DamageError("the header of an array has an element that is out of place")
         return content
 
 
@@ -136,12 +147,12 @@ def _top_array(path: Path, kind: int, start: int, length: int, order: str) -> Ar
     if kind == _MATRIX:
         return _array(Plain(path), start, length, order)
     if kind != _COMPRESSED:
-        raise MatDamageError(f"the element at byte {start - 8} is no array (type {kind})")
+        raise DamageError(f"the element at byte {start - 8} is no array (type {kind})")
     source = Deflated(path, start, length)
     head = source.read(0, 8)
     kind, unpacked = struct.unpack(f"{order}II", head) if len(head) == 8 else (0, 0)
     if kind != _MATRIX or unpacked > _MOST_UNPACKED_PER_BYTE * length:
-        raise MatDamageError(f"the packed element at byte {start - 8} is no array of the file")
+        raise DamageError(f"the packed element at byte {start - 8} is no array of the file")
     return _array(source, 8, unpacked, order)
 
 
@@ -158,16 +169,17 @@ def _array(source: Source, start: int, length: int, order: str) -> Array:
         kind = "logical" if (flags >> 8) & _LOGICAL else kind
         kind = f"complex {kind}" if (flags >> 8) & _COMPLEX else kind
         place = start + elements.position
-        return Array(name, shape, kind, source, place, start + length, order)
+        members = fields if kind == "struct" else None
+        return Array(name, shape, kind, source, place, start + length, order, None, members)
     dtype, place, stop = _values(elements, shape, name)
     if stop > length:
-        raise MatDamageError(f"the values of {name} don't fit into the file")
+        raise DamageError(f"the values of {name} don't fit into the file")
     return Array(name, shape, kind, source, start + place, start + stop, order, dtype)
 
 
 def _kind(number: int) -> str:
     if not 1 <= number <= len(_KINDS):
-        raise MatDamageError(f"an array is of the unknown class {number}")
+        raise DamageError(f"an array is of the unknown class {number}")
     return _KINDS[number - 1]
 
 
@@ -175,7 +187,7 @@ def _shape(elements: _Elements) -> tuple[int, ...]:
     content = elements.take((_INT32, _UINT32))
     shape = struct.unpack_from(f"{elements.order}{len(content) // 4}i", content)
     if len(content) % 4 or len(shape) < 2 or min(shape) < 0:
-        raise MatDamageError(f"an array states the dimensions {shape}")
+        raise DamageError(f"an array states the dimensions {shape}")
     return shape
 
 
@@ -186,15 +198,15 @@ def _values(
         return np.dtype("f8"), elements.position, elements.position
     kind, start, length = elements.next()
     if kind not in _STORED:
-        raise MatDamageError(f"the values of {name} are of the unknown type {kind}")
+        raise DamageError(f"the values of {name} are of the unknown type {kind}")
     dtype = np.dtype(elements.order + _STORED[kind])
     if math.prod(shape) * dtype.itemsize != length:
-        raise MatDamageError(f"{name} states {shape} values but holds {length} bytes of {dtype}")
+        raise DamageError(f"{name} states {shape} values but holds {length} bytes of {dtype}")
     return dtype, start, start + length
 
 
 def _text(name: bytes) -> str:
     text = name.decode("ascii", errors="replace")
     if not text.isprintable() or "\ufffd" in text:
-        raise MatDamageError(f"an array has the name {name!r}")
+        raise DamageError(f"an array has the name {name!r}")
     return text

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from faultdiag.recording import Recording
+from faultdiag.readers.source import RecordingSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +40,5 @@ class Reader(Protocol):
     def variables(self) -> list[Variable]:
         """Give what the file holds, from its header."""
 
-    def read(self, channels: Sequence[str] | None, sampling_rate: float | None) -> Recording:
-        """Give these channels (all for None); a rate given here wins over the file's own."""
+    def source(self, channels: Sequence[str] | None) -> RecordingSource:
+        """Give these channels (all for None), their samples still in the file."""

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import READERS, SUFFIXES, Variable, list_variables, read_recording
+from faultdiag.readers import (
+    READERS,
+    SUFFIXES,
+    Variable,
+    is_prose,
+    list_variables,
+    read_recording,
+)
 from faultdiag.recording import Recording
+from tests.readers.samples import whole
 
 
 def save(path: Path, **variables: object) -> Path:
@@ -24,12 +32,12 @@ def healthy(tmp_path: Path) -> Path:
     return save(tmp_path / "97.mat", X097_DE_time=ramp, X097_FE_time=-ramp, X097RPM=np.uint16(1796))
 
 
-def test_every_row_names_a_reader_that_is_there() -> None:
-    assert ".mat" in SUFFIXES
+def test_every_row_names_a_reader_that_is_there(healthy: Path) -> None:
+    assert {".mat", ".h5", ".csv", ".wav", ".npy", ".npz", ".tdms"} <= set(SUFFIXES)
     for suffix in SUFFIXES:
         assert suffix == suffix.lower()
-        reader = READERS.get(suffix)
-        assert {"variables", "read"} <= set(dir(reader))
+        assert callable(READERS.get(suffix))
+    assert {"variables", "source"} <= set(dir(READERS.get(".mat")(healthy)))
 
 
 def test_all_channels_or_those_asked_for_in_their_order(healthy: Path) -> None:
@@ -89,8 +97,41 @@ def test_what_is_no_file_with_content(tmp_path: Path) -> None:
         list_variables(tmp_path / "pipe.mat")
 
 
+def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    for name, target in (("loop.mat", "loop.mat"), ("gone.csv", "nowhere.csv")):
+        (tmp_path / name).symlink_to(target)
+        with pytest.raises(FaultdiagError, match=rf"{name} is a symbolic link that leads nowhere"):
+            read_recording(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", sorted(whole()))
+def test_content_tells_more_than_the_suffix(tmp_path: Path, name: str) -> None:
+    right = tmp_path / name
+    right.write_bytes(whole()[name])
+    expected = read_recording(right)
+    for suffix in SUFFIXES:
+        wrong = right.with_suffix(suffix)
+        if name == "v4.mat" and suffix != ".mat":
+            continue  # Its first four bytes are proof of nothing.
+        wrong.write_bytes(whole()[name])
+        np.testing.assert_array_equal(read_recording(wrong).signal, expected.signal)
+
+
+def test_what_holds_no_table_is_prose(tmp_path: Path) -> None:
+    for name, content, expected in (
+        ("a.txt", b"On a Tuesday\n", True),
+        ("labels.csv", b"path,label\n97.mat,N\n105.mat,IR\n", True),
+        ("a.csv", b"1,2\n3,4\n", False),
+        ("b.csv", b"\0\1\2", False),
+        ("c.csv", b"", False),
+        ("d.mat", b"On a Tuesday\n", False),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert is_prose(tmp_path / name) is expected
+
+
 @pytest.mark.parametrize(
-    ("name", "found"), [("run.tdms", r"the suffix '\.tdms'"), ("run", "no suffix")]
+    ("name", "found"), [("run.xls", r"the suffix '\.xls'"), ("run", "no suffix")]
 )
 def test_another_format_is_told_what_can_be_read(tmp_path: Path, name: str, found: str) -> None:
     (tmp_path / name).write_text("x")

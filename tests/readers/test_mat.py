@@ -211,6 +211,56 @@ def test_a_file_without_a_signal_lists_what_it_has(tmp_path: Path, values: Any) 
         read_recording(path)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("beside", "rate", "rpm"),
+    [
+        ({"fs": 25600.0, "rpm": 1500.0}, 25600, 1500),
+        ({"Fs": np.uint16(12000), "RPM": np.uint16(1797)}, 12000, 1797),
+        ({"SampleRate": 12000.0, "fs": 12000.0}, 12000, None),
+        ({"SampleRate": 12000.0, "fs": 48000.0}, None, None),
+        ({"fs": 12.8, "rpm": -3.0, "rate": 25.0, "speed": 30.0}, None, None),
+        ({"fs": "12000", "rpm": 1j}, None, None),
+        ({"t": np.arange(60) / 48000}, 48000, None),
+        ({"Time_ms": np.arange(60.0)}, 1000, None),
+    ],
+)
+def test_rate_and_speed_beside_any_signal(
+    tmp_path: Path, *, packed: bool, beside: dict[str, Any], rate: float | None, rpm: float | None
+) -> None:
+    from scipy.io import savemat
+
+    path = tmp_path / "run.mat"
+    savemat(path, {"vib": RAMP, **beside}, do_compression=packed, oned_as="column")
+    recording = read_recording(path)
+    assert recording.channels == ("vib",)
+    assert (recording.sampling_rate, recording.rpm) == (rate, rpm)
+
+
+def test_a_rate_beside_a_cwru_signal_is_not_its_rate(tmp_path: Path) -> None:
+    path = save(tmp_path / "97.mat", {"X097_DE_time": RAMP, "fs": 12000.0, "rpm": 1500.0})
+    recording = read_recording(path)
+    assert (recording.sampling_rate, recording.rpm) == (None, None)
+
+
+def test_times_of_another_length_are_a_signal(tmp_path: Path) -> None:
+    path = save(tmp_path / "t.mat", {"vib": RAMP, "t": np.arange(30.0)})
+    with pytest.raises(FaultdiagError, match=r"holds several signals \(t, vib\)"):
+        read_recording(path)
+
+
+def test_the_fields_of_any_struct(tmp_path: Path) -> None:
+    data = {"acc": np.stack([RAMP, RAMP * 2]), "fs": 25600.0, "rpm": 1500.0, "unit": "g"}
+    path = save(tmp_path / "s.mat", {"data": data, "count": 3.0})
+    recording = read_recording(path)
+    assert recording.channels == ("data.acc_1", "data.acc_2")
+    assert (recording.sampling_rate, recording.rpm) == (25600, 1500)
+    assert channels_of(path) == {"data": "data.acc_1, data.acc_2", "count": None}
+    # A signal beside the struct is the one that is meant.
+    path = save(tmp_path / "s.mat", {"data": data, "x": RAMP})
+    assert read_recording(path).channels == ("x",)
+
+
 def test_a_sparse_matrix_is_no_signal(tmp_path: Path) -> None:
     from scipy.sparse import csc_array
 

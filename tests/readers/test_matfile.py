@@ -204,10 +204,10 @@ def test_a_version_4_header_that_contradicts_the_format(
         (b"time,acc\n0,1\n", r"is no MATLAB file: it begins with b'time,acc\\n0,1\\n'; a MATLAB"),
         (b"<!DOCTYPE html>", "is no MATLAB file: it begins with b'<!DOCTYPE html>'"),
         (b"MATLAB 5.0 MAT-file, Platform", "its first 128 bytes are no header"),
-        (b"\x89HDF\r\n\x1a\n", "is a MATLAB v7.3 file, .* save it again .* the option '-v7'"),
+        (b"\x89HDF\r\n\x1a\n", "is a damaged or incomplete HDF5 file: .*; copy or download"),
         (
             b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n",
-            "is a MATLAB v7.3 file, which needs the HDF5 reader: not supported yet",
+            "is a damaged or incomplete HDF5 file: .*; copy or download it again",
         ),
     ],
 )
@@ -239,7 +239,7 @@ def test_a_file_that_is_cut_between_header_and_values(tmp_path: Path) -> None:
         path.write_bytes(saved(variables))
         found = next(iter(open_arrays(path).values()))
         path.write_bytes(path.read_bytes()[:400])
-        from faultdiag.readers.matfile import reading
+        from faultdiag.readers.damage import reading
 
         with (
             pytest.raises(FaultdiagError, match=r"97\.mat is a damaged .*ends early; copy or"),
@@ -267,7 +267,7 @@ def test_an_empty_field_of_a_struct(tmp_path: Path) -> None:
 
 
 def test_memory_that_does_not_suffice(tmp_path: Path) -> None:
-    from faultdiag.readers.matfile import reading
+    from faultdiag.readers.damage import reading
 
     path = tmp_path / "97.mat"
     path.write_bytes(b"12345")

@@ -1,25 +1,19 @@
-"""Which variables of a MAT-file are its signals, its sampling rate and its shaft speed."""
+"""Which arrays of a file are its signals, its sampling rate and its shaft speed."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from faultdiag.readers import mat5
-from faultdiag.readers.mat_array import Array
+from faultdiag.readers.facts import is_rate, is_speed, plausible_rate, plausible_speed
+from faultdiag.readers.source import Row
+from faultdiag.readers.stored import Stored, table
+from faultdiag.readers.times import is_time
 
 _CWRU_ENDS = ("DE", "FE", "BA")
 _CWRU_SIGNAL = re.compile(r"X(\d+)_(DE|FE|BA)_time")
 _CWRU_SPEED = re.compile(r"X(\d+)RPM")
 # A table of windows or of spectra has a few hundred rows; a recording has far more samples.
 _LONGER = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One channel: an array and, where that holds several channels, which of them."""
-
-    array: Array
-    index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +35,20 @@ class Layout:
         The array that holds the shaft speed.
     rpm_per_speed
         What turns that into revolutions per minute.
+    time
+        Name and array of the samples' times.
     """
 
     rows: Mapping[str, Row]
     choice: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
-    rate: Array | None = None
-    speed: Array | None = None
+    rate: Stored | None = None
+    speed: Stored | None = None
     rpm_per_speed: float = 1.0
+    time: tuple[str, Stored] | None = None
 
 
-def layout(arrays: Mapping[str, Array], stem: str, asked: Collection[str]) -> Layout:
+def layout(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> Layout:
     """Give the layout of a file: that of CWRU, of MFPT, of UESTC, or any one signal.
 
     Parameters
@@ -66,28 +63,23 @@ def layout(arrays: Mapping[str, Array], stem: str, asked: Collection[str]) -> La
     return _cwru(arrays, stem, asked) or _mfpt(arrays) or _uestc(arrays) or _any_signal(arrays)
 
 
-def rows_of(array: Array) -> dict[str, Row]:
+def rows_of(name: str, array: Stored) -> dict[str, Row]:
     """Give the channels of an array: one for a vector, more for a long table, none otherwise.
 
     A row and a column are vectors. A table has its channels along the shorter side; they are
     named ``Data_1``, ``Data_2`` …
     """
-    sides = [n for n in array.shape if n != 1]
-    if not is_real(array) or len(sides) > 2 or array.size < 2:
+    size = table(array.shape) if array.real else None
+    if size is None or size.samples < 2:
         return {}
-    if len(sides) == 1:
-        return {array.name: Row(array)}
-    if max(sides) < _LONGER * min(sides):
+    if size.columns == 1:
+        return {name: Row(array)}
+    if size.samples < _LONGER * size.columns:
         return {}
-    return {f"{array.name}_{i + 1}": Row(array, i) for i in range(min(sides))}
+    return {f"{name}_{i + 1}": Row(array, i) for i in range(size.columns)}
 
 
-def is_real(array: Array) -> bool:
-    """Tell whether an array holds real numbers."""
-    return array.dtype is not None
-
-
-def _cwru(arrays: Mapping[str, Array], stem: str, asked: Collection[str]) -> Layout | None:
+def _cwru(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> Layout | None:
     signals: dict[int, dict[str, str]] = {}
     for name in arrays:
         if match := _CWRU_SIGNAL.fullmatch(name):
@@ -133,11 +125,9 @@ def _cwru_number(
     return numbers[0] if len(numbers) == 1 else None
 
 
-def _mfpt(arrays: Mapping[str, Array]) -> Layout | None:
+def _mfpt(arrays: Mapping[str, Stored]) -> Layout | None:
     bearing = arrays.get("bearing")
-    if bearing is None or bearing.kind != "struct" or bearing.shape != (1, 1):
-        return None
-    fields = mat5.fields(bearing)
+    fields = bearing.fields() if bearing is not None else {}
     if "gs" not in fields or "sr" not in fields:
         return None
     return Layout(
@@ -149,19 +139,69 @@ def _mfpt(arrays: Mapping[str, Array]) -> Layout | None:
     )
 
 
-def _uestc(arrays: Mapping[str, Array]) -> Layout | None:
+def _uestc(arrays: Mapping[str, Stored]) -> Layout | None:
     rate = arrays.get("SampleFrequency")
     if rate is None or "Data" not in arrays:
         return None
-    rows = rows_of(arrays["Data"])
+    rows = rows_of("Data", arrays["Data"])
     return Layout(rows, rate=rate) if rows else None
 
 
-def _any_signal(arrays: Mapping[str, Array]) -> Layout:
-    rows = [found for array in arrays.values() if (found := rows_of(array))]
-    if len(rows) == 1:
-        return Layout(rows[0])
-    if not rows:
+def _any_signal(arrays: Mapping[str, Stored]) -> Layout:
+    """Give the layout of a file that holds one signal, or one beside a vector of its times.
+
+    Only where no variable is a signal, the fields of structs are looked at.
+    """
+    inside = arrays if any(rows_of(*item) for item in arrays.items()) else _with_fields(arrays)
+    found = {name: rows for name, array in inside.items() if (rows := rows_of(name, array))}
+    time = _time(inside, found)
+    if time is not None:
+        del found[time]
+    rate = _fact(inside, is_rate, plausible_rate)
+    speed = _fact(inside, is_speed, plausible_speed)
+    times = None if time is None else (time, inside[time])
+    if not found:
         return Layout({}, "holds no signal: one vector of real numbers is needed")
-    every = {name: row for found in rows for name, row in found.items()}
-    return Layout(every, f"holds several signals ({', '.join(sorted(every))}); choose a channel")
+    every = {name: row for rows in found.values() for name, row in rows.items()}
+    names = ", ".join(sorted(every))
+    choice = "" if len(found) == 1 else f"holds several signals ({names}); choose a channel"
+    return Layout(every, choice, rate=rate, speed=speed, time=times)
+
+
+def _with_fields(arrays: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Give the arrays and, as ``struct.field``, the fields of structs of one element."""
+    found = dict(arrays)
+    for array in arrays.values():
+        found.update({f"{array.name}.{name}": field for name, field in array.fields().items()})
+    return found
+
+
+def _time(arrays: Mapping[str, Stored], signals: Mapping[str, Mapping[str, Row]]) -> str | None:
+    """Give the one vector that is named like a time and is as long as another signal."""
+    lengths = {name: max(arrays[name].shape) for name in signals}
+    times = [
+        name
+        for name, rows in signals.items()
+        if is_time(_last(name))
+        and len(rows) == 1
+        and list(lengths.values()).count(lengths[name]) > 1
+    ]
+    return times[0] if len(times) == 1 else None
+
+
+def _fact(
+    arrays: Mapping[str, Stored],
+    named: Callable[[str], bool],
+    plausible: Callable[[Iterable[float]], float | None],
+) -> Stored | None:
+    """Give the scalar of such a name, if all of such names agree on a plausible value."""
+    scalars = [
+        array
+        for name, array in arrays.items()
+        if named(_last(name)) and array.real and set(array.shape) <= {1}
+    ]
+    return scalars[0] if plausible(a.scalar() for a in scalars) is not None else None
+
+
+def _last(name: str) -> str:
+    return re.split(r"[./@]", name)[-1]

@@ -1,0 +1,229 @@
+"""Recordings from National Instruments' TDMS files, by the package nptdms."""
+
+import logging
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.readers.damage import DamageError, reading
+from faultdiag.readers.facts import is_rate, is_speed, plausible_rate, plausible_speed
+from faultdiag.readers.reader import Reader, Variable
+from faultdiag.readers.source import RecordingSource
+
+if TYPE_CHECKING:
+    from nptdms import TdmsFile
+
+_KIND = "TDMS file"
+_BLOCK = 2**19
+
+
+def open_tdms(path: Path) -> Reader:
+    """Give the reader of a TDMS file.
+
+    Raises
+    ------
+    FaultdiagError
+        If nptdms is not installed, or the file is no TDMS file, or damaged.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head != b"TDSm":
+        raise FaultdiagError(
+            f"{path} is no TDMS file: it begins with {head!r}; a TDMS file begins with b'TDSm'"
+        )
+    try:
+        import_module("nptdms")
+    except ModuleNotFoundError as error:
+        raise FaultdiagError(
+            f"{path} is a TDMS file, which needs the package nptdms: pip install 'faultdiag[tdms]'"
+        ) from error
+    with reading(path, _KIND):
+        return Tdms(path, tuple(_channels(path)))
+
+
+@dataclass(frozen=True, slots=True)
+class TdmsChannel:
+    """One channel, by its header.
+
+    Parameters
+    ----------
+    group, name
+        Where it stands.
+    samples
+        How many it has.
+    dtype
+        How they are stored.
+    rates, speeds
+        What its properties, its group's and the file's say of rate in Hz and speed in rpm.
+    """
+
+    group: str
+    name: str
+    samples: int
+    dtype: np.dtype[Any]
+    rates: tuple[float, ...]
+    speeds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tdms:
+    """The channels of a TDMS file, named as there, or ``group/channel`` where that is not unique.
+
+    The sampling rate is ``1 / wf_increment`` of the waveform, else what a property such as
+    ``SamplingRate`` says. Numbers come scaled as the file says how.
+
+    Parameters
+    ----------
+    path
+        The file.
+    found
+        Its channels.
+    """
+
+    path: Path
+    found: tuple[TdmsChannel, ...]
+
+    def variables(self) -> list[Variable]:
+        """Give the channels."""
+        names = {id(channel): name for name, channel in self._signals.items()}
+        return [
+            Variable(f"{c.group}/{c.name}", (c.samples,), c.dtype.name, names.get(id(c)))
+            for c in self.found
+        ]
+
+    def source(self, channels: Sequence[str] | None) -> RecordingSource:
+        """Give these channels (all for None) as an opened recording.
+
+        Raises
+        ------
+        FaultdiagError
+            If there is no such channel, or they differ in length or rate.
+        """
+        known = self._signals
+        if not known:
+            listed = ", ".join(map(str, self.variables())) or "none"
+            raise FaultdiagError(
+                f"{self.path} holds no signal: one channel of real numbers is needed; "
+                f"its channels: {listed}"
+            )
+        names = tuple(known if channels is None else channels)
+        for name in names:
+            if name not in known:
+                raise FaultdiagError(
+                    f"{self.path} has no channel '{name}'{did_you_mean(name, known)}; "
+                    f"it has: {', '.join(known)}"
+                )
+        chosen = [known[name] for name in names]
+        self._require_one("length in samples", names, [c.samples for c in chosen])
+        rates = [plausible_rate(c.rates) for c in chosen]
+        self._require_one("sampling rate in Hz", names, rates)
+        rpm = plausible_speed({speed for c in chosen for speed in c.speeds})
+        kinds = ", ".join(dict.fromkeys(c.dtype.name for c in chosen))
+        places = TdmsSamples(self.path, tuple((c.group, c.name) for c in chosen))
+        return RecordingSource(
+            self.path, names, chosen[0].samples, rates[0], rpm, kinds, _KIND, places
+        )
+
+    @cached_property
+    def _signals(self) -> dict[str, TdmsChannel]:
+        signals = [c for c in self.found if c.dtype.kind in "fiu" and c.samples > 1]
+        plain = [c.name for c in signals]
+        return {c.name if plain.count(c.name) == 1 else f"{c.group}/{c.name}": c for c in signals}
+
+    def _require_one(self, what: str, names: Sequence[str], values: Sequence[object]) -> None:
+        if len(set(values)) > 1:
+            found = ", ".join(f"{n} has {v}" for n, v in zip(names, values, strict=True))
+            raise FaultdiagError(
+                f"{self.path}: its channels differ in {what}: {found}; read one channel at a time"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TdmsSamples:
+    """The samples of some channels; each range opens the file anew."""
+
+    path: Path
+    places: tuple[tuple[str, str], ...]
+
+    def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
+        """Give the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
+        with self.path.open("rb") as raw, _opened(raw) as file:
+            for first in range(start, stop, _BLOCK):
+                last = min(first + _BLOCK, stop)
+                piece = np.empty((len(self.places), last - first), np.float32)
+                for row, (group, name) in zip(piece, self.places, strict=True):
+                    values = file[group][name].read_data(first, last - first)
+                    if len(values) < last - first:
+                        raise DamageError(f"{name} ends early")
+                    row[:] = values
+                yield piece
+
+
+@contextmanager
+def _opened(raw: BinaryIO) -> "Iterator[TdmsFile]":
+    """Open a TDMS file; what nptdms raises for a broken one is damage.
+
+    It trusts what it reads, and says so by whatever fails next.
+    """
+    from nptdms import TdmsFile
+    from nptdms.log import log_manager
+
+    # What it has to say of a damaged file is said once, by the error.
+    log_manager.set_level(logging.CRITICAL)
+    try:
+        # Given the file and not its path, it looks for no index file beside it.
+        with TdmsFile.open(raw) as file:
+            yield file
+    except (
+        *(ArithmeticError, AttributeError, LookupError, NotImplementedError, RuntimeError),
+        *(TypeError, ValueError, struct.error, EOFError),
+    ) as error:
+        said = str(error) or type(error).__name__
+        raise DamageError(said.splitlines()[0]) from error
+
+
+def _channels(path: Path) -> Iterator[TdmsChannel]:
+    size = path.stat().st_size
+    with path.open("rb") as raw, _opened(raw) as file:
+        if file.file_status.incomplete_final_segment:
+            raise DamageError("it ends within its last segment")
+        for group in file.groups():
+            for channel in group.channels():
+                dtype = np.dtype(channel.dtype)
+                samples = len(channel)
+                if samples * min(dtype.itemsize, 1) > size:
+                    raise DamageError(f"{channel.name} states {samples} samples in {size} bytes")
+                owners = (channel.properties, group.properties, file.properties)
+                yield TdmsChannel(
+                    group.name,
+                    channel.name,
+                    samples,
+                    dtype,
+                    tuple(_rates(owners)),
+                    tuple(_numbers(owners, is_speed)),
+                )
+
+
+def _rates(owners: Sequence[Mapping[str, Any]]) -> list[float]:
+    increment = owners[0].get("wf_increment")
+    if isinstance(increment, float) and increment > 0:
+        rate = 1 / increment
+        # 1/12000 is no number of the computer's: its inverse is 12000 but for rounding.
+        return [float(round(rate)) if abs(round(rate) / rate - 1) < 1e-9 else rate]
+    return list(_numbers(owners, is_rate))
+
+
+def _numbers(owners: Sequence[Mapping[str, Any]], named: Any) -> Iterator[float]:
+    for properties in owners:
+        for name, value in properties.items():
+            if named(name) and isinstance(value, int | float | np.number):
+                yield float(value)

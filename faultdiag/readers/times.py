@@ -1,0 +1,122 @@
+"""The sampling rate that a column of times stands for."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.readers.facts import key, plausible_rate
+
+_NAMES = frozenset(
+    {
+        *("t", "time", "times", "timestamp", "sec", "second", "seconds", "elapsedtime"),
+        *("timeaxis", "timevector", "xvalue", "zeit", "sekunden", "temps", "tiempo"),
+    }
+)
+_UNITS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+# Steps may differ by this share of their median before the clock counts as uneven.
+_JITTER = 0.02
+
+
+def is_time(name: str) -> bool:
+    """Tell whether a name is one that times go by, with its unit or without.
+
+    Examples
+    --------
+    >>> [is_time(name) for name in ("Time (ms)", "t", "zeit_s", "X_Value", "tacho", "DE_time")]
+    [True, True, True, True, False, False]
+    """
+    return split_unit(name)[0] in _NAMES
+
+
+def unit_of(name: str) -> float:
+    """Give the seconds of one unit of a time by its name: ``time [ms]`` is 0.001.
+
+    Examples
+    --------
+    >>> unit_of("time [ms]"), unit_of("t")
+    (0.001, 1.0)
+    """
+    return _UNITS[split_unit(name)[1]]
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """Give a name without the unit of time at its end, as `key` does, and that unit or ``s``."""
+    parts = [part for part in key(name, separator=" ").split() if part]
+    if len(parts) > 1 and parts[-1] in _UNITS:
+        return "".join(parts[:-1]), parts[-1]
+    return "".join(parts), "s"
+
+
+def plausible_clock(rate: float) -> bool:
+    """Tell whether a column that rises in equal steps can be a time in seconds.
+
+    Steps of 1 count samples; a rate below 100 Hz is none of vibration.
+    """
+    return plausible_rate([rate]) is not None
+
+
+def sampling_rate(
+    times: NDArray[np.float64],
+    resolution: float = 0.0,
+    *,
+    last: float | None = None,
+    count: int | None = None,
+) -> float | str:
+    """Give the rate in Hz of times in seconds, or what is uneven about them.
+
+    The rate is ``(n - 1) / (t[n-1] - t[0])``, which is free of the rounding of single times;
+    it is rounded to whole Hz where those fit within the rounding of the first and last.
+
+    Parameters
+    ----------
+    times
+        At least 2, the first ones.
+    resolution
+        What the times were rounded to; steps may differ by that.
+    last, count
+        The last time and the number of times, where `times` are not all.
+
+    Examples
+    --------
+    >>> sampling_rate(np.arange(12000) / 12000)
+    12000.0
+    >>> sampling_rate(np.array([0.0, 0.001, 0.002, 0.004]))
+    'its steps range from 0.001 s to 0.002 s, around 0.001 s'
+    >>> sampling_rate(np.arange(100) / 1000, last=5.0, count=1000)
+    'by its first steps of 0.001 s it should end at 0.999 s, it ends at 5 s'
+    """
+    last = float(times[-1]) if last is None else last
+    count = len(times) if count is None else count
+    if not (np.isfinite(times).all() and np.isfinite(last)):
+        return "not all of them are finite numbers"
+    steps = np.diff(times)
+    if steps.min() <= 0:
+        return f"it does not increase at sample {int(np.argmax(steps <= 0)) + 1}"
+    # Some programs write seconds as float32.
+    farthest = max(abs(last), float(np.abs(times).max()))
+    rounding = max(resolution, 2.4e-7 * farthest if _single(times) else 0.0, 1e-12 * farthest)
+    middle = float(np.median(steps))
+    allowed = max(_JITTER * middle, 1.001 * rounding)
+    if max(steps.max() - middle, middle - steps.min()) > allowed:
+        return (
+            f"its steps range from {steps.min():.6g} s to {steps.max():.6g} s, "
+            f"around {middle:.6g} s"
+        )
+    start, mean = float(times[0]), float(times[-1] - times[0]) / (len(times) - 1)
+    expected = start + mean * (count - 1)
+    slack = _JITTER * mean * count + rounding * (count / len(times) + 1)
+    if count > len(times) and abs(last - expected) > min(slack, max(0.01 * expected, 10 * mean)):
+        return (
+            f"by its first steps of {mean:.6g} s it should end at {expected:.6g} s, "
+            f"it ends at {last:.6g} s"
+        )
+    return _rounded((count - 1) / (last - start), rounding / (last - start))
+
+
+def _rounded(rate: float, slack: float) -> float:
+    """Give the whole number of Hz that is as good a rate, or the rate."""
+    whole = round(rate)
+    return float(whole) if whole and abs(whole / rate - 1) <= slack else rate
+
+
+def _single(times: NDArray[np.float64]) -> bool:
+    return bool((times == times.astype(np.float32)).all())
