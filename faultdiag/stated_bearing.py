@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from faultdiag.bearings import FaultOrders, StatedBearing
+from faultdiag.errors import FaultdiagError
 from faultdiag.readers import Variable
+from faultdiag.readers.damage import reading
+from faultdiag.readers.matfile import open_arrays
 
 _NAMES = ("bpfo", "bpfi", "bsf", "ftf")
 # BPFO and BPFI add up to the number of balls, to the digits that files state.
@@ -58,11 +61,12 @@ def cage_warning(bearing: StatedBearing) -> str | None:
 
 
 def _values(path: Path, names: list[str]) -> list[float] | None:
-    from scipy.io import loadmat
-
     try:
-        found = loadmat(path, variable_names=names)
-        values = [float(np.asarray(found[name]).flat[0]) for name in names]
-    except (NotImplementedError, KeyError, TypeError, ValueError):
-        return None  # MATLAB 7.3, or no numbers
+        arrays = open_arrays(path)
+    except FaultdiagError:
+        return None  # MATLAB 7.3
+    if not all(arrays[name].real for name in names):
+        return None
+    with reading(path):
+        values = [arrays[name].scalar() for name in names]
     return values if all(0 < value < np.inf for value in values) else None
