@@ -74,9 +74,7 @@ def test_a_link_that_leads_nowhere_is_not_passed_over(folder: Path) -> None:
     assert folder / "deep" / "f.mat" in find_files([folder])
 
 
-def test_a_link_in_a_circle_beside_an_out_file(
-    trained: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_a_link_in_a_circle_beside_an_out_file(trained: Path, folder: Path, tmp_path: Path) -> None:
     (folder / "loop.mat").symlink_to("loop.mat")
     settings = {"channel": None, "sampling_rate": None, "rpm": None, "device": "cpu"}
     out = tmp_path / "rows.csv"
