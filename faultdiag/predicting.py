@@ -1,6 +1,7 @@
 """`faultdiag predict`: files and folders in, one row each out."""
 
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -182,7 +183,8 @@ def predict_paths(
     _require_positive("--sampling-rate", sampling_rate, "Hz")
     _require_positive("--rpm", rpm, "revolutions per minute")
     files = find_files(paths)
-    if out is not None and out.resolve() in {path.resolve() for path in files}:
+    # Unlike Path.resolve, it gives an answer for links that lead in a circle.
+    if out is not None and os.path.realpath(out) in map(os.path.realpath, files):
         raise FaultdiagError(f"--out {out} is one of the recordings; give another file")
     diagnoser = load(run, device=device)
     rows = diagnose_files(diagnoser, files, channel=channel, sampling_rate=sampling_rate, rpm=rpm)

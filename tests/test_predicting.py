@@ -74,6 +74,14 @@ def test_a_link_that_leads_nowhere_is_not_passed_over(folder: Path) -> None:
     assert folder / "deep" / "f.mat" in find_files([folder])
 
 
+def test_a_link_in_a_circle_beside_an_out_file(trained: Path, folder: Path, tmp_path: Path) -> None:
+    (folder / "loop.mat").symlink_to("loop.mat")
+    settings = {"channel": None, "sampling_rate": None, "rpm": None, "device": "cpu"}
+    out = tmp_path / "rows.csv"
+    assert predict_paths(trained, [folder], out=out, as_json=False, **settings) == (6, 2)
+    assert "loop.mat is a symbolic link that leads nowhere" in out.read_text()
+
+
 def test_nothing_to_diagnose(tmp_path: Path) -> None:
     with pytest.raises(
         FaultdiagError, match=r"none does not exist; give recordings or folders of them"

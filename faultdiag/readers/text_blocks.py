@@ -170,8 +170,10 @@ def _rows_only(text: bytes) -> bytes:
     r"""Give the lines that hold something, each ended by ``\n``, without comments."""
     if b"\r" in text:
         text = _ends(text)
-    odd = (b"\n\n", b"\n ", b"\n\t", b"#", b"%", b"//")
-    if text.startswith((b"\n", b" ")) or any(mark in text for mark in odd):
+    # One byte is found many times as fast as two in a row.
+    pairs = [b"\n" + mark for mark in (b"\n", b" ", b"\t") if mark in text]
+    pairs += [mark for mark in _COMMENT if mark[:1] in text]
+    if text.startswith((b"\n", b" ")) or any(pair in text for pair in pairs):
         lines = (line.strip(b" ") for line in text.split(b"\n"))
         text = b"\n".join(x for x in lines if x.strip() and not x.startswith(_COMMENT))
     return text if text.endswith(b"\n") or not text else text + b"\n"

@@ -233,6 +233,19 @@ def test_a_struct_whose_field_names_contradict_its_format(tmp_path: Path) -> Non
             read_recording(path)
 
 
+def test_a_field_that_reaches_beyond_its_struct(tmp_path: Path) -> None:
+    head = element("<", 5, struct.pack("<ii", 1, 1)) + element("<", 1, b"bearing")
+    names = element("<", 5, struct.pack("<i", 8)) + element("<", 1, b"gs\0\0\0\0\0\0")
+    field = bytearray(vector("<", b"", list(range(40))))
+    field[4:8] = struct.pack("<I", len(field) + 8)
+    path = tmp_path / "m.mat"
+    path.write_bytes(
+        file_of("<", matrix("<", 2, head, names, bytes(field)), vector("<", b"x", [1]))
+    )
+    with pytest.raises(FaultdiagError, match="a field of bearing reaches beyond its end; copy or"):
+        read_recording(path)
+
+
 def test_a_file_that_is_cut_between_header_and_values(tmp_path: Path) -> None:
     for variables in (CWRU, MFPT):
         path = tmp_path / "97.mat"

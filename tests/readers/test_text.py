@@ -141,6 +141,13 @@ def test_a_bad_line_is_named_wherever_it_stands(
         read_recording(write(tmp_path, "\n".join(lines)))
 
 
+def test_a_table_that_grows_a_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faultdiag.readers.text_blocks._BLOCK_BYTES", 1000)
+    path = write(tmp_path, "1.5,2.5\n" * 125 + "1,2,3\n" * 500)
+    with pytest.raises(FaultdiagError, match="line 126, which is '1,2,3'; every line from line 1"):
+        read_recording(path)
+
+
 def test_a_line_longer_than_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "1,2\n3,4\n" + "5" * 5000)
     monkeypatch.setattr("faultdiag.readers.text_blocks._BLOCK_BYTES", 1000)

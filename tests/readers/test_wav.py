@@ -80,6 +80,7 @@ SOUND = wav(np.round(signal() * 2**15), 16)
     ("content", "said"),
     [
         (SOUND[:-2000], "header states 2000 samples, 1500 are there; copy or download it again"),
+        (SOUND[:-4], "header states 2000 samples, 1999 are there; copy or download it again"),
         (SOUND[: SOUND.index(b"data")], "it holds no chunk 'data' with samples"),
         (SOUND.replace(b"fmt ", b"fnt "), "it holds no chunk 'fmt' before the samples"),
         (SOUND[:20] + b"\x02" + SOUND[21:], "samples coded as ADPCM; save it as PCM of 8, 16, 24"),
