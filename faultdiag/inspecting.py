@@ -1,16 +1,15 @@
 """`faultdiag inspect`: a block for each file, or one line each for the files of folders."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from faultdiag.envelope_peaks import EnvelopePeak, strongest_fault
 from faultdiag.errors import FaultdiagError
+from faultdiag.finding import nothing_in, recordings_in
 from faultdiag.inspection import format_inspection, inspect_file, inspect_files
 from faultdiag.inspection_plot import plot_inspection
-from faultdiag.readers import SUFFIXES
 
 _HEAD = [
     *("file", "channels", "rate, Hz", "(from)", "rpm", "seconds"),
@@ -68,29 +67,11 @@ def inspect_paths(
         raise FaultdiagError("\n".join(problems))
 
 
-def recordings_in(folder: Path) -> list[Path]:
-    """Give the files below a folder that can be read, 97 before 105; hidden ones are left out.
-
-    Raises
-    ------
-    FaultdiagError
-        If there are none.
-    """
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+def _below(folder: Path) -> list[Path]:
+    found = recordings_in(folder)
     if not found:
-        raise FaultdiagError(
-            f"{folder} holds no recording; looked for files that end in: {', '.join(SUFFIXES)}"
-        )
-    return sorted(found, key=_natural)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    parts = re.split(r"(\d+)", str(path))
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+        raise nothing_in(folder)
+    return found
 
 
 def _inspect_folders(
@@ -102,7 +83,7 @@ def _inspect_folders(
 ) -> None:
     from tqdm import tqdm
 
-    files = [file for path in paths for file in (recordings_in(path) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
     root = paths[0] if len(paths) == 1 else None
     bar = tqdm(dict.fromkeys(files), "inspecting", unit="recording", disable=None)
     results = [_inspected(path, options) for path in bar]

@@ -14,17 +14,15 @@ from tqdm import tqdm
 from faultdiag.datasets import identify, identify_by_name
 from faultdiag.errors import FaultdiagError
 from faultdiag.files import replacing
+from faultdiag.finding import nothing_in, recordings_in
 from faultdiag.predict import Diagnoser, load
-from faultdiag.readers import SUFFIXES, is_prose, list_variables, read_recording
+from faultdiag.readers import list_variables, read_recording
 from faultdiag.recording import Recording
 from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """Give the recordings that files and folders name; a folder is searched to its bottom.
-
-    Hidden files in folders are left out: macOS leaves a ``._97.mat`` beside 97.mat. So is text
-    that holds no table of numbers, such as a list of labels, and that is said on stderr.
 
     Raises
     ------
@@ -35,7 +33,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             # Of several, a folder without recordings is one error row among the others.
-            found += _inside(path) or _none_inside(path, alone=len(paths) == 1)
+            found += recordings_in(path) or _none_inside(path, alone=len(paths) == 1)
         elif path.exists():
             found.append(path)
         else:
@@ -43,25 +41,9 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _inside(folder: Path) -> list[Path]:
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    )
-    # Lists of labels, notes and earlier results stand among recordings.
-    prose = [path for path in found if is_prose(path)]
-    if prose:
-        names = ", ".join(path.name for path in prose[:5]) + (", …" if len(prose) > 5 else "")
-        sys.stderr.write(f"left out of {folder}, as text without a table of numbers: {names}\n")
-    return [path for path in found if path not in set(prose)]
-
-
 def _none_inside(folder: Path, *, alone: bool) -> list[Path]:
     if alone:
-        raise FaultdiagError(
-            f"{folder} holds no recording; looked for files that end in: {', '.join(SUFFIXES)}"
-        )
+        raise nothing_in(folder)
     return [folder]
 
 

@@ -32,9 +32,9 @@ def test_what_stands_in_each_part(recordings: Path, prepared_root: Path) -> None
         [],
         ["parts", "samples", "recordings", "bearings", "conditions"],
         ["-----------", "-------", "----------", "--------", "----------"],
-        ["train-valid", "0", "3", "-", "1"],
-        ["train-test", "0", "3", "-", "1"],
-        ["valid-test", "0", "3", "-", "1"],
+        ["train-valid", "0", "3", "3", "1"],
+        ["train-test", "0", "3", "3", "1"],
+        ["valid-test", "0", "3", "3", "1"],
     ]
     assert lines[11:] == [
         "split within_recording: 0 samples in two or more parts",

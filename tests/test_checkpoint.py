@@ -45,7 +45,7 @@ def test_it_holds_what_prediction_needs_and_nothing_else(trained: Path) -> None:
     assert set(best) == KEYS
     assert set(last) == KEYS | {"training"}
     assert set(last["training"]) == {
-        *("optimizer", "history", "best_epoch", "random", "random_cuda"),
+        *("optimizer", "history", "best_epoch", "steps", "random", "random_cuda"),
     }
     assert best["format"] == 1
     assert best["classes"] == ["B", "IR", "N"]

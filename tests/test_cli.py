@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from faultdiag import predict as prediction
-from faultdiag import preparing
+from faultdiag import signals_file
 from faultdiag.checkpoint import load
 from faultdiag.rows import COLUMNS
 from faultdiag.training.loop import Trainer
@@ -176,7 +176,7 @@ def test_interrupted_before_an_old_run_is_replaced(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(preparing, "load_entry", interrupted)
+    monkeypatch.setattr(signals_file, "load_entry", interrupted)
     result = run(
         *("train", "--config", config_file, "--run", copy, "--overwrite"),
         *("--set", f"data.prepared={tmp_path / 'elsewhere'}"),

@@ -91,9 +91,9 @@ def test_folds_are_drawn_by_the_seed_and_prepared_by_it(root: Path, tmp_path: Pa
 def test_the_signals_are_not_read(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from faultdiag import preparing
+    from faultdiag import preparing, signals_file
 
-    monkeypatch.delattr(preparing, "load_entry")
+    monkeypatch.delattr(signals_file, "load_entry")
     monkeypatch.delattr(preparing, "sha256")
     assert len(expand(grouped(root, tmp_path, "across_sizes", folds="each"))) == 2
 

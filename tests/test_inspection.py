@@ -290,4 +290,4 @@ def test_other_formats(real_data: Path) -> None:
     assert (mfpt["rpm"], mfpt["rpm_source"]) == (1500, "file")
     assert mfpt["envelope_peaks"][0]["matches"] == ["BPFO"]
     uestc = inspect_file(real_data / "uestc" / "N_1000_1.mat")
-    assert (uestc["sampling_rate"], uestc["rpm"]) == (20000, None)
+    assert (uestc["sampling_rate"], uestc["rpm"]) == (20000, 1000)

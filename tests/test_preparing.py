@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag import preparing
+from faultdiag import signals_file
 from faultdiag.config import parse_config
 from faultdiag.datasets import Entry, load_entry, sha256
 from faultdiag.errors import FaultdiagError
@@ -263,7 +263,7 @@ def test_an_interrupt_leaves_nothing(
         read.append(entry)
         return load_entry(entry, channels)
 
-    monkeypatch.setattr(preparing, "load_entry", interrupted)
+    monkeypatch.setattr(signals_file, "load_entry", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(tiny_config(recordings, tmp_path / "prepared"))
     assert len(read) == 2

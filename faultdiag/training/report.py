@@ -45,12 +45,6 @@ def summary(run: Run) -> str:
     )
 
 
-def _chosen(run: Run) -> str:
-    if run.epochs == 1:
-        return "one pass over the training windows: there was no epoch to choose"
-    return f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy"
-
-
 def _by_recording(scores: Mapping[str, Any]) -> str:
     recording = scores["recording"]
     right = sum(row["predicted"] == row["label"] for row in recording["rows"])
@@ -78,7 +72,9 @@ def _uncalibrated(scores: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _selection(run: Run) -> str:
+def _chosen(run: Run) -> str:
+    if run.epochs == 1:
+        return "one pass over the training windows: there was no epoch to choose"
     chosen = f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy"
     if run.best_epoch == run.epochs:
         return f"{chosen}; it is the last"

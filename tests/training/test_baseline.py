@@ -63,7 +63,7 @@ def test_each_trains_evaluates_and_diagnoses(
     folder = finished.folder
     assert (finished.best_epoch, finished.epochs) == (1, 1)
     assert set(contents(folder)) == {
-        *("config.yaml", "environment.json", "split.json", "history.jsonl"),
+        *("config.yaml", "environment.json", "split.json", "history.jsonl", "history.csv"),
         *("best.pt", "last.pt", "metrics.json"),
     }
     for part, found in metrics(folder).items():
