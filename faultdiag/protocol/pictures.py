@@ -59,8 +59,8 @@ def _draw_dots(axes: "Axes", rows: Sequence[Row], models: Sequence[str]) -> None
     classes = {row["classes"] for row in rows if row["accuracy"]["mean"] is not None}
     if len(classes) == 1 and (count := classes.pop()):
         axes.axvline(100 / count, color=ORANGE, linestyle=":", linewidth=1.2)
-        place = {"x": 100 / count + 1, "y": len(models) - 0.52, "s": "guessing"}
-        axes.text(**place, va="bottom", fontsize=7, color=ORANGE)
+        low = len(models) - 0.52
+        axes.text(100 / count + 1, low, "guessing", va="bottom", fontsize=7, color=ORANGE)
     axes.set_xlim(0, 101)
     axes.set_ylim(len(models) - 0.5, -0.5)
     axes.set_xlabel("accuracy in %")
