@@ -6,13 +6,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
 
 from faultdiag.config import Config
 from faultdiag.protocol.cell import LESS_MEMORY
 from faultdiag.protocol.plan import Cell
 from faultdiag.protocol.store import Row
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 # From the config of a cell and its levels of noise to its row.
 Work = Callable[[Config, tuple[float, ...]], Row]
@@ -51,8 +56,11 @@ def _together(queue: deque[Cell], suspects: list[Cell], work: Work, jobs: int) -
         while running or (queue and not suspects):
             # No more than run at once: whatever was submitted may have been the killer.
             while queue and len(running) < jobs and not suspects:
-                cell = queue.popleft()
-                running[submit(work, *_one_thread(cell))] = cell
+                if not (future := submit(work, *_one_thread(queue[0]))):
+                    break
+                running[future] = queue.popleft()
+            if not running:
+                return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 cell = running.pop(future)
                 killed = isinstance(future.exception(), BrokenExecutor)
@@ -65,15 +73,12 @@ def _together(queue: deque[Cell], suspects: list[Cell], work: Work, jobs: int) -
 def _alone(cell: Cell, work: Work) -> Row:
     with _workers(1) as submit:
         future = submit(work, *_one_thread(cell))
-        error = future.exception()
-        if isinstance(error, BrokenExecutor):
-            return {"reason": f"its process was killed, alone too ({_how(error)}); {LESS_MEMORY}"}
+        if future is None or isinstance(future.exception(), BrokenExecutor):
+            return {
+                "reason": f"its process was killed, alone too, as by a system that is out of "
+                f"memory; {LESS_MEMORY}"
+            }
         return future.result()
-
-
-def _how(error: BaseException) -> str:
-    found = [name for name in signal.Signals.__members__ if f"{name}(" in str(error)]
-    return f"by {found[0]}" if found else "it ended without a word"
 
 
 def _one_thread(cell: Cell) -> tuple[Config, tuple[float, ...]]:
@@ -82,22 +87,56 @@ def _one_thread(cell: Cell) -> tuple[Config, tuple[float, ...]]:
 
 
 @contextmanager
-def _workers(jobs: int) -> Iterator[Callable[..., Future[Row]]]:
-    """Give how to submit work to new processes, none of which outlives the block."""
-    from joblib.externals.loky import ProcessPoolExecutor
+def _workers(jobs: int) -> Iterator[Callable[..., Future[Row] | None]]:
+    """Give how to submit work to new processes, none of which outlives the block.
 
-    pool = ProcessPoolExecutor(jobs, initializer=_begin, initargs=(os.getpid(),), env=_ENVIRONMENT)
+    Submitting gives None once one of them has been killed.
+    """
+    # Not loky: to end its processes it needs pgrep or psutil, which not every system has.
+    # Spawned, not forked: a forked child of a process that has used torch can hang.
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(os.getpid(),))
+    started: dict[int, BaseProcess] = {}
+
+    def submit(work: Work, *arguments: Any) -> Future[Row] | None:
+        try:
+            with _inherited():
+                return pool.submit(work, *arguments)
+        except BrokenExecutor:
+            return None
+        finally:
+            started.update(pool._processes or {})
+
     try:
-        yield pool.submit
+        yield submit
     finally:
-        pool.shutdown(wait=True, kill_workers=True)
+        for process in started.values():
+            process.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _inherited() -> Iterator[None]:
+    """Start processes with one thread each that leave an interrupt to this one."""
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update(_ENVIRONMENT)
+    # Blocked, not ignored: an interrupt that comes now is this process's a moment later.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _begin(parent: int) -> None:
-    """Leave an interrupt to the parent, and end when it has ended, however it did."""
+    """End when the parent has ended, however it did."""
     from tqdm import tqdm
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Its own lock is a semaphore of the system, which a process that is killed leaves behind.
     tqdm.set_lock(threading.RLock())
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
