@@ -85,6 +85,8 @@ LAYERS = [
     {"training.folds"},
     {"protocol"},
     {"faultdiag"},
+    {"cli_options"},
+    {"cli_recordings"},
     {"cli"},
     {"__main__"},
 ]
