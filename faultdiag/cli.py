@@ -201,7 +201,7 @@ def protocol(
     typer.echo(as_text(document) if as_json else command.text(document), nl=as_json)
     say(f"wrote {', '.join(command.FILES)} to {folder}")
     if document["failures"]:
-        raise stop(f"{len(document['failures'])} of the cells failed; see the table", 1)
+        raise stop(f"{len(document['failures'])} cells failed; the table says why", 1)
 
 
 @app.command()

@@ -99,8 +99,8 @@ def _facts(document: Document) -> list[str]:
         + ", ".join(f"{n} {versions[n]}" for n in ("faultdiag", "torch") if n in versions)
         + (f"; on {', '.join(document['devices'])}" if document["devices"] else ""),
         f"- data: {data['dataset']} in {data['root']}: {with_data or 'nothing could be prepared'}",
-        f"- {len(document['models'])} models, {len(protocols)} protocols, seeds "
-        f"{', '.join(map(str, document['seeds']))}: {planned} cells"
+        f"- models: {len(document['models'])}; protocols: {len(protocols)}; seeds: "
+        f"{', '.join(map(str, document['seeds']))}; cells: {planned}"
         + (f", **{failed} of them failed** (below)" if failed else ""),
     ]
 

@@ -113,7 +113,7 @@ def test_a_cell_that_fails_is_a_row_and_tried_again(
     monkeypatch.setattr(Trainer, "learn", learn)
     result = compare(path)
     assert result.exit_code == 1
-    assert "3 of the cells failed; see the table" in result.stderr
+    assert "3 cells failed; the table says why" in result.stderr
     assert "2 of 2: fine, within, seed 1: FAILED: MemoryError; use fewer --jobs" in result.stderr
     assert "- fine, within, seed 1: MemoryError; use fewer --jobs" in result.stdout
     assert "- too long, within, seed 0: " in result.stdout

@@ -57,7 +57,7 @@ def test_the_markdown_is_understood_alone(made: dict[str, Any]) -> None:
     assert text.startswith("# my comparison\n\n- 20")
     assert "faultdiag 0.1.0, torch 2.13.0; on cpu" in text
     assert "data: cwru in data/cwru: within 20 recordings, 1 missing; loads 20" in text
-    assert "1 models, 2 protocols, seeds 0, 1: 6 cells, **2 of them failed** (below)" in text
+    assert "models: 1; protocols: 2; seeds: 0, 1; cells: 6, **2 of them failed** (below)" in text
     assert "- **within**: train and test are different stretches of the same recordings" in text
     assert "Folds: 0→1, 1→0. Leak: bearing: train and test share physical bearings" in text
     assert "  - no healthy at 1 hp" in text
