@@ -169,7 +169,11 @@ def _folds(
     for seed in seeds:
         for (model, protocol), config in configs.items():
             try:
-                folds[seed, model, protocol] = expand(config.model_copy(update={"seed": seed}))
+                # Dealt once, so that a fold is the same groups for every seed.
+                folds[seed, model, protocol] = [
+                    Fold(fold.name, fold.config.model_copy(update={"seed": seed}))
+                    for fold in expand(config)
+                ]
             except FaultdiagError as error:
                 problems.append(f"{PROTOCOL}.protocols.{protocol}: {error}")
     return folds, problems

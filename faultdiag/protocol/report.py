@@ -39,6 +39,9 @@ def document(
         "seeds": list(plan.seeds),
         "models": list(plan.models),
         "noise": list(plan.noise),
+        "trained_on_noise": sorted(
+            {cell.model for cell in plan.cells if cell.config.train.augment.snr}
+        ),
         "protocols": {
             name: {
                 "meaning": meaning(plan.splits[name]),

@@ -115,7 +115,7 @@ def _run(
     todo: Mapping[str, Cell], store: Store, *, jobs: int, device: str, work: CellWork
 ) -> dict[str, Row]:
     """Run cells, keep the rows of the finished ones and give those of the failed."""
-    keys = {str(cell): key for key, cell in todo.items()}
+    keys = {id(cell): key for key, cell in todo.items()}
     failed: dict[str, Row] = {}
     cells = [*todo.values()]
     jobs = max(1, min(jobs, len(cells)))
@@ -126,7 +126,7 @@ def _run(
     ):
         began = time.perf_counter()
         for number, (cell, row) in enumerate(rows, start=1):
-            key = keys[str(cell)]
+            key = keys[id(cell)]
             if "reason" in row:
                 failed[key] = row
             else:
