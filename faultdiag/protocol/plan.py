@@ -84,6 +84,7 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
     protocols = section.protocols
     if protocols is None:
         protocols, notes = default_protocols(base)
+        notes = [f"no protocol.protocols in the config, so: {', '.join(protocols)}", *notes]
     rows = contenders(base, section.models, section.attention, section.representations)
     problems = [*_same_names(rows), *_noise_problems(section, protocols)]
     configs, more = _configs(data, rows, protocols)

@@ -48,6 +48,7 @@ def document(
                 "leak": _worst([row["leak"] for row in rows if row["protocol"] == name]),
                 "split": plan.splits[name],
                 "folds": _folds(plan, name),
+                "epochs": sorted({c.config.train.epochs for c in plan.cells if c.protocol == name}),
                 **data.get(name, {}),
                 "notes": _notes(name, results),
             }

@@ -68,6 +68,8 @@ def finish(
             noise = todo[key].noise if key in todo else ()
             todo[key] = cell if len(cell.noise) >= len(noise) else todo[key]
     before = sum(key not in todo for key in keys.values())
+    for note in plan.notes:
+        _say(f"note: {note}")
     _say(f"{len(plan.cells)} cells, {before} of them finished before")
     failed = _run(todo, store, jobs=jobs or default_jobs(device), device=device, work=work)
     results = []

@@ -179,8 +179,10 @@ def _legend(document: Document) -> list[str]:
     for name, protocol in document["protocols"].items():
         folds = f" Folds: {', '.join(protocol['folds'])}." if protocol["folds"] else ""
         leak = leak_meaning(protocol["leak"])
+        epochs = ", ".join(map(str, protocol["epochs"]))
         lines.append(
-            f"- **{name}**: {protocol['meaning']}.{folds} Leak: {protocol['leak'] or '-'}: {leak}."
+            f"- **{name}**: {protocol['meaning']}.{folds} Epochs of a network: {epochs}. Leak: "
+            f"{protocol['leak'] or '-'}: {leak}."
         )
         notes = [_short(note) for note in protocol["notes"]]
         lines += [f"  - {note}" for note in notes[:_MOST_NOTES]]

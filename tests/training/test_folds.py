@@ -16,6 +16,7 @@ from faultdiag.training.fold_folders import clear, folder_names, require_free
 from faultdiag.training.folds import train_all
 from faultdiag.training.report import evaluate_run
 from tests.commands import done, refused, run
+from faultdiag.sharing import LEVELS
 from tests.data_fixtures import contents, grouped, signal, write_grouped, write_mat
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -81,7 +82,9 @@ def test_the_table_says_what_the_runs_say(trained_folds: tuple[Path, str]) -> No
             str(test["windows"]),
             *figures,
             f"{right} of {test['recordings']}",
+            row["leak"],
         ]
+        assert row["leak"] in LEVELS
         accuracies.append(test["accuracy"])
     mean = sum(accuracies) / 2
     assert table["overall"]["accuracy"]["mean"] == pytest.approx(mean)
@@ -186,10 +189,13 @@ def test_check_and_prepare_say_what_each_fold_has(config_file: Path) -> None:
     rows = [re.split(r" {2,}", line) for line in prepared.splitlines()[:4]]
     assert rows[0] == [
         *("fold", "train windows", "valid windows", "test windows"),
-        *("test recordings", "test classes", "shared samples"),
+        *("test recordings", "test classes", "shared samples", "leak"),
     ]
     assert [row[0] for row in rows[2:]] == ["0→1", "1→0"]
-    assert [row[4:] for row in rows[2:]] == [["3", "3", "0"], ["5", "3", "0"]]
+    assert [row[4:] for row in rows[2:]] == [
+        ["3", "3", "0", "recording"],
+        ["5", "3", "0", "recording"],
+    ]
     assert "\n".join(prepared.splitlines()[:4]) in checked
     assert "split across_loads: 2 folds" in prepared
 
