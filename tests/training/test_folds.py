@@ -11,12 +11,12 @@ import pytest
 from faultdiag.config import load_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.fold_checking import common_notes
+from faultdiag.sharing import LEVELS
 from faultdiag.training import folds as training
 from faultdiag.training.fold_folders import clear, folder_names, require_free
 from faultdiag.training.folds import train_all
 from faultdiag.training.report import evaluate_run
 from tests.commands import done, refused, run
-from faultdiag.sharing import LEVELS
 from tests.data_fixtures import contents, grouped, signal, write_grouped, write_mat
 
 pytestmark = pytest.mark.usefixtures("no_figures")
