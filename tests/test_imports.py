@@ -30,6 +30,7 @@ LAYERS = [
         "files",
         "fold_options",
         "normalize",
+        "processor",
         "recording",
         "registry",
         "units",
