@@ -23,9 +23,9 @@ def start(work: Callable[..., Any], *arguments: Any) -> BaseProcess:
     return child
 
 
-def train_saving_each_step(config: Config, folder: Path) -> None:
-    """Train as `faultdiag train --resume` does, with a checkpoint after each step."""
-    session.SAVE_EVERY = 0.0
+def train_saving_often(config: Config, folder: Path) -> None:
+    """Train as `faultdiag train --resume` does, with many checkpoints within an epoch."""
+    session.SAVE_EVERY = 0.03
     train(config, run=folder, device="cpu", resume=True, pictures=False)
 
 
