@@ -9,7 +9,7 @@ from faultdiag.config import Config
 from tests.data_fixtures import tiny_config
 from tests.training.children import peak_anonymous, start, train_three_steps
 
-LENGTH = 256
+LENGTH = 1024
 MIB = 2**20 // 4  # samples
 
 
