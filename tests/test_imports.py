@@ -31,6 +31,7 @@ LAYERS = [
         "fold_options",
         "normalize",
         "processor",
+        "read_ahead",
         "recording",
         "registry",
         "units",

@@ -111,7 +111,9 @@ def test_five_steps_of_the_fast_path_are_those_of_a_plain_loop(
     for name, value in plain.state_dict().items():
         # A norm takes the bias before it away again: its gradient is rounding, which Adam enlarges.
         dead = name.endswith(".bias") and isinstance(plain[int(name.split(".")[0])], nn.Conv1d)
-        torch.testing.assert_close(expected.state_dict()[name], value, rtol=0, atol=1e-8 if dead else 1e-10)
+        torch.testing.assert_close(
+            expected.state_dict()[name], value, rtol=0, atol=1e-8 if dead else 1e-10
+        )
 
 
 def train_plainly(network: nn.Module, data: TensorDataset, order: Tensor) -> None:
