@@ -29,8 +29,9 @@ class ReadAhead:
     """
 
     def __init__(self, signals: NDArray[np.float32], *, least: int = LEAST) -> None:
-        mapping = signals.base
+        mapping: object = signals.base
         self._mapping: mmap.mmap | None = None
+        self._header = 0  # bytes before the first sample
         if isinstance(mapping, mmap.mmap) and signals.nbytes >= least and _advisable():
             self._mapping = mapping
             self._header = len(mapping) - signals.nbytes
