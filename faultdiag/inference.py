@@ -15,7 +15,7 @@ from faultdiag import normalize
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_speed
 from faultdiag.prepared import Prepared, gather
-from faultdiag.read_ahead import ReadAhead
+from faultdiag.paging import ReadAhead
 from faultdiag.window_index import WindowIndex
 
 # Windows per batch where no gradient is kept; more gains nothing on a processor.

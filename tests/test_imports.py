@@ -31,7 +31,7 @@ LAYERS = [
         "fold_options",
         "normalize",
         "processor",
-        "read_ahead",
+        "paging",
         "recording",
         "registry",
         "units",
