@@ -142,6 +142,8 @@ def predict(
     sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
     rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
     device: Device = "auto",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes that read files.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows of --out.")] = False,
 ) -> None:
     """Give one diagnosis for each recording.
 
@@ -158,6 +160,8 @@ def predict(
         sampling_rate=sampling_rate,
         rpm=rpm,
         device=device,
+        jobs=jobs,
+        resume=resume,
     )
     if out is not None:
         typer.echo(f"wrote {out}: {found} recordings, {found - failed} of them diagnosed")

@@ -13,6 +13,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, autocast, normalizer, softmax
 from faultdiag.models import needs_speed
 from faultdiag.prepared import gather
+from faultdiag.reading import Needs, choose
 from faultdiag.recording import Recording
 from faultdiag.windows import strided_starts
 
@@ -64,6 +65,11 @@ class Diagnoser:
         self._normalize = normalizer(source.normalize, device)
         self._precision = source.precision
         self._temperature = source.temperature
+
+    @property
+    def needs(self) -> Needs:
+        """What a recording is brought to before the model sees it."""
+        return Needs(self.channels, self.sampling_rate)
 
     @torch.inference_mode()
     def logits(
@@ -171,15 +177,7 @@ class Diagnoser:
         FaultdiagError
             If they are not there by name and their number differs.
         """
-        if set(self.channels) <= set(recording.channels):
-            return recording.select(self.channels)
-        if len(recording.channels) != len(self.channels):
-            raise FaultdiagError(
-                f"{recording.source} has {len(recording.channels)} channels "
-                f"({', '.join(recording.channels)}), the model was trained on "
-                f"{len(self.channels)} ({', '.join(self.channels)}); choose with --channel"
-            )
-        return recording
+        return choose(recording, self.channels)
 
 
 def load(run_or_checkpoint: Path | str, *, device: str = "auto") -> Diagnoser:

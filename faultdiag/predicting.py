@@ -3,22 +3,26 @@
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from faultdiag.datasets import identify, identify_by_name
+from faultdiag.checkpoint import resolve
+from faultdiag.datasets import sha256
 from faultdiag.errors import FaultdiagError
-from faultdiag.files import replacing
 from faultdiag.finding import nothing_in, recordings_in
+from faultdiag.partial import Kept, growing
 from faultdiag.predict import Diagnoser, load
-from faultdiag.readers import list_variables, read_recording
-from faultdiag.recording import Recording
+from faultdiag.read_ahead import read_ahead
+from faultdiag.reading import Asked, Ready, one_line
 from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter
+
+# From so many recordings on, more than one process reads; and never more than so many do.
+MANY = 200
+LARGEST_JOBS = 8
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -54,7 +58,8 @@ def diagnose_files(
     channel: str | None = None,
     sampling_rate: float | None = None,
     rpm: float | None = None,
-) -> Iterator[Row]:
+    jobs: int = 1,
+) -> Generator[Row]:
     """Diagnose files one by one; one that can't be diagnosed gives a row that says why.
 
     Parameters
@@ -66,35 +71,29 @@ def diagnose_files(
         the rate, the model's own is taken and the row says ``assumed``.
     rpm
         Shaft speed, likewise; only models that see shaft orders need it.
+    jobs
+        Processes that read and resample; one is this process itself.
     """
-    for path in files:
-        try:
-            yield _diagnose_file(diagnoser, path, channel, sampling_rate, rpm)
-        except FaultdiagError as error:
-            yield Row(str(path), "error", error=" ".join(str(error).split()))
+    asked = (Asked(path, channel, sampling_rate, rpm) for path in files)
+    return diagnose_asked(diagnoser, asked, jobs=jobs)
 
 
-def _diagnose_file(
-    diagnoser: Diagnoser,
-    path: Path,
-    channel: str | None,
-    sampling_rate: float | None,
-    rpm: float | None,
-) -> Row:
-    recording = _read(diagnoser, path, channel)
-    known = recording.sampling_rate is not None and recording.rpm is not None
-    facts = {} if known else identify(path) or {}
-    guess = {} if known or facts else _by_name(path)
-    rate, source = _first(
-        ("file", recording.sampling_rate),
-        ("catalogue", facts.get("sampling_rate")),
-        ("argument", sampling_rate),
-        # An altered copy: its name and variables say less than whoever gave a rate.
-        ("catalogue, by name", guess.get("sampling_rate")),
-        ("assumed", diagnoser.sampling_rate),
-    )
-    speed = recording.rpm or facts.get("rpm") or rpm or guess.get("rpm")
-    diagnosis = diagnoser.diagnose(replace(recording, sampling_rate=rate, rpm=speed))
+def diagnose_asked(
+    diagnoser: Diagnoser, asked: Iterable[Asked], *, jobs: int = 1
+) -> Generator[Row]:
+    """Diagnose files, of each of which it is said how to read it; see `diagnose_files`."""
+    with closing(read_ahead(asked, diagnoser.needs, jobs)) as recordings:
+        for one, read in recordings:
+            yield _row(diagnoser, one.path, read)
+
+
+def _row(diagnoser: Diagnoser, path: Path, read: Ready | str) -> Row:
+    if isinstance(read, str):
+        return Row(str(path), "error", error=read)
+    try:
+        diagnosis = diagnoser.diagnose(read.recording)
+    except FaultdiagError as error:
+        return Row(str(path), "error", error=one_line(error))
     return Row(
         path=str(path),
         status="ok",
@@ -102,33 +101,11 @@ def _diagnose_file(
         confidence=diagnosis.confidence,
         agreement=diagnosis.agreement,
         windows=diagnosis.windows,
-        sampling_rate=rate,
-        sampling_rate_source=source,
-        channel=",".join(recording.channels),
+        sampling_rate=read.recorded_at,
+        sampling_rate_source=read.rate_source,
+        channel=",".join(read.channels),
         probabilities=diagnosis.probabilities,
     )
-
-
-def _read(diagnoser: Diagnoser, path: Path, channel: str | None) -> Recording:
-    """Read the channel asked for, else the model's own where the file has them, else all."""
-    if channel is not None:
-        names = [name.strip() for name in channel.split(",")]
-        return diagnoser.choose(read_recording(path, channel=names))
-    present = {
-        name for variable in list_variables(path) for name in (variable.channel or "").split(", ")
-    }
-    wanted = diagnoser.channels if set(diagnoser.channels) <= present else None
-    return diagnoser.choose(read_recording(path, channel=wanted))
-
-
-def _by_name(path: Path) -> Mapping[str, Any]:
-    known = identify_by_name(path, [variable.name for variable in list_variables(path)])
-    return {} if known is None else known.facts
-
-
-def _first(*sources: tuple[str, float | None]) -> tuple[float, str]:
-    """Give the first rate that is known, and who states it; the last one always is."""
-    return next((float(value), name) for name, value in sources if value is not None)
 
 
 def predict_paths(
@@ -141,6 +118,8 @@ def predict_paths(
     sampling_rate: float | None,
     rpm: float | None,
     device: str,
+    jobs: int | None = None,
+    resume: bool = False,
 ) -> tuple[int, int]:
     """Diagnose recordings and folders of them, and write the rows as they come.
 
@@ -149,8 +128,12 @@ def predict_paths(
     run
         Run folder or checkpoint.
     out
-        File for the rows, written whole or not at all; stdout without it, as a table where
-        that is a terminal.
+        File for the rows, which grow beside it until all are there (see `partial`); stdout
+        without it, as a table where that is a terminal.
+    jobs
+        Processes that read and resample; chosen by the number of recordings unless given.
+    resume
+        Go on with the rows of an interrupted run.
 
     Returns
     -------
@@ -164,22 +147,28 @@ def predict_paths(
     """
     _require_positive("--sampling-rate", sampling_rate, "Hz")
     _require_positive("--rpm", rpm, "revolutions per minute")
+    if resume and out is None:
+        raise FaultdiagError("--resume goes on with the rows of --out, which is missing; give it")
     files = find_files(paths)
     # Unlike Path.resolve, it gives an answer for links that lead in a circle.
     if out is not None and os.path.realpath(out) in map(os.path.realpath, files):
         raise FaultdiagError(f"--out {out} is one of the recordings; give another file")
     diagnoser = load(run, device=device)
-    rows = diagnose_files(diagnoser, files, channel=channel, sampling_rate=sampling_rate, rpm=rpm)
-    failed = assumed = 0
+    begun = {
+        "the model": sha256(resolve(run)),
+        "the classes": list(diagnoser.classes),
+        "--channel": channel,
+        "--sampling-rate": sampling_rate,
+        "--rpm": rpm,
+        "--json": as_json,
+    }
+    asked = [Asked(path, channel, sampling_rate, rpm) for path in files]
     with ExitStack() as stack:
-        stream = _open(out, stack)
-        writer = _writer(stream, diagnoser.classes, files, as_json=as_json)
+        stream, kept = _open(out, stack, begun, files, resume=resume)
+        writer = _writer(stream, diagnoser.classes, files, as_json=as_json, kept=kept)
         # Where the rows themselves appear on a terminal, a bar would get between them.
         hidden = True if stream.isatty() else None
-        for row in tqdm(rows, "diagnosing", len(files), unit="recording", disable=hidden):
-            writer.write(row)
-            failed += row.status != "ok"
-            assumed += row.sampling_rate_source == "assumed"
+        failed, assumed = _write(diagnoser, asked, writer, kept, jobs=jobs, hidden=hidden)
     if assumed:
         sys.stderr.write(
             f"warning: nothing states the sampling rate of {assumed} recordings; the model's, "
@@ -189,23 +178,62 @@ def predict_paths(
     return len(files), failed
 
 
+def _write(
+    diagnoser: Diagnoser,
+    asked: Sequence[Asked],
+    writer: RowWriter,
+    kept: Kept,
+    *,
+    hidden: bool | None,
+    jobs: int | None,
+) -> tuple[int, int]:
+    """Write the rows that are not kept; give how many failed and whose rate was assumed."""
+    failed, assumed, done = kept.failed, kept.assumed, len(kept.paths)
+    rest = asked[done:]
+    rows = diagnose_asked(diagnoser, rest, jobs=jobs or default_jobs(len(rest)))
+    with closing(rows):
+        bar = tqdm(rows, "diagnosing", len(asked), unit="recording", disable=hidden, initial=done)
+        for row in bar:
+            writer.write(row)
+            failed += row.status != "ok"
+            assumed += row.sampling_rate_source == "assumed"
+    return failed, assumed
+
+
+def default_jobs(recordings: int) -> int:
+    """Give how many processes read so many recordings; starting them costs seconds."""
+    return min(os.cpu_count() or 1, LARGEST_JOBS) if recordings >= MANY else 1
+
+
 def _require_positive(option: str, value: float | None, unit: str) -> None:
     if value is not None and not (math.isfinite(value) and value > 0):
         raise FaultdiagError(f"{option} is {value:g}; give a positive number of {unit}")
 
 
-def _open(out: Path | None, stack: ExitStack) -> TextIO:
+def _open(
+    out: Path | None,
+    stack: ExitStack,
+    begun: Mapping[str, Any],
+    files: Sequence[Path],
+    *,
+    resume: bool,
+) -> tuple[TextIO, Kept]:
     if out is None:
-        return sys.stdout
-    temporary = stack.enter_context(replacing(out))
-    return stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+        return sys.stdout, Kept()
+    if out.exists() and not out.is_file() and not out.is_dir():
+        # A device or a pipe can't grow beside itself.
+        if resume:
+            raise FaultdiagError(f"--resume: {out} is no file, so nothing is kept of it; leave out")
+        return stack.enter_context(out.open("w", encoding="utf-8", newline="")), Kept()
+    paths = [str(path) for path in files]
+    return stack.enter_context(growing(out, begun, paths, resume=resume))
 
 
 def _writer(
-    stream: TextIO, classes: Sequence[str], files: Sequence[Path], *, as_json: bool
+    stream: TextIO, classes: Sequence[str], files: Sequence[Path], *, as_json: bool, kept: Kept
 ) -> RowWriter:
     if as_json:
         return JsonWriter(stream, classes)
     if stream.isatty():
         return TableWriter(stream, classes, [str(path) for path in files])
-    return CsvWriter(stream, classes)
+    return CsvWriter(stream, classes, heading=not kept.heading)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag import predicting
+from faultdiag import reading
 from faultdiag.errors import FaultdiagError
 from faultdiag.predict import Diagnoser, load
 from faultdiag.predicting import diagnose_files, find_files, predict_paths
@@ -130,7 +130,7 @@ def known_to_the_catalogue(monkeypatch: pytest.MonkeyPatch, recordings: Path) ->
     def identify(asked: Path) -> Mapping[str, Any] | None:
         return {"sampling_rate": 48_000} if asked.read_bytes() == path.read_bytes() else None
 
-    monkeypatch.setattr(predicting, "identify", identify)
+    monkeypatch.setattr(reading, "identify", identify)
     return path
 
 
@@ -164,7 +164,7 @@ def test_who_states_the_rate_in_which_order(
     def with_rate(path: Path, **options: Any) -> Recording:
         return replace(read_recording(path, **options), sampling_rate=48_000.0)
 
-    monkeypatch.setattr(predicting, "read_recording", with_rate)
+    monkeypatch.setattr(reading, "read_recording", with_rate)
     assert rate(diagnoser, renamed, 6_000) == ("N", 48_000, "file")
 
 
