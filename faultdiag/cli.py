@@ -151,18 +151,14 @@ def predict(
     """
     from faultdiag import predicting
 
-    found, failed = predicting.predict_paths(
-        run,
-        paths,
-        out=out,
-        as_json=as_json,
-        channel=channel,
-        sampling_rate=sampling_rate,
-        rpm=rpm,
-        device=device,
-        jobs=jobs,
-        resume=resume,
-    )
+    asked: dict[str, Any] = {"channel": channel, "sampling_rate": sampling_rate, "rpm": rpm}
+    asked |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
+    try:
+        found, failed = predicting.predict_paths(run, paths, out=out, **asked)
+    except KeyboardInterrupt:
+        kept = out is not None and predicting.is_begun(out)
+        how = "; finished rows are kept: go on with the same command and --resume" if kept else ""
+        raise stop(f"interrupted{how}", INTERRUPTED) from None
     if out is not None:
         typer.echo(f"wrote {out}: {found} recordings, {found - failed} of them diagnosed")
     if failed:

@@ -5,16 +5,18 @@ at the end the first becomes ``F.csv`` and the second goes. What was interrupted
 """
 
 import csv
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.files import telling, write_json
+from faultdiag.files import telling
 from faultdiag.rows import printable
 
 # Path, whether it failed, whether its rate was assumed, and the byte behind the row.
@@ -56,12 +58,14 @@ def growing(
         If the rows of another run are in the way, or nothing can be written there.
     """
     target = Path(os.path.realpath(out))
-    partial, side = (target.with_name(target.name + end) for end in (".partial", ".begun"))
+    partial, side = beside(out)
     with telling(out, target, partial, side):
-        _require_file(out)
+        if out.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         kept = _kept(partial, side, begun, paths, resume=resume)
-        write_json(side, dict(begun))
         try:
+            if not kept.heading:
+                side.write_text(json.dumps(begun), encoding="utf-8")
             with partial.open("a", encoding="utf-8", newline="") as stream:
                 yield stream, kept
                 stream.flush()
@@ -69,24 +73,27 @@ def growing(
             partial.replace(target)
             side.unlink()
         finally:
-            _forget_empty(partial, side)
+            _forget_empty(partial, side, 1 if begun["--json"] else 2)
 
 
-def _require_file(out: Path) -> None:
-    if out.is_dir():
-        raise FaultdiagError(f"cannot write {out}: it is a folder; name a file")
+def beside(out: Path) -> tuple[Path, Path]:
+    """Give where the rows for a file grow, and where it stands what they were begun with."""
+    target = Path(os.path.realpath(out))
+    return target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.begun")
 
 
-def _forget_empty(partial: Path, side: Path) -> None:
+def _forget_empty(partial: Path, side: Path, least: int) -> None:
     """Remove what was begun where not one row was finished: there is nothing to go on with."""
-    if side.exists() and (not partial.exists() or _lines(partial) < 2):
-        partial.unlink(missing_ok=True)
-        side.unlink()
+    # The error that brought us here matters more than one from cleaning up.
+    with suppress(OSError):
+        if side.exists() and (not partial.exists() or _lines(partial, least) < least):
+            partial.unlink(missing_ok=True)
+            side.unlink()
 
 
-def _lines(path: Path) -> int:
+def _lines(path: Path, most: int) -> int:
     with path.open("rb") as file:
-        return sum(1 for _, line in zip(range(2), file, strict=False) if line.endswith(b"\n"))
+        return sum(line.endswith(b"\n") for line in islice(file, most))
 
 
 def _kept(

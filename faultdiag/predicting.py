@@ -14,7 +14,7 @@ from faultdiag.checkpoint import resolve
 from faultdiag.datasets import sha256
 from faultdiag.errors import FaultdiagError
 from faultdiag.finding import nothing_in, recordings_in
-from faultdiag.partial import Kept, growing
+from faultdiag.partial import Kept, beside, growing
 from faultdiag.predict import Diagnoser, load
 from faultdiag.read_ahead import read_ahead
 from faultdiag.reading import Asked, Ready, one_line
@@ -198,6 +198,11 @@ def _write(
             failed += row.status != "ok"
             assumed += row.sampling_rate_source == "assumed"
     return failed, assumed
+
+
+def is_begun(out: Path) -> bool:
+    """Tell whether there are rows for a file that an interrupted run can go on with."""
+    return beside(out)[0].exists()
 
 
 def default_jobs(recordings: int) -> int:

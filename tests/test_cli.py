@@ -262,10 +262,15 @@ def test_an_interrupted_prediction_keeps_what_was_printed(
     result = run("predict", trained, new)
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
     assert len(result.stdout.splitlines()) == 2
-    before = contents(new)
-    result = run("predict", trained, new, "--out", new / "rows.csv")
+    words = ["predict", trained, new, "--out", new / "rows.csv"]
+    result = run(*words)
     assert (result.exit_code, result.stdout) == (130, "")
-    assert contents(new) == before
+    assert result.stderr == (
+        "interrupted; finished rows are kept: go on with the same command and --resume\n"
+    )
+    monkeypatch.undo()
+    assert "2 recordings, 2 of them diagnosed" in done(*words, "--resume")
+    assert {path.name for path in new.iterdir()} == {"one.mat", "two.mat", "rows.csv"}
 
 
 def test_resuming_where_nothing_is_says_so(trained: Path, tmp_path: Path) -> None:

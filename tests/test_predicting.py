@@ -15,7 +15,14 @@ import pytest
 from faultdiag import reading
 from faultdiag.errors import FaultdiagError
 from faultdiag.predict import Diagnoser, load
-from faultdiag.predicting import diagnose_files, find_files, predict_paths
+from faultdiag.predicting import (
+    LARGEST_JOBS,
+    MANY,
+    default_jobs,
+    diagnose_files,
+    find_files,
+    predict_paths,
+)
 from faultdiag.readers import read_recording
 from faultdiag.recording import Recording
 from faultdiag.rows import COLUMNS, Row
@@ -301,7 +308,7 @@ def test_rows_appear_as_they_come(
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_an_interrupt_leaves_no_half_of_a_file(
+def test_an_interrupt_loses_no_finished_row(
     trained: Path,
     folder: Path,
     tmp_path: Path,
@@ -319,10 +326,13 @@ def test_an_interrupt_leaves_no_half_of_a_file(
     before = contents(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         predict(trained, folder, out=tmp_path / "rows.csv")
-    assert contents(tmp_path) == before
+    assert set(contents(tmp_path)) - set(before) == {"rows.csv.partial", "rows.csv.begun"}
+    capsys.readouterr()
     with pytest.raises(KeyboardInterrupt):
         predict(trained, folder)
-    assert capsys.readouterr().out.count("\n") == 4, "what was done is out"
+    out = capsys.readouterr().out
+    assert out.count("\n") == 4, "what was done is out"
+    assert (tmp_path / "rows.csv.partial").read_text() == out
 
 
 def test_a_full_disk_leaves_no_half_of_a_file(trained: Path, folder: Path, tmp_path: Path) -> None:
@@ -374,3 +384,46 @@ def test_on_a_terminal_a_table(
     assert len(rows) == 5
     assert rows[0].split()[:2] == [str(folder / "anything.mat"), "IR"]
     assert "c.mat" in rows[2]
+
+
+def test_processes_change_no_row(trained: Path, folder: Path, tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        assert predict(trained, folder, out=tmp_path / f"{jobs}.csv", jobs=jobs) == (5, 1)
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+
+
+def test_few_recordings_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    assert (default_jobs(MANY - 1), default_jobs(MANY)) == (1, LARGEST_JOBS)
+
+
+def test_going_on_needs_a_file(trained: Path, folder: Path) -> None:
+    with pytest.raises(FaultdiagError, match=r"--resume goes on with the rows of --out, which is"):
+        predict(trained, folder, resume=True)
+    with pytest.raises(FaultdiagError, match=r"--resume: /dev/null is no file, so nothing is kept"):
+        predict(trained, folder, resume=True, out=Path("/dev/null"))
+
+
+def test_going_on_with_another_channel_is_refused(
+    trained: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Diagnoser.diagnose
+
+    def interrupted(self: Diagnoser, recording: Recording) -> Any:
+        if recording.source.name == "d.mat":
+            raise KeyboardInterrupt
+        return real(self, recording)
+
+    out = tmp_path / "rows.csv"
+    assert predict(trained, folder, out=tmp_path / "whole.csv") == (5, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Diagnoser, "diagnose", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            predict(trained, folder, out=out)
+    for changes in ({"channel": "FE"}, {"sampling_rate": 9.0}, {"rpm": 9.0}, {"as_json": True}):
+        with pytest.raises(FaultdiagError, match=r"was begun with --\S+ .*, now it is"):
+            predict(trained, folder, out=out, resume=True, **changes)
+    with pytest.raises(FaultdiagError, match="was begun with the model "):
+        predict(trained / "last.pt", folder, out=out, resume=True)
+    assert predict(trained, folder, out=out, resume=True) == (5, 1)
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
