@@ -142,7 +142,7 @@ def predict(
     sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
     rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
     device: Device = "auto",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes that read files.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows of --out.")] = False,
 ) -> None:
     """Give one diagnosis for each recording.

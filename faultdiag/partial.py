@@ -100,7 +100,10 @@ def _kept(
     partial: Path, side: Path, begun: Mapping[str, Any], paths: Sequence[str], *, resume: bool
 ) -> Kept:
     """Give the rows to go on with, the file cut off behind them."""
-    if not partial.exists():
+    least = 1 if begun["--json"] else 2
+    if not partial.exists() or _lines(partial, least) < least:
+        # Killed before the first row: there is nothing to lose, nor to go on with.
+        partial.unlink(missing_ok=True)
         return Kept()
     if not resume:
         raise FaultdiagError(

@@ -20,10 +20,6 @@ from faultdiag.read_ahead import read_ahead
 from faultdiag.reading import Asked, Ready, one_line
 from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter
 
-# From so many recordings on, more than one process reads; and never more than so many do.
-MANY = 200
-LARGEST_JOBS = 8
-
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """Give the recordings that files and folders name; a folder is searched to its bottom.
@@ -118,7 +114,7 @@ def predict_paths(
     sampling_rate: float | None,
     rpm: float | None,
     device: str,
-    jobs: int | None = None,
+    jobs: int = 1,
     resume: bool = False,
 ) -> tuple[int, int]:
     """Diagnose recordings and folders of them, and write the rows as they come.
@@ -131,7 +127,7 @@ def predict_paths(
         File for the rows, which grow beside it until all are there (see `partial`); stdout
         without it, as a table where that is a terminal.
     jobs
-        Processes that read and resample; chosen by the number of recordings unless given.
+        Processes that read and resample; one is this process itself.
     resume
         Go on with the rows of an interrupted run.
 
@@ -185,12 +181,12 @@ def _write(
     kept: Kept,
     *,
     hidden: bool | None,
-    jobs: int | None,
+    jobs: int,
 ) -> tuple[int, int]:
     """Write the rows that are not kept; give how many failed and whose rate was assumed."""
     failed, assumed, done = kept.failed, kept.assumed, len(kept.paths)
     rest = asked[done:]
-    rows = diagnose_asked(diagnoser, rest, jobs=jobs or default_jobs(len(rest)))
+    rows = diagnose_asked(diagnoser, rest, jobs=jobs)
     with closing(rows):
         bar = tqdm(rows, "diagnosing", len(asked), unit="recording", disable=hidden, initial=done)
         for row in bar:
@@ -203,11 +199,6 @@ def _write(
 def is_begun(out: Path) -> bool:
     """Tell whether there are rows for a file that an interrupted run can go on with."""
     return beside(out)[0].exists()
-
-
-def default_jobs(recordings: int) -> int:
-    """Give how many processes read so many recordings; starting them costs seconds."""
-    return min(os.cpu_count() or 1, LARGEST_JOBS) if recordings >= MANY else 1
 
 
 def _require_positive(option: str, value: float | None, unit: str) -> None:

@@ -68,6 +68,12 @@ def test_nothing_to_go_on_with_begins_anew(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write(out, NAMES, stop="a.mat")
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"], "no row, nothing kept"
+    whole, (partial, side) = out.read_bytes(), beside(out)
+    # Killed behind the heading: not in the way, whatever it was begun with.
+    partial.write_bytes(whole[: whole.index(b"\n") + 1])
+    side.write_text("{}")
+    write(out, NAMES)
+    assert out.read_bytes() == whole
 
 
 def test_rows_of_an_interrupted_run_are_not_thrown_away(tmp_path: Path) -> None:
@@ -119,7 +125,7 @@ def test_other_recordings(tmp_path: Path, names: list[str], message: str) -> Non
 def test_what_is_no_partial_result(tmp_path: Path) -> None:
     out = tmp_path / "rows.csv"
     partial, side = beside(out)
-    partial.write_text("shopping list\n")
+    partial.write_text("shopping list\nbread\n")
     with pytest.raises(FaultdiagError, match=r"rows\.csv\.begun, which says what .* delete both"):
         write(out, NAMES, resume=True)
     side.write_text(json.dumps(BEGUN))

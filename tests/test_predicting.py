@@ -15,14 +15,7 @@ import pytest
 from faultdiag import reading
 from faultdiag.errors import FaultdiagError
 from faultdiag.predict import Diagnoser, load
-from faultdiag.predicting import (
-    LARGEST_JOBS,
-    MANY,
-    default_jobs,
-    diagnose_files,
-    find_files,
-    predict_paths,
-)
+from faultdiag.predicting import diagnose_files, find_files, predict_paths
 from faultdiag.readers import read_recording
 from faultdiag.recording import Recording
 from faultdiag.rows import COLUMNS, Row
@@ -390,11 +383,6 @@ def test_processes_change_no_row(trained: Path, folder: Path, tmp_path: Path) ->
     for jobs in (1, 2):
         assert predict(trained, folder, out=tmp_path / f"{jobs}.csv", jobs=jobs) == (5, 1)
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
-
-
-def test_few_recordings_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 64)
-    assert (default_jobs(MANY - 1), default_jobs(MANY)) == (1, LARGEST_JOBS)
 
 
 def test_going_on_needs_a_file(trained: Path, folder: Path) -> None:
