@@ -135,8 +135,16 @@ def evaluate(
 @app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="Run folder or checkpoint.")],
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recordings, folders, manifests; -: a list on stdin.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
+    windows: Annotated[
+        Path | None, typer.Option(help="Also write a row for each window to this file.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
+    ] = None,
     as_json: AsJson = False,
     channel: Annotated[str | None, typer.Option(help="Channel to read.")] = None,
     sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
@@ -153,6 +161,7 @@ def predict(
 
     asked: dict[str, Any] = {"channel": channel, "sampling_rate": sampling_rate, "rpm": rpm}
     asked |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
+    asked |= {"pattern": pattern, "windows": windows}
     try:
         found, failed = predicting.predict_paths(run, paths, out=out, **asked)
     except KeyboardInterrupt:

@@ -1,49 +1,72 @@
 """Rows that grow beside the file they are for, so that a kill loses none that was finished.
 
 Rows for ``F.csv`` grow in ``F.csv.partial``, and ``F.csv.begun`` says what they were begun with;
-at the end the first becomes ``F.csv`` and the second goes. What was interrupted can go on.
+at the end the first becomes ``F.csv`` and the second goes. What was interrupted can go on. Rows
+of windows grow likewise beside theirs.
 """
 
-import csv
 import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.files import telling
+from faultdiag.files import telling, write_text
+from faultdiag.kept_rows import KeptRow, cut, match_windows, read_rows
 from faultdiag.rows import printable
 
-# Path, whether it failed, whether its rate was assumed, and the byte behind the row.
-Parsed = tuple[str, bool, bool, int]
+# In the file that says what the rows were begun with: all rows are there.
+_WHOLE = "all rows are there"
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Rows that are there already.
 
-    ``heading`` says whether there is at least the heading; ``paths`` are as in the rows.
+    ``heading`` says whether there is at least the heading; ``paths`` are as in the rows;
+    ``whole`` whether all rows are there, and those of the windows in their place.
     """
 
     paths: tuple[str, ...] = ()
     failed: int = 0
     assumed: int = 0
     heading: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """Streams to append to, the second one for rows of windows, and what the first holds."""
+
+    rows: TextIO
+    windows: TextIO | None
+    kept: Kept
 
 
 @contextmanager
 def growing(
-    out: Path, begun: Mapping[str, Any], paths: Sequence[str], *, resume: bool
-) -> Iterator[tuple[TextIO, Kept]]:
-    """Give a stream to append rows to, and what it holds; at the end it becomes `out`.
+    out: Path,
+    begun: Mapping[str, Any],
+    paths: Sequence[str],
+    *,
+    resume: bool,
+    windows: Path | None = None,
+) -> Iterator[Growing]:
+    """Give streams to append rows to, and what is there; at the end they become the files.
+
+    Rows of windows belong to the rows of their recordings: whoever writes a row has written
+    those of its windows before, and what is kept of the ones belongs to what is kept of the
+    others.
 
     Parameters
     ----------
+    out
+        The file for the rows.
     begun
         What the rows depend on, as plain data: rows begun with something else aren't gone on
         with. ``--json`` tells in which form they are.
@@ -51,29 +74,54 @@ def growing(
         All paths there will be rows of, in order, as they stand in rows.
     resume
         Go on with the rows of an interrupted run, if there are any.
+    windows
+        The file for the rows of windows, if they are wanted.
 
     Raises
     ------
     FaultdiagError
         If the rows of another run are in the way, or nothing can be written there.
     """
-    target = Path(os.path.realpath(out))
     partial, side = beside(out)
-    with telling(out, target, partial, side):
-        if out.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        kept = _kept(partial, side, begun, paths, resume=resume)
+    begun = {**begun, "--windows": None if windows is None else os.path.realpath(windows)}
+    ours = None if windows is None else beside(windows)[0]
+    with ExitStack() as stack:
+        stack.enter_context(_telling(out, partial, side))
+        if windows is not None and ours is not None:
+            stack.enter_context(_telling(windows, ours))
+        kept = _kept(partial, side, ours, begun, paths, resume=resume)
+        if kept.whole:
+            # Killed between the two last steps: that file is in its place.
+            ours = None
         try:
             if not kept.heading:
                 side.write_text(json.dumps(begun), encoding="utf-8")
-            with partial.open("a", encoding="utf-8", newline="") as stream:
-                yield stream, kept
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(target)
+            with ExitStack() as streams:
+                more = None if ours is None else streams.enter_context(_appending(ours))
+                yield Growing(streams.enter_context(_appending(partial)), more, kept)
+            if windows is not None and ours is not None:
+                write_text(side, json.dumps({**begun, _WHOLE: True}))
+                ours.replace(os.path.realpath(windows))
+            partial.replace(os.path.realpath(out))
             side.unlink()
         finally:
-            _forget_empty(partial, side, 1 if begun["--json"] else 2)
+            _forget_empty(partial, side, ours, 1 if begun["--json"] else 2)
+
+
+@contextmanager
+def _telling(path: Path, *own: Path) -> Iterator[None]:
+    with telling(path, Path(os.path.realpath(path)), *own):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        yield
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[TextIO]:
+    with path.open("a", encoding="utf-8", newline="") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def beside(out: Path) -> tuple[Path, Path]:
@@ -82,13 +130,14 @@ def beside(out: Path) -> tuple[Path, Path]:
     return target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.begun")
 
 
-def _forget_empty(partial: Path, side: Path, least: int) -> None:
+def _forget_empty(partial: Path, side: Path, windows: Path | None, least: int) -> None:
     """Remove what was begun where not one row was finished: there is nothing to go on with."""
     # The error that brought us here matters more than one from cleaning up.
     with suppress(OSError):
         if side.exists() and (not partial.exists() or _lines(partial, least) < least):
-            partial.unlink(missing_ok=True)
-            side.unlink()
+            for path in (partial, windows, side):
+                if path is not None:
+                    path.unlink(missing_ok=True)
 
 
 def _lines(path: Path, most: int) -> int:
@@ -97,36 +146,71 @@ def _lines(path: Path, most: int) -> int:
 
 
 def _kept(
-    partial: Path, side: Path, begun: Mapping[str, Any], paths: Sequence[str], *, resume: bool
+    partial: Path,
+    side: Path,
+    windows: Path | None,
+    begun: Mapping[str, Any],
+    paths: Sequence[str],
+    *,
+    resume: bool,
 ) -> Kept:
-    """Give the rows to go on with, the file cut off behind them."""
+    """Give the rows to go on with, the files cut off behind them."""
     least = 1 if begun["--json"] else 2
     if not partial.exists() or _lines(partial, least) < least:
         # Killed before the first row: there is nothing to lose, nor to go on with.
+        _require_own(windows, side, begun)
         partial.unlink(missing_ok=True)
+        if windows is not None:
+            windows.unlink(missing_ok=True)
         return Kept()
     if not resume:
         raise FaultdiagError(
             f"{partial} holds the rows of an interrupted run; go on with it by --resume, or "
             "delete it to begin anew"
         )
-    _require_same(partial, side, begun)
-    rows, size = _whole_rows(partial, as_json=bool(begun["--json"]))
-    found = tuple(row[0] for row in rows)
-    for number, (path, wanted) in enumerate(
-        zip(found, [*map(printable, paths), *found], strict=False), 1
-    ):
-        if path != wanted or number > len(paths):
+    before = _require_same(partial, side, begun)
+    rows, end = read_rows(partial, as_json=bool(begun["--json"]))
+    _require_same_recordings(partial, rows, paths)
+    whole = windows is not None and bool(before.get(_WHOLE)) and not windows.exists()
+    if windows is not None and not whole:
+        count, size = match_windows(windows, rows, as_json=bool(begun["--json"]))
+        cut(windows, size)
+        if count < len(rows):
+            end = rows[count - 1].end if count else 0
+            rows = rows[:count]
+    cut(partial, end)
+    found = tuple(row.path for row in rows)
+    failed, assumed = sum(row.failed for row in rows), sum(row.assumed for row in rows)
+    return Kept(found, failed, assumed, end > 0, whole)
+
+
+def _require_own(windows: Path | None, side: Path, begun: Mapping[str, Any]) -> None:
+    """Refuse to write over the windows of another run."""
+    if windows is None or not windows.exists():
+        return
+    try:
+        before = json.loads(side.read_text(encoding="utf-8")).get("--windows")
+    except (OSError, ValueError, AttributeError):
+        before = None
+    if before != begun["--windows"]:
+        raise FaultdiagError(
+            f"{windows} holds the windows of an interrupted run with another --out; go on with "
+            "that by --resume, or delete it to begin anew"
+        )
+
+
+def _require_same_recordings(partial: Path, rows: Sequence[KeptRow], paths: Sequence[str]) -> None:
+    for number, row in enumerate(rows):
+        wanted = printable(paths[number]) if number < len(paths) else "none"
+        if row.path != wanted:
             raise FaultdiagError(
-                f"{partial}: its row {number} is of {path}, the recording in that place is now "
-                f"{wanted if number <= len(paths) else 'none'}; give the same recordings in the "
-                "same order, or delete it to begin anew"
+                f"{partial}: its row {number + 1} is of {row.path}, the recording in that place "
+                f"is now {wanted}; give the same recordings in the same order, or delete it to "
+                "begin anew"
             )
-    os.truncate(partial, size)
-    return Kept(found, sum(row[1] for row in rows), sum(row[2] for row in rows), size > 0)
 
 
-def _require_same(partial: Path, side: Path, begun: Mapping[str, Any]) -> None:
+def _require_same(partial: Path, side: Path, begun: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         before = json.loads(side.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -142,53 +226,8 @@ def _require_same(partial: Path, side: Path, begun: Mapping[str, Any]) -> None:
                 f"{partial} was begun with {name} {_said(then)}, now it is {_said(now)}; give "
                 "the same, or delete it to begin anew"
             )
+    return before
 
 
 def _said(value: Any) -> str:
     return "not given" if value is None else str(value)
-
-
-def _whole_rows(partial: Path, *, as_json: bool) -> tuple[list[Parsed], int]:
-    """Give the whole rows and the byte behind the last of them; a torn last one is left out."""
-    try:
-        with partial.open("rb") as file:
-            return _json_rows(file) if as_json else _csv_rows(file)
-    except (ValueError, LookupError, TypeError, csv.Error) as error:
-        raise FaultdiagError(
-            f"{partial} holds something other than rows of predict; delete it to begin anew"
-        ) from error
-
-
-def _json_rows(file: BinaryIO) -> tuple[list[Parsed], int]:
-    rows, size = [], 0
-    for line in file:
-        if line.endswith(b"\n"):
-            size += len(line)
-            row = json.loads(line)
-            assumed = row["sampling_rate_source"] == "assumed"
-            rows.append((printable(row["path"]), row["status"] != "ok", assumed, size))
-    return rows, size
-
-
-def _csv_rows(file: BinaryIO) -> tuple[list[Parsed], int]:
-    size = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal size
-        for line in file:
-            if line.endswith(b"\n"):
-                size += len(line)
-                yield line.decode("utf-8")
-
-    reader = csv.reader(lines())
-    heading = next(reader, [])
-    if heading and heading[:2] != ["path", "status"]:
-        raise ValueError("no heading")
-    place, whole, rows = heading.index("sampling_rate") if heading else 0, size, []
-    for cells in reader:
-        # A name may hold a line break; the end of the file within one leaves cells out.
-        if len(cells) < len(heading):
-            break
-        whole = size
-        rows.append((cells[0], cells[1] != "ok", cells[place].endswith(" assumed"), size))
-    return rows, whole

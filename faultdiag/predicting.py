@@ -1,50 +1,31 @@
 """`faultdiag predict`: files and folders in, one row each out."""
 
+import hashlib
+import json
 import math
 import os
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from faultdiag.checkpoint import resolve
 from faultdiag.datasets import sha256
 from faultdiag.errors import FaultdiagError
-from faultdiag.finding import nothing_in, recordings_in
-from faultdiag.partial import Kept, beside, growing
-from faultdiag.predict import Diagnoser, load
+from faultdiag.inputs import find
+from faultdiag.partial import Growing, Kept, beside, growing
+from faultdiag.predict import Diagnosed, Diagnoser, load
 from faultdiag.read_ahead import read_ahead
-from faultdiag.reading import Asked, Ready, one_line
+from faultdiag.reading import Asked
 from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter
+from faultdiag.window_rows import WindowWriter
 
-
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Give the recordings that files and folders name; a folder is searched to its bottom.
-
-    Raises
-    ------
-    FaultdiagError
-        If a path doesn't exist, or the only one is a folder without a file that a reader knows.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            # Of several, a folder without recordings is one error row among the others.
-            found += recordings_in(path) or _none_inside(path, alone=len(paths) == 1)
-        elif path.exists():
-            found.append(path)
-        else:
-            raise FaultdiagError(f"{path} does not exist; give recordings or folders of them")
-    return list(dict.fromkeys(found))
-
-
-def _none_inside(folder: Path, *, alone: bool) -> list[Path]:
-    if alone:
-        raise nothing_in(folder)
-    return [folder]
+Floats = NDArray[np.float64]
 
 
 def diagnose_files(
@@ -71,35 +52,41 @@ def diagnose_files(
         Processes that read and resample; one is this process itself.
     """
     asked = (Asked(path, channel, sampling_rate, rpm) for path in files)
-    return diagnose_asked(diagnoser, asked, jobs=jobs)
+    with closing(diagnose_asked(diagnoser, asked, jobs=jobs)) as found:
+        yield from (thing for thing in found if isinstance(thing, Row))
 
 
 def diagnose_asked(
     diagnoser: Diagnoser, asked: Iterable[Asked], *, jobs: int = 1
-) -> Generator[Row]:
-    """Diagnose files, of each of which it is said how to read it; see `diagnose_files`."""
-    with closing(read_ahead(asked, diagnoser.needs, jobs)) as recordings:
-        for one, read in recordings:
-            yield _row(diagnoser, one.path, read)
+) -> Generator[Row | tuple[str, Floats]]:
+    """Diagnose files, of each of which it is said how to read it; see `diagnose_files`.
+
+    Before the row of a recording come the probabilities of its windows ``(windows, classes)``,
+    some at a time, each time with its path.
+    """
+    with closing(read_ahead(asked, diagnoser.needs, jobs)) as parts:
+        for one, found in diagnoser.follow(parts):
+            path = str(one.path)
+            if isinstance(found, str):
+                yield Row(path, "error", error=found)
+            elif isinstance(found, Diagnosed):
+                yield _row(path, found)
+            else:
+                yield path, found
 
 
-def _row(diagnoser: Diagnoser, path: Path, read: Ready | str) -> Row:
-    if isinstance(read, str):
-        return Row(str(path), "error", error=read)
-    try:
-        diagnosis = diagnoser.diagnose(read.recording)
-    except FaultdiagError as error:
-        return Row(str(path), "error", error=one_line(error))
+def _row(path: str, found: Diagnosed) -> Row:
+    opened, diagnosis = found.opened, found.diagnosis
     return Row(
-        path=str(path),
+        path=path,
         status="ok",
         label=diagnosis.label,
         confidence=diagnosis.confidence,
         agreement=diagnosis.agreement,
         windows=diagnosis.windows,
-        sampling_rate=read.recorded_at,
-        sampling_rate_source=read.rate_source,
-        channel=",".join(read.channels),
+        sampling_rate=opened.recorded_at,
+        sampling_rate_source=opened.rate_source,
+        channel=",".join(opened.channels),
         probabilities=diagnosis.probabilities,
     )
 
@@ -116,13 +103,17 @@ def predict_paths(
     device: str,
     jobs: int = 1,
     resume: bool = False,
+    pattern: str | None = None,
+    windows: Path | None = None,
 ) -> tuple[int, int]:
-    """Diagnose recordings and folders of them, and write the rows as they come.
+    """Diagnose recordings, folders and lists of them, and write the rows as they come.
 
     Parameters
     ----------
     run
         Run folder or checkpoint.
+    paths, pattern
+        See `inputs.find`.
     out
         File for the rows, which grow beside it until all are there (see `partial`); stdout
         without it, as a table where that is a terminal.
@@ -130,6 +121,8 @@ def predict_paths(
         Processes that read and resample; one is this process itself.
     resume
         Go on with the rows of an interrupted run.
+    windows
+        File for rows of the windows, which grow beside it with those of `out`.
 
     Returns
     -------
@@ -138,17 +131,15 @@ def predict_paths(
     Raises
     ------
     FaultdiagError
-        If a path, the model or the device is not there, the rate is none, or `out` can't be
+        If a path, the model or the device is not there, the rate is none, or a file can't be
         written.
     """
     _require_positive("--sampling-rate", sampling_rate, "Hz")
     _require_positive("--rpm", rpm, "revolutions per minute")
-    if resume and out is None:
-        raise FaultdiagError("--resume goes on with the rows of --out, which is missing; give it")
-    files = find_files(paths)
-    # Unlike Path.resolve, it gives an answer for links that lead in a circle.
-    if out is not None and os.path.realpath(out) in map(os.path.realpath, files):
-        raise FaultdiagError(f"--out {out} is one of the recordings; give another file")
+    _require_files(out, windows, resume=resume)
+    options = Asked(Path(), channel, sampling_rate, rpm)
+    asked = find(paths, options, pattern=pattern)
+    _require_no_recordings({"--out": out, "--windows": windows}, asked)
     diagnoser = load(run, device=device)
     begun = {
         "the model": sha256(resolve(run)),
@@ -156,44 +147,63 @@ def predict_paths(
         "--channel": channel,
         "--sampling-rate": sampling_rate,
         "--rpm": rpm,
+        "the manifest": _digest(asked, options),
         "--json": as_json,
     }
-    asked = [Asked(path, channel, sampling_rate, rpm) for path in files]
     with ExitStack() as stack:
-        stream, kept = _open(out, stack, begun, files, resume=resume)
-        writer = _writer(stream, diagnoser.classes, files, as_json=as_json, kept=kept)
-        # Where the rows themselves appear on a terminal, a bar would get between them.
-        hidden = True if stream.isatty() else None
-        failed, assumed = _write(diagnoser, asked, writer, kept, jobs=jobs, hidden=hidden)
+        streams = _open(out, stack, begun, asked, windows, resume=resume)
+        failed, assumed = _write(diagnoser, asked, streams, as_json=as_json, jobs=jobs)
     if assumed:
         sys.stderr.write(
             f"warning: nothing states the sampling rate of {assumed} recordings; the model's, "
             f"{diagnoser.sampling_rate:g} Hz, was assumed: if it is another, the diagnosis is "
             "wrong; give it with --sampling-rate\n"
         )
-    return len(files), failed
+    return len(asked), failed
 
 
 def _write(
-    diagnoser: Diagnoser,
-    asked: Sequence[Asked],
-    writer: RowWriter,
-    kept: Kept,
-    *,
-    hidden: bool | None,
-    jobs: int,
+    diagnoser: Diagnoser, asked: Sequence[Asked], streams: Growing, *, as_json: bool, jobs: int
 ) -> tuple[int, int]:
     """Write the rows that are not kept; give how many failed and whose rate was assumed."""
+    kept = streams.kept
     failed, assumed, done = kept.failed, kept.assumed, len(kept.paths)
-    rest = asked[done:]
-    rows = diagnose_asked(diagnoser, rest, jobs=jobs)
-    with closing(rows):
+    writer = _writer(diagnoser.classes, asked, streams, as_json=as_json)
+    # Where the rows themselves appear on a terminal, a bar would get between them.
+    hidden = True if streams.rows.isatty() else None
+    found = diagnose_asked(diagnoser, asked[done:], jobs=jobs)
+    with closing(found):
+        rows = _with_windows(diagnoser, found, streams, as_json=as_json)
         bar = tqdm(rows, "diagnosing", len(asked), unit="recording", disable=hidden, initial=done)
         for row in bar:
             writer.write(row)
             failed += row.status != "ok"
             assumed += row.sampling_rate_source == "assumed"
     return failed, assumed
+
+
+def _with_windows(
+    diagnoser: Diagnoser,
+    found: Iterable[Row | tuple[str, Floats]],
+    streams: Growing,
+    *,
+    as_json: bool,
+) -> Iterator[Row]:
+    """Give the rows, those of its windows in their file before each."""
+    writer = None
+    if streams.windows is not None:
+        shape: dict[str, Any] = {"length": diagnoser.length, "as_json": as_json}
+        shape |= {"sampling_rate": diagnoser.sampling_rate}
+        writer = WindowWriter(streams.windows, diagnoser.classes, **shape)
+    for thing in found:
+        if not isinstance(thing, Row):
+            if writer is not None:
+                writer.write(*thing)
+            continue
+        if writer is not None:
+            # What went wrong in the middle of a recording has no diagnosis, and so no windows.
+            (writer.keep if thing.status == "ok" else writer.drop)()
+        yield thing
 
 
 def is_begun(out: Path) -> bool:
@@ -206,30 +216,72 @@ def _require_positive(option: str, value: float | None, unit: str) -> None:
         raise FaultdiagError(f"{option} is {value:g}; give a positive number of {unit}")
 
 
+def _require_files(out: Path | None, windows: Path | None, *, resume: bool) -> None:
+    """Refuse what needs a file of rows where there is none."""
+    if resume and out is None:
+        raise FaultdiagError("--resume goes on with the rows of --out, which is missing; give it")
+    if windows is not None and out is None:
+        raise FaultdiagError(
+            f"--windows {windows} goes with the rows of --out, which is missing; give it"
+        )
+    if out is None:
+        return
+    special = out.exists() and not out.is_file() and not out.is_dir()
+    if special and resume:
+        raise FaultdiagError(f"--resume: {out} is no file, so nothing is kept of it; leave out")
+    if windows is None:
+        return
+    if special or (windows.exists() and not windows.is_file() and not windows.is_dir()):
+        odd = out if special else windows
+        raise FaultdiagError(f"--windows: {odd} is no file that can grow; name a file")
+    if os.path.realpath(out) == os.path.realpath(windows):
+        raise FaultdiagError(f"--out and --windows are both {out}; give two files")
+
+
+def _require_no_recordings(written: Mapping[str, Path | None], asked: Iterable[Asked]) -> None:
+    # Unlike Path.resolve, it gives an answer for links that lead in a circle.
+    targets = {os.path.realpath(p): (o, p) for o, p in written.items() if p is not None}
+    if not targets:
+        return
+    for one in asked:
+        if (found := targets.get(os.path.realpath(one.path))) is not None:
+            raise FaultdiagError(
+                f"{found[0]} {found[1]} is one of the recordings; give another file"
+            )
+
+
+def _digest(asked: Iterable[Asked], options: Asked) -> str | None:
+    """Give a digest of what a manifest says of recordings in place of the options; or None."""
+    said = [(one.channel, one.sampling_rate, one.rpm) for one in asked]
+    if set(said) <= {(options.channel, options.sampling_rate, options.rpm)}:
+        return None
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
 def _open(
     out: Path | None,
     stack: ExitStack,
     begun: Mapping[str, Any],
-    files: Sequence[Path],
+    asked: Sequence[Asked],
+    windows: Path | None,
     *,
     resume: bool,
-) -> tuple[TextIO, Kept]:
+) -> Growing:
     if out is None:
-        return sys.stdout, Kept()
+        return Growing(sys.stdout, None, Kept())
     if out.exists() and not out.is_file() and not out.is_dir():
         # A device or a pipe can't grow beside itself.
-        if resume:
-            raise FaultdiagError(f"--resume: {out} is no file, so nothing is kept of it; leave out")
-        return stack.enter_context(out.open("w", encoding="utf-8", newline="")), Kept()
-    paths = [str(path) for path in files]
-    return stack.enter_context(growing(out, begun, paths, resume=resume))
+        stream = stack.enter_context(out.open("w", encoding="utf-8", newline=""))
+        return Growing(stream, None, Kept())
+    paths = [str(one.path) for one in asked]
+    return stack.enter_context(growing(out, begun, paths, resume=resume, windows=windows))
 
 
 def _writer(
-    stream: TextIO, classes: Sequence[str], files: Sequence[Path], *, as_json: bool, kept: Kept
+    classes: Sequence[str], asked: Sequence[Asked], streams: Growing, *, as_json: bool
 ) -> RowWriter:
     if as_json:
-        return JsonWriter(stream, classes)
-    if stream.isatty():
-        return TableWriter(stream, classes, [str(path) for path in files])
-    return CsvWriter(stream, classes, heading=not kept.heading)
+        return JsonWriter(streams.rows, classes)
+    if streams.rows.isatty():
+        return TableWriter(streams.rows, classes, [str(one.path) for one in asked])
+    return CsvWriter(streams.rows, classes, heading=not streams.kept.heading)

@@ -1,6 +1,9 @@
-"""What is done to a recording before a model sees it: read, choose its channels, resample."""
+"""What is done to a recording before a model sees it: opened, checked, resampled, cut to windows.
 
-from collections.abc import Mapping, Sequence
+A long recording is read piece by piece: what is held of it does not grow with its length.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag import dsp
 from faultdiag.datasets import identify, identify_by_name
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, read_recording
-from faultdiag.recording import Recording
+from faultdiag.readers import Reader, RecordingSource, open_reader
+from faultdiag.readers.damage import unreadable
+from faultdiag.recording import Recording, require_positive
+from faultdiag.resampling import Resampler, resampling_ratio
+from faultdiag.survey import Read, survey
+
+# Numbers of a recording that are held at once: 16 MB. Longer ones are read twice, first to see
+# whether they are sound; a recording of a minute at 48 kHz is read once.
+HELD = 2**22
+# Numbers of a piece at the model's rate.
+PIECE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,64 +50,107 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a model takes: the names of its channels and its sampling rate in Hz."""
+    """What a model takes.
+
+    Parameters
+    ----------
+    channels
+        The names of its channels.
+    sampling_rate
+        Hz.
+    length
+        Samples of one window.
+    speed
+        Whether it needs the shaft speed.
+    """
 
     channels: tuple[str, ...]
     sampling_rate: float
+    length: int
+    speed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A recording at the model's sampling rate.
+class Opened:
+    """What is known of a recording before its windows come.
 
-    ``signal`` is ``(channels, samples)``; ``recorded_at`` is its own sampling rate in Hz, and
-    ``rate_source`` says who states that: ``file``, ``catalogue``, ``argument`` or ``assumed``.
+    ``recorded_at`` is its own sampling rate in Hz; ``rate_source`` says who states that:
+    ``file``, ``catalogue``, ``catalogue, by name``, ``argument`` or ``assumed``. ``windows`` is
+    how many there will be.
     """
 
-    signal: NDArray[np.float32]
-    path: Path
     channels: tuple[str, ...]
-    sampling_rate: float
     rpm: float | None
     recorded_at: float
     rate_source: str
-
-    @property
-    def recording(self) -> Recording:
-        """The recording that a model diagnoses."""
-        return Recording(self.signal, self.path, self.channels, self.sampling_rate, self.rpm)
+    windows: int
 
 
-def make_ready(asked: Asked, needs: Needs) -> Ready:
-    """Read the recording in a file and resample it to the model's rate.
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """How the samples of a recording are read, and what is known of it."""
+
+    read: Read
+    samples: int
+    path: Path
+    channels: tuple[str, ...]
+    rate: float
+    said_by: str
+    rpm: float | None
+
+
+Windows = NDArray[np.float32]
+"""Windows one after the other, ``(channels, windows x length)``, at the model's rate."""
+
+
+def read_windows(asked: Asked, needs: Needs) -> Iterator[Opened | Windows]:
+    """Give what is known of the recording in a file, then its windows piece by piece.
 
     Raises
     ------
     FaultdiagError
-        If the file can't be read, hasn't the model's channels, or one of them is constant.
+        If the file can't be read, hasn't the model's channels, one of them is constant or not
+        finite, it is too short, or the model needs a speed and nothing says it. That some of
+        this is wrong is told before the first piece, as far as it doesn't change meanwhile.
     """
-    recording = _read(asked, needs.channels)
-    rate, source, rpm = _facts(asked, recording, needs)
-    recording.require_varying()
-    return Ready(
-        signal=dsp.resample(recording.signal, rate, needs.sampling_rate),
-        path=recording.source,
-        channels=recording.channels,
-        sampling_rate=needs.sampling_rate,
-        rpm=rpm,
-        recorded_at=rate,
-        rate_source=source,
-    )
-
-
-def try_ready(asked: Asked, needs: Needs) -> Ready | str:
-    """Give what `make_ready` does, or the message of its error, on one line."""
     try:
-        return make_ready(asked, needs)
+        reader = open_reader(asked.path)
+        source = _source(asked, reader, needs.channels)
+        rate, said_by, rpm = _facts(asked, source, reader, needs)
+    except OSError as error:
+        raise unreadable(asked.path, error) from error
+    reach = _reach(source, rate, rpm)
+    described = (source.samples, source.path, source.channels, rate, said_by, rpm)
+    yield from _pieces(_Recorded(reach, *described), needs)
+
+
+def try_read(asked: Asked, needs: Needs) -> Iterator[Opened | Windows | str]:
+    """Give what `read_windows` does; the message of its error, on one line, ends it."""
+    try:
+        yield from read_windows(asked, needs)
     except FaultdiagError as error:
-        return one_line(error)
+        yield one_line(error)
     except MemoryError:
-        return f"{asked.path} does not fit into the memory; cut it into shorter recordings"
+        yield f"{asked.path} does not fit into the memory; cut it into shorter recordings"
+
+
+def windows_of(recording: Recording, needs: Needs) -> Iterator[Opened | Windows]:
+    """Give what `read_windows` does of a recording that was read already.
+
+    Raises
+    ------
+    FaultdiagError
+        Likewise, and if it carries no sampling rate.
+    """
+    recording = choose(recording, needs.channels)
+    if (rate := recording.sampling_rate) is None:
+        raise FaultdiagError(
+            f"{recording.source} carries no sampling rate; give it with --sampling-rate "
+            f"(the model works at {needs.sampling_rate:g} Hz)"
+        )
+    described = (recording.source, recording.channels, rate, "file", recording.rpm)
+    held = _held(recording.signal)
+    yield from _pieces(_Recorded(held, recording.samples, *described), needs)
 
 
 def one_line(error: FaultdiagError) -> str:
@@ -112,48 +166,100 @@ def choose(recording: Recording, channels: Sequence[str]) -> Recording:
     FaultdiagError
         If they are not there by name and their number differs.
     """
-    if set(channels) <= set(recording.channels):
-        return recording.select(channels)
-    if len(recording.channels) != len(channels):
+    return recording.select(_chosen(recording.source, recording.channels, channels))
+
+
+def _chosen(path: Path, found: Sequence[str], channels: Sequence[str]) -> Sequence[str]:
+    if set(channels) <= set(found):
+        return channels
+    if len(found) != len(channels):
         raise FaultdiagError(
-            f"{recording.source} has {len(recording.channels)} channels "
-            f"({', '.join(recording.channels)}), the model was trained on "
+            f"{path} has {len(found)} channels ({', '.join(found)}), the model was trained on "
             f"{len(channels)} ({', '.join(channels)}); choose with --channel"
         )
-    return recording
+    return found
 
 
-def _read(asked: Asked, channels: tuple[str, ...]) -> Recording:
-    """Read the channel asked for, else the model's own where the file has them, else all."""
-    path = asked.path
-    if asked.channel is not None:
-        names = [name.strip() for name in asked.channel.split(",")]
-        return choose(read_recording(path, channel=names), channels)
-    present = {
-        name for variable in list_variables(path) for name in (variable.channel or "").split(", ")
-    }
-    wanted = channels if set(channels) <= present else None
-    return choose(read_recording(path, channel=wanted), channels)
+def _held(signal: NDArray[np.float32]) -> Read:
+    return lambda start, stop: signal[:, start:stop]
 
 
-def _facts(asked: Asked, recording: Recording, needs: Needs) -> tuple[float, str, float | None]:
+def _reach(source: RecordingSource, rate: float, rpm: float | None) -> Read:
+    """Give how the samples are read: once where they are few, else from the file each time."""
+    if source.samples * len(source.channels) > HELD:
+        require_positive(source.path, "sampling rate", rate)
+        require_positive(source.path, "rpm", rpm)
+        return source.read
+    return _held(Recording(source.read(), source.path, source.channels, rate, rpm).signal)
+
+
+def _pieces(recorded: _Recorded, needs: Needs) -> Iterator[Opened | Windows]:
+    read, path, channels = recorded.read, recorded.path, recorded.channels
+    mean = survey(read, recorded.samples, path, channels)
+    if needs.speed and recorded.rpm is None:
+        raise FaultdiagError(
+            f"{path}: the model sees shaft orders and needs the shaft speed; give --rpm"
+        )
+    ratio = _ratio(path, recorded.rate, needs.sampling_rate)
+    resampler = Resampler(*ratio, recorded.samples)
+    windows = resampler.resampled // needs.length
+    if windows == 0:
+        raise FaultdiagError(
+            f"{path} has {resampler.resampled} samples at {needs.sampling_rate:g} Hz, "
+            f"the model needs {needs.length} for one window; record longer"
+        )
+    yield Opened(channels, recorded.rpm, recorded.rate, recorded.said_by, windows)
+    # As many windows at a time as neither rate makes large.
+    numbers = min(PIECE, HELD * resampler.up // resampler.down) // len(channels)
+    step = max(numbers // needs.length, 1) * needs.length
+    end = windows * needs.length
+    for start in range(0, end, step):
+        stop = min(start + step, end)
+        first, last = resampler.needed(start, stop)
+        yield resampler.part(read(first, last), first, mean, start, stop)
+
+
+def _ratio(path: Path, rate: float, wanted: float) -> tuple[int, int]:
+    try:
+        return resampling_ratio(rate, wanted)
+    except FaultdiagError as error:
+        raise FaultdiagError(f"{path}: {error}") from error
+
+
+def _source(asked: Asked, reader: Reader, channels: tuple[str, ...]) -> RecordingSource:
+    """Open the channel asked for, else the model's own where the file has them, else all."""
+    if asked.channel is None:
+        variables = reader.variables()
+        present = {name for v in variables for name in (v.channel or "").split(", ")}
+        source = reader.source(channels if set(channels) <= present else None)
+    else:
+        source = reader.source([name.strip() for name in asked.channel.split(",")])
+    chosen = tuple(_chosen(asked.path, source.channels, channels))
+    return source if chosen == source.channels else reader.source(chosen)
+
+
+def _facts(
+    asked: Asked, source: RecordingSource, reader: Reader, needs: Needs
+) -> tuple[float, str, float | None]:
     """Give the sampling rate of a recording, who states it, and its speed."""
-    known = recording.sampling_rate is not None and recording.rpm is not None
+    # A catalogue knows a file by its digest, which is only worth its time where something is open.
+    known = source.sampling_rate is not None and not (needs.speed and source.rpm is None)
     facts = {} if known else identify(asked.path) or {}
-    guess = {} if known or facts else _by_name(asked.path)
-    rate, source = _first(
-        ("file", recording.sampling_rate),
+    guess = {} if known or facts else _by_name(asked.path, reader)
+    rate, said_by = _first(
+        ("file", source.sampling_rate),
         ("catalogue", facts.get("sampling_rate")),
         ("argument", asked.sampling_rate),
         # An altered copy: its name and variables say less than whoever gave a rate.
         ("catalogue, by name", guess.get("sampling_rate")),
         ("assumed", needs.sampling_rate),
     )
-    return rate, source, recording.rpm or facts.get("rpm") or asked.rpm or guess.get("rpm")
+    rpm = source.rpm or facts.get("rpm") or asked.rpm or guess.get("rpm")
+    return rate, said_by, None if rpm is None else float(rpm)
 
 
-def _by_name(path: Path) -> Mapping[str, Any]:
-    known = identify_by_name(path, [variable.name for variable in list_variables(path)])
+def _by_name(path: Path, reader: Reader) -> Mapping[str, Any]:
+    known = identify_by_name(path, [variable.name for variable in reader.variables()])
     return {} if known is None else known.facts
 
 

@@ -29,12 +29,12 @@ def workers(jobs: int) -> Iterator[Callable[..., Future[Any] | None]]:
     # Not loky: to end its processes it needs pgrep or psutil, which not every system has.
     # Spawned, not forked: a forked child of a process that has used torch can hang.
     context = get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(os.getpid(),))
     started: dict[int, BaseProcess] = {}
 
     def submit(work: Callable[..., Any], *arguments: Any) -> Future[Any] | None:
         try:
-            with _inherited():
+            with inherited():
                 return pool.submit(work, *arguments)
         except BrokenExecutor:
             return None
@@ -50,7 +50,7 @@ def workers(jobs: int) -> Iterator[Callable[..., Future[Any] | None]]:
 
 
 @contextmanager
-def _inherited() -> Iterator[None]:
+def inherited() -> Iterator[None]:
     """Start processes with one thread each that leave an interrupt to this one."""
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)
@@ -67,7 +67,7 @@ def _inherited() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _begin(parent: int) -> None:
+def begin(parent: int) -> None:
     """End when the parent has ended, however it did."""
     from tqdm import tqdm
 

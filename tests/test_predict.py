@@ -10,12 +10,12 @@ import torch
 import faultdiag
 from faultdiag.checkpoint import load as load_checkpoint
 from faultdiag.checkpoint import save as save_checkpoint
-from faultdiag.dsp import resample
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import softmax
 from faultdiag.predict import Diagnoser, Diagnosis, load
 from faultdiag.readers import read_recording
 from faultdiag.recording import Recording
+from faultdiag.resampling import resample
 from tests.data_fixtures import CASES, SAMPLES, signal
 
 
