@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from faultdiag.metrics import RunningAggregate
 from faultdiag.models import needs_speed
 from faultdiag.reading import Needs, Opened, Windows, windows_of
 from faultdiag.recording import Recording
+
+# Windows per batch on a processor: with more, what is between the layers leaves the cache.
+CPU_BATCH = 128
 
 # What is known of a recording, its windows, a message why there are no more, and None at its end.
 Part = Opened | Windows | str | None
@@ -166,8 +170,7 @@ class Diagnoser:
             Of each recording, by a key that says which: what is known of it, its windows, None.
             A message instead is passed on. A None of its own stands for a pause.
         """
-        size = (BATCH, len(self.channels), self.length)
-        batching: Batching[Key] = Batching(self._probabilities, *size)
+        batching: Batching[Key] = self._batching()
         opened, said = None, RunningAggregate(len(self.classes))
         for key, thing in batching.run(parts):
             if isinstance(thing, Opened):
@@ -182,6 +185,17 @@ class Diagnoser:
             else:
                 said.add(thing)
                 yield key, thing
+
+    def _batching(self) -> Batching[Any]:
+        if self.device.type != "cpu":
+            shape = (BATCH, len(self.channels), self.length)
+            return Batching(self._probabilities, shape)
+        # One batch a thread keeps the cores busier than all threads on one batch, and what comes
+        # of it doesn't depend on how many there are.
+        shape = (CPU_BATCH, len(self.channels), self.length)
+        threads = torch.get_num_threads()
+        begin = partial(torch.set_num_threads, 1)
+        return Batching(self._probabilities, shape, threads=threads, begin=begin)
 
     def _diagnosis(self, said: RunningAggregate) -> Diagnosis:
         label, confidence, agreement = said.result()

@@ -245,16 +245,19 @@ def _facts(
     # A catalogue knows a file by its digest, which is only worth its time where something is open.
     known = source.sampling_rate is not None and not (needs.speed and source.rpm is None)
     facts = {} if known else identify(asked.path) or {}
-    guess = {} if known or facts else _by_name(asked.path, reader)
+    rpm = source.rpm or facts.get("rpm") or asked.rpm
+    rate = source.sampling_rate or facts.get("sampling_rate") or asked.sampling_rate
+    # An altered copy: its name and variables say less than whoever gave a rate.
+    open_ = rate is None or (needs.speed and rpm is None)
+    guess = _by_name(asked.path, reader) if open_ and not facts else {}
     rate, said_by = _first(
         ("file", source.sampling_rate),
         ("catalogue", facts.get("sampling_rate")),
         ("argument", asked.sampling_rate),
-        # An altered copy: its name and variables say less than whoever gave a rate.
         ("catalogue, by name", guess.get("sampling_rate")),
         ("assumed", needs.sampling_rate),
     )
-    rpm = source.rpm or facts.get("rpm") or asked.rpm or guess.get("rpm")
+    rpm = rpm or guess.get("rpm")
     return rate, said_by, None if rpm is None else float(rpm)
 
 
