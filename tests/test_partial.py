@@ -32,7 +32,8 @@ def write(out: Path, names: list[str], *, resume: bool = False, **changes: Any) 
     """Write the rows of names; `stop` ends it before that one."""
     stop = changes.pop("stop", None)
     begun = BEGUN | changes
-    with growing(out, begun, names, resume=resume) as (stream, kept):
+    with growing(out, begun, names, resume=resume) as streams:
+        stream, kept = streams.rows, streams.kept
         heading = not kept.heading
         writer = (
             JsonWriter(stream, CLASSES)
@@ -141,7 +142,8 @@ import sys, time
 from pathlib import Path
 from tests.test_partial import CLASSES, CsvWriter, BEGUN, growing, row
 names = [f"{i}.mat" for i in range(300)]
-with growing(Path(sys.argv[1]), BEGUN, names, resume=True) as (stream, kept):
+with growing(Path(sys.argv[1]), BEGUN, names, resume=True) as streams:
+    stream, kept = streams.rows, streams.kept
     writer = CsvWriter(stream, CLASSES, heading=not kept.heading)
     print(len(kept.paths), flush=True)
     for name in names[len(kept.paths):]:

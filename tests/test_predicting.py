@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag import reading
+from faultdiag import batching, read_ahead, reading
 from faultdiag.errors import FaultdiagError
+from faultdiag.inputs import find
 from faultdiag.predict import Diagnoser, load
-from faultdiag.predicting import diagnose_files, find_files, predict_paths
-from faultdiag.readers import read_recording
-from faultdiag.recording import Recording
+from faultdiag.predicting import diagnose_files, predict_paths
+from faultdiag.readers import RecordingSource, read_recording
+from faultdiag.reading import Asked
 from faultdiag.rows import COLUMNS, Row
 from tests.data_fixtures import CASES, contents, full_disk, signal, write_mat, write_recording
 
@@ -45,6 +47,10 @@ def folder(tmp_path: Path) -> Path:
     (root / "._anything.mat").write_text("left by macOS")
     (root / "a folder.mat").mkdir()
     return root
+
+
+def find_files(paths: list[Path]) -> list[Path]:
+    return [one.path for one in find(paths, Asked(Path()))]
 
 
 def predict(run: Path, *paths: Path, **options: Any) -> tuple[int, int]:
@@ -84,7 +90,7 @@ def test_a_link_in_a_circle_beside_an_out_file(trained: Path, folder: Path, tmp_
 
 def test_nothing_to_diagnose(tmp_path: Path) -> None:
     with pytest.raises(
-        FaultdiagError, match=r"none does not exist; give recordings or folders of them"
+        FaultdiagError, match=r"none does not exist; give recordings or folders of them, a manifest"
     ):
         find_files([tmp_path / "none"])
     (tmp_path / "notes.txt").write_text("of the pump")
@@ -161,10 +167,11 @@ def test_who_states_the_rate_in_which_order(
     assert rate(diagnoser, numbered, None) == ("B", 12_000, "catalogue, by name")
     assert rate(diagnoser, numbered, 48_000)[1:] == (48_000, "argument")
 
-    def with_rate(path: Path, **options: Any) -> Recording:
-        return replace(read_recording(path, **options), sampling_rate=48_000.0)
+    def with_rate(*arguments: Any) -> RecordingSource:
+        return replace(source(*arguments), sampling_rate=48_000.0)
 
-    monkeypatch.setattr(reading, "read_recording", with_rate)
+    source = reading._source
+    monkeypatch.setattr(reading, "_source", with_rate)
     assert rate(diagnoser, renamed, 6_000) == ("N", 48_000, "file")
 
 
@@ -288,17 +295,34 @@ def test_rows_appear_as_they_come(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     seen = []
-    real = Diagnoser.diagnose
+    real = reading.try_read
 
-    def watched(self: Diagnoser, recording: Recording) -> Any:
+    def watched(*arguments: Any) -> Any:
         seen.append(capsys.readouterr().out.count("\n"))
-        return real(self, recording)
+        return real(*arguments)
 
-    monkeypatch.setattr(Diagnoser, "diagnose", watched)
+    monkeypatch.setattr(read_ahead, "try_read", watched)
+    # Nothing waits for others to share its batch.
+    monkeypatch.setattr(batching, "PATIENCE", -1.0)
+    monkeypatch.setattr(Future, "done", lambda self: self.result() is not None)
     predict(trained, folder)
     # The heading before the first; each row, the broken one's too, before the next.
-    assert seen == [1, 1, 2, 1]
+    assert seen == [1, 1, 1, 1, 1]
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def interrupting(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Interrupt the reading of a file once all before it is written."""
+    real = reading.try_read
+
+    def interrupted(one: Asked, *more: Any) -> Any:
+        if one.path.name == name:
+            raise KeyboardInterrupt
+        return real(one, *more)
+
+    patch.setattr(read_ahead, "try_read", interrupted)
+    patch.setattr(batching, "PATIENCE", -1.0)
+    patch.setattr(Future, "done", lambda self: self.result() is not None)
 
 
 def test_an_interrupt_loses_no_finished_row(
@@ -308,14 +332,7 @@ def test_an_interrupt_loses_no_finished_row(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    real = Diagnoser.diagnose
-
-    def interrupted(self: Diagnoser, recording: Recording) -> Any:
-        if recording.source.name == "d.mat":
-            raise KeyboardInterrupt
-        return real(self, recording)
-
-    monkeypatch.setattr(Diagnoser, "diagnose", interrupted)
+    interrupting(monkeypatch, "d.mat")
     before = contents(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         predict(trained, folder, out=tmp_path / "rows.csv")
@@ -395,17 +412,10 @@ def test_going_on_needs_a_file(trained: Path, folder: Path) -> None:
 def test_going_on_with_another_channel_is_refused(
     trained: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Diagnoser.diagnose
-
-    def interrupted(self: Diagnoser, recording: Recording) -> Any:
-        if recording.source.name == "d.mat":
-            raise KeyboardInterrupt
-        return real(self, recording)
-
     out = tmp_path / "rows.csv"
     assert predict(trained, folder, out=tmp_path / "whole.csv") == (5, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(Diagnoser, "diagnose", interrupted)
+        interrupting(patch, "d.mat")
         with pytest.raises(KeyboardInterrupt):
             predict(trained, folder, out=out)
     for changes in ({"channel": "FE"}, {"sampling_rate": 9.0}, {"rpm": 9.0}, {"as_json": True}):
