@@ -19,6 +19,8 @@ Score = Callable[[Singles, Singles], Floats]
 
 # Seconds that windows wait for others to fill their batch with, at most, while others come.
 PATIENCE = 1.0
+# What stands for the speed of windows whose result doesn't depend on it, or is thrown away.
+_ANY_RPM = 60.0
 
 
 class _Batch:
@@ -26,7 +28,7 @@ class _Batch:
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self.windows = np.zeros(shape, np.float32)
-        self.rpm = np.zeros(shape[0], np.float32)
+        self.rpm = np.full(shape[0], _ANY_RPM, np.float32)
         self.filled = 0
         self.since = time.monotonic()
         self.future: Future[Floats] | None = None
@@ -87,7 +89,7 @@ class Batching(Generic[Key]):
             nothing came: then a batch is not waited for until it is full.
         """
         with ThreadPoolExecutor(self._threads, initializer=self._begin) as pool:
-            rpm = 0.0
+            rpm = _ANY_RPM
             for part in parts:
                 if part is None:
                     yield from self._flush(pool)
@@ -96,7 +98,7 @@ class Batching(Generic[Key]):
                 if isinstance(thing, np.ndarray):
                     yield from self._fill(key, thing, rpm, pool)
                 else:
-                    rpm = float(getattr(thing, "rpm", None) or 0)
+                    rpm = float(getattr(thing, "rpm", None) or _ANY_RPM)
                     self._waiting.append((key, thing, None))
                 if self._filling and time.monotonic() - self._filling.since > PATIENCE:
                     self._send(pool)

@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag import batching, read_ahead, reading
+from faultdiag import read_ahead, reading
 from faultdiag.errors import FaultdiagError
 from faultdiag.inputs import find
 from faultdiag.predict import Diagnoser, load
@@ -22,6 +21,7 @@ from faultdiag.readers import RecordingSource, read_recording
 from faultdiag.reading import Asked
 from faultdiag.rows import COLUMNS, Row
 from tests.data_fixtures import CASES, contents, full_disk, signal, write_mat, write_recording
+from tests.interrupting import interrupting, never_waiting
 
 
 @pytest.fixture(scope="module")
@@ -302,27 +302,11 @@ def test_rows_appear_as_they_come(
         return real(*arguments)
 
     monkeypatch.setattr(read_ahead, "try_read", watched)
-    # Nothing waits for others to share its batch.
-    monkeypatch.setattr(batching, "PATIENCE", -1.0)
-    monkeypatch.setattr(Future, "done", lambda self: self.result() is not None)
+    never_waiting(monkeypatch)
     predict(trained, folder)
     # The heading before the first; each row, the broken one's too, before the next.
     assert seen == [1, 1, 1, 1, 1]
     assert capsys.readouterr().out.count("\n") == 1
-
-
-def interrupting(patch: pytest.MonkeyPatch, name: str) -> None:
-    """Interrupt the reading of a file once all before it is written."""
-    real = reading.try_read
-
-    def interrupted(one: Asked, *more: Any) -> Any:
-        if one.path.name == name:
-            raise KeyboardInterrupt
-        return real(one, *more)
-
-    patch.setattr(read_ahead, "try_read", interrupted)
-    patch.setattr(batching, "PATIENCE", -1.0)
-    patch.setattr(Future, "done", lambda self: self.result() is not None)
 
 
 def test_an_interrupt_loses_no_finished_row(
