@@ -20,7 +20,7 @@ from faultdiag.reading import Needs, Opened, Windows, windows_of
 from faultdiag.recording import Recording
 
 # Windows per batch on a processor: with more, what is between the layers leaves the cache.
-CPU_BATCH = 128
+CPU_BATCH = 256
 
 # What is known of a recording, its windows, a message why there are no more, and None at its end.
 Part = Opened | Windows | str | None

@@ -15,7 +15,7 @@ process of its own, and sides alternate:
 
 Throughput is that of the last nine tenths: the time of all recordings less that of a tenth of
 them, which takes out the start of the processes (it is given too). Memory is the largest sum of
-the resident memory of a process and its children, every 20 ms. Quote ratios, not seconds.
+the resident memory of a process and its children, every 50 ms. Quote ratios, not seconds.
 """
 
 import argparse
@@ -183,7 +183,7 @@ def measured(command: list[str]) -> tuple[float, float]:
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, sum(map(_resident, _family(process.pid))))
-        time.sleep(0.02)
+        time.sleep(0.05)
     if process.returncode:
         raise SystemExit(f"{' '.join(command[:6])} … failed with exit code {process.returncode}")
     return time.perf_counter() - began, peak
@@ -199,10 +199,11 @@ def _family(pid: int) -> list[int]:
 
 def _resident(pid: int) -> float:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        # Of pages that several processes share, each counts its share.
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def one_round(folder: Path, files: list[str], jobs: int) -> dict[str, Any]:
