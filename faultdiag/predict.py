@@ -170,9 +170,8 @@ class Diagnoser:
             Of each recording, by a key that says which: what is known of it, its windows, None.
             A message instead is passed on. A None of its own stands for a pause.
         """
-        batching: Batching[Key] = self._batching()
         opened, said = None, RunningAggregate(len(self.classes))
-        for key, thing in batching.run(parts):
+        for key, thing in self._batched(parts):
             if isinstance(thing, Opened):
                 opened, said = thing, RunningAggregate(len(self.classes))
             elif thing is None:
@@ -186,16 +185,23 @@ class Diagnoser:
                 said.add(thing)
                 yield key, thing
 
-    def _batching(self) -> Batching[Any]:
+    def _batched(self, parts: Iterable[tuple[Key, Part] | None]) -> Iterator[tuple[Key, Any]]:
+        """Give the parts, their windows as probabilities."""
         if self.device.type != "cpu":
             shape = (BATCH, len(self.channels), self.length)
-            return Batching(self._probabilities, shape)
+            yield from Batching[Key](self._probabilities, shape).run(parts)
+            return
         # One batch a thread keeps the cores busier than all threads on one batch, and what comes
         # of it doesn't depend on how many there are.
         shape = (CPU_BATCH, len(self.channels), self.length)
         threads = torch.get_num_threads()
         begin = partial(torch.set_num_threads, 1)
-        return Batching(self._probabilities, shape, threads=threads, begin=begin)
+        try:
+            batching = Batching[Key](self._probabilities, shape, threads=threads, begin=begin)
+            yield from batching.run(parts)
+        finally:
+            # Of the libraries behind torch some take that for all threads.
+            torch.set_num_threads(threads)
 
     def _diagnosis(self, said: RunningAggregate) -> Diagnosis:
         label, confidence, agreement = said.result()
