@@ -1,6 +1,7 @@
 """Windows of many recordings in batches of one size, and each result back where it belongs."""
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,3 +103,21 @@ def test_an_error_of_the_network_is_passed_on_and_its_threads_end() -> None:
     with pytest.raises(RuntimeError, match="no memory"):
         list(Batching(failing, (SIZE, CHANNELS, LENGTH)).run([(0, windows([1]))]))
     assert threading.active_count() == running
+
+
+def test_what_waits_for_the_network_is_bounded() -> None:
+    ahead = []
+    network = Network()
+
+    def slow(*batch: Any) -> Any:
+        time.sleep(0.002)
+        return network(*batch)
+
+    def parts() -> Any:
+        for key in range(40):
+            ahead.append(key - network.batches)
+            yield key, windows([key] * SIZE)
+
+    found = list(Batching(slow, (SIZE, CHANNELS, LENGTH), threads=2).run(parts()))
+    assert [key for key, _ in found] == list(range(40))
+    assert max(ahead) <= 4
