@@ -58,7 +58,8 @@ def test_it_holds_what_prediction_needs_and_nothing_else(trained: Path) -> None:
         "per_class": None,
         "test_stride": 256,
     }
-    assert best["calibration"] == {"temperature": 1.0}
+    assert best["calibration"].keys() == {"temperature", "novelty"}
+    assert best["calibration"]["temperature"] == 1.0
     assert best["normalize"] == {"name": "window_zscore", "state": {}}
     assert best["model_spec"] == {
         "name": "cnn1d",
