@@ -3,9 +3,9 @@
 Each window is described by the shares of its energy in bands of frequency, in dB; two windows
 differ by the root mean square of the differences of these (a log-spectral distance [1]_). The
 novelty of a window is its distance from the fifth nearest of the training windows [2]_, over a
-threshold that few windows of the validation part exceed; that of a recording is the median of its
-windows. Gain and offset don't count, and neither does the model: a network trained to tell the
-classes of one machine apart throws away what tells that machine from others.
+threshold that few windows of the validation part exceed; that of a recording is the median of
+sixteen windows spread over it. Gain and offset don't count, and neither does the model: a network
+trained to tell the classes of one machine apart throws away what tells that machine from others.
 
 References
 ----------
@@ -40,9 +40,12 @@ LEAST_DISTANCE = 0.1
 # Training windows that are kept, and numbers of them: 256 KB in a checkpoint at most.
 MOST_WINDOWS = 1024
 MOST_NUMBERS = 1 << 16
+# Windows of a recording that are looked at: more cost time and hardly move their median.
+MOST_OF_RECORDING = 16
 # Windows worked on at a time.
 CHUNK = 256
 
+Levels = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 
@@ -61,7 +64,7 @@ def _kept(length: int) -> int:
     return max(1, int(PASS_BAND * (length // 2)))
 
 
-def describe(windows: NDArray[np.floating]) -> Floats:
+def describe(windows: NDArray[np.floating]) -> Levels:
     """Give the shares of the energy of windows in bands of frequency, in dB.
 
     Parameters
@@ -71,23 +74,25 @@ def describe(windows: NDArray[np.floating]) -> Floats:
 
     Returns
     -------
-    Floats
+    Levels
         ``(windows, channels x bands)``, from -60 to 0; a channel that is constant has -60 in all.
     """
     length = windows.shape[-1]
     kept, bands = _kept(length), bands_of(length)
     starts = np.linspace(0, kept, bands + 1).round().astype(np.intp)[:-1]
     # The distances from the first sample of a constant window are exact zeros.
-    x = windows.astype(np.float64)
-    x -= x[..., :1].copy()
+    x = windows - windows[..., :1]
+    peak = np.abs(x).max(axis=-1, keepdims=True)
+    # In single precision, which is half the work, squares of what isn't near 1 get lost.
+    x = (x / np.where(peak > 0, peak, 1)).astype(np.float32)
     x -= x.mean(axis=-1, keepdims=True)
-    x *= np.hanning(length + 2)[1:-1]
+    x *= np.hanning(length + 2)[1:-1].astype(np.float32)
     lines = np.fft.rfft(x)[..., 1 : kept + 1]
     energy = np.add.reduceat(np.square(lines.real) + np.square(lines.imag), starts, axis=-1)
     total = energy.sum(axis=-1, keepdims=True)
     shares = energy / np.where(total > 0, total, 1.0)
-    levels: Floats = 10 * np.log10(np.maximum(shares, LEAST_SHARE))
-    return levels.reshape(len(windows), -1)
+    levels = 10 * np.log10(np.maximum(shares, LEAST_SHARE))
+    return levels.reshape(len(windows), -1).astype(np.float32)
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -134,8 +139,8 @@ class Novelty:
         return np.concatenate([np.empty(0), *map(self._distances, levels)]) / self.threshold
 
     def score(self, windows: NDArray[np.floating]) -> float:
-        """Give the novelty of a recording, the median of its windows."""
-        return float(np.median(self.scores(windows)))
+        """Give the novelty of a recording, the median of a few of its windows."""
+        return float(np.median(self.scores(windows[evenly(len(windows), MOST_OF_RECORDING)])))
 
     def same(self, other: "Novelty | None") -> bool:
         """Whether another says the same of every recording."""
@@ -146,19 +151,19 @@ class Novelty:
     def _numbers(self) -> tuple[float, float, int]:
         return self.threshold, self.false_positive_rate, self.neighbours
 
-    def _distances(self, levels: Floats) -> Floats:
-        return distances(levels, self.reference.astype(np.float64), self.neighbours)
+    def _distances(self, levels: Levels) -> Floats:
+        return distances(levels, self.reference, self.neighbours)
 
 
-def distances(levels: Floats, reference: Floats, neighbours: int) -> Floats:
+def distances(levels: NDArray[Any], reference: NDArray[Any], neighbours: int) -> Floats:
     """Give the distance of each row from its n-th nearest row of the reference, in dB."""
     squares = np.square(levels).sum(axis=1)[:, None] + np.square(reference).sum(axis=1)
     squares -= 2 * (levels @ reference.T)
     nearest = np.partition(squares, neighbours - 1, axis=1)[:, neighbours - 1]
-    return np.asarray(np.sqrt(np.maximum(nearest, 0) / levels.shape[1]))
+    return np.asarray(np.sqrt(np.maximum(nearest, 0).astype(np.float64) / levels.shape[1]))
 
 
-def fit(train: Floats, valid: Floats) -> Novelty:
+def fit(train: Levels, valid: Levels) -> Novelty:
     """Fit on the descriptions of training windows, the threshold on those of validation windows.
 
     The threshold is the distance that the next window of the same kind exceeds with the false
@@ -170,14 +175,13 @@ def fit(train: Floats, valid: Floats) -> Novelty:
     train, valid
         As `describe` gives them, ``(windows, channels x bands)``; at least one row each.
     """
-    reference = train.astype(np.float32)
-    neighbours = min(NEIGHBOURS, len(reference))
-    found = np.sort(distances(valid, reference.astype(np.float64), neighbours))
+    neighbours = min(NEIGHBOURS, len(train))
+    found = np.sort(distances(valid, train, neighbours))
     count = len(found)
     rank = min(math.ceil((count + 1) * (1 - FALSE_POSITIVE_RATE)), count)
     rate = max(FALSE_POSITIVE_RATE, 1 / (count + 1))
     threshold = max(float(found[rank - 1]), LEAST_DISTANCE)
-    return Novelty(reference, threshold, rate, neighbours)
+    return Novelty(train, threshold, rate, neighbours)
 
 
 def check(found: Any, columns: int) -> str | None:

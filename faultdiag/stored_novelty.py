@@ -39,14 +39,19 @@ def require_sound(path: Path, document: Mapping[str, Any]) -> None:
     stored = document.get("calibration", {}).get("novelty")
     if stored is None:
         return
-    found = _found(stored) if isinstance(stored, dict) else stored
-    length = document["window"]["length"]
-    problem = novelty.check(found, len(document["channels"]) * novelty.bands_of(length))
+    problem = _problem(stored, document["window"]["length"], len(document["channels"]))
     if problem is not None:
         raise FaultdiagError(
             f"{path} is damaged: its calibration.novelty {problem}; take another copy, or train "
             "again"
         )
+
+
+def _problem(stored: Any, length: Any, channels: int) -> str | None:
+    if not isinstance(length, int) or length < 1:
+        return f"cannot be read for windows of {length!r} samples"
+    found = _found(stored) if isinstance(stored, dict) else stored
+    return novelty.check(found, channels * novelty.bands_of(length))
 
 
 def _found(stored: Mapping[str, Any]) -> dict[str, Any]:

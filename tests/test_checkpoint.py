@@ -116,8 +116,11 @@ def test_a_checkpoint_survives_saving(trained: Path, tmp_path: Path) -> None:
     after = load(tmp_path / "copy.pt")
     assert after.training is not None
     assert after.training.keys() == (before.training or {}).keys()
-    for name in KEYS - {"format", "model"}:
+    for name in KEYS - {"format", "model", "calibration"}:
         assert getattr(after, name) == getattr(before, name), name
+    assert after.temperature == before.temperature
+    assert before.novelty is not None
+    assert before.novelty.same(after.novelty)
     assert all(torch.equal(after.model[name], tensor) for name, tensor in before.model.items())
 
 

@@ -1,6 +1,7 @@
 """Novelty: what it is blind to, what it sees, what it promises, and what it refuses."""
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,16 @@ def test_levels_are_those_of_a_plain_formula() -> None:
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, LENGTH + 1) / (LENGTH + 1))
     power = np.abs(np.fft.fft(taper * (window - window.mean()))[1:116]) ** 2
     edges = np.linspace(0, 115, 29).round().astype(int)
-    expected = [power[a:b].sum() / power.sum() for a, b in zip(edges, edges[1:], strict=False)]
+    expected = [power[a:b].sum() / power.sum() for a, b in pairwise(edges)]
     assert bands_of(LENGTH) == 28
-    np.testing.assert_allclose(describe(window[None, None])[0], 10 * np.log10(expected))
+    np.testing.assert_allclose(describe(window[None, None])[0], 10 * np.log10(expected), rtol=1e-4)
 
 
 @given(gain=st.floats(1e-6, 1e6), sign=st.sampled_from([-1, 1]), offset=st.floats(-10, 10))
 def test_gain_and_offset_change_nothing(gain: float, sign: int, offset: float) -> None:
     windows = noise(3, channels=2).astype(np.float64)
     changed = sign * gain * (windows + offset)
-    np.testing.assert_allclose(describe(changed), describe(windows), atol=1e-6)
+    np.testing.assert_allclose(describe(changed), describe(windows), atol=2e-3)
 
 
 def test_a_dead_channel_is_far_from_any_other() -> None:
@@ -72,7 +73,7 @@ def test_the_threshold_has_the_rate_that_it_states(count: int, rate: float) -> N
     train = describe(noise(200))
     fitted = fit(train, describe(noise(count, seed=1)))
     assert fitted.false_positive_rate == pytest.approx(rate)
-    found = distances(describe(noise(count, seed=1)), train.astype(np.float32).astype(float), 5)
+    found = distances(describe(noise(count, seed=1)), train, 5)
     # The next window is equally likely to come anywhere among those.
     above = int((found > fitted.threshold).sum())
     assert (above + 1) / (count + 1) <= rate + 1e-12
@@ -91,8 +92,10 @@ def test_the_score_is_the_median_whatever_the_chunks() -> None:
     fitted = fit(describe(noise(40)), describe(noise(40, seed=1)))
     windows = noise(novelty.CHUNK + 44, seed=2)
     single = [fitted.scores(window[None])[0] for window in windows]
-    np.testing.assert_allclose(fitted.scores(windows), single)
-    assert fitted.score(windows) == pytest.approx(np.median(single))
+    np.testing.assert_allclose(fitted.scores(windows), single, rtol=1e-3)
+    assert fitted.score(windows[:16]) == pytest.approx(np.median(single[:16]), rel=1e-3)
+    few = evenly(len(windows), 16)
+    assert fitted.score(windows) == pytest.approx(np.median(np.array(single)[few]), rel=1e-3)
 
 
 @given(count=st.integers(1, 5000), most=st.integers(1, 5000))
@@ -114,18 +117,23 @@ def test_what_is_kept_is_bounded(channels: int) -> None:
 # In a model
 
 
-def score(trained: Path, samples: NDArray[Any]) -> float:
-    recording = Recording(samples[None].astype(np.float32), 12_000, channels=("DE",))
+def of(samples: NDArray[Any], rate: float = 12_000) -> Recording:
+    signal = samples[None].astype(np.float32)
+    return Recording(signal, Path("new.mat"), channels=("DE",), sampling_rate=rate)
+
+
+def score(trained: Path, samples: NDArray[Any], rate: float = 12_000) -> float:
+    recording = of(samples, rate)
     found = load(trained, device="cpu").diagnose(recording).novelty
     assert found is not None
     return found
 
 
 def test_recordings_like_those_of_training_are_not_novel(trained: Path) -> None:
-    for _, frequency in CASES.values():
-        x = signal(frequency, 12_000, 9000, seed=77)
-        assert score(trained, x) < 1
-        assert score(trained, 5 * x + 3) == pytest.approx(score(trained, x), rel=1e-3)
+    for rate, frequency in CASES.values():
+        x = signal(frequency, rate, 30_000, seed=77)
+        assert score(trained, x, rate) < 1
+        assert score(trained, 5 * x + 3, rate) == pytest.approx(score(trained, x, rate), rel=0.01)
 
 
 def test_other_machines_noise_and_silent_bands_are_novel(trained: Path) -> None:
@@ -152,6 +160,8 @@ def rewrite(trained: Path, to: Path, **changes: Any) -> Path:
     stored = document["calibration"]["novelty"]
     if changes.get("novelty", ...) is not ...:
         document["calibration"]["novelty"] = changes["novelty"]
+    elif "length" in changes:
+        document["window"]["length"] = changes["length"]
     else:
         stored.update(changes)
     path = to / "best.pt"
@@ -161,7 +171,7 @@ def rewrite(trained: Path, to: Path, **changes: Any) -> Path:
 
 def test_models_of_before_have_no_novelty(trained: Path, tmp_path: Path) -> None:
     path = rewrite(trained, tmp_path, novelty=None)
-    recording = Recording(np.sin(np.arange(900.0))[None], 12_000, channels=("DE",))
+    recording = of(np.sin(np.arange(900.0)))
     assert load(path, device="cpu").diagnose(recording).novelty is None
 
 
@@ -183,6 +193,7 @@ def test_models_of_before_have_no_novelty(trained: Path, tmp_path: Path) -> None
         ({"neighbours": True}, "neighbours True"),
         ({"neighbours": 2.5}, "2.5 neighbours, which must be a whole number"),
         ({"neighbours": None}, "neighbours None"),
+        ({"length": "long"}, "cannot be read for windows of 'long' samples"),
     ],
 )
 def test_what_was_tampered_with_is_refused(

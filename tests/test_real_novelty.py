@@ -22,7 +22,7 @@ def brief(name: str, root: Path, folder: Path, model: str) -> Config:
     """Give a shipped config with wide strides, a small model and one epoch."""
     plain = load_config(CONFIGS / f"{name}.yaml").model_dump(mode="json", exclude_unset=True)
     plain["data"] |= {"root": str(root), "prepared": str(folder / "prepared")}
-    plain["window"]["stride"] = 1024
+    plain["window"]["stride"] = 2048
     plain["model"] = {"name": model}
     plain["train"] = {"epochs": 1, "threads": 1}
     return parse_config(plain)

@@ -5,14 +5,12 @@ from typing import Any
 import numpy as np
 
 from faultdiag import novelty
-from faultdiag.novelty import Floats, Novelty, evenly
+from faultdiag.novelty import Levels, Novelty, evenly
 from faultdiag.prepared import Prepared, gather
 from faultdiag.window_index import WindowIndex
 
 # Validation windows that the threshold is read off, at most.
 MOST_VALID = 4096
-# Test windows of one recording that are looked at, at most.
-MOST_OF_RECORDING = 64
 
 
 def fit_novelty(prepared: Prepared) -> Novelty:
@@ -28,14 +26,16 @@ def score_novelty(fitted: Novelty, prepared: Prepared) -> dict[str, Any]:
     test = prepared.windows.of("test")
     rows = [np.flatnonzero(test.recording == number) for number in test.by_recording()]
     scores = [
-        fitted.score(_raw(prepared, test.take(found[evenly(len(found), MOST_OF_RECORDING)])))
+        fitted.score(
+            _raw(prepared, test.take(found[evenly(len(found), novelty.MOST_OF_RECORDING)]))
+        )
         for found in rows
     ]
     share = float(np.mean(np.array(scores) > 1))
     return {"false_positive_rate": fitted.false_positive_rate, "test_share": share}
 
 
-def _described(prepared: Prepared, part: str, most: int) -> Floats:
+def _described(prepared: Prepared, part: str, most: int) -> Levels:
     windows = prepared.windows.of(part)
     rows = evenly(len(windows), most)
     chunks = [rows[i : i + novelty.CHUNK] for i in range(0, len(rows), novelty.CHUNK)]
