@@ -59,10 +59,9 @@ def split_lines(split: Mapping[str, Any]) -> list[str]:
             f"LEAK: a test window shares {split['valid_test_overlap']:.1%} of its samples "
             "with its nearest validation window, on average"
         )
-    lines += duplicate_lines(split["duplicates"])
+    # Of other data than the model was made with, the training part says nothing.
     if "seen_windows" not in split:
-        # Of other data than the model was made with, the training part says nothing.
-        lines += leak_lines(split)
+        lines += [*duplicate_lines(split["duplicates"]), *leak_lines(split)]
     return lines + [f"note: {note}" for note in split["notes"]]
 
 

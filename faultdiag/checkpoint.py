@@ -61,8 +61,7 @@ class Checkpoint:
         Weights and buffers by name.
     model_spec
         What `faultdiag.models.build` needs: name, channels, classes, length, attention,
-        representation, sampling_rate, options; of a baseline also the names of its channels and
-        classes.
+        representation, sampling_rate, options; a baseline's also has names of channels, classes.
     classes
         Class names in the order of the logits.
     healthy
@@ -307,6 +306,4 @@ def _plain(value: Any) -> Any:
     """Turn mappings and tuples into dicts and lists, which ``weights_only`` loading accepts."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

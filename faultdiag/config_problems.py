@@ -40,6 +40,11 @@ def problem_text(problem: dict[str, Any], config: type[BaseModel]) -> str:
         return f"{path} is missing; write at least window: {{length: 2048, stride: 128}}"
     if kind == "value_error":
         return f"{path}: {context['error']}"
+    if kind == "string_type" and isinstance(problem["input"], dict):
+        # What YAML makes of {code} without quotes.
+        fields = "".join(f"{{{name}}}" for name in problem["input"])
+        remedy = f'write text in quotes, as {path}: "{fields}" or --set \'{path}="{fields}"\''
+        return f"{path} is {problem['input']!r}; {remedy}"
     return f"{path} is {problem['input']!r}; {_REMEDIES[kind].format(**context)}"
 
 

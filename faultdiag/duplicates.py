@@ -8,8 +8,8 @@ compared sample by sample. Time grows with the number of samples.
 
 An excerpt is found from about 400 turning points on: all of 2048 samples of CWRU's recordings at
 12 kHz, and of 3072 of those at 48 kHz. Not found: what was resampled, filtered or reversed in
-time, a signal under added noise, and signals so regular (a clean sine) that every place of them
-looks like every other.
+time, clipped, rounded to a few bits or drifting, a signal under added noise, and signals so
+regular (a clean sine, a loop of more than four rounds) that every place of them looks like others.
 
 References
 ----------

@@ -9,6 +9,7 @@ from faultdiag.folds import Fold, expand, has_folds
 from faultdiag.metrics import format_table
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
+from faultdiag.sharing_text import duplicate_lines
 from faultdiag.splits import PARTS
 
 COLUMNS = {
@@ -17,6 +18,7 @@ COLUMNS = {
     "recordings": "test recordings",
     "classes": "test classes",
     "shared": "shared samples",
+    "leak": "leak",
 }
 
 
@@ -84,10 +86,14 @@ def fold_table(folds: Sequence[Fold], made: Sequence[Prepared]) -> str:
                 "recordings": len(tested),
                 "classes": len({prepared.recordings[number].label for number in tested}),
                 "shared": prepared.audit.shared_samples,
+                "leak": prepared.sharing.leak,
             }
         )
     strategy = folds[0].config.split.strategy
     lines = [format_table(rows, COLUMNS), f"split {strategy}: {len(folds)} folds"]
+    for fold, prepared in zip(folds, made, strict=True):
+        copies = [row for row in prepared.sharing.duplicates if row["leak"]]
+        lines += [f"fold '{fold.name}': {line}" for line in duplicate_lines(copies)]
     return "\n".join([*lines, *(f"note: {note}" for note in common_notes([m.notes for m in made]))])
 
 

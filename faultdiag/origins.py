@@ -81,7 +81,8 @@ def origins(
         Pairs of recordings, by index, that hold the same signal.
     """
     runs = _runs(len(sources), copies)
-    key = "specimen" if any("specimen" in s.facts for s in sources) else "bearing"
+    named = any(s.facts.get("specimen") is not None for s in sources)
+    key = "specimen" if named else "bearing"
     speeds = _speeds([s.rpm for s in sources])
     return [
         Origin(
@@ -109,7 +110,12 @@ def specimen(facts: Mapping[str, Any], key: str) -> Hashable | None:
     value = facts.get(key)
     if value is None or value == "" or (key == "bearing" and _is_type(str(value))):
         return None
-    return str(value)
+    return _canonical(value)
+
+
+def _canonical(value: Any) -> Hashable:
+    """Give one form to what a split takes for one group: 1 and 1.0, but not 1 and "1"."""
+    return float(value) if isinstance(value, int | float) else str(value)
 
 
 def _is_type(name: str) -> bool:

@@ -168,7 +168,8 @@ def noise_figure(rows: Sequence[Mapping[str, Any]], path: Path, *, clean: float)
     axes.set_ylim(0, 102)
     axes.set_xlabel("signal-to-noise ratio, dB")
     axes.set_ylabel("accuracy, %")
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    # Below the axes: curves may run anywhere in them.
+    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     _tidy(axes)
     save_figure(figure, path)
 

@@ -94,7 +94,22 @@ def build_schedule(value: str | Mapping[str, Any]) -> Schedule:
 
 def schedule_problems(train: Any) -> list[str]:
     """Check what no type of pydantic describes: the schedule's name and options."""
-    value = train.get("schedule") if isinstance(train, Mapping) else None
+    section = train if isinstance(train, Mapping) else {}
+    return [*_warm_up_problems(section), *_named_problems(section.get("schedule"))]
+
+
+def _warm_up_problems(train: Mapping[str, Any]) -> list[str]:
+    fields = TrainConfig.model_fields
+    warm_up, epochs = (train.get(k, fields[k].default) for k in ("warmup_epochs", "epochs"))
+    if not all(isinstance(n, (int, float)) for n in (warm_up, epochs)) or warm_up <= epochs:
+        return []
+    return [
+        f"train.warmup_epochs is {warm_up:g}, above train.epochs, which is {epochs:g}; the "
+        "learning rate would never be reached, so lower it"
+    ]
+
+
+def _named_problems(value: Any) -> list[str]:
     if not isinstance(value, (str, Mapping)):
         return []  # pydantic tells
     name, options = schedule_of(value)

@@ -1,11 +1,15 @@
 """Fixtures shared by all tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.data_fixtures import tiny_config, write_recordings
+
+# A shell's background jobs ignore Ctrl-C, and so would the commands that tests start from there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -167,12 +167,6 @@ UNKNOWN_SPLIT = (
         ("data.sampling_rate", "12k", "data.sampling_rate is '12k'; write a number"),
         ("data.sampling_rate", float("inf"), "data.sampling_rate is inf; write a finite number"),
         ("data.select", [1], "data.select is [1]; write a mapping, such as {key: value}"),
-        (
-            "data.label",
-            {"code": None},
-            "data.label is {'code': None}; write text, in quotes if YAML takes it for something "
-            "else",
-        ),
         ("window.length", 7, "window.length is 7; it must be 8 or more"),
         ("window.stride", 0, "window.stride is 0; it must be 1 or more"),
         ("window.test_stride", 2.5, "window.test_stride is 2.5; write a whole number"),
@@ -401,3 +395,11 @@ def test_whatever_stands_anywhere_is_taken_or_told_by_its_path(place: str, value
         told = f"config has no problem:\n  {place}"
     section = place.partition(".")[0]
     assert all(line.startswith(section) for line in told.split("\n  ")[1:])
+
+
+def test_a_label_that_yaml_takes_for_a_mapping() -> None:
+    found = problems({"window": WINDOW, "data": {"label": {"code": None}}})
+    assert found == [
+        "data.label is {'code': None}; write text in quotes, as data.label: \"{code}\" or --set "
+        "'data.label=\"{code}\"'"
+    ]

@@ -44,7 +44,7 @@ def test_the_bearing_is_the_specimen() -> None:
     ("value", "bearing"),
     [
         ("B1", "B1"),
-        (7, "7"),
+        (7, 7.0),
         ("6205", None),
         (6205, None),
         ("6203-2RS JEM", None),
@@ -54,7 +54,7 @@ def test_the_bearing_is_the_specimen() -> None:
     ],
 )
 def test_without_specimens_it_is_the_bearing_unless_that_is_a_type(
-    value: object, bearing: str | None
+    value: object, bearing: str | float | None
 ) -> None:
     assert of(recording(bearing=value))[0].bearing == bearing
 

@@ -6,11 +6,12 @@ from typing import Any
 from faultdiag.metrics import mean_interval
 from faultdiag.protocol.plan import Cell, Plan
 from faultdiag.protocol.store import Row
+from faultdiag.sharing import LEVELS
 
 Result = tuple[Cell, Row]
 
 # From the one that says least about another machine to the one that says most.
-LEAKS = ("samples", "recording", "bearing", "none", "-")
+LEAKS = (*LEVELS, "-")
 
 
 def table_rows(plan: Plan, results: Sequence[Result]) -> list[Row]:
@@ -36,8 +37,9 @@ def table_rows(plan: Plan, results: Sequence[Result]) -> list[Row]:
 def aggregate(group: Sequence[Result], snr: float | None) -> Row:
     """Give the row of one model on one protocol, clean or at one level of noise.
 
-    The mean is over all finished cells, folds first. ``sd`` is that over seeds of the mean over
-    folds. ``over_seeds`` and ``over_folds`` are the ends of 95 % t intervals of the mean: over
+    The mean is over seeds, of each the mean over folds; a seed of which a fold has failed doesn't
+    count. ``sd`` is that over seeds of the mean over folds.
+    ``over_seeds`` and ``over_folds`` are the ends of 95 % t intervals of the mean: over
     seeds, of each the mean over folds; over folds, of each the mean over seeds. Shares are
     between 0 and 1, and intervals are cut there. Whatever can't be said is None.
 
@@ -71,10 +73,10 @@ def aggregate(group: Sequence[Result], snr: float | None) -> Row:
 
 
 def _spread(scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str) -> dict[str, Any]:
-    by_seed = list(_means(scored, score, "seed"))
-    by_fold = list(_means(scored, score, "fold"))
+    by_seed = list(_means(scored, score, "seed", "fold"))
+    by_fold = list(_means(scored, score, "fold", "seed"))
     if not by_seed:
-        return {"mean": None, "sd": None, "over_seeds": None, "over_folds": None}
+        return {"mean": None, "sd": None, "over_seeds": None, "over_folds": _ends(by_fold)}
     over_seeds = mean_interval(by_seed)
     return {
         "mean": over_seeds.mean,
@@ -85,17 +87,24 @@ def _spread(scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str) -> dic
 
 
 def _means(
-    scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str, axis: str
+    scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str, axis: str, other: str
 ) -> Iterator[float]:
-    """Give the mean score of each seed or of each fold."""
+    """Give the mean score of each seed over its folds, or of each fold over its seeds.
+
+    Those of which a cell is missing are passed over: without it their mean would be another's.
+    """
     values: dict[Any, list[float]] = {}
     for cell, row in scored:
         if row[score] is not None:
             values.setdefault(getattr(cell, axis), []).append(row[score])
-    return (sum(found) / len(found) for found in values.values())
+    whole = max((len(found) for found in values.values()), default=0)
+    whole = max(whole, len({getattr(cell, other) for cell, _ in scored}))
+    return (sum(found) / whole for found in values.values() if len(found) == whole)
 
 
 def _ends(values: Sequence[float]) -> list[float] | None:
+    if not values:
+        return None
     _, _, low, high = mean_interval(values)
     # The t interval knows no bounds, a share does.
     return None if low is None or high is None else [max(low, 0.0), min(high, 1.0)]

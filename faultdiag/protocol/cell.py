@@ -95,7 +95,7 @@ def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path
 
     began = time.perf_counter()
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-        run = train(config, run=Path(temporary) / "run", device=device)
+        run = train(config, run=Path(temporary) / "run", device=device, pictures=False)
         levels = (
             evaluate_run(run.folder, "test", snr=noise, device=device)["noise"] if noise else []
         )

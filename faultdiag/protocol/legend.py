@@ -28,6 +28,7 @@ _LEAKS = {
     "samples": "test windows hold samples that were trained on or chosen by: the figure is void",
     "recording": "train and test share recordings",
     "bearing": "train and test share physical bearings, not recordings",
+    "unknown": "train and test share no recording; nothing says whether they share bearings",
     "none": "train and test share no recording and no bearing",
     "-": "what they share was not determined",
 }
@@ -47,6 +48,8 @@ def meaning(split: Mapping[str, Any]) -> str:
     'values of end that were not trained on'
     """
     strategy = split["strategy"]
+    if split["strategy"] == "file":
+        return f"the split in {split.get('path')}"
     fact = split.get("fact") or split.get("across") or "a fact"
     text = _STRATEGIES.get(strategy, f"values of {fact} that were not trained on")
     folds = split.get("folds")

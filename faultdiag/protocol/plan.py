@@ -84,6 +84,7 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
     protocols = section.protocols
     if protocols is None:
         protocols, notes = default_protocols(base)
+        notes = [f"no protocol.protocols in the config, so: {', '.join(protocols)}", *notes]
     rows = contenders(base, section.models, section.attention, section.representations)
     problems = [*_same_names(rows), *_noise_problems(section, protocols)]
     configs, more = _configs(data, rows, protocols)
@@ -169,7 +170,11 @@ def _folds(
     for seed in seeds:
         for (model, protocol), config in configs.items():
             try:
-                folds[seed, model, protocol] = expand(config.model_copy(update={"seed": seed}))
+                # Dealt once, so that a fold is the same groups for every seed.
+                folds[seed, model, protocol] = [
+                    Fold(fold.name, fold.config.model_copy(update={"seed": seed}))
+                    for fold in expand(config)
+                ]
             except FaultdiagError as error:
                 problems.append(f"{PROTOCOL}.protocols.{protocol}: {error}")
     return folds, problems

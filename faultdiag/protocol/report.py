@@ -39,12 +39,16 @@ def document(
         "seeds": list(plan.seeds),
         "models": list(plan.models),
         "noise": list(plan.noise),
+        "trained_on_noise": sorted(
+            {cell.model for cell in plan.cells if cell.config.train.augment.snr}
+        ),
         "protocols": {
             name: {
                 "meaning": meaning(plan.splits[name]),
                 "leak": _worst([row["leak"] for row in rows if row["protocol"] == name]),
                 "split": plan.splits[name],
                 "folds": _folds(plan, name),
+                "epochs": sorted({c.config.train.epochs for c in plan.cells if c.protocol == name}),
                 **data.get(name, {}),
                 "notes": _notes(name, results),
             }

@@ -68,6 +68,8 @@ def finish(
             noise = todo[key].noise if key in todo else ()
             todo[key] = cell if len(cell.noise) >= len(noise) else todo[key]
     before = sum(key not in todo for key in keys.values())
+    for note in plan.notes:
+        _say(f"note: {note}")
     _say(f"{len(plan.cells)} cells, {before} of them finished before")
     failed = _run(todo, store, jobs=jobs or default_jobs(device), device=device, work=work)
     results = []
@@ -115,7 +117,7 @@ def _run(
     todo: Mapping[str, Cell], store: Store, *, jobs: int, device: str, work: CellWork
 ) -> dict[str, Row]:
     """Run cells, keep the rows of the finished ones and give those of the failed."""
-    keys = {str(cell): key for key, cell in todo.items()}
+    keys = {id(cell): key for key, cell in todo.items()}
     failed: dict[str, Row] = {}
     cells = [*todo.values()]
     jobs = max(1, min(jobs, len(cells)))
@@ -126,7 +128,7 @@ def _run(
     ):
         began = time.perf_counter()
         for number, (cell, row) in enumerate(rows, start=1):
-            key = keys[str(cell)]
+            key = keys[id(cell)]
             if "reason" in row:
                 failed[key] = row
             else:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ Row = dict[str, Any]
 
 
 def cell_key(config: Config, identity: str) -> str:
-    """Give what a cell is known by: its settings and its data, not where they lie.
+    """Give what a cell is known by: settings, data and versions, not where the data lies.
 
     Parameters
     ----------
@@ -26,7 +27,8 @@ def cell_key(config: Config, identity: str) -> str:
     settings = config.model_dump(mode="json")
     for section, key in (("data", "root"), ("data", "prepared"), ("train", "threads")):
         del settings[section][key]
-    text = json.dumps([settings, identity], sort_keys=True)
+    versions = [version(name) for name in ("faultdiag", "torch")]
+    text = json.dumps([settings, identity, versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

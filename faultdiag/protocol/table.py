@@ -162,9 +162,16 @@ def _noise(document: Document) -> list[str]:
             format_table(list(lines.values()), columns, markdown=True),
             "Accuracy in %, mean ± standard deviation over seeds, with white noise added to the "
             "raw test windows only: its power is that of each window, mean removed, at this "
-            "signal-to-noise ratio. Training saw no noise.",
+            f"signal-to-noise ratio. {_noise_in_training(document)}",
         ]
     return parts
+
+
+def _noise_in_training(document: Document) -> str:
+    models = document["trained_on_noise"]
+    if models:
+        return f"Training added noise too (train.augment.snr) for: {', '.join(models)}."
+    return "Training saw no noise."
 
 
 def _legend(document: Document) -> list[str]:
@@ -172,8 +179,10 @@ def _legend(document: Document) -> list[str]:
     for name, protocol in document["protocols"].items():
         folds = f" Folds: {', '.join(protocol['folds'])}." if protocol["folds"] else ""
         leak = leak_meaning(protocol["leak"])
+        epochs = ", ".join(map(str, protocol["epochs"]))
         lines.append(
-            f"- **{name}**: {protocol['meaning']}.{folds} Leak: {protocol['leak'] or '-'}: {leak}."
+            f"- **{name}**: {protocol['meaning']}.{folds} Epochs of a network: {epochs}. Leak: "
+            f"{protocol['leak'] or '-'}: {leak}."
         )
         notes = [_short(note) for note in protocol["notes"]]
         lines += [f"  - {note}" for note in notes[:_MOST_NOTES]]

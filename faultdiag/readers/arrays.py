@@ -11,7 +11,7 @@ from faultdiag.readers.layouts import Layout, layout
 from faultdiag.readers.reader import Variable
 from faultdiag.readers.source import RecordingSource, Row, Rows
 from faultdiag.readers.stored import Stored, table
-from faultdiag.readers.times import sampling_rate, unit_of
+from faultdiag.readers.times import believable, sampling_rate, unit_of
 
 _MOST_LISTED = 20
 # Times looked at where a vector of them gives the rate: these, and the last one.
@@ -120,7 +120,7 @@ class NamedArrays:
             )
         return next(iter(lengths.values()))
 
-    def _rate_of_times(self, name: str, time: Stored) -> float:
+    def _rate_of_times(self, name: str, time: Stored) -> float | None:
         count = max(time.shape)
         times = time.block([0], 0, min(count, _TIMES))[0].astype(np.float64)
         rate = sampling_rate(times * unit_of(name))
@@ -129,7 +129,7 @@ class NamedArrays:
                 f"{self._path}: the times in {name} are not evenly spaced: {rate}; resample "
                 "the signal to a constant step, or remove the times and state the rate"
             )
-        return rate
+        return rate if believable(rate, name) else None
 
     def _listing(self) -> str:
         names = [str(variable) for variable in self.variables()]

@@ -15,7 +15,7 @@ from faultdiag.readers.reader import Reader, Variable
 from faultdiag.readers.source import RecordingSource, distinct
 from faultdiag.readers.text_blocks import TextBlocks
 from faultdiag.readers.text_head import Dialect, dialect, is_text
-from faultdiag.readers.times import is_time, plausible_clock, sampling_rate, unit_of
+from faultdiag.readers.times import believable, is_time, plausible_clock, sampling_rate, unit_of
 
 _KIND = "text file"
 _COUNTERS = frozenset({"", "index", "sample", "samples", "n", "no", "nr", "i", "#"})
@@ -161,7 +161,7 @@ class TextTable:
                 f"spaced: {rate}; resample the signal to a constant step, or take the column out "
                 "and state the rate"
             )
-        return rate
+        return rate if believable(rate, self._dialect.names[self._time]) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _WAYS = (
     *((",", False), (",", True), (" ", False), (" ", True)),
 )
 # Two columns of whole numbers, or decimal commas? A leading zero tells, and so does "-0".
-_DECIMALS = re.compile(r"[+-]?\d+,0\d*|-0,\d+")
+# A whole number has no leading zero: 12,05 is one number, 12,0 may be two.
+_DECIMALS = re.compile(r"[+-]?\d+,0\d+|-0,\d+")
 
 
 @dataclass(frozen=True, slots=True)

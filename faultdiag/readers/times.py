@@ -9,9 +9,15 @@ _NAMES = frozenset(
     {
         *("t", "time", "times", "timestamp", "sec", "second", "seconds", "elapsedtime"),
         *("timeaxis", "timevector", "xvalue", "zeit", "sekunden", "temps", "tiempo"),
+        *("reltime", "relativetime"),
     }
 )
-_UNITS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+_UNITS = {
+    **dict.fromkeys(("s", "sec"), 1.0),
+    **dict.fromkeys(("ms", "msec"), 1e-3),
+    **dict.fromkeys(("us", "µs", "μs"), 1e-6),
+    "ns": 1e-9,
+}
 # Steps may differ by this share of their median before the clock counts as uneven.
 _JITTER = 0.02
 
@@ -36,6 +42,21 @@ def unit_of(name: str) -> float:
     (0.001, 1.0)
     """
     return _UNITS[split_unit(name)[1]]
+
+
+def believable(rate: float, name: str) -> bool:
+    """Tell whether a rate can be that of a time of this name.
+
+    A name without a unit doesn't say whether its times are seconds, milliseconds or a count.
+
+    Examples
+    --------
+    >>> believable(12.0, "time"), believable(12.0, "time [s]"), believable(12000.0, "time")
+    (False, True, True)
+    """
+    parts = key(name, separator=" ").split()
+    stated = len(parts) > 1 and parts[-1] in _UNITS
+    return stated or plausible_clock(rate)
 
 
 def split_unit(name: str) -> tuple[str, str]:

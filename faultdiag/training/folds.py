@@ -11,6 +11,8 @@ from faultdiag.fold_checking import common_notes, prepare_folds
 from faultdiag.folds import Fold, expand, has_folds
 from faultdiag.metrics import format_table, mean_interval
 from faultdiag.prepared import Prepared
+from faultdiag.sharing import LEVELS
+from faultdiag.sharing_text import duplicate_lines
 from faultdiag.training import report
 from faultdiag.training.fold_folders import RESULTS, clear, folder_names, require_free
 from faultdiag.training.run import train
@@ -24,6 +26,7 @@ COLUMNS = {
     "accuracy": "accuracy %",
     "macro_f1": "macro-F1 %",
     "right": "recordings right",
+    "leak": "leak",
 }
 
 
@@ -94,6 +97,7 @@ def _row(fold: Fold, run: Run) -> dict[str, Any]:
         "disjoint_windows": run.metrics["split"]["disjoint_windows"]["test"],
         "recordings": test["recordings"],
         "recordings_right": sum(row["predicted"] == row["label"] for row in rows),
+        "leak": run.metrics["split"]["leak"],
         **{score: test[score] for score in SCORES},
     }
 
@@ -123,17 +127,33 @@ def _text(run: Path, folds: Sequence[Fold], runs: Sequence[Run]) -> str:
         row["right"] = f"{row['recordings_right']} of {row['recordings']}"
     right, recordings = (sum(r[key] for r in rows) for key in ("recordings_right", "recordings"))
     splits = [one.metrics["split"] for one in runs]
-    worst = max(splits, key=lambda split: float(split["leaking_test_windows"]))
+    worst = min(splits, key=lambda split: LEVELS.index(split["leak"]))
     notes = common_notes([split["notes"] for split in splits])
     return "\n".join(
         [
             format_table(rows, COLUMNS),
             f"mean ± sd over {len(rows)} folds: accuracy {_shown(rows, 'accuracy')} %, macro-F1 "
             f"{_shown(rows, 'macro_f1')} %; {right} of {recordings} recordings right",
-            *split_lines({**worst, "notes": notes}),
+            *_leaks(folds, splits),
+            *split_lines({**worst, "duplicates": _shared_by_all(splits), "notes": notes}),
             f"run folders and {RESULTS}: {run}",
         ]
     )
+
+
+def _leaks(folds: Sequence[Fold], splits: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the folds that leak, and the copies that carry samples into their test parts."""
+    lines = []
+    for fold, split in zip(folds, splits, strict=True):
+        copies = [row for row in split["duplicates"] if row["leak"]]
+        lines += [f"fold '{fold.name}': {line}" for line in duplicate_lines(copies)]
+    return lines
+
+
+def _shared_by_all(splits: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Give the copies that leak in no fold; those that do are named with their folds."""
+    leaking = {str(row["recordings"]) for s in splits for row in s["duplicates"] if row["leak"]}
+    return [row for row in splits[0]["duplicates"] if str(row["recordings"]) not in leaking]
 
 
 def _shown(rows: Sequence[Mapping[str, Any]], score: str) -> str:

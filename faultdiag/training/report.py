@@ -142,9 +142,8 @@ def evaluate_run(
         "temperature": source.temperature,
     }
     result: dict[str, Any] = {part: evaluate_part(network, prepared, part, **options)}
-    result["split"] = describe_split(prepared)
-    if config is not None:
-        result["split"]["seen_windows"] = _seen(run, prepared, part)
+    described = describe_split(prepared)
+    result["split"] = described if config is None else _of_others(described, run, prepared, part)
     if snr:
         result["noise"] = [
             {"snr": level, **evaluate_part(network, prepared, part, snr=level, **options)}
@@ -154,6 +153,15 @@ def evaluate_run(
         noise_figure(result["noise"], plot, clean=result[part]["accuracy"])
         sys.stderr.write(f"drew {plot}\n")
     return result
+
+
+def _of_others(
+    split: Mapping[str, Any], run: Path, prepared: Prepared, part: str
+) -> dict[str, Any]:
+    """Say what a model has seen of other data, whose own training part says nothing of it."""
+    own = {"pairs", "leak", "leak_by_class", "duplicates"}
+    kept = {key: value for key, value in split.items() if key not in own}
+    return {**kept, "seen_windows": _seen(run, prepared, part)}
 
 
 def _require_plot(plot: Path | None, snr: Sequence[float]) -> None:
@@ -207,7 +215,10 @@ def _seen_lines(split: Mapping[str, Any]) -> list[str]:
         return ["what the model was trained on is not known: no split.json beside the checkpoint"]
     if share:
         return [f"LEAK: {share:.1%} of these windows overlap what the model was trained on"]
-    return ["none of these windows overlaps what the model was trained on"]
+    return [
+        "none of these windows overlaps what the model was trained on, as far as files of the same "
+        "bytes tell"
+    ]
 
 
 def evaluation_text(result: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ def train(
     resume: bool = False,
     on_prepared: Callable[[Prepared], None] | None = None,
     on_begun: Callable[[], None] | None = None,
+    pictures: bool = True,
 ) -> Run:
     """Train the network or baseline of a config and write its run folder.
 
@@ -45,6 +46,8 @@ def train(
     on_begun
         Called once the run folder is this run's: at once, or, where it replaces a finished
         run, when there is a first checkpoint to replace it with.
+    pictures
+        Draw the PNGs of the run folder too.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def train(
     prepared = prepare(parsed)
     if on_prepared:
         on_prepared(prepared)
-    session = Session(parsed, prepared, folder, target, on_begun)
+    session = Session(parsed, prepared, folder, target, on_begun, pictures=pictures)
     return session.run(overwrite=overwrite, resume=resume)
 
 

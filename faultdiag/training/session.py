@@ -17,7 +17,7 @@ from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
 from faultdiag.prepared import Prepared
-from faultdiag.training.finishing import finish
+from faultdiag.training.finishing import Outcome, finish
 from faultdiag.training.fitting import Fitter
 from faultdiag.training.folder import begin, clear, discard_untrained
 from faultdiag.training.history import write_event, write_history
@@ -63,6 +63,8 @@ class Session:
         folder: Path,
         device: torch.device,
         on_begun: Callable[[], None] | None = None,
+        *,
+        pictures: bool = True,
     ) -> None:
         self.config = config
         self.prepared = prepared
@@ -70,6 +72,7 @@ class Session:
         self.device = device
         self.spec, self.notes = prepared_spec(config, prepared)
         self._on_begun = on_begun
+        self._pictures = pictures
         self._overwrite = False
         self._waits = False
         self._saved = time.monotonic()
@@ -183,19 +186,24 @@ class Session:
         outcome = finish(self.folder, self.prepared, self.device, **epochs)
         metrics = outcome.metrics
         write_json(self.folder / "metrics.json", metrics)
-        confusion = metrics["test"]["confusion"]
+        if self._pictures:
+            self._draw(trainer, outcome)
+        drop_previous(self.folder)
+        return Run(self.folder, metrics, progress.best_epoch, progress.epoch)
+
+    def _draw(self, trainer: Trainer | Fitter, outcome: Outcome) -> None:
+        confusion = outcome.metrics["test"]["confusion"]
         figures.confusion_figure(
             confusion["labels"],
             confusion["matrix"],
             self.folder / "confusion.png",
-            title=f"test part, {metrics['split']['strategy']}",
+            title=f"test part, {outcome.metrics['split']['strategy']}",
         )
         reliability = self.folder / "calibration.png"
         score_figures.reliability_figure(
             outcome.reliability, reliability, temperature=outcome.temperature
         )
         if isinstance(trainer, Trainer):  # one pass gives no curve
+            progress = trainer.progress
             curves = self.folder / "curves.png"
             figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)
-        drop_previous(self.folder)
-        return Run(self.folder, metrics, progress.best_epoch, progress.epoch)

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.protocol.aggregate import aggregate, table_rows
+from faultdiag.protocol.legend import leak_meaning
 from faultdiag.protocol.plan import Plan
+from faultdiag.sharing import LEVELS
 from tests.protocol.cells import cell, config, row
 
 T2, T3 = 12.706204736, 4.30265273  # 97.5 % quantiles of Student's law, 1 and 2 degrees of freedom
@@ -96,3 +98,25 @@ def test_noise_has_rows_of_its_own(tmp_path: Path) -> None:
         ("within", -4.0, 0.3),
         ("loads", None, 0.8),
     ]
+
+
+def test_a_seed_that_lacks_a_fold_does_not_count() -> None:
+    """Of an easy and a hard fold, the easy one alone would say 0.9."""
+    group = [
+        (cell(fold="easy", seed=0), row(0.9)),
+        (cell(fold="hard", seed=0), row(0.3)),
+        (cell(fold="easy", seed=1), row(0.9)),
+        (cell(fold="hard", seed=1), {"reason": "it broke"}),
+    ]
+    found = aggregate(group, None)
+    assert found["accuracy"]["mean"] == pytest.approx(0.6)
+    assert (found["accuracy"]["sd"], found["cells"], found["cells_planned"]) == (None, 3, 4)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_of_the_audit_has_a_place_and_a_meaning(level: str) -> None:
+    found = aggregate([(cell(), {**row(0.5), "leak": level})], None)
+    assert found["leak"] == level
+    assert leak_meaning(level) != level
+    both = [(cell(seed=n), {**row(0.5), "leak": one}) for n, one in enumerate((level, "none"))]
+    assert aggregate(both, None)["leak"] == level

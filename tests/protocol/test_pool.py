@@ -64,4 +64,6 @@ def test_no_process_outlives_an_iteration_that_ends_early(tmp_path: Path) -> Non
         for line in path.read_text().splitlines()
     }
     assert workers
+    assert (tmp_path / "slept-0").exists()
+    assert not (tmp_path / "slept-1").exists(), "it was waited for"
     assert all(gone(pid) for pid in workers)

@@ -59,7 +59,8 @@ def test_the_markdown_is_understood_alone(made: dict[str, Any]) -> None:
     assert "data: cwru in data/cwru: within 20 recordings, 1 missing; loads 20" in text
     assert "models: 1; protocols: 2; seeds: 0, 1; cells: 6, **2 of them failed** (below)" in text
     assert "- **within**: train and test are different stretches of the same recordings" in text
-    assert "Folds: 0→1, 1→0. Leak: bearing: train and test share physical bearings" in text
+    assert "Folds: 0→1, 1→0. Epochs of a network: " in text
+    assert "Leak: bearing: train and test share physical bearings" in text
     assert "  - no healthy at 1 hp" in text
     assert "- A|B, loads 0→1, seed 1: MemoryError; use fewer --jobs" in text
     assert "- across_sizes is left out: no sizes" in text

@@ -11,6 +11,7 @@ import pytest
 from faultdiag.config import load_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.fold_checking import common_notes
+from faultdiag.sharing import LEVELS
 from faultdiag.training import folds as training
 from faultdiag.training.fold_folders import clear, folder_names, require_free
 from faultdiag.training.folds import train_all
@@ -81,7 +82,9 @@ def test_the_table_says_what_the_runs_say(trained_folds: tuple[Path, str]) -> No
             str(test["windows"]),
             *figures,
             f"{right} of {test['recordings']}",
+            row["leak"],
         ]
+        assert row["leak"] in LEVELS
         accuracies.append(test["accuracy"])
     mean = sum(accuracies) / 2
     assert table["overall"]["accuracy"]["mean"] == pytest.approx(mean)
@@ -186,10 +189,13 @@ def test_check_and_prepare_say_what_each_fold_has(config_file: Path) -> None:
     rows = [re.split(r" {2,}", line) for line in prepared.splitlines()[:4]]
     assert rows[0] == [
         *("fold", "train windows", "valid windows", "test windows"),
-        *("test recordings", "test classes", "shared samples"),
+        *("test recordings", "test classes", "shared samples", "leak"),
     ]
     assert [row[0] for row in rows[2:]] == ["0→1", "1→0"]
-    assert [row[4:] for row in rows[2:]] == [["3", "3", "0"], ["5", "3", "0"]]
+    assert [row[4:] for row in rows[2:]] == [
+        ["3", "3", "0", "recording"],
+        ["5", "3", "0", "recording"],
+    ]
     assert "\n".join(prepared.splitlines()[:4]) in checked
     assert "split across_loads: 2 folds" in prepared
 

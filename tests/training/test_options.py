@@ -167,6 +167,7 @@ def test_events_for_tensorboard(brief: Make, tmp_path: Path) -> None:
         ("augment", {"snr": [0, 200]}, r"train\.augment\.snr: found .* from -100 to 100 dB"),
         ("augment", {"sihft": 5}, r"train\.augment\.sihft: unknown key \(did you mean 'shift'"),
         ("schedule", 3, r"train\.schedule: found 3; write a name, or \{name: cosine"),
+        ("warmup_epochs", 9.0, r"train\.warmup_epochs is 9, above train\.epochs, which is 3"),
         ("deterministic", 1, r"train\.deterministic is 1; write true or false"),
         ("label_smoothing", 1.0, r"train\.label_smoothing is 1\.0; it must be below 1"),
     ],
