@@ -140,9 +140,15 @@ def fit_copy(x: Signal, y: Signal) -> Fit:
 
 
 def _run(x: Signal, y: Signal, begin: int, end: int) -> Run:
-    """Give a run of whole blocks, extended to the samples where the signals part."""
+    """Give a run of whole blocks, cut or extended to the samples where the signals part.
+
+    A block at an edge may agree as a whole though its last few samples don't: the fit is that of
+    the blocks within, and the edges are looked at sample by sample.
+    """
+    if end - begin >= 3 * BLOCK:
+        begin, end = begin + BLOCK, end - BLOCK
     fit = fit_copy(x[begin:end], y[begin:end])
-    before, after = slice(max(begin - BLOCK, 0), begin), slice(end, end + BLOCK)
+    before, after = slice(max(begin - 2 * BLOCK, 0), begin), slice(end, end + 2 * BLOCK)
     begin -= _agreeing_samples(x[before][::-1], y[before][::-1], fit)
     end += _agreeing_samples(x[after], y[after], fit)
     fit = fit_copy(x[begin:end], y[begin:end])
