@@ -34,6 +34,9 @@ class Diagnosis:
     probabilities
         Mean probability of each class; that of a window is the softmax of its logits over the
         temperature that was fitted on the validation part.
+    novelty
+        How unlike the training data the recording is, 1 at the threshold and above it where it
+        is novel; None of models that were trained before this was measured.
     """
 
     label: str
@@ -41,6 +44,7 @@ class Diagnosis:
     agreement: float
     windows: int
     probabilities: dict[str, float]
+    novelty: float | None = None
 
 
 class Diagnoser:
@@ -64,6 +68,7 @@ class Diagnoser:
         self._normalize = normalizer(source.normalize, device)
         self._precision = source.precision
         self._temperature = source.temperature
+        self._novelty = source.novelty
 
     @torch.inference_mode()
     def logits(
@@ -143,6 +148,7 @@ class Diagnoser:
             agreement,
             len(starts),
             dict(zip(self.classes, means, strict=True)),
+            None if self._novelty is None else self._novelty.score(windows),
         )
 
     def _fitted(self, recording: Recording) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from faultdiag.finding import nothing_in, recordings_in
 from faultdiag.predict import Diagnoser, load
 from faultdiag.readers import list_variables, read_recording
 from faultdiag.recording import Recording
-from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter
+from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter, novelty_note
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -105,6 +105,7 @@ def _diagnose_file(
         sampling_rate=rate,
         sampling_rate_source=source,
         channel=",".join(recording.channels),
+        novelty=diagnosis.novelty,
         probabilities=diagnosis.probabilities,
     )
 
@@ -170,7 +171,7 @@ def predict_paths(
         raise FaultdiagError(f"--out {out} is one of the recordings; give another file")
     diagnoser = load(run, device=device)
     rows = diagnose_files(diagnoser, files, channel=channel, sampling_rate=sampling_rate, rpm=rpm)
-    failed = assumed = 0
+    failed = assumed = novel = 0
     with ExitStack() as stack:
         stream = _open(out, stack)
         writer = _writer(stream, diagnoser.classes, files, as_json=as_json)
@@ -180,12 +181,14 @@ def predict_paths(
             writer.write(row)
             failed += row.status != "ok"
             assumed += row.sampling_rate_source == "assumed"
+            novel += row.is_novel
     if assumed:
         sys.stderr.write(
             f"warning: nothing states the sampling rate of {assumed} recordings; the model's, "
             f"{diagnoser.sampling_rate:g} Hz, was assumed: if it is another, the diagnosis is "
             "wrong; give it with --sampling-rate\n"
         )
+    sys.stderr.write(novelty_note(novel, len(files)))
     return len(files), failed
 
 

@@ -30,6 +30,7 @@ LAYERS = [
         "files",
         "fold_options",
         "normalize",
+        "novelty",
         "recording",
         "registry",
         "units",
@@ -76,6 +77,7 @@ LAYERS = [
     # From here on there is torch.
     {"attention", "baselines", "representations"},
     {"models"},
+    {"stored_novelty"},
     {"checkpoint"},
     {"inference"},
     {"evaluation", "predict"},
