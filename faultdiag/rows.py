@@ -57,8 +57,8 @@ def novelty_note(novel: int, files: int) -> str:
         return ""
     return (
         f"warning: {novel} of {files} recordings {'is' if novel == 1 else 'are'} unlike the "
-        "training data (novelty above 1): the model knows nothing of such recordings, whatever "
-        "the confidence\n"
+        "training data (novelty above 1): it has seen nothing like them, so don't rely on the "
+        "diagnosis alone, whatever the confidence\n"
     )
 
 
