@@ -76,7 +76,7 @@ LAYERS = [
     # From here on there is torch.
     {"attention", "baselines", "representations"},
     {"models"},
-    {"checkpoint"},
+    {"checkpoint", "resident"},
     {"inference"},
     {"evaluation", "predict"},
     {"training"},
