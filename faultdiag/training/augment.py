@@ -114,7 +114,7 @@ class Augmentation:
         draw = _Draw([_STREAM, self._seed, epoch, step], count)
         rows = list(self._numbers(draw).values())
         # float64 holds shifts and float32 numbers alike.
-        numbers = torch.stack([row.double() for row in rows])
+        numbers = torch.stack([row.double() for row in rows]) if rows else torch.empty(0, count)
         if device.type == "cuda":
             numbers = numbers.pin_memory()
         numbers = numbers.to(device, non_blocking=True)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -45,7 +46,8 @@ def set_precision(device: torch.device, precision: str, *, deterministic: bool) 
 
 
 def _set_tf32(allowed: bool) -> None:
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn  # its attributes differ between versions
+    matmul: Any = torch.backends.cuda.matmul
     if not hasattr(cudnn, "conv"):  # torch before 2.9
         matmul.allow_tf32 = allowed
         # torch lets convolutions use it unless told otherwise.

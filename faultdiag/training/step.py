@@ -67,7 +67,7 @@ class Step:
             logits = self._logits(rows, drawn)
             loss = self._loss(logits, labels)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's Tensor.backward
+        loss.backward()
         if self._clip:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
         self._optimizer.step()
