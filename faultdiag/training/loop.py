@@ -5,15 +5,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from tqdm import tqdm
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.inference import BATCH, WindowBatches, autocast, forward
+from faultdiag.inference import BATCH, WindowBatches
 from faultdiag.recording import Segment
 from faultdiag.schedules import Constant, Schedule, with_warm_up
 from faultdiag.training.augment import Augmentation, Ranges
@@ -21,7 +21,7 @@ from faultdiag.training.graphs import Recorder, Repeated, recorder_for
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
 from faultdiag.training.order import balanced, batch_sizes, shuffled
 from faultdiag.training.progress import Progress, progress_line
-from faultdiag.training.step import Step
+from faultdiag.training.step import Judge, Step
 
 # Steps between two looks at the loss on a device that would have to be waited for.
 _LOOK_EVERY = 50
@@ -106,7 +106,7 @@ class Trainer:
         self._steps = torch.zeros(len(self._sizes), 2, dtype=torch.float64, device=train.device)
         self._run = self._repeated_step(recorder)
         self._judge = Repeated(
-            self._judged,
+            Judge(network, valid, precision=settings.precision),
             recorder,
             rows=min(BATCH, len(valid)),
             name="validation",
@@ -114,6 +114,7 @@ class Trainer:
         )
 
     def _repeated_step(self, recorder: Recorder | None) -> Repeated:
+        # Nothing of it may refer to the trainer: a circle would keep a GPU's memory.
         settings, train = self.settings, self.train
         step = Step(
             self.network,
@@ -131,7 +132,7 @@ class Trainer:
             rows=self._sizes[0],
             name="training step",
             required=settings.graphs == "on",
-            recording=lambda: recordable(self.optimizer),
+            recording=partial(recordable, self.optimizer),
         )
 
     def fit(self, on_epoch: Callable[["Trainer", bool], None]) -> Progress:
@@ -252,14 +253,6 @@ class Trainer:
             total += self._judge(rows)
         loss, right = (total / len(self.valid)).tolist()
         return loss, right
-
-    def _judged(self, rows: Tensor) -> Tensor:
-        """Sum of the losses of validation windows, and how many are right."""
-        labels = self.valid.labels(rows)
-        with autocast(self.valid.device, self.settings.precision):
-            logits = forward(self.network, self.valid, rows).double()
-        loss = functional.cross_entropy(logits, labels, reduction="sum")
-        return torch.stack((loss, (logits.argmax(1) == labels).sum()))
 
     def state(self) -> dict[str, Any]:
         """Give everything besides the weights that resuming needs, as plain types and tensors."""

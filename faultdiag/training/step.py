@@ -1,4 +1,4 @@
-"""One step of training, as a function of tensors on the device."""
+"""One step of training and one of validation, as functions of tensors on the device."""
 
 import numpy as np
 import torch
@@ -88,3 +88,26 @@ class Step:
         return functional.cross_entropy(
             wide, labels, self._weights, label_smoothing=self._smoothing
         )
+
+
+class Judge:
+    """Loss and number right of windows, the network in evaluation mode: ``judge(rows)``.
+
+    Parameters
+    ----------
+    network, batches, precision
+        As of a `Step`.
+    """
+
+    def __init__(self, network: nn.Module, batches: WindowBatches, *, precision: str) -> None:
+        self._network = network
+        self._batches = batches
+        self._precision = precision
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Give the sum of the losses of the windows of `rows`, and how many are right."""
+        labels = self._batches.labels(rows)
+        with autocast(self._batches.device, self._precision):
+            logits = forward(self._network, self._batches, rows).double()
+        loss = functional.cross_entropy(logits, labels, reduction="sum")
+        return torch.stack((loss, (logits.argmax(1) == labels).sum()))

@@ -44,12 +44,12 @@ class Cuda:
         self.mode = "default"
         self._streams = 0
 
-    def Stream(self, device: torch.device) -> Stream:  # noqa: N802  # torch's name
+    def Stream(self, device: torch.device) -> Stream:  # torch's name
         assert device == CUDA
         self._streams += 1
         return Stream(self, f"side{self._streams}")
 
-    def CUDAGraph(self) -> Graph:  # noqa: N802  # torch's name
+    def CUDAGraph(self) -> Graph:  # torch's name
         return Graph(self)
 
     def current_stream(self, device: torch.device) -> Stream:

@@ -1,5 +1,7 @@
 """Recorded steps: they do what plain steps do, and everything that changes reaches them."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -202,6 +204,20 @@ def test_a_state_goes_from_recorded_steps_to_plain_numbers(prepared: Prepared) -
     back.restore(deepcopy(other.network.state_dict()), deepcopy(other.state()))
     assert isinstance(back.optimizer.param_groups[0]["lr"], Tensor)
     assert back.fit(lambda *_: None).epoch == 3
+
+
+def test_a_training_leaves_memory_with_its_last_name(prepared: Prepared) -> None:
+    """A circle of references would keep a GPU's memory until the garbage is collected."""
+    trainer = trainer_of(prepared, TapeRecorder(), epochs=1)
+    trainer.fit(lambda *_: None)
+    left = weakref.ref(trainer.network)
+    gc.collect()
+    gc.disable()
+    try:
+        del trainer
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_a_loss_that_is_no_number_is_found_in_recorded_steps(prepared: Prepared) -> None:
