@@ -106,7 +106,8 @@ def _tensors(value: object) -> list[Tensor]:
 
 def touched_bytes(work: Work) -> int:
     """Count the bytes that the operations of some work touch, on the CPU."""
-    with TouchedBytes() as counter:
+    counter = TouchedBytes()
+    with counter:
         work()
     return counter.bytes
 
@@ -114,7 +115,8 @@ def touched_bytes(work: Work) -> int:
 def kernels_of(work: Work, device: torch.device) -> int:
     """Count the kernels and copies that some work starts; on the CPU, the operations."""
     if device.type != "cuda":
-        with TouchedBytes() as counter:
+        counter = TouchedBytes()
+        with counter:
             work()
         return counter.operations
     with profile(activities=[ProfilerActivity.CUDA]) as seen:
