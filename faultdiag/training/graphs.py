@@ -147,7 +147,7 @@ class Repeated:
             with self._recording():
                 self._repeat, self._result = recorder.record(lambda: self._function(*buffers))
         except RuntimeError as error:
-            self._give_up(str(error).partition("\n")[0], error)
+            self._give_up(_cause(error), error)
             return False
         self._buffers = buffers
         return True
@@ -170,6 +170,13 @@ class Repeated:
         sys.stderr.write(
             f"note: the {self._name} goes without CUDA graphs, which is slower: {reason}\n"
         )
+
+
+def _cause(error: BaseException) -> str:
+    """First line of the error that broke a recording off; ending it then raises another."""
+    while isinstance(error.__context__, RuntimeError):
+        error = error.__context__
+    return str(error).partition("\n")[0]
 
 
 class CudaRecorder:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faultdiag.training.graphs import CudaRecorder, recorder_for
+from faultdiag.training.graphs import CudaRecorder, Repeated, recorder_for
 
 CUDA = torch.device("cuda")
 WAIT = "called a synchronizing CUDA operation (Triggered internally at x.cpp:1)"
@@ -70,7 +70,10 @@ class Cuda:
         self.now = stream.name  # and stays there if recording fails, as in torch
         before = "main"
         self.log.append(f"begin on {stream.name}")
-        yield
+        try:
+            yield
+        except RuntimeError:
+            raise RuntimeError("failed due to a previous error during capture")  # noqa: B904
         self.log.append(f"end on {stream.name}")
         self.now = before
 
@@ -150,11 +153,32 @@ def test_after_a_recording_that_broke_off_a_whole_one_is_made(cuda: Cuda) -> Non
     def breaking() -> Tensor:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
+    with pytest.raises(RuntimeError, match="previous error during capture"):
         recorder.record(breaking)
     assert cuda.log == ["begin on side1", "begin on side2", "zeros on side2", "end on side2"]
     assert cuda.now == "main"
     assert len(recorder._graphs) == 2
+
+
+def test_the_error_that_is_told_is_the_first(
+    cuda: Cuda, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaking_later(x: Tensor) -> Tensor:
+        if cuda.mode == "default":  # no rehearsal
+            calls.append(cuda.now)
+            if cuda.now != "main":
+                raise RuntimeError("operation not permitted when stream is capturing\nand more")
+        return x.sum()
+
+    calls: list[str] = []
+    total = Repeated(breaking_later, CudaRecorder(CUDA), rows=2, name="sum")
+    for _ in range(5):
+        assert total(torch.ones(2)).item() == 2
+    assert calls == ["side1", "main", "main"]
+    assert capsys.readouterr().err == (
+        "note: the sum goes without CUDA graphs, which is slower: operation not permitted when "
+        "stream is capturing\n"
+    )
 
 
 def test_an_error_in_a_rehearsal_leaves_the_mode_and_the_stream(cuda: Cuda) -> None:
