@@ -70,7 +70,23 @@ def normalizer(description: Mapping[str, Any], device: torch.device) -> Callable
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     """Give the context in which a forward pass has this precision."""
+    if device.type == "cuda":
+        # Here, because a model is evaluated and asked where no training has set it.
+        set_tf32(precision == "tf32")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def set_tf32(allowed: bool) -> None:
+    """Set whether products and convolutions on CUDA may round their factors to 10 bits."""
+    cudnn: Any = torch.backends.cudnn  # its attributes differ between versions
+    matmul: Any = torch.backends.cuda.matmul
+    if not hasattr(cudnn, "conv"):  # torch before 2.9
+        matmul.allow_tf32 = allowed
+        cudnn.allow_tf32 = allowed
+        return
+    # torch lets convolutions do it unless told otherwise.
+    for operation in (matmul, cudnn.conv, cudnn.rnn):
+        operation.fp32_precision = "tf32" if allowed else "ieee"
 
 
 class WindowBatches:

@@ -226,9 +226,9 @@ class CudaRecorder:
         graph = torch.cuda.CUDAGraph()
         self._graphs.append(graph)
         # Where recording fails, torch.cuda.graph doesn't go back to the stream it came from.
-        with torch.cuda.stream(torch.cuda.current_stream(self._device)):  # noqa: SIM117
-            with torch.cuda.graph(graph, stream=stream):
-                result = function()
+        current = torch.cuda.current_stream(self._device)
+        with torch.cuda.stream(current), torch.cuda.graph(graph, stream=stream):
+            result = function()
         return graph.replay, result
 
 

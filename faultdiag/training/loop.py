@@ -101,38 +101,33 @@ class Trainer:
         if settings.augment.any:
             self._augment = Augmentation(train, segments, settings.augment, settings.seed)
         self._sizes = batch_sizes(len(train), settings.batch_size)
+        self._look_every = 1 if train.device.type == "cpu" else _LOOK_EVERY
         # Of the epoch that is under way: steps done, and loss and number right in each.
         self._done = 0
         self._steps = torch.zeros(len(self._sizes), 2, dtype=torch.float64, device=train.device)
-        self._run = self._repeated_step(recorder)
-        self._judge = Repeated(
-            Judge(network, valid, precision=settings.precision),
-            recorder,
-            rows=min(BATCH, len(valid)),
-            name="validation",
-            required=settings.graphs == "on",
-        )
+        self._run, self._judge = self._repeated(recorder)
 
-    def _repeated_step(self, recorder: Recorder | None) -> Repeated:
-        # Nothing of it may refer to the trainer: a circle would keep a GPU's memory.
-        settings, train = self.settings, self.train
+    def _repeated(self, recorder: Recorder | None) -> tuple[Repeated, Repeated]:
+        """Give the steps of training and of validation."""
+        # Nothing of them may refer to the trainer: a circle would keep a GPU's memory.
+        settings = self.settings
         step = Step(
             self.network,
-            train,
+            self.train,
             self.optimizer,
             self._augment,
-            balance=train.index.label if settings.balance == "weights" else None,
+            balance=self.train.index.label if settings.balance == "weights" else None,
             precision=settings.precision,
             clip_gradient=settings.clip_gradient,
             label_smoothing=settings.label_smoothing,
         )
-        return Repeated(
-            step,
-            recorder,
-            rows=self._sizes[0],
-            name="training step",
-            required=settings.graphs == "on",
-            recording=partial(recordable, self.optimizer),
+        judge = Judge(self.network, self.valid, precision=settings.precision)
+        repeated = partial(Repeated, recorder=recorder, required=settings.graphs == "on")
+        recording = partial(recordable, self.optimizer)
+        rows = min(BATCH, len(self.valid))
+        return (
+            repeated(step, rows=self._sizes[0], name="training step", recording=recording),
+            repeated(judge, rows=rows, name="validation"),
         )
 
     def fit(self, on_epoch: Callable[["Trainer", bool], None]) -> Progress:
@@ -219,10 +214,10 @@ class Trainer:
         self._rate.set(self.settings.learning_rate * factor)
 
     def _require_numbers(self) -> None:
-        last = self._done == len(self._sizes)
-        if self.train.device.type != "cpu" and self._done % _LOOK_EVERY and not last:
+        every = self._look_every
+        if self._done % every and self._done < len(self._sizes):
             return
-        begun = (self._done - 1) // _LOOK_EVERY * _LOOK_EVERY
+        begun = (self._done - 1) // every * every
         losses = self._steps[begun : self._done, 0]
         bad = (~losses.isfinite()).nonzero()
         if len(bad):

@@ -3,12 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.inference import REPEATABLE_CUBLAS
+from faultdiag.inference import REPEATABLE_CUBLAS, set_tf32
 
 _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 
@@ -31,7 +30,7 @@ def set_precision(device: torch.device, precision: str, *, deterministic: bool) 
     """
     if device.type != "cuda":
         return
-    _set_tf32(precision == "tf32")
+    set_tf32(precision == "tf32")
     if deterministic and os.environ.setdefault(_CUBLAS, REPEATABLE_CUBLAS[0]) not in (
         REPEATABLE_CUBLAS
     ):
@@ -43,18 +42,6 @@ def set_precision(device: torch.device, precision: str, *, deterministic: bool) 
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
     torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.benchmark = not deterministic
-
-
-def _set_tf32(allowed: bool) -> None:
-    cudnn: Any = torch.backends.cudnn  # its attributes differ between versions
-    matmul: Any = torch.backends.cuda.matmul
-    if not hasattr(cudnn, "conv"):  # torch before 2.9
-        matmul.allow_tf32 = allowed
-        # torch lets convolutions use it unless told otherwise.
-        cudnn.allow_tf32 = allowed
-        return
-    for operation in (matmul, cudnn.conv, cudnn.rnn):
-        operation.fp32_precision = "tf32" if allowed else "ieee"
 
 
 @contextmanager

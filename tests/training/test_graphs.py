@@ -226,6 +226,25 @@ def test_a_loss_that_is_no_number_is_found_in_recorded_steps(prepared: Prepared)
         trainer.fit(lambda *_: None)
 
 
+@pytest.mark.parametrize(("bad", "found"), [(2, 4), (4, 4), (5, 7), (7, 7)])
+def test_losses_are_looked_at_now_and_then_and_the_first_bad_step_is_named(
+    bad: int, found: int, prepared: Prepared
+) -> None:
+    trainer = trainer_of(prepared, None, windows=56)
+    trainer._look_every = 4
+    done: list[int] = []
+    trainer._on_step = lambda t: done.append(t._done)
+    real = trainer._run
+
+    def spoilt(*arguments: Tensor) -> Tensor:
+        return real(*arguments) * (float("nan") if trainer._done + 1 == bad else 1)
+
+    trainer._run = spoilt  # type: ignore[assignment]
+    with pytest.raises(FaultdiagError, match=rf"^the training loss is nan in epoch 1, step {bad};"):
+        trainer.learn()
+    assert done == list(range(1, found))
+
+
 def doubled(recorder: Any, function: Callable[..., Tensor], **changes: Any) -> Repeated:
     return Repeated(function, recorder, rows=2, name="sum", **changes)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.inference import autocast, set_tf32
 from faultdiag.training.precision import repeatable, set_precision
 
 CUDA = torch.device("cuda")
@@ -48,6 +49,32 @@ def test_nothing_is_set_for_a_processor() -> None:
     set_precision(torch.device("cpu"), "float32", deterministic=True)
     assert {item.fp32_precision for item in operations()} == {"tf32"}
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
+def test_a_forward_pass_has_its_precision_whatever_was_set() -> None:
+    for precision, rounding in (("tf32", "tf32"), ("float32", "ieee"), ("bfloat16", "ieee")):
+        autocast(CUDA, precision)
+        assert {item.fp32_precision for item in operations()} == {rounding}
+    autocast(CUDA, "tf32")
+    autocast(torch.device("cpu"), "float32")
+    assert {item.fp32_precision for item in operations()} == {"tf32"}
+
+
+class OldTorch:
+    """The settings of torch before 2.9."""
+
+    allow_tf32: bool | None = None
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_is_set_in_torch_before_2_9(allowed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    cudnn, matmul = OldTorch(), OldTorch()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.backends, "cudnn", cudnn)
+        patch.setattr(torch.backends.cuda, "matmul", matmul)
+        set_tf32(allowed)
+    assert (cudnn.allow_tf32, matmul.allow_tf32) == (allowed, allowed)
 
 
 def test_an_environment_in_which_cublas_does_not_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
