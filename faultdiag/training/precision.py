@@ -41,7 +41,9 @@ def set_precision(device: torch.device, precision: str, *, deterministic: bool) 
     # The same as use_deterministic_algorithms, which imports torch's compiler for a second.
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
     torch.backends.cudnn.deterministic = deterministic
-    torch.backends.cudnn.benchmark = not deterministic
+    # A search for the fastest algorithm takes longer than a short training, and two runs may
+    # find different ones.
+    torch.backends.cudnn.benchmark = False
 
 
 @contextmanager

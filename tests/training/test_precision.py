@@ -36,12 +36,13 @@ def operations() -> list[Any]:
     ("precision", "rounding"), [("float32", "ieee"), ("tf32", "tf32"), ("bfloat16", "ieee")]
 )
 def test_what_is_set_for_a_gpu(precision: str, rounding: str, deterministic: bool) -> None:
+    torch.backends.cudnn.benchmark = True
     set_precision(CUDA, precision, deterministic=deterministic)
     assert {item.fp32_precision for item in operations()} == {rounding}
     assert torch.are_deterministic_algorithms_enabled() is deterministic
     assert not torch.is_deterministic_algorithms_warn_only_enabled()
     assert torch.backends.cudnn.deterministic is deterministic
-    assert torch.backends.cudnn.benchmark is not deterministic
+    assert not torch.backends.cudnn.benchmark
 
 
 def test_nothing_is_set_for_a_processor() -> None:
