@@ -149,10 +149,10 @@ class Bench:
         if self.device.type != "cuda":
             return {"eager": self.fit_seconds(graphs="off")}
         rows = {
-            "graphs": self.fit_seconds(graphs="auto"),
+            "graphs": self.fit_seconds(graphs="on"),
             "eager": self.fit_seconds(graphs="off"),
-            "graphs_search": self.fit_seconds(graphs="auto", search=True),
-            "graphs_deterministic": self.fit_seconds(graphs="auto", deterministic=True),
+            "graphs_search": self.fit_seconds(graphs="on", search=True),
+            "graphs_deterministic": self.fit_seconds(graphs="on", deterministic=True),
         }
         cost = rows["graphs_deterministic"]["median"] / rows["graphs"]["median"]
         return {**rows, "deterministic_cost": cost}
@@ -160,13 +160,19 @@ class Bench:
     def step(self, name: str, batch: int, precision: str, limits: Limits) -> dict[str, Any]:
         """Time steps with graphs and without, beside their bounds."""
         set_precision(self.device, precision, deterministic=False)
-        windows = batch * self.extent.steps
         row: dict[str, Any] = {"network": name, "batch": batch, "precision": precision}
-        for graphs in ("auto", "off") if self.device.type == "cuda" else ("off",):
-            trainer = self.trainer(name, batch, windows=windows, graphs=graphs, precision=precision)
+        # The last is without graphs: every kernel is started by itself, and can be counted.
+        for key in MODES if self.device.type == "cuda" else MODES[-1:]:
+            torch.backends.cudnn.benchmark = key == "search"
+            trainer = self.trainer(
+                name,
+                batch,
+                windows=batch * self.extent.steps,
+                graphs="off" if key == "eager" else "on",
+                precision=precision,
+            )
             trainer.learn()
             took = seconds(trainer.learn, self.device, self.extent.rounds) / self.extent.steps
-            key = "graphs" if graphs == "auto" else "eager"
             row[f"{key}_step_s"], row[f"{key}_windows_per_s"] = took, batch / took
         kernels = round(kernels_of(trainer.learn, self.device) / self.extent.steps)
         touched = self.touched(name, batch, precision)
