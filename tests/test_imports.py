@@ -74,9 +74,9 @@ LAYERS = [
     {"figures", "folds", "group_splits", "guess", "metrics"},
     {"score_figures", "sharing_text"},
     # From here on there is torch.
-    {"attention", "baselines", "representations"},
+    {"attention", "baselines", "representations", "resident"},
     {"models"},
-    {"checkpoint", "resident"},
+    {"checkpoint"},
     {"inference"},
     {"evaluation", "predict"},
     {"training"},
