@@ -76,7 +76,7 @@ LAYERS = [
     {"score_figures", "sharing_text"},
     {"folds", "prepared_text"},
     # From here on there is torch.
-    {"attention", "baselines", "representations"},
+    {"attention", "baselines", "representations", "resident"},
     {"models"},
     {"stored_novelty"},
     {"checkpoint"},
