@@ -44,8 +44,8 @@ def check(config: ConfigFile, settings: Settings = None) -> None:
 
     Example: faultdiag check --config configs/demo.yaml
     """
+    from faultdiag.checking import check_config
     from faultdiag.config import load_config
-    from faultdiag.fold_checking import check_config
 
     typer.echo(check_config(load_config(config, settings or [])))
 
@@ -56,8 +56,8 @@ def prepare(config: ConfigFile, settings: Settings = None) -> None:
 
     Example: faultdiag prepare --config configs/demo.yaml
     """
+    from faultdiag.checking import prepare_config
     from faultdiag.config import load_config
-    from faultdiag.fold_checking import prepare_config
 
     typer.echo(prepare_config(load_config(config, settings or [])))
 

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,8 +20,30 @@ class KeptRow:
     path: str
     failed: bool
     assumed: bool
+    novel: bool
     windows: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Of how many recordings there is no diagnosis, the rate was assumed, the novelty above 1."""
+
+    failed: int = 0
+    assumed: int = 0
+    novel: int = 0
+
+    def add(self, *, failed: bool, assumed: bool, novel: bool) -> "Count":
+        """Give the count with one recording more."""
+        return Count(self.failed + failed, self.assumed + assumed, self.novel + novel)
+
+
+def count_of(rows: Iterable[KeptRow]) -> Count:
+    """Count rows."""
+    count = Count()
+    for row in rows:
+        count = count.add(failed=row.failed, assumed=row.assumed, novel=row.novel)
+    return count
 
 
 def read_rows(path: Path, *, as_json: bool) -> tuple[list[KeptRow], int]:
@@ -39,7 +61,9 @@ def read_rows(path: Path, *, as_json: bool) -> tuple[list[KeptRow], int]:
             continue
         assumed = cells["sampling_rate_source"] if as_json else cells["sampling_rate"]
         failed, windows = cells["status"] != "ok", int(cells["windows"] or 0)
-        rows.append(KeptRow(cells["path"], failed, assumed.endswith("assumed"), windows, end))
+        novel = float(cells["novelty"] or 0) > 1
+        found = KeptRow(cells["path"], failed, assumed.endswith("assumed"), novel, windows, end)
+        rows.append(found)
     return rows, rows[-1].end if rows else heading
 
 

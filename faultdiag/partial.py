@@ -10,14 +10,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.files import telling, write_text
-from faultdiag.kept_rows import KeptRow, cut, match_windows, read_rows
+from faultdiag.kept_rows import Count, KeptRow, count_of, cut, match_windows, read_rows
 from faultdiag.rows import printable
 
 # In the file that says what the rows were begun with: all rows are there.
@@ -33,8 +33,7 @@ class Kept:
     """
 
     paths: tuple[str, ...] = ()
-    failed: int = 0
-    assumed: int = 0
+    count: Count = field(default_factory=Count)
     heading: bool = False
     whole: bool = False
 
@@ -180,8 +179,7 @@ def _kept(
             rows = rows[:count]
     cut(partial, end)
     found = tuple(row.path for row in rows)
-    failed, assumed = sum(row.failed for row in rows), sum(row.assumed for row in rows)
-    return Kept(found, failed, assumed, end > 0, whole)
+    return Kept(found, count_of(rows), end > 0, whole)
 
 
 def _require_own(windows: Path | None, side: Path, begun: Mapping[str, Any]) -> None:

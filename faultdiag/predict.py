@@ -16,6 +16,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, autocast, normalizer, softmax
 from faultdiag.metrics import RunningAggregate
 from faultdiag.models import needs_speed
+from faultdiag.novelty import Watched
 from faultdiag.reading import Needs, Opened, Windows, windows_of
 from faultdiag.recording import Recording
 
@@ -43,6 +44,9 @@ class Diagnosis:
     probabilities
         Mean probability of each class; that of a window is the softmax of its logits over the
         temperature that was fitted on the validation part.
+    novelty
+        How unlike the training data the recording is, 1 at the threshold and above it where it
+        is novel; None of models that were trained before this was measured.
     """
 
     label: str
@@ -50,6 +54,7 @@ class Diagnosis:
     agreement: float
     windows: int
     probabilities: dict[str, float]
+    novelty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Diagnoser:
         self._normalize = normalizer(source.normalize, device)
         self._precision = source.precision
         self._temperature = source.temperature
+        self._novelty = source.novelty
 
     @property
     def needs(self) -> Needs:
@@ -170,13 +176,15 @@ class Diagnoser:
             Of each recording, by a key that says which: what is known of it, its windows, None.
             A message instead is passed on. A None of its own stands for a pause.
         """
-        opened, said = None, RunningAggregate(len(self.classes))
-        for key, thing in self._batched(parts):
+        opened, said, score = None, RunningAggregate(len(self.classes)), None
+        for key, thing in self._batched(self._watched(parts)):
             if isinstance(thing, Opened):
-                opened, said = thing, RunningAggregate(len(self.classes))
+                opened, said, score = thing, RunningAggregate(len(self.classes)), None
+            elif isinstance(thing, float):
+                score = thing
             elif thing is None:
                 if opened is not None:
-                    yield key, Diagnosed(opened, self._diagnosis(said))
+                    yield key, Diagnosed(opened, self._diagnosis(said, score))
                 opened = None
             elif isinstance(thing, str):
                 opened = None
@@ -185,7 +193,27 @@ class Diagnoser:
                 said.add(thing)
                 yield key, thing
 
-    def _batched(self, parts: Iterable[tuple[Key, Part] | None]) -> Iterator[tuple[Key, Any]]:
+    def _watched(
+        self, parts: Iterable[tuple[Key, Part] | None]
+    ) -> Iterator[tuple[Key, Part | float] | None]:
+        """Pass parts on; before the end of a recording comes its novelty."""
+        watched: Watched | None = None
+        for part in parts:
+            if part is not None and self._novelty is not None:
+                key, thing = part
+                if isinstance(thing, Opened):
+                    watched = Watched(self._novelty, thing.windows)
+                elif isinstance(thing, np.ndarray) and watched is not None:
+                    watched.add(thing.reshape(len(self.channels), -1, self.length))
+                else:
+                    if thing is None and watched is not None:
+                        yield key, watched.score()
+                    watched = None
+            yield part
+
+    def _batched(
+        self, parts: Iterable[tuple[Key, Part | float] | None]
+    ) -> Iterator[tuple[Key, Any]]:
         """Give the parts, their windows as probabilities."""
         if self.device.type != "cpu":
             shape = (BATCH, len(self.channels), self.length)
@@ -203,10 +231,10 @@ class Diagnoser:
             # Of the libraries behind torch some take that for all threads.
             torch.set_num_threads(threads)
 
-    def _diagnosis(self, said: RunningAggregate) -> Diagnosis:
+    def _diagnosis(self, said: RunningAggregate, novelty: float | None) -> Diagnosis:
         label, confidence, agreement = said.result()
         means = dict(zip(self.classes, said.means.tolist(), strict=True))
-        return Diagnosis(self.classes[label], confidence, agreement, said.windows, means)
+        return Diagnosis(self.classes[label], confidence, agreement, said.windows, means, novelty)
 
     def _probabilities(
         self, windows: NDArray[np.float32], rpm: NDArray[np.float32]

@@ -18,11 +18,12 @@ from faultdiag.checkpoint import resolve
 from faultdiag.datasets import sha256
 from faultdiag.errors import FaultdiagError
 from faultdiag.inputs import find
+from faultdiag.kept_rows import Count
 from faultdiag.partial import Growing, Kept, beside, growing
 from faultdiag.predict import Diagnosed, Diagnoser, load
 from faultdiag.read_ahead import read_ahead
 from faultdiag.reading import Asked
-from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter
+from faultdiag.rows import CsvWriter, JsonWriter, Row, RowWriter, TableWriter, novelty_note
 from faultdiag.window_rows import WindowWriter
 
 Floats = NDArray[np.float64]
@@ -87,6 +88,7 @@ def _row(path: str, found: Diagnosed) -> Row:
         sampling_rate=opened.recorded_at,
         sampling_rate_source=opened.rate_source,
         channel=",".join(opened.channels),
+        novelty=diagnosis.novelty,
         probabilities=diagnosis.probabilities,
     )
 
@@ -152,22 +154,23 @@ def predict_paths(
     }
     with ExitStack() as stack:
         streams = _open(out, stack, begun, asked, windows, resume=resume)
-        failed, assumed = _write(diagnoser, asked, streams, as_json=as_json, jobs=jobs)
-    if assumed:
+        count = _write(diagnoser, asked, streams, as_json=as_json, jobs=jobs)
+    if count.assumed:
         sys.stderr.write(
-            f"warning: nothing states the sampling rate of {assumed} recordings; the model's, "
-            f"{diagnoser.sampling_rate:g} Hz, was assumed: if it is another, the diagnosis is "
-            "wrong; give it with --sampling-rate\n"
+            f"warning: nothing states the sampling rate of {count.assumed} recordings; the "
+            f"model's, {diagnoser.sampling_rate:g} Hz, was assumed: if it is another, the "
+            "diagnosis is wrong; give it with --sampling-rate\n"
         )
-    return len(asked), failed
+    sys.stderr.write(novelty_note(count.novel, len(asked)))
+    return len(asked), count.failed
 
 
 def _write(
     diagnoser: Diagnoser, asked: Sequence[Asked], streams: Growing, *, as_json: bool, jobs: int
-) -> tuple[int, int]:
-    """Write the rows that are not kept; give how many failed and whose rate was assumed."""
+) -> Count:
+    """Write the rows that are not kept; count all of them."""
     kept = streams.kept
-    failed, assumed, done = kept.failed, kept.assumed, len(kept.paths)
+    count, done = kept.count, len(kept.paths)
     writer = _writer(diagnoser.classes, asked, streams, as_json=as_json)
     # Where the rows themselves appear on a terminal, a bar would get between them.
     hidden = True if streams.rows.isatty() else None
@@ -177,9 +180,9 @@ def _write(
         bar = tqdm(rows, "diagnosing", len(asked), unit="recording", disable=hidden, initial=done)
         for row in bar:
             writer.write(row)
-            failed += row.status != "ok"
-            assumed += row.sampling_rate_source == "assumed"
-    return failed, assumed
+            assumed = row.sampling_rate_source == "assumed"
+            count = count.add(failed=row.status != "ok", assumed=assumed, novel=row.is_novel)
+    return count
 
 
 def _with_windows(

@@ -20,13 +20,16 @@ COLUMNS = (
 )
 
 
+NOVEL = "unlike the training data"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The diagnosis of one recording, or why there is none.
 
     ``sampling_rate`` is that of the recording in Hz; ``sampling_rate_source`` says who states
     it: ``file``, ``catalogue``, ``argument``, or ``assumed`` where nobody does and the model's
-    own is taken. ``novelty`` is reserved.
+    own is taken. ``novelty`` is above 1 where the recording is unlike the training data.
     """
 
     path: str
@@ -41,6 +44,22 @@ class Row:
     novelty: float | None = None
     error: str | None = None
     probabilities: dict[str, float] | None = None
+
+    @property
+    def is_novel(self) -> bool:
+        """Whether the recording is unlike the training data."""
+        return self.novelty is not None and self.novelty > 1
+
+
+def novelty_note(novel: int, files: int) -> str:
+    """Give what is said when some of the recordings are novel; nothing where none is."""
+    if not novel:
+        return ""
+    return (
+        f"warning: {novel} of {files} recordings {'is' if novel == 1 else 'are'} unlike the "
+        "training data (novelty above 1): it has seen nothing like them, so don't rely on the "
+        "diagnosis alone, whatever the confidence\n"
+    )
 
 
 class RowWriter(Protocol):
@@ -142,7 +161,8 @@ class TableWriter:
         values = (f"{100 * (row.confidence or 0):.1f}", f"{100 * (row.agreement or 0):.1f}")
         cells = zip((*values, str(row.windows)), self.HEADING, strict=True)
         numbers = "  ".join(value.rjust(len(text)) for value, text in cells)
-        self._line(row.path, row.label or "-", numbers)
+        mark = f"  {NOVEL}" if row.is_novel else ""
+        self._line(row.path, row.label or "-", numbers + mark)
 
     def _line(self, path: str, label: str, rest: str) -> None:
         text = f"{path.ljust(self._path)}  {label.ljust(self._label)}  {rest}"

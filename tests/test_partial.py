@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.kept_rows import Count
 from faultdiag.partial import beside, growing
 from faultdiag.rows import CsvWriter, JsonWriter, Row
 
@@ -60,7 +61,7 @@ def test_cut_off_anywhere_it_goes_on_to_the_same_file(tmp_path: Path, as_json: b
         kept = write(out, NAMES, resume=True, **{"--json": as_json})
         assert out.read_bytes() == whole, size
         assert [path.name for path in tmp_path.iterdir()] == ["rows"]
-    assert (len(kept.paths), kept.failed, kept.assumed) == (4, 1, 3)
+    assert (len(kept.paths), kept.count) == (4, Count(failed=1, assumed=3))
 
 
 def test_nothing_to_go_on_with_begins_anew(tmp_path: Path) -> None:
