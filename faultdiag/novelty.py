@@ -155,6 +155,36 @@ class Novelty:
         return distances(levels, self.reference, self.neighbours)
 
 
+class Watched:
+    """The novelty of a recording whose windows come some at a time.
+
+    Parameters
+    ----------
+    novelty
+        What it is held against.
+    windows
+        How many windows there will be.
+    """
+
+    def __init__(self, novelty: Novelty, windows: int) -> None:
+        self._novelty = novelty
+        self._wanted = evenly(windows, MOST_OF_RECORDING)
+        self._seen = 0
+        self._kept: list[NDArray[np.floating]] = []
+
+    def add(self, windows: NDArray[np.floating]) -> None:
+        """See the next windows, ``(channels, windows, length)``, as recorded."""
+        numbers = self._wanted - self._seen
+        here = numbers[(numbers >= 0) & (numbers < windows.shape[1])]
+        self._seen += windows.shape[1]
+        if len(here):
+            self._kept.append(windows[:, here].transpose(1, 0, 2))
+
+    def score(self) -> float:
+        """Give the novelty of the recording."""
+        return self._novelty.score(np.concatenate(self._kept))
+
+
 def distances(levels: NDArray[Any], reference: NDArray[Any], neighbours: int) -> Floats:
     """Give the distance of each row from its n-th nearest row of the reference, in dB."""
     squares = np.square(levels).sum(axis=1)[:, None] + np.square(reference).sum(axis=1)

@@ -80,13 +80,16 @@ class CsvWriter:
         Where to.
     classes
         The model's classes.
+    heading
+        Whether the heading is still to be written.
     """
 
-    def __init__(self, stream: TextIO, classes: Sequence[str]) -> None:
+    def __init__(self, stream: TextIO, classes: Sequence[str], *, heading: bool = True) -> None:
         self._stream = stream
         self._classes = classes
         self._csv = csv.writer(stream, lineterminator="\n")
-        self._put([*COLUMNS, *probability_columns(classes)])
+        if heading:
+            self._put([*COLUMNS, *probability_columns(classes)])
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -97,7 +100,7 @@ class CsvWriter:
         self._put([*cells.values(), *(_cell(chances.get(name)) for name in self._classes)])
 
     def _put(self, cells: Sequence[str]) -> None:
-        self._csv.writerow([_printable(cell) for cell in cells])
+        self._csv.writerow([printable(cell) for cell in cells])
         self._stream.flush()
 
 
@@ -123,7 +126,7 @@ class JsonWriter:
         document: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
         document |= {column: chances.get(name) for name, column in names}
         document["sampling_rate_source"] = row.sampling_rate_source
-        self._stream.write(_printable(json.dumps(document, ensure_ascii=False)) + "\n")
+        self._stream.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
         self._stream.flush()
 
 
@@ -163,7 +166,7 @@ class TableWriter:
 
     def _line(self, path: str, label: str, rest: str) -> None:
         text = f"{path.ljust(self._path)}  {label.ljust(self._label)}  {rest}"
-        self._stream.write(_printable(text) + "\n")
+        self._stream.write(printable(text) + "\n")
         self._stream.flush()
 
 
@@ -184,6 +187,6 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Escape what UTF-8 can't encode: parts of file names that are not UTF-8."""
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8")

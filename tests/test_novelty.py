@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from faultdiag import checkpoint, novelty
 from faultdiag.errors import FaultdiagError
-from faultdiag.novelty import Novelty, bands_of, describe, distances, evenly, fit
+from faultdiag.novelty import Novelty, Watched, bands_of, describe, distances, evenly, fit
 from faultdiag.predict import load
 from faultdiag.recording import Recording
 from faultdiag.rows import NOVEL, Row, TableWriter, novelty_note
@@ -51,6 +51,16 @@ def test_a_dead_channel_is_far_from_any_other() -> None:
     levels = describe(windows)
     np.testing.assert_allclose(levels[1, 28:], -60, atol=1e-4)
     assert levels[0].min() > -40
+
+
+@given(cuts=st.lists(st.integers(0, 50), max_size=4), count=st.integers(1, 50))
+def test_pieces_of_a_recording_score_as_the_whole(cuts: list[int], count: int) -> None:
+    fitted = fit(describe(noise(40)), describe(noise(40, seed=1)))
+    windows = noise(count, seed=2)
+    watched = Watched(fitted, count)
+    for piece in np.split(windows, sorted(min(cut, count) for cut in cuts)):
+        watched.add(piece.transpose(1, 0, 2))
+    assert watched.score() == fitted.score(windows)
 
 
 @pytest.mark.parametrize("length", [2, 3, 16, 100, 2048])
