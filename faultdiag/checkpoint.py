@@ -23,6 +23,8 @@ from faultdiag import models
 from faultdiag.baselines import BASELINES
 from faultdiag.errors import FaultdiagError
 from faultdiag.files import write_bytes
+from faultdiag.novelty import Novelty
+from faultdiag.stored_novelty import from_stored, require_sound
 
 FORMAT = 1
 
@@ -81,6 +83,7 @@ class Checkpoint:
     calibration
         What makes confidences of logits: ``temperature`` divides them before the softmax. It is
         1 until the training is finished, and in checkpoints of before there was calibration.
+        Then also ``novelty``, what recordings are held against (`faultdiag.novelty`).
     training
         In ``last.pt``: what resuming needs.
     """
@@ -109,6 +112,11 @@ class Checkpoint:
     def temperature(self) -> float:
         """What the logits are divided by before the softmax."""
         return float(self.calibration["temperature"])
+
+    @property
+    def novelty(self) -> Novelty | None:
+        """What recordings are held against; None where none was fitted."""
+        return from_stored(self.calibration)
 
     @property
     def precision(self) -> str:
@@ -241,6 +249,7 @@ def _require_consistent(path: Path, document: Mapping[str, Any]) -> None:
                 f"{len(there)} are named; take another copy, or train again"
             )
     _require_temperature(path, document.get("calibration", {"temperature": 1.0}))
+    require_sound(path, document)
 
 
 def _require_temperature(path: Path, calibration: object) -> None:

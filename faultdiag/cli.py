@@ -45,8 +45,8 @@ def check(config: ConfigFile, settings: Settings = None) -> None:
 
     Example: faultdiag check --config configs/demo.yaml
     """
+    from faultdiag.checking import check_config
     from faultdiag.config import load_config
-    from faultdiag.fold_checking import check_config
 
     typer.echo(check_config(load_config(config, settings or [])))
 
@@ -57,8 +57,8 @@ def prepare(config: ConfigFile, settings: Settings = None) -> None:
 
     Example: faultdiag prepare --config configs/demo.yaml
     """
+    from faultdiag.checking import prepare_config
     from faultdiag.config import load_config
-    from faultdiag.fold_checking import prepare_config
 
     typer.echo(prepare_config(load_config(config, settings or [])))
 
@@ -136,13 +136,23 @@ def evaluate(
 @app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="Run folder or checkpoint.")],
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recordings, folders, manifests; -: a list on stdin.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
+    windows: Annotated[
+        Path | None, typer.Option(help="Also write a row for each window to this file.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
+    ] = None,
     as_json: AsJson = False,
     channel: Annotated[str | None, typer.Option(help="Channel to read.")] = None,
     sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
     rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
     device: Device = "auto",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the rows of --out.")] = False,
 ) -> None:
     """Give one diagnosis for each recording.
 
@@ -150,16 +160,15 @@ def predict(
     """
     from faultdiag import predicting
 
-    found, failed = predicting.predict_paths(
-        run,
-        paths,
-        out=out,
-        as_json=as_json,
-        channel=channel,
-        sampling_rate=sampling_rate,
-        rpm=rpm,
-        device=device,
-    )
+    asked: dict[str, Any] = {"channel": channel, "sampling_rate": sampling_rate, "rpm": rpm}
+    asked |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
+    asked |= {"pattern": pattern, "windows": windows}
+    try:
+        found, failed = predicting.predict_paths(run, paths, out=out, **asked)
+    except KeyboardInterrupt:
+        kept = out is not None and predicting.is_begun(out)
+        how = "; finished rows are kept: go on with the same command and --resume" if kept else ""
+        raise stop(f"interrupted{how}", INTERRUPTED) from None
     if out is not None:
         typer.echo(f"wrote {out}: {found} recordings, {found - failed} of them diagnosed")
     if failed:

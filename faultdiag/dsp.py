@@ -1,11 +1,9 @@
-"""Resampling, statistics and spectra of signals: numpy and scipy on arrays.
+"""Statistics and spectra of signals: numpy and scipy on arrays.
 
 Signals are ``(..., samples)``: the last axis is time, everything before it is kept.
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,96 +13,12 @@ from faultdiag.errors import FaultdiagError
 
 Band: TypeAlias = tuple[float, float]
 
-# Largest numerator or denominator of a resampling ratio: whole Hz in common use are exact, others
-# are off by one part in 10**4 at worst, which no bearing shows.
-LARGEST_RATIO = 10_000
-STOP_BAND_DB = 80.0
-PASS_BAND = 0.9
-
 
 class Spectrum(NamedTuple):
     """Amplitudes ``(..., lines)`` at frequencies ``(lines,)`` in Hz, evenly spaced from 0."""
 
     frequencies: NDArray[np.float64]
     amplitudes: NDArray[np.float64]
-
-
-def resampling_ratio(source_rate: float, target_rate: float) -> tuple[int, int]:
-    """Give the whole numbers (up, down) with ``target_rate / source_rate == up / down``.
-
-    Exact as far as neither exceeds 10,000; else the nearest such ratio.
-
-    Raises
-    ------
-    FaultdiagError
-        If one rate is more than 10,000 times the other.
-
-    Examples
-    --------
-    >>> resampling_ratio(48000, 12000)
-    (1, 4)
-    >>> resampling_ratio(48828, 12000)
-    (1000, 4069)
-    """
-    ratio = Fraction(target_rate) / Fraction(source_rate)
-    if max(ratio, 1 / ratio) > LARGEST_RATIO:
-        raise FaultdiagError(
-            f"resampling from {source_rate:g} Hz to {target_rate:g} Hz: a factor of up to "
-            f"{LARGEST_RATIO} can be done; check both rates"
-        )
-    if ratio > 1:
-        ratio = 1 / (1 / ratio).limit_denominator(LARGEST_RATIO)
-    else:
-        ratio = ratio.limit_denominator(LARGEST_RATIO)
-    return ratio.numerator, ratio.denominator
-
-
-def resample(
-    signal: NDArray[np.float32], source_rate: float, target_rate: float
-) -> NDArray[np.float32]:
-    """Give the signal at another sampling rate, with an anti-alias filter.
-
-    Polyphase filtering by a linear-phase low-pass: flat to 90 % of the lower of the two Nyquist
-    frequencies and 80 dB down from that frequency on. The signal is continued by its mean at
-    both ends, so a DC offset leaves no step there.
-
-    Parameters
-    ----------
-    signal
-        ``(channels, samples)``.
-    source_rate, target_rate
-        Hz. Equal rates give the same array back.
-
-    Returns
-    -------
-    NDArray[np.float32]
-        ``(channels, ceil(samples * target_rate / source_rate))``.
-    """
-    up, down = resampling_ratio(source_rate, target_rate)
-    if up == down:
-        return signal
-    from scipy.signal import upfirdn
-
-    taps = _low_pass(up, down)
-    delay = taps.size // 2 // down
-    mean = signal.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
-    filtered = upfirdn(taps, signal - mean, up, down, axis=-1)
-    samples = -(-signal.shape[-1] * up // down)
-    return np.asarray(filtered[..., delay : delay + samples] + mean, dtype=np.float32)
-
-
-@lru_cache(maxsize=8)
-def _low_pass(up: int, down: int) -> NDArray[np.float32]:
-    """Filter at `up` times the source rate; its delay is a whole number of output samples."""
-    from scipy.signal import firwin
-
-    largest = max(up, down)
-    # Kaiser's rules: A dB need (A - 7.95) / (2.285 * width in radians) taps and this beta.
-    half = (STOP_BAND_DB - 7.95) / (2.285 * (1 - PASS_BAND) * np.pi / largest) / 2
-    beta = 0.1102 * (STOP_BAND_DB - 8.7)
-    size = 2 * int(np.ceil(half / down)) * down + 1
-    taps = firwin(size, (1 + PASS_BAND) / 2 / largest, window=("kaiser", beta))
-    return np.asarray(taps * up, dtype=np.float32)
 
 
 def fast_length(samples: int) -> int:

@@ -54,20 +54,34 @@ def replacing(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     written = target.parent / f".writing-{secrets.token_hex(8)}{target.suffix}"
     try:
-        if _is_special(path):
-            yield path
-            return
-        yield written
-        _force_to_disk(written)
-        written.replace(target)
-    except OSError as error:
-        if not _is_about(error, {str(path), str(target), str(written)}):
-            raise
-        raise FaultdiagError(f"cannot write {path}: {_reason(error)}") from error
+        with telling(path, target, written):
+            if _is_special(path):
+                yield path
+                return
+            yield written
+            _force_to_disk(written)
+            written.replace(target)
     finally:
         # The error that brought us here matters more than one from cleaning up.
         with suppress(OSError):
             written.unlink(missing_ok=True)
+
+
+@contextmanager
+def telling(path: Path, *others: Path) -> Iterator[None]:
+    """Tell that `path` can't be written where the block fails to write it or one of `others`.
+
+    Raises
+    ------
+    FaultdiagError
+        Instead of an error of the system about one of these files.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not _is_about(error, {str(path), *map(str, others)}):
+            raise
+        raise FaultdiagError(f"cannot write {path}: {_reason(error)}") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

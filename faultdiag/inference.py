@@ -1,5 +1,6 @@
 """Devices, batches of windows on them, and logits of many windows."""
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -14,12 +15,15 @@ from torch import Tensor, nn
 from faultdiag import normalize
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_speed
-from faultdiag.prepared import Prepared, gather
 from faultdiag.paging import ReadAhead
+from faultdiag.prepared import Prepared, gather
+from faultdiag.resident import signals_on
 from faultdiag.window_index import WindowIndex
 
 # Windows per batch where no gradient is kept; more gains nothing on a processor.
 BATCH = 512
+# Workspaces with which cuBLAS gives the same bits each time.
+REPEATABLE_CUBLAS = (":4096:8", ":16:8")
 # dB
 LARGEST_SNR = 100
 
@@ -35,7 +39,7 @@ def select_device(name: str) -> torch.device:
         If the name is another, or no such CUDA device is there.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", name):
         raise FaultdiagError(f"unknown device '{name}'; use auto, cpu, cuda or cuda:N")
     if name == "cpu":
@@ -51,6 +55,8 @@ def select_device(name: str) -> torch.device:
             f"--device {name}: the CUDA devices there are cuda:0 to cuda:{found - 1}; use one "
             "of them, or cpu"
         )
+    # Read by cuBLAS when it starts, and needed for results that repeat bit for bit.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", REPEATABLE_CUBLAS[0])
     return torch.device(name)
 
 
@@ -65,7 +71,23 @@ def normalizer(description: Mapping[str, Any], device: torch.device) -> Callable
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     """Give the context in which a forward pass has this precision."""
+    if device.type == "cuda":
+        # Here, because a model is evaluated and asked where no training has set it.
+        set_tf32(precision == "tf32")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def set_tf32(allowed: bool) -> None:
+    """Set whether products and convolutions on CUDA may round their factors to 10 bits."""
+    cudnn: Any = torch.backends.cudnn  # its attributes differ between versions
+    matmul: Any = torch.backends.cuda.matmul
+    if not hasattr(cudnn, "conv"):  # torch before 2.9
+        matmul.allow_tf32 = allowed
+        cudnn.allow_tf32 = allowed
+        return
+    # torch lets convolutions do it unless told otherwise.
+    for operation in (matmul, cudnn.conv, cudnn.rnn):
+        operation.fp32_precision = "tf32" if allowed else "ieee"
 
 
 class WindowBatches:
@@ -84,6 +106,8 @@ class WindowBatches:
         What is done to raw windows before normalisation: ``(windows, rows) -> windows``.
     normalize
         The fitted normaliser of a model; by default that fitted on these data's training part.
+    resident
+        Whether signals and index lie on the device; by default they do on CUDA.
     """
 
     def __init__(
@@ -94,9 +118,12 @@ class WindowBatches:
         disturb: Disturb | None = None,
         *,
         normalize: Mapping[str, Any] | None = None,
+        resident: bool | None = None,
     ) -> None:
         self.length = prepared.length
+        self.channels = len(prepared.channels)
         self.device = device
+        self.resident = device.type == "cuda" if resident is None else resident
         self.recordings = windows.recording
         self.index = windows
         self._rpm = [recording.rpm for recording in prepared.recordings]
@@ -105,10 +132,10 @@ class WindowBatches:
         self._signals = prepared.signals
         self._normalize = normalizer(normalize or prepared.normalize, device)
         self._disturb = disturb
-        if device.type != "cuda":
+        if not self.resident:
             self._ahead = ReadAhead(prepared.signals)
         else:
-            self._on_device = torch.from_numpy(prepared.signals).to(device)
+            self._on_device = signals_on(prepared, device)
             self._starts = torch.from_numpy(prepared.positions(windows)).to(device)
             self._labels = torch.from_numpy(windows.label.astype(np.int64)).to(device)
 
@@ -117,7 +144,7 @@ class WindowBatches:
 
     def labels(self, rows: Tensor) -> Tensor:
         """Give the class indices of windows; `rows` lie on the device."""
-        if self.device.type == "cuda":
+        if self.resident:
             return self._labels[rows]
         return torch.from_numpy(self.index.label[rows.numpy()].astype(np.int64))
 
@@ -166,7 +193,7 @@ class WindowBatches:
             Samples of each; those of a window unless given.
         """
         length = length or self.length
-        if self.device.type == "cuda":
+        if self.resident:
             starts = self._starts[rows]
             starts = starts if shift is None else starts + shift[:, None]
             return self._on_device.unfold(0, length, 1)[starts]
@@ -249,18 +276,19 @@ def logits_of(
 ) -> NDArray[np.float64]:
     """Give the logits of all windows: ``(windows, classes)``, the network in evaluation mode."""
     network.eval()
-    result: NDArray[np.float64] | None = None
+    result: Tensor | None = None
     first = 0
     for rows in batches.in_order():
         with autocast(batches.device, precision):
-            logits = forward(network, batches, rows).double().cpu().numpy()
+            logits = forward(network, batches, rows).double()
         if result is None:
-            result = np.empty((len(batches), logits.shape[1]))
+            result = logits.new_empty(len(batches), logits.shape[1])
         result[first : first + len(rows)] = logits
         first += len(rows)
     if result is None:
         raise ValueError("there are no windows")
-    return result
+    found: NDArray[np.float64] = result.cpu().numpy()
+    return found
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,20 +1,30 @@
 """Recordings in, one diagnosis each out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faultdiag import checkpoint, dsp, inference, metrics
+from faultdiag import checkpoint, inference
+from faultdiag.batching import Batching
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, autocast, normalizer, softmax
+from faultdiag.metrics import RunningAggregate
 from faultdiag.models import needs_speed
-from faultdiag.prepared import gather
+from faultdiag.novelty import Watched
+from faultdiag.reading import Needs, Opened, Windows, windows_of
 from faultdiag.recording import Recording
-from faultdiag.windows import strided_starts
+
+# Windows per batch on a processor: with more, what is between the layers leaves the cache.
+CPU_BATCH = 256
+
+# What is known of a recording, its windows, a message why there are no more, and None at its end.
+Part = Opened | Windows | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,9 @@ class Diagnosis:
     probabilities
         Mean probability of each class; that of a window is the softmax of its logits over the
         temperature that was fitted on the validation part.
+    novelty
+        How unlike the training data the recording is, 1 at the threshold and above it where it
+        is novel; None of models that were trained before this was measured.
     """
 
     label: str
@@ -41,6 +54,20 @@ class Diagnosis:
     agreement: float
     windows: int
     probabilities: dict[str, float]
+    novelty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """A recording, and what was found out about it."""
+
+    opened: Opened
+    diagnosis: Diagnosis
+
+
+Key = TypeVar("Key")
+Found = NDArray[np.float64] | Diagnosed | str
+"""Probabilities of windows ``(windows, classes)``, at the end all that was found, or a message."""
 
 
 class Diagnoser:
@@ -64,8 +91,14 @@ class Diagnoser:
         self._normalize = normalizer(source.normalize, device)
         self._precision = source.precision
         self._temperature = source.temperature
+        self._novelty = source.novelty
 
-    @torch.inference_mode()
+    @property
+    def needs(self) -> Needs:
+        """What a recording is brought to before the model sees it."""
+        speed = needs_speed(self._network)
+        return Needs(self.channels, self.sampling_rate, self.length, speed)
+
     def logits(
         self, windows: NDArray[np.float32], *, rpm: float | None = None
     ) -> NDArray[np.float64]:
@@ -93,23 +126,15 @@ class Diagnoser:
                 f"the windows have the shape {raw.shape}; the model takes (windows, "
                 f"{expected[0]}, {expected[1]})"
             )
-        rows = [np.empty((0, len(self.classes)))]
-        for first in range(0, len(raw), BATCH):
-            batch = torch.from_numpy(raw[first : first + BATCH]).to(self.device)
-            speed = self._speed(len(batch), rpm)
-            with autocast(self.device, self._precision):
-                logits = self._network(self._normalize(batch), *speed)
-            rows.append(logits.double().cpu().numpy())
-        return np.concatenate(rows)
-
-    def _speed(self, windows: int, rpm: float | None) -> tuple[torch.Tensor, ...]:
-        if not needs_speed(self._network):
-            return ()
-        if rpm is None:
+        if needs_speed(self._network) and rpm is None:
             raise FaultdiagError(
                 "the model sees shaft orders and needs the shaft speed; give --rpm"
             )
-        return (torch.full((windows,), rpm / 60, device=self.device),)
+        speeds = np.full(len(raw), rpm or 0, np.float32)
+        rows = [np.empty((0, len(self.classes)))]
+        for first in range(0, len(raw), BATCH):
+            rows.append(self._logits(raw[first : first + BATCH], speeds[first : first + BATCH]))
+        return np.concatenate(rows)
 
     def predict(self, recordings: Iterable[Recording]) -> list[Diagnosis]:
         """Give one diagnosis per recording.
@@ -120,7 +145,14 @@ class Diagnoser:
             If a recording has other channels than the model, no sampling rate, or is shorter
             than one window.
         """
-        return [self.diagnose(recording) for recording in recordings]
+
+        def parts() -> Iterator[tuple[int, Part]]:
+            for number, recording in enumerate(recordings):
+                yield from ((number, part) for part in windows_of(recording, self.needs))
+                yield number, None
+
+        found = (thing for _, thing in self.follow(parts()))
+        return [thing.diagnosis for thing in found if isinstance(thing, Diagnosed)]
 
     def diagnose(self, recording: Recording) -> Diagnosis:
         """Give the diagnosis of one recording, resampled to the model's rate where it differs.
@@ -130,56 +162,96 @@ class Diagnoser:
         FaultdiagError
             As in `predict`.
         """
-        signal = self._fitted(recording)
-        starts = strided_starts(0, signal.shape[1], self.length, self.length)
-        positions = starts[:, None] + np.arange(len(signal)) * signal.shape[1]
-        windows = gather(np.ascontiguousarray(signal).ravel(), positions, self.length)
-        probabilities = softmax(self.logits(windows, rpm=recording.rpm) / self._temperature)
-        label, confidence, agreement = metrics.aggregate(probabilities)
-        means = probabilities.mean(axis=0).tolist()
-        return Diagnosis(
-            self.classes[label],
-            confidence,
-            agreement,
-            len(starts),
-            dict(zip(self.classes, means, strict=True)),
-        )
+        return self.predict([recording])[0]
 
-    def _fitted(self, recording: Recording) -> NDArray[np.float32]:
-        recording = self.choose(recording)
-        recording.require_varying()
-        if recording.sampling_rate is None:
-            raise FaultdiagError(
-                f"{recording.source} carries no sampling rate; give it with --sampling-rate "
-                f"(the model works at {self.sampling_rate:g} Hz)"
-            )
-        signal = recording.signal
-        if recording.sampling_rate != self.sampling_rate:
-            signal = dsp.resample(signal, recording.sampling_rate, self.sampling_rate)
-        if signal.shape[1] < self.length:
-            raise FaultdiagError(
-                f"{recording.source} has {signal.shape[1]} samples at {self.sampling_rate:g} Hz, "
-                f"the model needs {self.length} for one window; record longer"
-            )
-        return signal
+    def follow(self, parts: Iterable[tuple[Key, Part] | None]) -> Iterator[tuple[Key, Found]]:
+        """Give what the model says of the windows of recordings as they come, in their order.
 
-    def choose(self, recording: Recording) -> Recording:
-        """Give the recording with the model's channels: by name, or the only ones there are.
+        Windows of several recordings share a batch; what is said of one doesn't depend on which
+        those are.
 
-        Raises
-        ------
-        FaultdiagError
-            If they are not there by name and their number differs.
+        Parameters
+        ----------
+        parts
+            Of each recording, by a key that says which: what is known of it, its windows, None.
+            A message instead is passed on. A None of its own stands for a pause.
         """
-        if set(self.channels) <= set(recording.channels):
-            return recording.select(self.channels)
-        if len(recording.channels) != len(self.channels):
-            raise FaultdiagError(
-                f"{recording.source} has {len(recording.channels)} channels "
-                f"({', '.join(recording.channels)}), the model was trained on "
-                f"{len(self.channels)} ({', '.join(self.channels)}); choose with --channel"
-            )
-        return recording
+        opened, said, score = None, RunningAggregate(len(self.classes)), None
+        for key, thing in self._batched(self._watched(parts)):
+            if isinstance(thing, Opened):
+                opened, said, score = thing, RunningAggregate(len(self.classes)), None
+            elif isinstance(thing, float):
+                score = thing
+            elif thing is None:
+                if opened is not None:
+                    yield key, Diagnosed(opened, self._diagnosis(said, score))
+                opened = None
+            elif isinstance(thing, str):
+                opened = None
+                yield key, thing
+            else:
+                said.add(thing)
+                yield key, thing
+
+    def _watched(
+        self, parts: Iterable[tuple[Key, Part] | None]
+    ) -> Iterator[tuple[Key, Part | float] | None]:
+        """Pass parts on; before the end of a recording comes its novelty."""
+        watched: Watched | None = None
+        for part in parts:
+            if part is not None and self._novelty is not None:
+                key, thing = part
+                if isinstance(thing, Opened):
+                    watched = Watched(self._novelty, thing.windows)
+                elif isinstance(thing, np.ndarray) and watched is not None:
+                    watched.add(thing.reshape(len(self.channels), -1, self.length))
+                else:
+                    if thing is None and watched is not None:
+                        yield key, watched.score()
+                    watched = None
+            yield part
+
+    def _batched(
+        self, parts: Iterable[tuple[Key, Part | float] | None]
+    ) -> Iterator[tuple[Key, Any]]:
+        """Give the parts, their windows as probabilities."""
+        if self.device.type != "cpu":
+            shape = (BATCH, len(self.channels), self.length)
+            yield from Batching[Key](self._probabilities, shape).run(parts)
+            return
+        # One batch a thread keeps the cores busier than all threads on one batch, and what comes
+        # of it doesn't depend on how many there are.
+        shape = (CPU_BATCH, len(self.channels), self.length)
+        threads = torch.get_num_threads()
+        begin = partial(torch.set_num_threads, 1)
+        try:
+            batching = Batching[Key](self._probabilities, shape, threads=threads, begin=begin)
+            yield from batching.run(parts)
+        finally:
+            # Of the libraries behind torch some take that for all threads.
+            torch.set_num_threads(threads)
+
+    def _diagnosis(self, said: RunningAggregate, novelty: float | None) -> Diagnosis:
+        label, confidence, agreement = said.result()
+        means = dict(zip(self.classes, said.means.tolist(), strict=True))
+        return Diagnosis(self.classes[label], confidence, agreement, said.windows, means, novelty)
+
+    def _probabilities(
+        self, windows: NDArray[np.float32], rpm: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        return softmax(self._logits(windows, rpm) / self._temperature)
+
+    @torch.inference_mode()
+    def _logits(
+        self, windows: NDArray[np.float32], rpm: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Logits of one batch of windows ``(B, C, L)`` at shaft speeds ``(B,)``."""
+        batch = torch.from_numpy(windows).to(self.device)
+        speed = (torch.from_numpy(rpm / 60).to(self.device),) if needs_speed(self._network) else ()
+        with autocast(self.device, self._precision):
+            logits = self._network(self._normalize(batch), *speed)
+        found: NDArray[np.float64] = logits.double().cpu().numpy()
+        return found
 
 
 def load(run_or_checkpoint: Path | str, *, device: str = "auto") -> Diagnoser:

@@ -38,9 +38,43 @@ def _require_finite(
     channel, sample = np.argwhere(~finite)[0]
     name = names[channel] if channel < len(names) else channel
     found = "beyond 3.4e38" if np.isfinite(given).all() else "NaN or infinite"
-    raise FaultdiagError(
-        f"{source}: {int((~finite).sum())} of {single.size} samples are {found}, "
-        f"the first at sample {sample} of channel {name}; mend or cut them out first"
+    bad = int((~finite).sum())
+    raise not_finite(source, bad, single.size, int(sample), str(name), found=found)
+
+
+def require_positive(source: Path, name: str, value: float | None) -> None:
+    """Refuse a sampling rate or speed that is none.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is neither None nor a positive number.
+    """
+    if value is not None and not (np.isfinite(value) and value > 0):
+        raise FaultdiagError(f"{source}: {name} must be a positive number; found {value}")
+
+
+def not_finite(
+    source: Path,
+    bad: int,
+    size: int,
+    sample: int,
+    channel: str,
+    *,
+    found: str = "NaN or infinite",
+) -> FaultdiagError:
+    """Give the error for a recording of which `bad` of `size` samples are no numbers."""
+    return FaultdiagError(
+        f"{source}: {bad} of {size} samples are {found}, "
+        f"the first at sample {sample} of channel {channel}; mend or cut them out first"
+    )
+
+
+def constant(source: Path, channel: str, samples: int, value: float) -> FaultdiagError:
+    """Give the error for a recording with a channel of which all samples are equal."""
+    return FaultdiagError(
+        f"{source}: channel {channel} is constant: all {samples} samples are "
+        f"{value:g}; a vibration signal is needed (unplugged sensor?)"
     )
 
 
@@ -92,8 +126,7 @@ class Recording:
                 "needs its own"
             )
         for name, value in (("sampling rate", self.sampling_rate), ("rpm", self.rpm)):
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise FaultdiagError(f"{source}: {name} must be a positive number; found {value}")
+            require_positive(source, name, value)
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "signal", signal)
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -131,10 +164,7 @@ class Recording:
         """
         for name, row in zip(self.channels, self.signal, strict=True):
             if row.min() == row.max():
-                raise FaultdiagError(
-                    f"{self.source}: channel {name} is constant: all {row.size} samples are "
-                    f"{row[0]:g}; a vibration signal is needed (unplugged sensor?)"
-                )
+                raise constant(self.source, name, row.size, row[0])
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -20,13 +20,16 @@ COLUMNS = (
 )
 
 
+NOVEL = "unlike the training data"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The diagnosis of one recording, or why there is none.
 
     ``sampling_rate`` is that of the recording in Hz; ``sampling_rate_source`` says who states
     it: ``file``, ``catalogue``, ``argument``, or ``assumed`` where nobody does and the model's
-    own is taken. ``novelty`` is reserved.
+    own is taken. ``novelty`` is above 1 where the recording is unlike the training data.
     """
 
     path: str
@@ -41,6 +44,22 @@ class Row:
     novelty: float | None = None
     error: str | None = None
     probabilities: dict[str, float] | None = None
+
+    @property
+    def is_novel(self) -> bool:
+        """Whether the recording is unlike the training data."""
+        return self.novelty is not None and self.novelty > 1
+
+
+def novelty_note(novel: int, files: int) -> str:
+    """Give what is said when some of the recordings are novel; nothing where none is."""
+    if not novel:
+        return ""
+    return (
+        f"warning: {novel} of {files} recordings {'is' if novel == 1 else 'are'} unlike the "
+        "training data (novelty above 1): it has seen nothing like them, so don't rely on the "
+        "diagnosis alone, whatever the confidence\n"
+    )
 
 
 class RowWriter(Protocol):
@@ -61,13 +80,16 @@ class CsvWriter:
         Where to.
     classes
         The model's classes.
+    heading
+        Whether the heading is still to be written.
     """
 
-    def __init__(self, stream: TextIO, classes: Sequence[str]) -> None:
+    def __init__(self, stream: TextIO, classes: Sequence[str], *, heading: bool = True) -> None:
         self._stream = stream
         self._classes = classes
         self._csv = csv.writer(stream, lineterminator="\n")
-        self._put([*COLUMNS, *probability_columns(classes)])
+        if heading:
+            self._put([*COLUMNS, *probability_columns(classes)])
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -78,7 +100,7 @@ class CsvWriter:
         self._put([*cells.values(), *(_cell(chances.get(name)) for name in self._classes)])
 
     def _put(self, cells: Sequence[str]) -> None:
-        self._csv.writerow([_printable(cell) for cell in cells])
+        self._csv.writerow([printable(cell) for cell in cells])
         self._stream.flush()
 
 
@@ -104,7 +126,7 @@ class JsonWriter:
         document: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
         document |= {column: chances.get(name) for name, column in names}
         document["sampling_rate_source"] = row.sampling_rate_source
-        self._stream.write(_printable(json.dumps(document, ensure_ascii=False)) + "\n")
+        self._stream.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
         self._stream.flush()
 
 
@@ -139,11 +161,12 @@ class TableWriter:
         values = (f"{100 * (row.confidence or 0):.1f}", f"{100 * (row.agreement or 0):.1f}")
         cells = zip((*values, str(row.windows)), self.HEADING, strict=True)
         numbers = "  ".join(value.rjust(len(text)) for value, text in cells)
-        self._line(row.path, row.label or "-", numbers)
+        mark = f"  {NOVEL}" if row.is_novel else ""
+        self._line(row.path, row.label or "-", numbers + mark)
 
     def _line(self, path: str, label: str, rest: str) -> None:
         text = f"{path.ljust(self._path)}  {label.ljust(self._label)}  {rest}"
-        self._stream.write(_printable(text) + "\n")
+        self._stream.write(printable(text) + "\n")
         self._stream.flush()
 
 
@@ -164,6 +187,6 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Escape what UTF-8 can't encode: parts of file names that are not UTF-8."""
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8")

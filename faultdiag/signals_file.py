@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from faultdiag.config import Config
 from faultdiag.datasets import Entry, load_entry
-from faultdiag.dsp import resample
 from faultdiag.duplicates import Duplicate, Fingerprints
 from faultdiag.prepared import PreparedRecording, Writer
 from faultdiag.recording import Recording
+from faultdiag.resampling import resample
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ class TrainConfig(Section):
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     deterministic: bool = False
+    graphs: Literal["auto", "on", "off"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     tensorboard: bool = False
 

@@ -58,7 +58,8 @@ def test_it_holds_what_prediction_needs_and_nothing_else(trained: Path) -> None:
         "per_class": None,
         "test_stride": 256,
     }
-    assert best["calibration"] == {"temperature": 1.0}
+    assert best["calibration"].keys() == {"temperature", "novelty"}
+    assert best["calibration"]["temperature"] == 1.0
     assert best["normalize"] == {"name": "window_zscore", "state": {}}
     assert best["model_spec"] == {
         "name": "cnn1d",
@@ -115,8 +116,11 @@ def test_a_checkpoint_survives_saving(trained: Path, tmp_path: Path) -> None:
     after = load(tmp_path / "copy.pt")
     assert after.training is not None
     assert after.training.keys() == (before.training or {}).keys()
-    for name in KEYS - {"format", "model"}:
+    for name in KEYS - {"format", "model", "calibration"}:
         assert getattr(after, name) == getattr(before, name), name
+    assert after.temperature == before.temperature
+    assert before.novelty is not None
+    assert before.novelty.same(after.novelty)
     assert all(torch.equal(after.model[name], tensor) for name, tensor in before.model.items())
 
 

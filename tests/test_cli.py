@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from faultdiag import predict as prediction
 from faultdiag import signals_file
 from faultdiag.checkpoint import load
 from faultdiag.rows import COLUMNS
 from faultdiag.training.loop import Trainer
 from tests.commands import COMMANDS, done, refused, run
 from tests.data_fixtures import contents, write_mat, write_recording
+from tests.interrupting import interrupting
 
 
 @pytest.fixture
@@ -251,21 +251,19 @@ def test_a_recording_that_cannot_be_diagnosed_is_exit_code_1(trained: Path, new:
 def test_an_interrupted_prediction_keeps_what_was_printed(
     trained: Path, new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = prediction.Diagnoser.diagnose
-
-    def diagnose(self: prediction.Diagnoser, recording: Any) -> Any:
-        if recording.source.name == "two.mat":
-            raise KeyboardInterrupt
-        return real(self, recording)
-
-    monkeypatch.setattr(prediction.Diagnoser, "diagnose", diagnose)
+    interrupting(monkeypatch, "two.mat")
     result = run("predict", trained, new)
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
     assert len(result.stdout.splitlines()) == 2
-    before = contents(new)
-    result = run("predict", trained, new, "--out", new / "rows.csv")
+    words = ["predict", trained, new, "--out", new / "rows.csv"]
+    result = run(*words)
     assert (result.exit_code, result.stdout) == (130, "")
-    assert contents(new) == before
+    assert result.stderr == (
+        "interrupted; finished rows are kept: go on with the same command and --resume\n"
+    )
+    monkeypatch.undo()
+    assert "2 recordings, 2 of them diagnosed" in done(*words, "--resume")
+    assert {path.name for path in new.iterdir()} == {"one.mat", "two.mat", "rows.csv"}
 
 
 def test_resuming_where_nothing_is_says_so(trained: Path, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ ERRORS = {
         "exists; go on with it by --resume, replace it by --overwrite",
     ),
     "run that is not there": (["eval", "none"], "none does not exist; give a run folder or"),
-    "run of something else": (["predict", ".", "bad.yaml"], ". is no run folder: it has no best"),
+    "run of something else": (["predict", ".", "text"], ". is no run folder: it has no best"),
     "part that is none": (["eval", "RUN", "--part", "tests"], "unknown part 'tests' (did you mean"),
     "ratio that is none": (["eval", "RUN", "--snr", "nan"], "--snr is nan dB; give a number"),
     "settings of no config": (
@@ -83,9 +83,34 @@ ERRORS = {
     ),
     "recording that is not there": (["predict", "RUN", "x.mat"], "x.mat does not exist; give"),
     "rate that is none": (
-        ["predict", "RUN", "bad.yaml", "--sampling-rate", "-1"],
+        ["predict", "RUN", "text", "--sampling-rate", "-1"],
         "--sampling-rate is -1; give a positive number of Hz",
     ),
+    "manifest that is none": (
+        ["predict", "RUN", "bad.yaml"],
+        "the manifest bad.yaml is no list; write one entry for each recording",
+    ),
+    "windows without rows": (
+        ["predict", "RUN", "text", "--windows", "w.csv"],
+        "--windows w.csv goes with the rows of --out, which is missing; give it",
+    ),
+    "one file for both": (
+        ["predict", "RUN", "text", "--windows", "w.csv", "--out", "./w.csv"],
+        "--out and --windows are both w.csv; give two files",
+    ),
+    "pattern without a folder": (
+        ["predict", "RUN", "text", "--glob", "*.mat"],
+        "--glob '*.mat' chooses files in folders, but no folder is given; give one, or",
+    ),
+    "pattern that is none": (
+        ["predict", "RUN", ".", "--glob", "/x/*"],
+        "--glob '/x/*' is no pattern of names below a folder; write one such as '*_DE.mat'",
+    ),
+    "pattern of nothing": (
+        ["predict", "RUN", ".", "--glob", "*.matt"],
+        ". holds no file that matches --glob '*.matt'; it holds files such as text, bad.yaml",
+    ),
+    "empty list": (["predict", "RUN", "-"], "the list of paths on stdin is empty; write one path"),
     "inspecting what is not there": (["inspect", "x.mat"], "x.mat does not exist"),
     "drawing two": (["inspect", "a", "b", "--plot", "x.png"], "--plot draws one recording, 2 were"),
     "starter that is none": (["init", "dmo"], "unknown starter 'dmo' (did you mean 'demo'?)"),

@@ -31,7 +31,7 @@ WINDOW = {"length": 2048, "stride": 128}
 TRAIN_KEYS = (
     "epochs, batch_size, optimizer, learning_rate, momentum, l2, schedule, warmup_epochs, "
     "early_stopping, clip_gradient, label_smoothing, balance, augment, precision, deterministic, "
-    "threads, tensorboard"
+    "graphs, threads, tensorboard"
 )
 SECTION_KEYS = "seed, data, window, split, normalize, model, train, protocol"
 

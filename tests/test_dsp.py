@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultdiag import dsp
+from faultdiag import dsp, resampling
 from faultdiag.errors import FaultdiagError
 
 
@@ -30,7 +30,7 @@ RATES = [(48000, 12000), (48828, 12000), (25600, 12000), (20000, 12000), (12000,
 def test_resample_keeps_the_pass_band(source: float, target: float) -> None:
     edge = 0.9 * min(source, target) / 2
     for frequency in (100.0, edge / 2, edge):
-        y = inner(dsp.resample(as_signal(sine(frequency, source)), source, target))
+        y = inner(resampling.resample(as_signal(sine(frequency, source)), source, target))
         rms = np.sqrt(np.mean(np.square(y, dtype=np.float64)))
         assert rms * np.sqrt(2) == pytest.approx(1, rel=0.01), frequency
 
@@ -38,12 +38,12 @@ def test_resample_keeps_the_pass_band(source: float, target: float) -> None:
 @pytest.mark.parametrize(("source", "target"), RATES[:-1])
 def test_resample_stops_what_would_alias(source: float, target: float) -> None:
     for frequency in (target / 2 + 10, 0.6 * target, 0.45 * source):
-        y = inner(dsp.resample(as_signal(sine(frequency, source)), source, target))
+        y = inner(resampling.resample(as_signal(sine(frequency, source)), source, target))
         assert np.abs(y).max() < 1e-3, frequency  # -60 dB
 
 
 def test_upsampling_leaves_no_image() -> None:
-    y = inner(dsp.resample(as_signal(sine(3000, 12000)), 12000, 48000))[0]
+    y = inner(resampling.resample(as_signal(sine(3000, 12000)), 12000, 48000))[0]
     shown = dsp.spectrum(y, 48000)
     image = shown.amplitudes[np.abs(shown.frequencies - 9000) < 50]
     assert shown.amplitudes.max() > 0.9
@@ -53,7 +53,7 @@ def test_upsampling_leaves_no_image() -> None:
 @pytest.mark.parametrize(("source", "target"), RATES)
 def test_resample_keeps_time(source: float, target: float) -> None:
     x = as_signal(sine(50, source), sine(333, source))
-    y = dsp.resample(x, source, target)
+    y = resampling.resample(x, source, target)
     assert y.dtype == np.float32
     assert y.shape == (2, -(-x.shape[1] * target // source))
     wanted = [sine(f, target, y.shape[1] / target)[: y.shape[1]] for f in (50, 333)]
@@ -62,33 +62,33 @@ def test_resample_keeps_time(source: float, target: float) -> None:
 
 def test_resample_at_the_same_rate_is_the_same_array() -> None:
     x = as_signal(sine(50, 1000))
-    assert dsp.resample(x, 12000, 12000.0) is x
+    assert resampling.resample(x, 12000, 12000.0) is x
 
 
 @given(st.floats(-100, 100, width=32), st.sampled_from(RATES))
 @settings(max_examples=10, deadline=None)
 def test_resample_keeps_an_offset_up_to_the_ends(offset: float, rates: tuple[int, int]) -> None:
-    y = dsp.resample(np.full((1, 3000), offset, np.float32), *rates)
+    y = resampling.resample(np.full((1, 3000), offset, np.float32), *rates)
     assert y == pytest.approx(np.full(y.shape, offset), rel=1e-6)
 
 
 @given(st.integers(100, 200_000), st.integers(100, 200_000))
 def test_ratio_is_bounded_and_close(source: int, target: int) -> None:
-    up, down = dsp.resampling_ratio(source, target)
-    assert 0 < max(up, down) <= dsp.LARGEST_RATIO
+    up, down = resampling.resampling_ratio(source, target)
+    assert 0 < max(up, down) <= resampling.LARGEST_RATIO
     assert up / down == pytest.approx(target / source, rel=1e-4)
 
 
 def test_rates_too_far_apart() -> None:
     message = "resampling from 48000 Hz to 1 Hz: a factor of up to 10000 can be done"
     with pytest.raises(FaultdiagError, match=message):
-        dsp.resample(np.zeros((1, 10), np.float32), 48000, 1)
+        resampling.resample(np.zeros((1, 10), np.float32), 48000, 1)
 
 
 def test_ratio_of_common_rates_is_exact() -> None:
-    assert dsp.resampling_ratio(48828, 12000) == (1000, 4069)
-    assert dsp.resampling_ratio(48828.125, 12000) == (768, 3125)
-    assert dsp.resampling_ratio(44100, 48000) == (160, 147)
+    assert resampling.resampling_ratio(48828, 12000) == (1000, 4069)
+    assert resampling.resampling_ratio(48828.125, 12000) == (768, 3125)
+    assert resampling.resampling_ratio(44100, 48000) == (160, 147)
 
 
 @given(st.integers(1, 5_000_000))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from faultdiag import inference
 from faultdiag.errors import FaultdiagError
@@ -20,6 +20,7 @@ from faultdiag.inference import (
 )
 from faultdiag.prepared import Prepared, gather
 from faultdiag.preparing import prepare
+from faultdiag.resident import signals_on
 from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 
 CPU = torch.device("cpu")
@@ -248,6 +249,38 @@ def test_softmax() -> None:
     np.testing.assert_allclose(found.sum(-1), 1)
     np.testing.assert_allclose(found[0], np.exp([1, 2, 3]) / np.exp([1, 2, 3]).sum())
     np.testing.assert_allclose(found[1:], [[0.5, 0, 0.5], [1 / 3] * 3])
+
+
+def test_windows_that_lie_on_the_device_are_the_same(prepared: Prepared) -> None:
+    windows = prepared.windows.of("train")
+    there = WindowBatches(prepared, windows, CPU, resident=True)
+    here = WindowBatches(prepared, windows, CPU)
+    rows = torch.tensor([5, 0, len(windows) - 1, 5])
+    assert torch.equal(there.windows(rows), here.windows(rows))
+    assert torch.equal(there.labels(rows), here.labels(rows))
+    shift = torch.tensor([3, 0, -2, 1])
+    assert torch.equal(there.raw(rows, shift, 100), here.raw(rows, shift, 100))
+
+
+def test_parts_share_signals_that_lie_on_a_device(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (
+        WindowBatches(prepared, prepared.windows.of(part), CPU, resident=True)
+        for part in ("train", "valid")
+    )
+    assert one._on_device is other._on_device
+
+    def full(*_: object) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "from_numpy", full)
+    with pytest.raises(
+        FaultdiagError,
+        match=r"^the signals take 0\.0 GB, for which meta has no room; use --device cpu, which "
+        r"reads them from the disk, or fewer recordings \(data\.select\)$",
+    ):
+        signals_on(prepared, torch.device("meta"))
 
 
 @pytest.mark.cuda

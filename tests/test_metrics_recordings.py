@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from faultdiag.metrics import Evaluation, evaluate, expected_calibration_error
+from faultdiag.metrics import (
+    Evaluation,
+    RunningAggregate,
+    aggregate,
+    evaluate,
+    expected_calibration_error,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true"),
@@ -123,3 +129,18 @@ def test_recordings_of_one_window_score_as_windows_do(seed: int) -> None:
             "recordings": row["windows"],
             **{key: row[key] for key in ("precision", "recall", "f1", "auroc")},
         }
+
+
+@law
+@given(seeds, st.integers(1, 60), st.integers(2, 5), st.integers(1, 20))
+def test_windows_that_come_a_few_at_a_time_say_the_same(
+    seed: int, windows: int, classes: int, step: int
+) -> None:
+    probabilities = np.random.default_rng(seed).dirichlet(np.ones(classes), windows)
+    found = RunningAggregate(classes)
+    for first in range(0, windows, step):
+        found.add(probabilities[first : first + step])
+    # To the last bit: a row must not show how its recording was read.
+    assert found.result() == aggregate(probabilities)
+    assert found.windows == windows
+    assert found.means[found.result().label] == found.result().confidence

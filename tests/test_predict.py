@@ -10,12 +10,12 @@ import torch
 import faultdiag
 from faultdiag.checkpoint import load as load_checkpoint
 from faultdiag.checkpoint import save as save_checkpoint
-from faultdiag.dsp import resample
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import softmax
 from faultdiag.predict import Diagnoser, Diagnosis, load
 from faultdiag.readers import read_recording
 from faultdiag.recording import Recording
+from faultdiag.resampling import resample
 from tests.data_fixtures import CASES, SAMPLES, signal
 
 
@@ -189,3 +189,17 @@ def test_a_file_read_from_python(diagnoser: Diagnoser, recordings: Path) -> None
 def test_a_device_that_is_not_there(trained: Path) -> None:
     with pytest.raises(FaultdiagError, match="unknown device 'tpu'"):
         load(trained, device="tpu")
+
+
+def test_threads_are_left_as_they_were(diagnoser: Diagnoser) -> None:
+    before, info = torch.get_num_threads(), torch.__config__.parallel_info()
+    diagnoser.predict([recording(105)])
+    assert torch.get_num_threads() == before
+    assert torch.__config__.parallel_info() == info
+
+
+def test_what_is_said_of_one_does_not_depend_on_the_others(diagnoser: Diagnoser) -> None:
+    made = [recording(number) for number in (97, 105, 118, 105, 97, 118)]
+    together = diagnoser.predict(made)
+    assert together == [diagnoser.diagnose(one) for one in made], "to the last bit"
+    assert diagnoser.predict(reversed(made)) == together[::-1]

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag import predicting
+from faultdiag import read_ahead, reading
 from faultdiag.errors import FaultdiagError
+from faultdiag.inputs import find
 from faultdiag.predict import Diagnoser, load
-from faultdiag.predicting import diagnose_files, find_files, predict_paths
-from faultdiag.readers import read_recording
-from faultdiag.recording import Recording
+from faultdiag.predicting import diagnose_files, predict_paths
+from faultdiag.readers import RecordingSource, read_recording
+from faultdiag.reading import Asked
 from faultdiag.rows import COLUMNS, Row
 from tests.data_fixtures import CASES, contents, full_disk, signal, write_mat, write_recording
+from tests.interrupting import interrupting, never_waiting
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,10 @@ def folder(tmp_path: Path) -> Path:
     (root / "._anything.mat").write_text("left by macOS")
     (root / "a folder.mat").mkdir()
     return root
+
+
+def find_files(paths: list[Path]) -> list[Path]:
+    return [one.path for one in find(paths, Asked(Path()))]
 
 
 def predict(run: Path, *paths: Path, **options: Any) -> tuple[int, int]:
@@ -84,7 +90,7 @@ def test_a_link_in_a_circle_beside_an_out_file(trained: Path, folder: Path, tmp_
 
 def test_nothing_to_diagnose(tmp_path: Path) -> None:
     with pytest.raises(
-        FaultdiagError, match=r"none does not exist; give recordings or folders of them"
+        FaultdiagError, match=r"none does not exist; give recordings or folders of them, a manifest"
     ):
         find_files([tmp_path / "none"])
     (tmp_path / "notes.txt").write_text("of the pump")
@@ -116,7 +122,8 @@ def test_what_stands_in_a_row(diagnoser: Diagnoser, folder: Path) -> None:
     assert row.channel == "DE"
     assert row.sampling_rate == 12_000
     assert row.windows == 30_000 // 256
-    assert row.novelty is None
+    assert row.novelty is not None
+    assert 0 < row.novelty < 1
     assert row.probabilities is not None
     assert list(row.probabilities) == ["B", "IR", "N"]
     assert row.confidence == max(row.probabilities.values())
@@ -130,7 +137,7 @@ def known_to_the_catalogue(monkeypatch: pytest.MonkeyPatch, recordings: Path) ->
     def identify(asked: Path) -> Mapping[str, Any] | None:
         return {"sampling_rate": 48_000} if asked.read_bytes() == path.read_bytes() else None
 
-    monkeypatch.setattr(predicting, "identify", identify)
+    monkeypatch.setattr(reading, "identify", identify)
     return path
 
 
@@ -161,10 +168,11 @@ def test_who_states_the_rate_in_which_order(
     assert rate(diagnoser, numbered, None) == ("B", 12_000, "catalogue, by name")
     assert rate(diagnoser, numbered, 48_000)[1:] == (48_000, "argument")
 
-    def with_rate(path: Path, **options: Any) -> Recording:
-        return replace(read_recording(path, **options), sampling_rate=48_000.0)
+    def with_rate(*arguments: Any) -> RecordingSource:
+        return replace(source(*arguments), sampling_rate=48_000.0)
 
-    monkeypatch.setattr(predicting, "read_recording", with_rate)
+    source = reading._source
+    monkeypatch.setattr(reading, "_source", with_rate)
     assert rate(diagnoser, renamed, 6_000) == ("N", 48_000, "file")
 
 
@@ -288,41 +296,38 @@ def test_rows_appear_as_they_come(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     seen = []
-    real = Diagnoser.diagnose
+    real = reading.try_read
 
-    def watched(self: Diagnoser, recording: Recording) -> Any:
+    def watched(*arguments: Any) -> Any:
         seen.append(capsys.readouterr().out.count("\n"))
-        return real(self, recording)
+        return real(*arguments)
 
-    monkeypatch.setattr(Diagnoser, "diagnose", watched)
+    monkeypatch.setattr(read_ahead, "try_read", watched)
+    never_waiting(monkeypatch)
     predict(trained, folder)
     # The heading before the first; each row, the broken one's too, before the next.
-    assert seen == [1, 1, 2, 1]
+    assert seen == [1, 1, 1, 1, 1]
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_an_interrupt_leaves_no_half_of_a_file(
+def test_an_interrupt_loses_no_finished_row(
     trained: Path,
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    real = Diagnoser.diagnose
-
-    def interrupted(self: Diagnoser, recording: Recording) -> Any:
-        if recording.source.name == "d.mat":
-            raise KeyboardInterrupt
-        return real(self, recording)
-
-    monkeypatch.setattr(Diagnoser, "diagnose", interrupted)
+    interrupting(monkeypatch, "d.mat")
     before = contents(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         predict(trained, folder, out=tmp_path / "rows.csv")
-    assert contents(tmp_path) == before
+    assert set(contents(tmp_path)) - set(before) == {"rows.csv.partial", "rows.csv.begun"}
+    capsys.readouterr()
     with pytest.raises(KeyboardInterrupt):
         predict(trained, folder)
-    assert capsys.readouterr().out.count("\n") == 4, "what was done is out"
+    out = capsys.readouterr().out
+    assert out.count("\n") == 4, "what was done is out"
+    assert (tmp_path / "rows.csv.partial").read_text() == out
 
 
 def test_a_full_disk_leaves_no_half_of_a_file(trained: Path, folder: Path, tmp_path: Path) -> None:
@@ -374,3 +379,34 @@ def test_on_a_terminal_a_table(
     assert len(rows) == 5
     assert rows[0].split()[:2] == [str(folder / "anything.mat"), "IR"]
     assert "c.mat" in rows[2]
+
+
+def test_processes_change_no_row(trained: Path, folder: Path, tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        assert predict(trained, folder, out=tmp_path / f"{jobs}.csv", jobs=jobs) == (5, 1)
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+
+
+def test_going_on_needs_a_file(trained: Path, folder: Path) -> None:
+    with pytest.raises(FaultdiagError, match=r"--resume goes on with the rows of --out, which is"):
+        predict(trained, folder, resume=True)
+    with pytest.raises(FaultdiagError, match=r"--resume: /dev/null is no file, so nothing is kept"):
+        predict(trained, folder, resume=True, out=Path("/dev/null"))
+
+
+def test_going_on_with_another_channel_is_refused(
+    trained: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "rows.csv"
+    assert predict(trained, folder, out=tmp_path / "whole.csv") == (5, 1)
+    with monkeypatch.context() as patch:
+        interrupting(patch, "d.mat")
+        with pytest.raises(KeyboardInterrupt):
+            predict(trained, folder, out=out)
+    for changes in ({"channel": "FE"}, {"sampling_rate": 9.0}, {"rpm": 9.0}, {"as_json": True}):
+        with pytest.raises(FaultdiagError, match=r"was begun with --\S+ .*, now it is"):
+            predict(trained, folder, out=out, resume=True, **changes)
+    with pytest.raises(FaultdiagError, match="was begun with the model "):
+        predict(trained / "last.pt", folder, out=out, resume=True)
+    assert predict(trained, folder, out=out, resume=True) == (5, 1)
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()

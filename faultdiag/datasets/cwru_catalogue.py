@@ -16,7 +16,9 @@ FACTS = (
     *("load_hp", "rpm", "sampling_rate", "bearing", "specimen"),
 )
 # Of some recordings only git's digest is known, not their length. They are 48 kHz files of
-# uncompressed doubles: a multiple of 8 bytes, between 1 and 20 million. Others needn't be hashed.
+# uncompressed doubles: a multiple of 8 bytes, between 1 and 20 million. Others needn't be hashed,
+# nor those that other programs than MATLAB wrote.
+_MATLAB = b"MATLAB 5.0 MAT-file, Platform: "
 _LENGTHS_OF_THE_REST = range(1_000_000, 20_000_000, 8)
 
 
@@ -68,9 +70,15 @@ def recognise(path: Path) -> Known | None:
     """Give the recording of the catalogue whose bytes a file holds, or None."""
     lengths, by_digest = _digests()
     length = path.stat().st_size if path.is_file() else -1
-    if length not in lengths and length not in _LENGTHS_OF_THE_REST:
+    if length not in lengths and not (length in _LENGTHS_OF_THE_REST and _by_matlab(path)):
         return None
     return by_digest.get(git_blob_sha1(path))
+
+
+def _by_matlab(path: Path) -> bool:
+    """Tell whether MATLAB itself wrote a file, as it did those of the Bearing Data Center."""
+    with path.open("rb") as file:
+        return file.read(len(_MATLAB)) == _MATLAB
 
 
 @cache

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from faultdiag.datasets.entry import Entry
-from faultdiag.dsp import resample
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers import list_variables, read_recording
 from faultdiag.recording import Recording
+from faultdiag.resampling import resample
 
 
 def load_entry(

@@ -110,10 +110,10 @@ class Manifest:
     def _entries(self) -> list[Entry]:
         rows = read_rows(self.path)
         columns = list(dict.fromkeys(name for row in rows for name in row.values))
-        checked = [_Checked(self.path.parent, row) for row in rows]
+        checked = [CheckedRow(self.path.parent, row) for row in rows]
         problems = _problems(checked)
         if problems:
-            raise FaultdiagError(_told(self.path, problems))
+            raise FaultdiagError(told(self.path, problems))
         names = short_names([str(row.values["path"]) for row in rows])
         facts = [name for name in columns if name not in _NO_FACTS]
         return [
@@ -131,14 +131,15 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class _Checked:
-    """A row, and what is wrong with it."""
+class CheckedRow:
+    """A row of a manifest in a folder, and what is wrong with it."""
 
     folder: Path
     row: Row
 
     @cached_property
     def recording(self) -> Path:
+        """The recording it names."""
         text = str(self.row.values.get("path"))
         path = self.folder / text
         # Written on Windows, read elsewhere.
@@ -146,18 +147,28 @@ class _Checked:
 
     @cached_property
     def channels(self) -> tuple[str, ...]:
+        """The channels it names; none where it leaves them open."""
         given = self.row.values.get("channel")
         names = given if isinstance(given, list) else str(given or "").split(",")
         return tuple(name for name in (str(name).strip() for name in names) if name)
 
     def number(self, name: str) -> float | None:
+        """Give the number in a column, or None where there is none."""
         value = self.row.values.get(name)
         return None if value is None else float(value)
 
     def problems(self) -> list[str]:
+        """Say what is in the way of training with it."""
         if self.row.problem:
             return [self.row.problem]
         return [*self._about_path(), *self._about_label(), *self._about_numbers()]
+
+    def problems_of_reading(self) -> list[str]:
+        """Say what is in the way of trying to read its recording, which needs no label."""
+        if self.row.problem:
+            return [self.row.problem]
+        named = [] if self.row.values.get("path") is not None else ["path is empty"]
+        return [*named, *self._about_numbers()]
 
     def _about_path(self) -> list[str]:
         given = self.row.values.get("path")
@@ -185,7 +196,7 @@ class _Checked:
         ]
 
 
-def _problems(rows: Sequence[_Checked]) -> list[str]:
+def _problems(rows: Sequence[CheckedRow]) -> list[str]:
     """Give what is wrong with the rows, each by its line."""
     found = []
     seen: dict[Path, int] = {}
@@ -200,7 +211,8 @@ def _problems(rows: Sequence[_Checked]) -> list[str]:
     return found
 
 
-def _told(path: Path, problems: Sequence[str]) -> str:
+def told(path: Path, problems: Sequence[str]) -> str:
+    """Give the message that tells what is wrong with the rows of a manifest."""
     many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
     more = [f"… and {len(problems) - _MOST_TOLD} more"] if len(problems) > _MOST_TOLD else []
     return f"the manifest {path} has {many}:\n  " + "\n  ".join([*problems[:_MOST_TOLD], *more])

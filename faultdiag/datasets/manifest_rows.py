@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from faultdiag.errors import FaultdiagError, did_you_mean
 SUFFIXES = (".csv", ".tsv", ".yaml", ".yml")
 KNOWN = ("path", "label", "sampling_rate", "rpm", "channel")
 _EXAMPLE = "path,label,sampling_rate"
+# Bytes in which the header of a manifest ends.
+_HEAD = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,19 @@ class Row:
     line: int
     values: dict[str, Any]
     problem: str = ""
+
+
+def is_manifest(path: Path) -> bool:
+    """Tell whether a file is a manifest: YAML, or text with a column ``path``, not a recording."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or not path.is_file():
+        return False
+    if suffix in {".yaml", ".yml"}:
+        return True
+    with path.open("rb") as file:
+        head = file.read(_HEAD).decode("utf-8-sig", errors="replace")
+    first = next((line for line in head.splitlines() if line.strip()), "")
+    return "path" in [cell.strip().strip('"') for cell in re.split("[,;\t]", first)]
 
 
 def read_rows(path: Path) -> list[Row]:

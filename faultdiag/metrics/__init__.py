@@ -3,7 +3,7 @@
 Everything here takes arrays and gives plain numbers; nothing imports torch or scikit-learn.
 """
 
-from faultdiag.metrics.aggregation import Aggregate, aggregate
+from faultdiag.metrics.aggregation import Aggregate, RunningAggregate, aggregate
 from faultdiag.metrics.calibration import (
     Reliability,
     expected_calibration_error,
@@ -36,6 +36,7 @@ __all__ = [
     "Evaluation",
     "MeanInterval",
     "Reliability",
+    "RunningAggregate",
     "accuracy",
     "aggregate",
     "alarm_rates",

@@ -48,6 +48,48 @@ def aggregate(probabilities: ArrayLike) -> Aggregate:
     return Aggregate(int(label[0]), float(confidence[0]), float(agreement[0]))
 
 
+class RunningAggregate:
+    """One diagnosis of windows that come a few at a time: that of `aggregate`, to the last bit.
+
+    Examples
+    --------
+    >>> found = RunningAggregate(2)
+    >>> found.add(np.array([[0.9, 0.1], [0.4, 0.6]]))
+    >>> found.add(np.array([[0.8, 0.2], [0.7, 0.3]]))
+    >>> found.result()
+    Aggregate(label=0, confidence=0.7, agreement=0.75)
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.windows = 0
+        self._sums = np.zeros(classes)
+        self._called = np.zeros(classes, dtype=np.int64)
+
+    @property
+    def means(self) -> Floats:
+        """Mean probability of each class, ``(classes,)``."""
+        return self._sums / self.windows
+
+    def add(self, probabilities: Floats) -> None:
+        """Take in more windows, ``(windows, classes)``."""
+        self.windows += len(probabilities)
+        self._called += np.bincount(probabilities.argmax(axis=1), minlength=len(self._sums))
+        # One addition after the other, as `aggregate` does it, wherever the windows are parted.
+        group = np.zeros(len(probabilities) + 1, dtype=np.int64)
+        self._sums = np.array(
+            [
+                np.bincount(group, weights=np.append(before, column))[0]
+                for before, column in zip(self._sums, probabilities.T, strict=True)
+            ]
+        )
+
+    def result(self) -> Aggregate:
+        """Give the diagnosis of the windows so far, at least one."""
+        means = self.means
+        label = int(means.argmax())
+        return Aggregate(label, float(means[label]), float(self._called[label] / self.windows))
+
+
 class Aggregates(NamedTuple):
     """The diagnoses of many recordings, each ``(recordings,)``, and their mean probabilities."""
 

@@ -30,6 +30,7 @@ __all__ = [
     "Variable",
     "is_prose",
     "list_variables",
+    "open_reader",
     "open_recording",
     "read_range",
     "read_recording",
@@ -118,6 +119,19 @@ def open_recording(
     except OSError as error:
         raise unreadable(path, error) from error
     return source if sampling_rate is None else replace(source, sampling_rate=sampling_rate)
+
+
+def open_reader(path: str | os.PathLike[str]) -> Reader:
+    """Give the reader of a file, for whoever wants both its variables and its channels.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file is missing, damaged or of an unknown format.
+    OSError
+        If the system does not let it be read.
+    """
+    return _reader(Path(path))
 
 
 def read_range(

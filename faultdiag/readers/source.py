@@ -42,6 +42,10 @@ class Rows:
         step = max(1, _BLOCK // len(self.rows))
         for first in range(start, stop, step):
             last = min(first + step, stop)
+            if len(arrays) == 1:
+                columns = [row.column or 0 for row in self.rows]
+                yield self.rows[0].array.block(columns, first, last)
+                continue
             # A value beyond float32 becomes infinite here, and `Recording` refuses it.
             with np.errstate(over="ignore", invalid="ignore"):
                 piece = np.empty((len(self.rows), last - first), np.float32)

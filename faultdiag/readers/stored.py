@@ -124,7 +124,8 @@ class RawTable:
             if self.interleaved:
                 values = self._read(file, start * self.columns, count * self.columns)
                 return values.reshape(count, self.columns).T[list(columns)]
-            return np.stack([self._read(file, c * self.samples + start, count) for c in columns])
+            rows = [self._read(file, c * self.samples + start, count) for c in columns]
+            return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
 
     def _read(self, file: BinaryIO, place: int, count: int) -> NDArray[Any]:
         file.seek(self.offset + place * self.dtype.itemsize)

@@ -5,7 +5,7 @@ the same. Samples are only ever taken from the segment that a window was cut fro
 drawn, training sees no sample of another part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +91,7 @@ class Augmentation:
         self._seed = seed
         self._reach = ranges.reach(batches.length)
         self._room = _Room(batches, segments, self._reach) if _moves(ranges) else None
+        self._kinds = tuple(self._numbers(_Draw([0], 1)))
 
     def windows(self, rows: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
         """Give windows ``(rows, channels, length)`` and what their shaft rates are multiplied by.
@@ -102,32 +103,74 @@ class Augmentation:
         epoch, step
             Where training stands; they decide what is drawn.
         """
-        draw = _Draw([_STREAM, self._seed, epoch, step], len(rows), self._batches.device)
-        raw, factor = self._raw(rows, draw)
-        if self._ranges.snr:
-            raw = _noisy(raw, draw.between(*self._ranges.snr), draw)
-        return self._changed(self._batches.normalised(raw), draw), factor
+        return self.changed(rows, *self.draw(len(rows), epoch, step))
 
-    def _raw(self, rows: Tensor, draw: "_Draw") -> tuple[Tensor, Tensor | None]:
+    def draw(self, count: int, epoch: int, step: int) -> tuple[Tensor, ...]:
+        """Draw what `changed` needs for so many windows: tensors on the device.
+
+        On a GPU this is one copy that nothing waits for.
+        """
+        device = self._batches.device
+        draw = _Draw([_STREAM, self._seed, epoch, step], count)
+        rows = list(self._numbers(draw).values())
+        # float64 holds shifts and float32 numbers alike.
+        numbers = torch.stack([row.double() for row in rows]) if rows else torch.empty(0, count)
+        if device.type == "cuda":
+            numbers = numbers.pin_memory()
+        numbers = numbers.to(device, non_blocking=True)
+        if not self._ranges.snr:
+            return (numbers,)
+        shape = (count, self._batches.channels, self._batches.length)
+        return numbers, draw.normal(shape, device)
+
+    def changed(
+        self, rows: Tensor, numbers: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Give windows and factors as `windows` does, by what was drawn."""
+        drawn = dict(zip(self._kinds, numbers.unbind(), strict=True))
+        raw, factor = self._raw(rows, drawn)
+        if noise is not None:
+            raw = _noisy(raw, drawn["snr"].float(), noise)
+        return self._varied(self._batches.normalised(raw), drawn), factor
+
+    def _numbers(self, draw: "_Draw") -> dict[str, Tensor]:
+        """What is drawn for each window, by its name."""
+        ranges, numbers = self._ranges, {}
+        if self._room is not None:
+            numbers["shift"] = draw.whole(ranges.shift)
+        if ranges.speed:
+            numbers["speed"] = draw.between(1 - ranges.speed, 1 + ranges.speed)
+        if ranges.snr:
+            numbers["snr"] = draw.between(*ranges.snr)
+        if ranges.gain:
+            low, high = np.log(ranges.gain)
+            numbers["gain"] = draw.between(float(low), float(high))
+        if ranges.sign:
+            numbers["sign"] = draw.between(0, 1)
+        if ranges.mask:
+            numbers["size"] = draw.between(0, ranges.mask)
+            numbers["place"] = draw.between(0, 1)
+        return numbers
+
+    def _raw(self, rows: Tensor, drawn: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         if self._room is None:
             return self._batches.raw(rows), None
-        shift = self._room.clipped(rows, draw.whole(self._ranges.shift))
+        shift = self._room.clipped(rows, drawn["shift"].long())
         raw = self._batches.raw(rows, shift, self._reach)
         if not self._ranges.speed:
             return raw, None
-        factor = draw.between(1 - self._ranges.speed, 1 + self._ranges.speed)
+        factor = drawn["speed"].float()
         return stretched(raw, factor, self._batches.length), factor
 
-    def _changed(self, x: Tensor, draw: "_Draw") -> Tensor:
-        ranges = self._ranges
-        if ranges.gain:
-            low, high = np.log(ranges.gain)
-            x = x * draw.between(float(low), float(high)).exp()[:, None, None]
-        if ranges.sign:
-            x = torch.where(draw.between(0, 1)[:, None, None] < 0.5, -x, x)
-        if ranges.mask:
-            size = draw.between(0, ranges.mask) * x.shape[-1]
-            first = draw.between(0, 1) * (x.shape[-1] - size)
+    def _varied(self, x: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
+        """Change normalised windows in gain and sign, and hide a stretch."""
+        if "gain" in drawn:
+            x = x * drawn["gain"].float().exp()[:, None, None]
+        if "sign" in drawn:
+            x = torch.where(drawn["sign"][:, None, None] < 0.5, -x, x)
+        if "size" in drawn:
+            size = drawn["size"].float() * x.shape[-1]
+            first = drawn["place"].float() * (x.shape[-1] - size)
             place = torch.arange(x.shape[-1], device=x.device)
             hidden = (place >= first[:, None]) & (place < (first + size)[:, None])
             x = x.masked_fill(hidden[:, None, :], 0.0)
@@ -141,33 +184,31 @@ def _moves(ranges: Ranges) -> bool:
 class _Draw:
     """Random numbers of one step, one per window."""
 
-    def __init__(self, key: Sequence[int], count: int, device: torch.device) -> None:
+    def __init__(self, key: Sequence[int], count: int) -> None:
         state = np.random.SeedSequence(key).generate_state(2, np.uint32).astype(np.int64)
         self._seed = int(state[0] << 31 ^ state[1])
         self._generator = torch.Generator().manual_seed(self._seed)
         self._count = count
-        self._device = device
 
     def between(self, low: float, high: float) -> Tensor:
         """Give numbers from `low` to `high`."""
         drawn = torch.rand(self._count, generator=self._generator)
-        return (low + (high - low) * drawn).to(self._device)
+        return low + (high - low) * drawn
 
     def whole(self, most: int) -> Tensor:
         """Give whole numbers from ``-most`` to ``most``."""
-        drawn = torch.randint(-most, most + 1, (self._count,), generator=self._generator)
-        return drawn.to(self._device)
+        return torch.randint(-most, most + 1, (self._count,), generator=self._generator)
 
-    def normal(self, like: Tensor) -> Tensor:
-        """Give normal numbers in the shape of `like`, drawn where it lies."""
-        generator = torch.Generator(like.device).manual_seed(self._seed)
-        return torch.randn(like.shape, generator=generator, device=like.device)
+    def normal(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """Give normal numbers, drawn where they are wanted."""
+        generator = torch.Generator(device).manual_seed(self._seed)
+        return torch.randn(shape, generator=generator, device=device)
 
 
-def _noisy(raw: Tensor, snr: Tensor, draw: _Draw) -> Tensor:
+def _noisy(raw: Tensor, snr: Tensor, noise: Tensor) -> Tensor:
     power = raw.var(-1, correction=0, keepdim=True)
     scale = (power / 10 ** (snr / 10)[:, None, None]).sqrt()
-    return raw + scale * draw.normal(raw)
+    return raw + scale * noise
 
 
 def stretched(x: Tensor, factor: Tensor, length: int) -> Tensor:
@@ -216,7 +257,7 @@ class _Room:
         self._reach = reach
         self._keys = _keys(self._bounds[:, 0], self._bounds[:, 1])
         self._known: tuple[Tensor, Tensor] | None = None
-        if batches.device.type == "cuda":
+        if batches.resident:
             back, ahead = self._limits(batches.index)
             self._known = tuple(  # type: ignore[assignment]  # a pair stays a pair
                 torch.from_numpy(limit).to(batches.device) for limit in (back, ahead)

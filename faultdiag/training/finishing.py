@@ -9,7 +9,10 @@ import torch
 from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.evaluation import PartLogits, describe_split, part_logits, score_part
 from faultdiag.metrics import Reliability, fit_temperature, reliability
+from faultdiag.novelty import Novelty
 from faultdiag.prepared import Prepared
+from faultdiag.stored_novelty import to_stored
+from faultdiag.training.novel import fit_novelty, score_novelty
 
 CHOSEN_BY = "valid accuracy, then loss"
 PARTS = ("test", "valid")
@@ -62,8 +65,10 @@ def finish(
 ) -> Outcome:
     """Calibrate ``best.pt`` and ``last.pt`` of a run folder, and score both.
 
-    The temperature of each is fitted on the validation part and written into its checkpoint
-    before the test part is read; it is never below 1, so it lowers confidences or leaves them.
+    The temperature of each is fitted on the validation part, and what recordings are held
+    against to be called novel on that and the training part. Both are written into its checkpoint
+    before the test part is read. The temperature is never below 1, so it lowers confidences or
+    leaves them.
     A checkpoint is replaced in one step: whenever this ends, it
     is the one without calibration or the one with it, and doing it again gives the same.
 
@@ -72,14 +77,16 @@ def finish(
     FaultdiagError
         If a checkpoint can't be read or written.
     """
-    best = _judge(folder / "best.pt", prepared, device)
+    fitted = fit_novelty(prepared)
+    best = _judge(folder / "best.pt", prepared, device, fitted)
     last = best
     if best_epoch == last_epoch:
         # The same weights: there is nothing to run again.
-        _store(folder / "last.pt", load(folder / "last.pt"), best.source.temperature)
+        _store(folder / "last.pt", load(folder / "last.pt"), best.source.temperature, fitted)
     else:
-        last = _judge(folder / "last.pt", prepared, device)
+        last = _judge(folder / "last.pt", prepared, device, fitted)
     metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in PARTS}
+    metrics["novelty"] = score_novelty(fitted, prepared)
     metrics["split"] = describe_split(prepared)
     metrics["selection"] = {
         "best_epoch": best_epoch,
@@ -91,7 +98,7 @@ def finish(
     return Outcome(metrics, best.source.temperature, drawn)
 
 
-def _judge(path: Path, prepared: Prepared, device: torch.device) -> _Judged:
+def _judge(path: Path, prepared: Prepared, device: torch.device, fitted: Novelty) -> _Judged:
     source = load(path)
     network = source.build(device)
 
@@ -109,15 +116,16 @@ def _judge(path: Path, prepared: Prepared, device: torch.device) -> _Judged:
     # The validation windows are of the recordings that were trained on: where they call for more
     # confidence, that is no ground for it on other recordings.
     temperature = max(fit_temperature(valid.logits, valid.labels), 1.0)
-    calibrated = _store(path, source, temperature)
+    calibrated = _store(path, source, temperature, fitted)
     return _Judged(calibrated, {"valid": valid, "test": read("test")})
 
 
-def _store(path: Path, source: Checkpoint, temperature: float) -> Checkpoint:
-    """Give the checkpoint with this temperature, written unless it has it already."""
-    if source.calibration == {"temperature": temperature}:
+def _store(path: Path, source: Checkpoint, temperature: float, fitted: Novelty) -> Checkpoint:
+    """Give the checkpoint with this calibration, written unless it has it already."""
+    if source.temperature == temperature and fitted.same(source.novelty):
         return source
-    calibrated = replace(source, calibration={"temperature": temperature})
+    calibration = {"temperature": temperature, "novelty": to_stored(fitted)}
+    calibrated = replace(source, calibration=calibration)
     save(path, calibrated)
     return calibrated
 

@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faultdiag.checking import describe_prepared, split_lines
 from faultdiag.config import Config
 from faultdiag.files import write_json
-from faultdiag.fold_checking import common_notes, prepare_folds
-from faultdiag.folds import Fold, expand, has_folds
+from faultdiag.folds import Fold, common_notes, expand, has_folds, prepare_folds
 from faultdiag.metrics import format_table, mean_interval
 from faultdiag.prepared import Prepared
+from faultdiag.prepared_text import describe_prepared, split_lines
 from faultdiag.sharing import LEVELS
 from faultdiag.sharing_text import duplicate_lines
 from faultdiag.training import report

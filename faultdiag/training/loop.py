@@ -5,21 +5,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from tqdm import tqdm
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.inference import WindowBatches, autocast, forward
+from faultdiag.inference import BATCH, WindowBatches
 from faultdiag.recording import Segment
 from faultdiag.schedules import Constant, Schedule, with_warm_up
 from faultdiag.training.augment import Augmentation, Ranges
-from faultdiag.training.optimizer import build_optimizer
-from faultdiag.training.order import balanced, batch_sizes, class_weights, shuffled
+from faultdiag.training.graphs import Recorder, Repeated, recorder_for
+from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
+from faultdiag.training.order import balanced, batch_sizes, shuffled
 from faultdiag.training.progress import Progress, progress_line
+from faultdiag.training.step import Judge, Step
 
 # Steps between two looks at the loss on a device that would have to be waited for.
 _LOOK_EVERY = 50
@@ -44,6 +46,7 @@ class Settings:
     label_smoothing: float = 0.0
     balance: str = "none"
     augment: Ranges = field(default_factory=Ranges)
+    graphs: str = "auto"
 
 
 class Trainer:
@@ -62,6 +65,8 @@ class Trainer:
     on_step
         Called after each step, with the trainer; it may raise, and the training can go on later
         from `state`.
+    recorder
+        What records the steps so as to repeat them; by default CUDA graphs where there are any.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Trainer:
         *,
         segments: Sequence[Segment] = (),
         on_step: Callable[["Trainer"], None] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.network = network
         self.train = train
@@ -86,15 +92,43 @@ class Trainer:
             l2=settings.l2,
             momentum=settings.momentum,
         )
+        recorder = recorder or recorder_for(settings.graphs, train.device)
+        # A tensor on every GPU, so that graphs change nothing but the time it takes.
+        on_device = recorder is not None or train.device.type != "cpu"
+        self._rate = LearningRate(self.optimizer, train.device if on_device else None)
         self._on_step = on_step
         self._augment: Augmentation | None = None
         if settings.augment.any:
             self._augment = Augmentation(train, segments, settings.augment, settings.seed)
-        self._weights: Tensor | None = None
         self._sizes = batch_sizes(len(train), settings.batch_size)
+        self._look_every = 1 if train.device.type == "cpu" else _LOOK_EVERY
         # Of the epoch that is under way: steps done, and loss and number right in each.
         self._done = 0
         self._steps = torch.zeros(len(self._sizes), 2, dtype=torch.float64, device=train.device)
+        self._run, self._judge = self._repeated(recorder)
+
+    def _repeated(self, recorder: Recorder | None) -> tuple[Repeated, Repeated]:
+        """Give the steps of training and of validation."""
+        # Nothing of them may refer to the trainer: a circle would keep a GPU's memory.
+        settings = self.settings
+        step = Step(
+            self.network,
+            self.train,
+            self.optimizer,
+            self._augment,
+            balance=self.train.index.label if settings.balance == "weights" else None,
+            precision=settings.precision,
+            clip_gradient=settings.clip_gradient,
+            label_smoothing=settings.label_smoothing,
+        )
+        judge = Judge(self.network, self.valid, precision=settings.precision)
+        repeated = partial(Repeated, recorder=recorder, required=settings.graphs == "on")
+        recording = partial(recordable, self.optimizer)
+        rows = min(BATCH, len(self.valid))
+        return (
+            repeated(step, rows=self._sizes[0], name="training step", recording=recording),
+            repeated(judge, rows=rows, name="validation"),
+        )
 
     def fit(self, on_epoch: Callable[["Trainer", bool], None]) -> Progress:
         """Train to the last epoch; `on_epoch(trainer, is_best)` is called after each.
@@ -135,7 +169,7 @@ class Trainer:
             "train_accuracy": accuracy,
             "valid_loss": valid_loss,
             "valid_accuracy": valid_accuracy,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self._rate.value,
             "seconds": time.perf_counter() - began,
         }
 
@@ -150,7 +184,7 @@ class Trainer:
         while self._done < len(self._sizes):
             size = self._sizes[self._done]
             self._set_rate()
-            self._steps[self._done] = self._step(order[first : first + size].long())
+            self._steps[self._done] = self._step(order[first : first + size])
             first += size
             self._done += 1
             self._require_numbers()
@@ -177,14 +211,13 @@ class Trainer:
             warm_up=round(self.settings.warmup_epochs * steps),
             losses=[row["valid_loss"] for row in self.progress.history],
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * factor
+        self._rate.set(self.settings.learning_rate * factor)
 
     def _require_numbers(self) -> None:
-        last = self._done == len(self._sizes)
-        if self.train.device.type != "cpu" and self._done % _LOOK_EVERY and not last:
+        every = self._look_every
+        if self._done % every and self._done < len(self._sizes):
             return
-        begun = (self._done - 1) // _LOOK_EVERY * _LOOK_EVERY
+        begun = (self._done - 1) // every * every
         losses = self._steps[begun : self._done, 0]
         bad = (~losses.isfinite()).nonzero()
         if len(bad):
@@ -201,37 +234,10 @@ class Trainer:
         )
 
     def _step(self, rows: Tensor) -> Tensor:
-        labels = self.train.labels(rows)
-        with autocast(self.train.device, self.settings.precision):
-            logits = self._logits(rows)
-            wide = logits if logits.dtype == torch.float64 else logits.float()
-            loss = functional.cross_entropy(
-                wide,
-                labels,
-                self._class_weights(wide),
-                label_smoothing=self.settings.label_smoothing,
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if self.settings.clip_gradient:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_gradient)
-        self.optimizer.step()
-        right = (logits.detach().argmax(1) == labels).sum()
-        return torch.stack((loss.detach() * len(rows), right))
-
-    def _logits(self, rows: Tensor) -> Tensor:
-        if self._augment is None:
-            return forward(self.network, self.train, rows)
-        windows, factor = self._augment.windows(rows, self.progress.epoch + 1, self._done)
-        return forward(self.network, self.train, rows, windows, factor)
-
-    def _class_weights(self, logits: Tensor) -> Tensor | None:
-        if self.settings.balance != "weights":
-            return None
-        if self._weights is None:
-            weights = class_weights(self.train.index.label, logits.shape[1])
-            self._weights = weights.to(logits.device, logits.dtype)
-        return self._weights
+        drawn: tuple[Tensor, ...] = ()
+        if self._augment is not None:
+            drawn = self._augment.draw(len(rows), self.progress.epoch + 1, self._done)
+        return self._run(rows, *drawn)
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, float]:
@@ -239,18 +245,14 @@ class Trainer:
         self.network.eval()
         total = torch.zeros(2, dtype=torch.float64, device=self.valid.device)
         for rows in self.valid.in_order():
-            labels = self.valid.labels(rows)
-            with autocast(self.valid.device, self.settings.precision):
-                logits = forward(self.network, self.valid, rows).double()
-            loss = functional.cross_entropy(logits, labels, reduction="sum")
-            total += torch.stack((loss, (logits.argmax(1) == labels).sum()))
+            total += self._judge(rows)
         loss, right = (total / len(self.valid)).tolist()
         return loss, right
 
     def state(self) -> dict[str, Any]:
         """Give everything besides the weights that resuming needs, as plain types and tensors."""
         return {
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._rate.state(),
             "history": self.progress.history,
             "best_epoch": self.progress.best_epoch,
             "steps": self._steps[: self._done].cpu(),
@@ -261,7 +263,8 @@ class Trainer:
     def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Go back to where `state` was taken."""
         self.network.load_state_dict(dict(weights))
-        self.optimizer.load_state_dict(dict(state["optimizer"]))
+        self._rate.restore(state["optimizer"])
+        self._run.forget()  # the optimizer's state has moved
         self.progress = Progress(list(state["history"]), state["best_epoch"])
         self._done = len(state["steps"])
         self._steps[: self._done] = state["steps"].to(self._steps.device)

@@ -1,4 +1,8 @@
-"""The optimizer, with the published penalty on kernels alone."""
+"""The optimizer, with the published penalty on kernels alone, and its learning rate."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,3 +28,73 @@ def build_optimizer(
         return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
     optimizer = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
     return optimizer(groups, lr=learning_rate, fused=True)
+
+
+class LearningRate:
+    """The learning rate of an optimizer, changed without the processor waiting for a GPU.
+
+    Parameters
+    ----------
+    optimizer
+        Its groups share the rate.
+    device
+        Where it computes; None: the rate is a plain number. On a device it is a tensor at a fixed
+        place, which steps recorded as a CUDA graph read, too.
+
+    Attributes
+    ----------
+    value
+        The rate that was set last.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device | None) -> None:
+        self._optimizer = optimizer
+        self.value: float = optimizer.param_groups[0]["lr"]
+        # float32, because the optimizers of torch read no other type from a tensor.
+        self._tensor = (
+            None if device is None else torch.tensor(self.value, dtype=torch.float32, device=device)
+        )
+        self._attach()
+
+    def set(self, value: float) -> None:
+        """Set the rate."""
+        if self._tensor is not None and value != self.value:
+            self._tensor.fill_(value)
+        self.value = value
+        if self._tensor is None:
+            self._attach()
+
+    def _attach(self) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.value if self._tensor is None else self._tensor
+
+    def state(self) -> dict[str, Any]:
+        """Give the state of the optimizer, the rate a plain number on whatever device it is."""
+        state = self._optimizer.state_dict()
+        groups = [{**group, "lr": self.value} for group in state["param_groups"]]
+        return {**state, "param_groups": groups}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state of the optimizer."""
+        self._optimizer.load_state_dict(dict(state))
+        rate = float(state["param_groups"][0]["lr"])
+        if self._tensor is not None:
+            self._tensor.fill_(rate)
+        self.value = rate
+        self._attach()
+
+
+@contextmanager
+def recordable(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Let the steps of an optimizer be recorded as a CUDA graph while the block runs.
+
+    Only then, because torch warns of such an optimizer wherever it makes a plain step.
+    """
+    groups = [group for group in optimizer.param_groups if "capturable" in group]
+    for group in groups:
+        group["capturable"] = True
+    try:
+        yield
+    finally:
+        for group in groups:
+            group["capturable"] = False

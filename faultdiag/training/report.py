@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from faultdiag import checkpoint, inference
-from faultdiag.checking import split_lines
 from faultdiag.config import Config, parse_config
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.evaluation import (
@@ -19,6 +18,7 @@ from faultdiag.evaluation import (
 )
 from faultdiag.metrics import format_table, parts_table
 from faultdiag.prepared import Prepared
+from faultdiag.prepared_text import split_lines
 from faultdiag.preparing import prepare
 from faultdiag.score_figures import noise_figure
 from faultdiag.splits import PARTS

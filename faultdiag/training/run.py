@@ -9,6 +9,7 @@ from faultdiag.config import Config, load_config, parse_config
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
 from faultdiag.training.folder import require_free
+from faultdiag.training.graphs import require_graphs
 from faultdiag.training.history import require_tensorboard
 from faultdiag.training.session import Run, Session
 from faultdiag.training.specs import check_model
@@ -59,6 +60,7 @@ def train(
     require_free(folder, overwrite=overwrite, resume=resume)
     target = inference.select_device(device)
     check_model(parsed)
+    require_graphs(parsed.train.graphs, target)
     if parsed.train.tensorboard:
         require_tensorboard()
     prepared = prepare(parsed)

@@ -18,8 +18,9 @@ from faultdiag.train_config import schedule_of
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
 
-# Settings that may differ when a run is resumed: where the same data lies, and how far to go.
-_FREE = {"data.root", "data.prepared", "train.epochs", "train.tensorboard"}
+# Settings that may differ when a run is resumed: where the same data lies, how far to go, and
+# what changes no result.
+_FREE = {"data.root", "data.prepared", "train.epochs", "train.graphs", "train.tensorboard"}
 
 
 def save_last(folder: Path, checkpoint: Checkpoint) -> None:

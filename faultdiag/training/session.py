@@ -24,7 +24,7 @@ from faultdiag.training.folder import begin, clear, discard_untrained
 from faultdiag.training.history import write_event, write_history
 from faultdiag.training.interrupt import Interrupt
 from faultdiag.training.loop import Trainer
-from faultdiag.training.precision import set_precision
+from faultdiag.training.precision import repeatable, set_precision
 from faultdiag.training.progress import Progress
 from faultdiag.training.saved import drop_previous, last_state, save_last
 from faultdiag.training.settings import trainer_settings
@@ -106,7 +106,7 @@ class Session:
         if not self._waits:
             self._begin()
         try:
-            with self._interrupt.watched():
+            with self._interrupt.watched(), repeatable(train.deterministic):
                 trainer.fit(self._after_epoch)
         except FaultdiagError:
             discard_untrained(self.folder)

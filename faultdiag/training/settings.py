@@ -11,8 +11,9 @@ def trainer_settings(config: Config) -> Settings:
     section = config.train
     same = ("epochs", "batch_size", "optimizer", "learning_rate", "l2", "precision", "momentum")
     options = ("warmup_epochs", "early_stopping", "clip_gradient", "label_smoothing", "balance")
+    both = (*same, *options, "graphs")
     return Settings(
-        **{name: getattr(section, name) for name in (*same, *options)},
+        **{name: getattr(section, name) for name in both},
         seed=config.seed,
         schedule=build_schedule(section.schedule),
         augment=Ranges(**section.augment.model_dump()),

@@ -37,7 +37,7 @@ CHANGES: dict[str, Any] = {
     "precision": "bfloat16",
 }
 # What acts on a GPU alone, on the run folder, on speed, or only with others.
-ELSEWHERE = {"deterministic", "tensorboard", "threads", "momentum", "early_stopping"}
+ELSEWHERE = {"deterministic", "graphs", "tensorboard", "threads", "momentum", "early_stopping"}
 
 
 @pytest.fixture(scope="module")

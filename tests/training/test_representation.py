@@ -76,7 +76,7 @@ def test_the_speed_is_the_files_own_then_the_one_given(run: Path, tmp_path: Path
     assert chances(stated, None) == chances(stated, 600.0) == chances(stated, 1797.0)
     assert chances(silent, 600.0) != chances(silent, 1797.0)
     assert chances(silent, None) == (
-        "the model sees shaft orders and needs the shaft speed; give --rpm"
+        f"{silent}: the model sees shaft orders and needs the shaft speed; give --rpm"
     )
 
 

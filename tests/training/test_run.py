@@ -51,7 +51,7 @@ def test_the_run_folder_holds_what_the_contract_says(trained: Path) -> None:
 
 def test_metrics_hold_what_the_contract_says(trained: Path) -> None:
     found = metrics(trained)
-    assert set(found) == {"test", "valid", "split", "selection", "last"}
+    assert set(found) == {"test", "valid", "split", "selection", "last", "novelty"}
     for part in ("test", "valid"):
         assert set(found[part]) == PART_KEYS
         assert set(found[part]["confusion"]) == {"labels", "matrix"}

@@ -1,0 +1,253 @@
+"""CUDA graphs: many small kernels recorded once, then started by one call.
+
+A step of a small network is some hundred kernels of a few microseconds each. Started one by one
+they cost the processor more time than the GPU takes to compute them.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from faultdiag.errors import FaultdiagError
+
+# Calls before a function is recorded: libraries start, convolutions choose their algorithms and
+# the optimizer makes its state, none of which a graph can hold.
+REHEARSALS = 3
+
+Function = Callable[..., Tensor]
+
+
+class Recorder(Protocol):
+    """What can record a function of tensors that lie at fixed places."""
+
+    def rehearse(self, function: Callable[[], Tensor]) -> tuple[Tensor, str | None]:
+        """Call the function as it will be recorded; give its result and what forbids recording."""
+
+    def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        """Record the function without executing it.
+
+        Returns
+        -------
+        tuple
+            What repeats the function, and where its result then is.
+
+        Raises
+        ------
+        RuntimeError
+            If the function does what can't be recorded.
+        """
+
+
+def require_graphs(graphs: str, device: torch.device) -> None:
+    """Refuse ``train.graphs: on`` where there are none.
+
+    Raises
+    ------
+    FaultdiagError
+        If the device is no CUDA device.
+    """
+    if graphs == "on" and device.type != "cuda":
+        raise FaultdiagError(
+            f"train.graphs is 'on', but CUDA graphs need a CUDA device and this is {device}; use "
+            "--device cuda, or set train.graphs: auto"
+        )
+
+
+def recorder_for(graphs: str, device: torch.device) -> Recorder | None:
+    """Give what records on a device; None where functions are to be called.
+
+    Parameters
+    ----------
+    graphs
+        ``auto``, ``on`` or ``off``.
+    """
+    return CudaRecorder(device) if graphs != "off" and device.type == "cuda" else None
+
+
+class Repeated:
+    """A function of tensors that is recorded at its fourth call and only repeated from then on.
+
+    Its first calls, and those with another number of rows, are plain calls: every call does what
+    the function does, once. The result of a repetition is overwritten by the next one.
+
+    Parameters
+    ----------
+    function
+        Of tensors on the device. It may change what lies on the device at a fixed place; what it
+        changes in Python does not happen when it is repeated.
+    recorder
+        None: the function is always called.
+    rows
+        Length of the first argument in the calls that are to be repeated.
+    name
+        What the function is, for messages.
+    required
+        Whether it is an error if the function can't be recorded.
+    recording
+        A context in which the function is recorded.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        recorder: Recorder | None,
+        *,
+        rows: int,
+        name: str,
+        required: bool = False,
+        recording: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._function = function
+        self._recorder = recorder
+        self._rows = rows
+        self._name = name
+        self._required = required
+        self._recording = recording
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as must be done when what the function changes has moved."""
+        self._rehearsals = 0
+        self._buffers: tuple[Tensor, ...] = ()
+        self._repeat: Callable[[], None] | None = None
+        self._result: Tensor | None = None
+
+    def __call__(self, *arguments: Tensor) -> Tensor:
+        """Give ``function(*arguments)``.
+
+        Raises
+        ------
+        FaultdiagError
+            If the function can't be recorded and must be.
+        """
+        if self._recorder is None or len(arguments[0]) != self._rows:
+            return self._function(*arguments)
+        if self._rehearsals < REHEARSALS:
+            return self._rehearse(self._recorder, arguments)
+        if self._repeat is None and not self._record(self._recorder, arguments):
+            return self._function(*arguments)
+        return self._repetition(arguments)
+
+    def _rehearse(self, recorder: Recorder, arguments: tuple[Tensor, ...]) -> Tensor:
+        result, obstacle = recorder.rehearse(lambda: self._function(*arguments))
+        self._rehearsals += 1
+        # What is done once, in the first calls, may wait for the device.
+        if obstacle is not None and self._rehearsals == REHEARSALS:
+            self._give_up(obstacle)
+        return result
+
+    def _record(self, recorder: Recorder, arguments: tuple[Tensor, ...]) -> bool:
+        buffers = tuple(argument.clone() for argument in arguments)
+        try:
+            with self._recording():
+                self._repeat, self._result = recorder.record(lambda: self._function(*buffers))
+        except RuntimeError as error:
+            self._give_up(_cause(error), error)
+            return False
+        self._buffers = buffers
+        return True
+
+    def _repetition(self, arguments: tuple[Tensor, ...]) -> Tensor:
+        if self._repeat is None or self._result is None:
+            raise RuntimeError("nothing was recorded")
+        for buffer, argument in zip(self._buffers, arguments, strict=True):
+            buffer.copy_(argument, non_blocking=True)
+        self._repeat()
+        return self._result
+
+    def _give_up(self, reason: str, error: Exception | None = None) -> None:
+        if self._required:
+            raise FaultdiagError(
+                f"train.graphs is 'on', but the {self._name} can't be recorded as a CUDA graph: "
+                f"{reason}; set train.graphs to auto or off"
+            ) from error
+        self._recorder = None
+        sys.stderr.write(
+            f"note: the {self._name} goes without CUDA graphs, which is slower: {reason}\n"
+        )
+
+
+def _cause(error: BaseException) -> str:
+    """First line of the error that broke a recording off; ending it then raises another."""
+    while isinstance(error.__context__, RuntimeError):
+        error = error.__context__
+    return str(error).partition("\n")[0]
+
+
+class CudaRecorder:
+    """Records CUDA graphs on a stream of its own.
+
+    References
+    ----------
+    .. [1] "CUDA Graphs" in the notes of PyTorch,
+       https://docs.pytorch.org/docs/stable/notes/cuda.html
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        # Kept even where recording failed: torch's allocator goes on pointing to them.
+        self._graphs: list[torch.cuda.CUDAGraph] = []
+
+    def rehearse(self, function: Callable[[], Tensor]) -> tuple[Tensor, str | None]:
+        """Call the function on the stream on which it will be recorded.
+
+        Gradients remember the stream of the calls that made them, and what belongs to the
+        default stream can't be recorded.
+        """
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        waits: list[str] = []
+        with _waits_noted(waits), torch.cuda.stream(self._stream):
+            result = function()
+        current.wait_stream(self._stream)
+        return result, waits[0] if waits else None
+
+    def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        """Record the function on the stream of its rehearsals."""
+        try:
+            return self._record(self._stream, function)
+        except RuntimeError:
+            # A recording that broke off leaves torch's random numbers in a state in which they
+            # refuse to be drawn; one that is whole puts them right.
+            with suppress(RuntimeError):
+                stream = torch.cuda.Stream(self._device)
+                self._record(stream, lambda: torch.zeros(1, device=self._device))
+            raise
+
+    def _record(
+        self, stream: torch.cuda.Stream, function: Callable[[], Tensor]
+    ) -> tuple[Callable[[], None], Tensor]:
+        graph = torch.cuda.CUDAGraph()
+        self._graphs.append(graph)
+        # Where recording fails, torch.cuda.graph doesn't go back to the stream it came from.
+        current = torch.cuda.current_stream(self._device)
+        with torch.cuda.stream(current), torch.cuda.graph(graph, stream=stream):
+            result = function()
+        return graph.replay, result
+
+
+@contextmanager
+def _waits_noted(waits: list[str]) -> Iterator[None]:
+    """Note where the processor waits for the device; other warnings are passed on."""
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    for warning in seen:
+        text = str(warning.message)
+        if "synchronizing CUDA operation" in text:
+            waits.append(f"it waits for the device ({warning.filename}, line {warning.lineno})")
+        elif "ynchronization debug mode" not in text:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )

@@ -1,0 +1,82 @@
+"""Processes that work side by side, of which one may be killed without ending this one."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+# Each worker has one thread: several small networks side by side make better use of the cores
+# than one network on all of them.
+_ENVIRONMENT = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1"
+)
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[Callable[..., Future[Any] | None]]:
+    """Give how to submit work to new processes, none of which outlives the block.
+
+    Submitting gives None once one of them has been killed.
+    """
+    # Not loky: to end its processes it needs pgrep or psutil, which not every system has.
+    # Spawned, not forked: a forked child of a process that has used torch can hang.
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(os.getpid(),))
+    started: dict[int, BaseProcess] = {}
+
+    def submit(work: Callable[..., Any], *arguments: Any) -> Future[Any] | None:
+        try:
+            with inherited():
+                return pool.submit(work, *arguments)
+        except BrokenExecutor:
+            return None
+        finally:
+            started.update(pool._processes or {})
+
+    try:
+        yield submit
+    finally:
+        for process in started.values():
+            process.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def inherited() -> Iterator[None]:
+    """Start processes with one thread each that leave an interrupt to this one."""
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update(_ENVIRONMENT)
+    # Blocked, not ignored: an interrupt that comes now is this process's a moment later.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def begin(parent: int) -> None:
+    """End when the parent has ended, however it did."""
+    from tqdm import tqdm
+
+    # Its own lock is a semaphore of the system, which a process that is killed leaves behind.
+    tqdm.set_lock(threading.RLock())
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,60 @@
+"""Recordings of other rigs are ranked above the test segments of the rig that was trained on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faultdiag.checkpoint import load as load_checkpoint
+from faultdiag.config import Config, load_config, parse_config
+from faultdiag.predict import load
+from faultdiag.predicting import diagnose_files
+from faultdiag.prepared import gather
+from faultdiag.preparing import prepare
+from faultdiag.training.run import train
+
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("no_figures")]
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def brief(name: str, root: Path, folder: Path, model: str) -> Config:
+    """Give a shipped config with wide strides, a small model and one epoch."""
+    plain = load_config(CONFIGS / f"{name}.yaml").model_dump(mode="json", exclude_unset=True)
+    plain["data"] |= {"root": str(root), "prepared": str(folder / "prepared")}
+    plain["window"]["stride"] = 2048
+    plain["model"] = {"name": model}
+    plain["train"] = {"epochs": 1, "threads": 1}
+    return parse_config(plain)
+
+
+def segment_scores(run: Path, config: Config) -> list[float]:
+    """Novelty of the test segment of each recording."""
+    prepared, fitted = prepare(config), load_checkpoint(run).novelty
+    assert fitted is not None
+    windows = prepared.windows.of("test")
+    positions = prepared.positions(windows)
+    raw = gather(prepared.signals, positions, prepared.length)
+    return [fitted.score(raw[windows.recording == i]) for i in windows.by_recording()]
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("cwru_10class_0hp", "wdcnn"), ("cwru_4loads", "logistic")],
+)
+def test_other_rigs_rank_above_the_test_segments(
+    name: str, model: str, real_data: Path, tmp_path: Path
+) -> None:
+    config = brief(name, real_data / "cwru", tmp_path, model)
+    run = train(config, run=tmp_path / "run", device="cpu")
+    known = np.array(segment_scores(run.folder, config))
+    others = sorted([*(real_data / "mfpt").glob("*.mat"), *(real_data / "uestc").glob("*.mat")])
+    rows = list(diagnose_files(load(run.folder, device="cpu"), others))
+    strange = np.array([row.novelty for row in rows])
+    auroc = (strange[:, None] > known).mean() + (strange[:, None] == known).mean() / 2
+    assert len(strange) == 8
+    assert auroc >= 0.95
+    assert (strange > 1).all()
+    share = run.metrics["novelty"]["test_share"]
+    assert share == pytest.approx((known > 1).mean())
+    assert run.metrics["novelty"]["false_positive_rate"] == 0.01
