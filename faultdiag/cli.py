@@ -15,13 +15,14 @@ from faultdiag.cli_recordings import init, inspect, simulate
 from faultdiag.errors import FaultdiagError
 from faultdiag.exits import INTERRUPTED, Group, say, stop
 from faultdiag.fetch.command import fetch
+from faultdiag.processor import OPENMP
 from faultdiag.version import add_version
 
 # torch, numpy and pydantic take seconds to import: commands import what they call.
 
-# Before torch is imported: waiting OpenMP threads sleep instead of spinning. On a machine that is
-# busy with something else, spinning makes a training step ten times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# OpenMP reads them when torch is imported.
+for variable, value in OPENMP.items():
+    os.environ.setdefault(variable, value)
 
 app = typer.Typer(
     cls=Group,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from faultdiag import normalize
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_speed
+from faultdiag.paging import ReadAhead
 from faultdiag.prepared import Prepared, gather
 from faultdiag.resident import signals_on
 from faultdiag.window_index import WindowIndex
@@ -131,7 +132,9 @@ class WindowBatches:
         self._signals = prepared.signals
         self._normalize = normalizer(normalize or prepared.normalize, device)
         self._disturb = disturb
-        if self.resident:
+        if not self.resident:
+            self._ahead = ReadAhead(prepared.signals)
+        else:
             self._on_device = signals_on(prepared, device)
             self._starts = torch.from_numpy(prepared.positions(windows)).to(device)
             self._labels = torch.from_numpy(windows.label.astype(np.int64)).to(device)
@@ -197,6 +200,7 @@ class WindowBatches:
         # numpy copies overlapping windows ten times faster than torch does on a processor.
         positions = self._positions(self.index.take(rows.numpy()))
         positions = positions if shift is None else positions + shift.numpy()[:, None]
+        self._ahead.fetch(positions, length)
         return torch.from_numpy(gather(self._signals, positions, length))
 
     def in_order(self) -> Iterator[Tensor]:

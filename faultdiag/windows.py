@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
 
+# Samples that validation windows are apart at least, but no more than a 16th of their length.
+LEAST_APART = 16
+
 
 @dataclass(frozen=True, slots=True)
 class WindowPlan:
@@ -21,8 +24,10 @@ class WindowPlan:
     length
         Samples of one window.
     stride
-        Samples between the starts of two training or validation windows, or None where
-        `per_class` says how many there are.
+        Samples between the starts of two training windows, or None where `per_class` says how
+        many there are. Validation windows are as far apart, but at least 16 samples or a 16th
+        of the length, whichever is less: closer ones say nothing new, and their scores would
+        take more memory than the signals.
     per_class
         Windows of one class over all parts; training and validation get their share of it,
         evenly spaced.
@@ -37,7 +42,11 @@ class WindowPlan:
 
     def stride_of(self, part: str) -> int | None:
         """Samples between two starts in this part, or None where `per_class` decides."""
-        return self.test_stride if part == "test" else self.stride
+        if part == "test" or self.stride is None:
+            return self.test_stride if part == "test" else None
+        if part == "train":
+            return self.stride
+        return max(self.stride, min(LEAST_APART, self.length // 16))
 
 
 def strided_starts(start: int, stop: int, length: int, stride: int) -> NDArray[np.int64]:

@@ -32,6 +32,8 @@ LAYERS = [
         "fold_options",
         "normalize",
         "novelty",
+        "paging",
+        "processor",
         "recording",
         "registry",
         "units",

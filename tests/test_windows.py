@@ -128,3 +128,10 @@ def test_a_plan_tells_the_stride_of_each_part() -> None:
     plan = WindowPlan(2048, 128, None, 1024)
     assert [plan.stride_of(part) for part in ("train", "valid", "test")] == [128, 128, 1024]
     assert WindowPlan(2048, None, 1000, 2048).stride_of("train") is None
+
+
+def test_validation_windows_overlap_sixteen_times_at_most() -> None:
+    plan = WindowPlan(2048, 1, None, 2048)
+    assert [plan.stride_of(part) for part in ("train", "valid", "test")] == [1, 16, 2048]
+    assert WindowPlan(64, 1, None, 64).stride_of("valid") == 4
+    assert WindowPlan(8, 1, None, 8).stride_of("valid") == 1

@@ -17,6 +17,7 @@ from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
 from faultdiag.prepared import Prepared
+from faultdiag.processor import keep_freed_memory
 from faultdiag.training.finishing import Outcome, finish
 from faultdiag.training.fitting import Fitter
 from faultdiag.training.folder import begin, clear, discard_untrained
@@ -90,6 +91,7 @@ class Session:
         """
         if self.config.train.threads:
             torch.set_num_threads(self.config.train.threads)
+        keep_freed_memory()
         train = self.config.train
         set_precision(self.device, train.precision, deterministic=train.deterministic)
         for note in self.notes:

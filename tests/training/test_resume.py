@@ -173,6 +173,28 @@ def test_a_disk_that_fills_up_leaves_whole_files(brief: Make, whole: Path, tmp_p
     assert_same_run(folder, whole)
 
 
+def test_a_disk_that_fills_up_later_leaves_the_last_good_checkpoint(
+    brief: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = running.save_last
+
+    def save_last(folder: Path, checkpoint: Checkpoint) -> None:
+        with full_disk(10_000 if checkpoint.epoch == 2 else 2**30):
+            real(folder, checkpoint)
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "save_last", save_last)
+        refused(
+            r"cannot write \S+last\.pt: File too large; .*nothing was changed",
+            lambda: train(brief(), run=folder, device="cpu"),
+        )
+    assert load(folder / "last.pt").epoch == 1
+    assert not list(folder.glob(".*"))
+    train(brief(), run=folder, device="cpu", resume=True)
+    assert_same_run(folder, whole)
+
+
 @pytest.mark.parametrize("step", [1, 4])
 def test_an_interrupt_within_an_epoch_saves_and_goes_on_at_that_step(
     step: int, brief: Make, tmp_path: Path
