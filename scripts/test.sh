@@ -12,4 +12,6 @@ make_environment test
 .venv/bin/ruff format --check .
 .venv/bin/ruff check .
 .venv/bin/mypy
-.venv/bin/python -m pytest "$@"
+# One process a core, each with one thread; `-n 0` runs all tests in this one.
+export OMP_NUM_THREADS=1
+.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"

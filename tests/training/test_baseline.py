@@ -346,7 +346,8 @@ def test_predicting_needs_the_speed_where_orders_are_seen(
         **dict.fromkeys(("silent", "broken"), "error"),
     }
     assert rows["silent"]["error"] == (
-        "the model sees shaft orders and needs the shaft speed; give --rpm"
+        f"{unknown_speed / 'silent.mat'}: the model sees shaft orders and needs the shaft speed; "
+        "give --rpm"
     )
     (row,) = map(
         json.loads, done(*words[:2], unknown_speed / "silent.mat", "--json", *RATES).splitlines()
