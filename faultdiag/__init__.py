@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from faultdiag import attention, models
     from faultdiag.errors import FaultdiagError
-    from faultdiag.predict import load
+    from faultdiag.prediction.diagnoser import load
     from faultdiag.readers import read_recording
     from faultdiag.training.run import train
 
@@ -23,7 +23,7 @@ __all__ = ["FaultdiagError", "attention", "load", "models", "read_recording", "t
 
 _HOMES = {
     "FaultdiagError": "faultdiag.errors",
-    "load": "faultdiag.predict",
+    "load": "faultdiag.prediction.diagnoser",
     "read_recording": "faultdiag.readers",
     "train": "faultdiag.training.run",
 }

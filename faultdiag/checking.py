@@ -1,12 +1,12 @@
 """`faultdiag check` and `faultdiag prepare`: everything that can be known before training."""
 
 from faultdiag.config import Config
-from faultdiag.folds import expand, fold_table, has_folds, prepare_folds
+from faultdiag.inspection.rate_survey import rate_lines, survey_rates
 from faultdiag.prepared import Prepared
-from faultdiag.prepared_text import class_line, describe_prepared, describe_recordings
 from faultdiag.preparing import prepare
-from faultdiag.rate_survey import rate_lines, survey_rates
-from faultdiag.selecting import select_recordings
+from faultdiag.preparing.folds import expand, fold_table, has_folds, prepare_folds
+from faultdiag.preparing.selecting import select_recordings
+from faultdiag.preparing.text import class_line, describe_prepared, describe_recordings
 
 
 def check_config(config: Config) -> str:

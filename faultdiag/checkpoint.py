@@ -24,7 +24,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.errors import FaultdiagError
 from faultdiag.files import write_bytes
 from faultdiag.novelty import Novelty
-from faultdiag.stored_novelty import from_stored, require_sound
+from faultdiag.novelty.stored import from_stored, require_sound
 
 FORMAT = 1
 

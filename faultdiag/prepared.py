@@ -22,12 +22,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.audit import Audit, audit_windows
-from faultdiag.duplicates import Duplicate
 from faultdiag.errors import FaultdiagError
-from faultdiag.origins import origins
 from faultdiag.recording import Recording, Segment
 from faultdiag.sharing import Sharing, share
+from faultdiag.sharing.audit import Audit, audit_windows
+from faultdiag.sharing.duplicates import Duplicate
+from faultdiag.sharing.origins import origins
 from faultdiag.splits import PARTS, Split
 from faultdiag.window_index import WindowIndex, open_windows
 

@@ -39,8 +39,8 @@ from torch import nn
 
 from faultdiag import load
 from faultdiag.config import parse_config
-from faultdiag.predict import CPU_BATCH
-from faultdiag.reading import Asked, try_read
+from faultdiag.prediction.diagnoser import CPU_BATCH
+from faultdiag.prediction.reading import Asked, try_read
 from faultdiag.simulation import simulate_folder
 from faultdiag.training.run import train
 

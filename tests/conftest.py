@@ -50,7 +50,8 @@ def trained(
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the pictures of a run out: they take longer than its training."""
-    from faultdiag import figures, score_figures
+    from faultdiag import figures
+    from faultdiag.figures import scores as score_figures
 
     for name in ("confusion_figure", "curves_figure"):
         monkeypatch.setattr(figures, name, lambda *_, **__: None)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from faultdiag import batching, read_ahead, reading
-from faultdiag.reading import Asked
+from faultdiag.prediction import batching, read_ahead, reading
+from faultdiag.prediction.reading import Asked
 
 
 def never_waiting(patch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,9 @@ from tests.data_fixtures import CASES, write_recording
 COMMAND = """
 import sys, time
 from pathlib import Path
-from faultdiag import batching, read_ahead, reading
+from faultdiag.prediction import batching
+from faultdiag.prediction import read_ahead
+from faultdiag.prediction import reading
 from tests.interrupting import never_waiting
 import pytest
 never_waiting(pytest.MonkeyPatch())

@@ -35,7 +35,8 @@ def run(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "label": "{code}",
     }
     with pytest.MonkeyPatch.context() as patch:
-        from faultdiag import figures, score_figures
+        from faultdiag import figures
+        from faultdiag.figures import scores as score_figures
 
         for name in ("confusion_figure", "curves_figure"):
             patch.setattr(figures, name, lambda *_, **__: None)

@@ -7,8 +7,8 @@ import pytest
 
 from faultdiag.checkpoint import load as load_checkpoint
 from faultdiag.config import Config, load_config, parse_config
-from faultdiag.predict import load
-from faultdiag.predicting import diagnose_files
+from faultdiag.prediction.command import diagnose_files
+from faultdiag.prediction.diagnoser import load
 from faultdiag.prepared import gather
 from faultdiag.preparing import prepare
 from faultdiag.training.run import train

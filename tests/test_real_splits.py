@@ -7,9 +7,9 @@ import pytest
 
 from faultdiag.config import Config, parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.folds import expand
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
+from faultdiag.preparing.folds import expand
 
 pytestmark = pytest.mark.real
 

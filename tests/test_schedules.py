@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultdiag.config.training import build_schedule, schedule_problems
 from faultdiag.errors import FaultdiagError
 from faultdiag.schedules import SCHEDULES, with_warm_up
-from faultdiag.train_config import build_schedule, schedule_problems
 
 
 def optimizer() -> torch.optim.Optimizer:

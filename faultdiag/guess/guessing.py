@@ -20,7 +20,7 @@ from faultdiag.guess.signals import Read, Signals, look_into
 from faultdiag.guess.sizes import Sizes, guess_sizes
 from faultdiag.guess.source import Source, find_source
 from faultdiag.guess.words import is_healthy
-from faultdiag.selecting import label_entries
+from faultdiag.preparing.selecting import label_entries
 
 # Facts of a manifest without a column `label` that may be the class.
 _CLASSES = ("class", "fault", "state", "condition", "code")

@@ -6,7 +6,7 @@ from typing import Any
 from faultdiag.config import Config
 from faultdiag.datasets import Entry
 from faultdiag.errors import FaultdiagError
-from faultdiag.selecting import label_entries, select_recordings
+from faultdiag.preparing.selecting import label_entries, select_recordings
 
 # Strategy, the fact whose values are its groups, and the folds that compare them.
 _ACROSS = (("across_loads", "load_hp", "pairs"), ("across_sizes", "size", "each"))

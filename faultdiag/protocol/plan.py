@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from faultdiag.config import Config, listed, read_config, try_config
-from faultdiag.config_sections import PROTOCOL
+from faultdiag.config.sections import PROTOCOL
 from faultdiag.errors import FaultdiagError, did_you_mean
-from faultdiag.folds import Fold, expand
+from faultdiag.preparing.folds import Fold, expand
 from faultdiag.protocol.axes import Contender, contenders, merged
 from faultdiag.protocol.defaults import default_protocols
 from faultdiag.protocol.section import Section, read_section

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from faultdiag.config_sections import PROTOCOL
+from faultdiag.config.sections import PROTOCOL
 from faultdiag.errors import did_you_mean
 
 NOISE = (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)  # dB

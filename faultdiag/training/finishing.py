@@ -10,8 +10,8 @@ from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.evaluation import PartLogits, describe_split, part_logits, score_part
 from faultdiag.metrics import Reliability, fit_temperature, reliability
 from faultdiag.novelty import Novelty
+from faultdiag.novelty.stored import to_stored
 from faultdiag.prepared import Prepared
-from faultdiag.stored_novelty import to_stored
 from faultdiag.training.novel import fit_novelty, score_novelty
 
 CHOSEN_BY = "valid accuracy, then loss"

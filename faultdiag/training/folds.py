@@ -6,12 +6,12 @@ from typing import Any
 
 from faultdiag.config import Config
 from faultdiag.files import write_json
-from faultdiag.folds import Fold, common_notes, expand, has_folds, prepare_folds
 from faultdiag.metrics import format_table, mean_interval
 from faultdiag.prepared import Prepared
-from faultdiag.prepared_text import describe_prepared, split_lines
+from faultdiag.preparing.folds import Fold, common_notes, expand, has_folds, prepare_folds
+from faultdiag.preparing.text import describe_prepared, split_lines
 from faultdiag.sharing import LEVELS
-from faultdiag.sharing_text import duplicate_lines
+from faultdiag.sharing.text import duplicate_lines
 from faultdiag.training import report
 from faultdiag.training.fold_folders import RESULTS, clear, folder_names, require_free
 from faultdiag.training.run import train

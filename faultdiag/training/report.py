@@ -16,11 +16,11 @@ from faultdiag.evaluation import (
     same_recordings,
     seen_share,
 )
+from faultdiag.figures.scores import noise_figure
 from faultdiag.metrics import format_table, parts_table
 from faultdiag.prepared import Prepared
-from faultdiag.prepared_text import split_lines
 from faultdiag.preparing import prepare
-from faultdiag.score_figures import noise_figure
+from faultdiag.preparing.text import split_lines
 from faultdiag.splits import PARTS
 from faultdiag.training.session import Run
 from faultdiag.training.unfinished import unfinished_note

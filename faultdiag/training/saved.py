@@ -10,11 +10,11 @@ from typing import Any
 
 from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.config import Config
+from faultdiag.config.training import schedule_of
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation import read_split, same_recordings
 from faultdiag.prepared import Prepared
 from faultdiag.schedules import SHAPED
-from faultdiag.train_config import schedule_of
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
 

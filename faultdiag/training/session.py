@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from faultdiag import figures, score_figures
+from faultdiag import figures
 from faultdiag.checkpoint import Checkpoint, build_network, save
 from faultdiag.config import Config
 from faultdiag.errors import FaultdiagError
+from faultdiag.figures import scores as score_figures
 from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel

@@ -1,7 +1,7 @@
 """From a config to the settings of the training loop."""
 
 from faultdiag.config import Config
-from faultdiag.train_config import build_schedule
+from faultdiag.config.training import build_schedule
 from faultdiag.training.augment import Ranges
 from faultdiag.training.loop import Settings
 

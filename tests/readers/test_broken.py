@@ -111,7 +111,7 @@ def test_the_corpus_needs_little_memory(reading: Reading) -> None:
 def test_predicting_gives_a_row_for_every_file(
     reading: Reading, folder: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from faultdiag.predicting import predict_paths
+    from faultdiag.prediction.command import predict_paths
 
     settings = {"channel": None, "sampling_rate": 12_000.0, "rpm": None, "device": "cpu"}
     total, failed = predict_paths(trained, [folder], out=None, as_json=True, jobs=2, **settings)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from faultdiag import figures, score_figures
+from faultdiag import figures
 from faultdiag.config import Config
+from faultdiag.figures import scores as score_figures
 from faultdiag.training.run import train
 from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 from tests.training.runs import Make

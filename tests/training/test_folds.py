@@ -10,7 +10,7 @@ import pytest
 
 from faultdiag.config import load_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.folds import common_notes
+from faultdiag.preparing.folds import common_notes
 from faultdiag.sharing import LEVELS
 from faultdiag.training import folds as training
 from faultdiag.training.fold_folders import clear, folder_names, require_free

@@ -11,7 +11,7 @@ import faultdiag
 from faultdiag.checkpoint import load
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
-from faultdiag.predicting import diagnose_files
+from faultdiag.prediction.command import diagnose_files
 from faultdiag.preparing import prepare
 from faultdiag.training.run import train
 from tests.data_fixtures import signal, tiny_config, write_recording

@@ -1,0 +1,101 @@
+"""The commands about recordings, before anything is trained: init, simulate, inspect."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faultdiag.cli.options import AsJson
+from faultdiag.exits import say
+
+
+def init(
+    name: Annotated[str | None, typer.Argument(help="A starter; none: list them.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml if not given.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Guess it from this folder or manifest instead.")
+    ] = None,
+    sampling_rate: Annotated[
+        float | None, typer.Option(help="Hz, for recordings of which nothing states it.")
+    ] = None,
+) -> None:
+    """Write a commented starter config, or list the starters.
+
+    Example: faultdiag init --from my_recordings --out my.yaml
+    """
+    from faultdiag import starters
+
+    if source is not None or sampling_rate is not None:
+        from faultdiag.guess import init_from
+
+        typer.echo(init_from(name, source, out, sampling_rate))
+        return
+    if name is None:
+        typer.echo(starters.listing())
+        return
+    typer.echo(f"wrote {starters.write(name, out or Path(f'{name}.yaml'))}")
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder for the recordings.")],
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each recording.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal files.")] = 0,
+    load: Annotated[list[int] | None, typer.Option(help="Motor load in hp, 0 to 3.")] = None,
+    size: Annotated[list[str] | None, typer.Option(help="Fault size: 007, 014, 021.")] = None,
+    severity: Annotated[float, typer.Option(min=0.0, help="Strength of the faults.")] = 1.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier simulation there.")
+    ] = False,
+) -> None:
+    """Write CWRU-style .mat recordings with true bearing physics.
+
+    Example: faultdiag simulate --out data/simulated --load 0 --load 1
+    """
+    from tqdm import tqdm
+
+    from faultdiag.simulation import simulate_folder
+
+    written = simulate_folder(
+        out,
+        seconds=seconds,
+        seed=seed,
+        loads=load or [0],
+        sizes=size or ["007", "014", "021"],
+        severity=severity,
+        overwrite=overwrite,
+        progress=lambda todo: tqdm(todo, "simulating", unit="recording", disable=None),
+    )
+    typer.echo(f"wrote {len(written)} simulated recordings to {out}")
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    sampling_rate: Annotated[float | None, typer.Option(help="Hz, in place of the file's.")] = None,
+    rpm: Annotated[float | None, typer.Option(help="Shaft speed, likewise.")] = None,
+    channel: Annotated[str | None, typer.Option(help="This channel only.")] = None,
+    bearing: Annotated[
+        str | None,
+        typer.Option(help="6205, 6203, …, or balls,ball_diameter,pitch_diameter[,angle_deg]."),
+    ] = None,
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw signal and spectra to a PNG.")] = None,
+) -> None:
+    """Show what a recording holds: variables, rate, statistics, envelope peaks.
+
+    Of a folder, one line for each recording.
+
+    Example: faultdiag inspect data/cwru/105.mat --plot 105.png
+    """
+    from faultdiag.inspection.command import inspect_paths
+
+    inspect_paths(
+        files,
+        sampling_rate=sampling_rate,
+        rpm=rpm,
+        channel=channel,
+        bearing=bearing,
+        as_json=as_json,
+        plot=plot,
+        echo=typer.echo,
+        say=say,
+    )

@@ -1,0 +1,1 @@
+"""`faultdiag predict`: recordings in, one diagnosis each out."""

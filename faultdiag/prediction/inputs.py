@@ -1,0 +1,102 @@
+"""What `faultdiag predict` is given: files, folders, a manifest, a list of paths on stdin."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from faultdiag.datasets.manifest import CheckedRow, told
+from faultdiag.datasets.manifest_rows import is_manifest, read_rows
+from faultdiag.errors import FaultdiagError
+from faultdiag.finding import nothing_in, recordings_in
+from faultdiag.prediction.reading import Asked
+
+STDIN = Path("-")
+
+
+def find(paths: Sequence[Path], options: Asked, *, pattern: str | None = None) -> list[Asked]:
+    """Give what is to be diagnosed, in order, each once.
+
+    Parameters
+    ----------
+    paths
+        Recordings; folders, which are searched to their bottom; manifests, that is YAML files
+        and CSV files with a column ``path``; ``-`` for a list of recordings and folders on
+        stdin, a path a line or ended by a NUL.
+    options
+        What is said of all of them; a manifest says it of its own rows.
+    pattern
+        Which files of folders; those of a suffix that a reader knows unless given.
+
+    Raises
+    ------
+    FaultdiagError
+        If a path doesn't exist, the only one is a folder without recordings, rows of a manifest
+        are wrong, or nothing is left.
+    """
+    found: list[Asked] = []
+    folders = 0
+    for path in paths:
+        if path == STDIN:
+            listed = _listed()
+            folders += sum(one.is_dir() for one in listed)
+            # What is missing of a long list is an error row among the others.
+            found += [replace(options, path=one) for one in _files(listed, pattern)]
+        elif path.is_dir():
+            folders += 1
+            alone = len(paths) == 1
+            found += [replace(options, path=one) for one in _files([path], pattern, alone=alone)]
+        elif not path.exists():
+            raise FaultdiagError(
+                f"{path} does not exist; give recordings or folders of them, a manifest, or - for "
+                "a list of them on stdin"
+            )
+        else:
+            found += _rows(path, options) if is_manifest(path) else [replace(options, path=path)]
+    if pattern is not None and not folders:
+        raise FaultdiagError(
+            f"--glob '{pattern}' chooses files in folders, but no folder is given; give one, or "
+            "leave --glob out"
+        )
+    return list(dict.fromkeys(found))
+
+
+def _files(paths: Sequence[Path], pattern: str | None, *, alone: bool = False) -> Iterator[Path]:
+    for path in paths:
+        inside = recordings_in(path, pattern) if path.is_dir() else [path]
+        if not inside and alone:
+            raise nothing_in(path, pattern)
+        # Of several, a folder without recordings is one error row among the others.
+        yield from inside or [path]
+
+
+def _listed() -> list[Path]:
+    if sys.stdin.isatty():
+        raise FaultdiagError(
+            "- stands for a list of paths on stdin, which is a terminal; pipe one in, such as "
+            "find data -name '*.mat' | faultdiag predict RUN -"
+        )
+    text = sys.stdin.buffer.read()
+    names = text.split(b"\0") if b"\0" in text else text.splitlines()
+    found = [Path(os.fsdecode(name)) for name in names if name.strip()]
+    if not found:
+        raise FaultdiagError("the list of paths on stdin is empty; write one path a line")
+    return found
+
+
+def _rows(manifest: Path, options: Asked) -> Iterator[Asked]:
+    """Give the recordings of a manifest; one that is missing is an error row among the others."""
+    rows = [CheckedRow(manifest.parent, row) for row in read_rows(manifest)]
+    problems = [
+        f"line {row.row.line}: {problem}" for row in rows for problem in row.problems_of_reading()
+    ]
+    if problems:
+        raise FaultdiagError(told(manifest, problems))
+    for row in rows:
+        yield Asked(
+            row.recording,
+            ",".join(row.channels) or options.channel,
+            row.number("sampling_rate") or options.sampling_rate,
+            row.number("rpm") or options.rpm,
+        )

@@ -1,0 +1,271 @@
+"""What is done to a recording before a model sees it: opened, checked, resampled, cut to windows.
+
+A long recording is read piece by piece: what is held of it does not grow with its length.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.datasets import identify, identify_by_name
+from faultdiag.errors import FaultdiagError
+from faultdiag.prediction.survey import Read, survey
+from faultdiag.readers import Reader, RecordingSource, open_reader
+from faultdiag.readers.damage import unreadable
+from faultdiag.recording import Recording, require_positive
+from faultdiag.resampling import Resampler, resampling_ratio
+
+# Numbers of a recording that are held at once: 16 MB. Longer ones are read twice, first to see
+# whether they are sound; a recording of a minute at 48 kHz is read once.
+HELD = 2**22
+# Numbers of a piece at the model's rate.
+PIECE = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A file to diagnose, and what is said of it.
+
+    Parameters
+    ----------
+    path
+        The recording.
+    channel
+        Channel to read, or several with commas between; the model's own unless given.
+    sampling_rate
+        Hz, for a file that doesn't state it and that no catalogue knows.
+    rpm
+        Shaft speed, likewise.
+    """
+
+    path: Path
+    channel: str | None = None
+    sampling_rate: float | None = None
+    rpm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a model takes.
+
+    Parameters
+    ----------
+    channels
+        The names of its channels.
+    sampling_rate
+        Hz.
+    length
+        Samples of one window.
+    speed
+        Whether it needs the shaft speed.
+    """
+
+    channels: tuple[str, ...]
+    sampling_rate: float
+    length: int
+    speed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is known of a recording before its windows come.
+
+    ``recorded_at`` is its own sampling rate in Hz; ``rate_source`` says who states that:
+    ``file``, ``catalogue``, ``catalogue, by name``, ``argument`` or ``assumed``. ``windows`` is
+    how many there will be.
+    """
+
+    channels: tuple[str, ...]
+    rpm: float | None
+    recorded_at: float
+    rate_source: str
+    windows: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """How the samples of a recording are read, and what is known of it."""
+
+    read: Read
+    samples: int
+    path: Path
+    channels: tuple[str, ...]
+    rate: float
+    said_by: str
+    rpm: float | None
+
+
+Windows = NDArray[np.float32]
+"""Windows one after the other, ``(channels, windows x length)``, at the model's rate."""
+
+
+def read_windows(asked: Asked, needs: Needs) -> Iterator[Opened | Windows]:
+    """Give what is known of the recording in a file, then its windows piece by piece.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read, hasn't the model's channels, one of them is constant or not
+        finite, it is too short, or the model needs a speed and nothing says it. That some of
+        this is wrong is told before the first piece, as far as it doesn't change meanwhile.
+    """
+    try:
+        reader = open_reader(asked.path)
+        source = _source(asked, reader, needs.channels)
+        rate, said_by, rpm = _facts(asked, source, reader, needs)
+    except OSError as error:
+        raise unreadable(asked.path, error) from error
+    reach = _reach(source, rate, rpm)
+    described = (source.samples, source.path, source.channels, rate, said_by, rpm)
+    yield from _pieces(_Recorded(reach, *described), needs)
+
+
+def try_read(asked: Asked, needs: Needs) -> Iterator[Opened | Windows | str]:
+    """Give what `read_windows` does; the message of its error, on one line, ends it."""
+    try:
+        yield from read_windows(asked, needs)
+    except FaultdiagError as error:
+        yield one_line(error)
+    except MemoryError:
+        yield f"{asked.path} does not fit into the memory; cut it into shorter recordings"
+
+
+def windows_of(recording: Recording, needs: Needs) -> Iterator[Opened | Windows]:
+    """Give what `read_windows` does of a recording that was read already.
+
+    Raises
+    ------
+    FaultdiagError
+        Likewise, and if it carries no sampling rate.
+    """
+    recording = choose(recording, needs.channels)
+    if (rate := recording.sampling_rate) is None:
+        raise FaultdiagError(
+            f"{recording.source} carries no sampling rate; give it with --sampling-rate "
+            f"(the model works at {needs.sampling_rate:g} Hz)"
+        )
+    described = (recording.source, recording.channels, rate, "file", recording.rpm)
+    held = _held(recording.signal)
+    yield from _pieces(_Recorded(held, recording.samples, *described), needs)
+
+
+def one_line(error: FaultdiagError) -> str:
+    """Give the message of an error on one line."""
+    return " ".join(str(error).split())
+
+
+def choose(recording: Recording, channels: Sequence[str]) -> Recording:
+    """Give the recording with a model's channels: by name, or the only ones there are.
+
+    Raises
+    ------
+    FaultdiagError
+        If they are not there by name and their number differs.
+    """
+    return recording.select(_chosen(recording.source, recording.channels, channels))
+
+
+def _chosen(path: Path, found: Sequence[str], channels: Sequence[str]) -> Sequence[str]:
+    if set(channels) <= set(found):
+        return channels
+    if len(found) != len(channels):
+        raise FaultdiagError(
+            f"{path} has {len(found)} channels ({', '.join(found)}), the model was trained on "
+            f"{len(channels)} ({', '.join(channels)}); choose with --channel"
+        )
+    return found
+
+
+def _held(signal: NDArray[np.float32]) -> Read:
+    return lambda start, stop: signal[:, start:stop]
+
+
+def _reach(source: RecordingSource, rate: float, rpm: float | None) -> Read:
+    """Give how the samples are read: once where they are few, else from the file each time."""
+    if source.samples * len(source.channels) > HELD:
+        require_positive(source.path, "sampling rate", rate)
+        require_positive(source.path, "rpm", rpm)
+        return source.read
+    return _held(Recording(source.read(), source.path, source.channels, rate, rpm).signal)
+
+
+def _pieces(recorded: _Recorded, needs: Needs) -> Iterator[Opened | Windows]:
+    read, path, channels = recorded.read, recorded.path, recorded.channels
+    mean = survey(read, recorded.samples, path, channels)
+    if needs.speed and recorded.rpm is None:
+        raise FaultdiagError(
+            f"{path}: the model sees shaft orders and needs the shaft speed; give --rpm"
+        )
+    ratio = _ratio(path, recorded.rate, needs.sampling_rate)
+    resampler = Resampler(*ratio, recorded.samples)
+    windows = resampler.resampled // needs.length
+    if windows == 0:
+        raise FaultdiagError(
+            f"{path} has {resampler.resampled} samples at {needs.sampling_rate:g} Hz, "
+            f"the model needs {needs.length} for one window; record longer"
+        )
+    yield Opened(channels, recorded.rpm, recorded.rate, recorded.said_by, windows)
+    # As many windows at a time as neither rate makes large.
+    numbers = min(PIECE, HELD * resampler.up // resampler.down) // len(channels)
+    step = max(numbers // needs.length, 1) * needs.length
+    end = windows * needs.length
+    for start in range(0, end, step):
+        stop = min(start + step, end)
+        first, last = resampler.needed(start, stop)
+        yield resampler.part(read(first, last), first, mean, start, stop)
+
+
+def _ratio(path: Path, rate: float, wanted: float) -> tuple[int, int]:
+    try:
+        return resampling_ratio(rate, wanted)
+    except FaultdiagError as error:
+        raise FaultdiagError(f"{path}: {error}") from error
+
+
+def _source(asked: Asked, reader: Reader, channels: tuple[str, ...]) -> RecordingSource:
+    """Open the channel asked for, else the model's own where the file has them, else all."""
+    if asked.channel is None:
+        variables = reader.variables()
+        present = {name for v in variables for name in (v.channel or "").split(", ")}
+        source = reader.source(channels if set(channels) <= present else None)
+    else:
+        source = reader.source([name.strip() for name in asked.channel.split(",")])
+    chosen = tuple(_chosen(asked.path, source.channels, channels))
+    return source if chosen == source.channels else reader.source(chosen)
+
+
+def _facts(
+    asked: Asked, source: RecordingSource, reader: Reader, needs: Needs
+) -> tuple[float, str, float | None]:
+    """Give the sampling rate of a recording, who states it, and its speed."""
+    # A catalogue knows a file by its digest, which is only worth its time where something is open.
+    known = source.sampling_rate is not None and not (needs.speed and source.rpm is None)
+    facts = {} if known else identify(asked.path) or {}
+    rpm = source.rpm or facts.get("rpm") or asked.rpm
+    rate = source.sampling_rate or facts.get("sampling_rate") or asked.sampling_rate
+    # An altered copy: its name and variables say less than whoever gave a rate.
+    open_ = rate is None or (needs.speed and rpm is None)
+    guess = _by_name(asked.path, reader) if open_ and not facts else {}
+    rate, said_by = _first(
+        ("file", source.sampling_rate),
+        ("catalogue", facts.get("sampling_rate")),
+        ("argument", asked.sampling_rate),
+        ("catalogue, by name", guess.get("sampling_rate")),
+        ("assumed", needs.sampling_rate),
+    )
+    rpm = rpm or guess.get("rpm")
+    return rate, said_by, None if rpm is None else float(rpm)
+
+
+def _by_name(path: Path, reader: Reader) -> Mapping[str, Any]:
+    known = identify_by_name(path, [variable.name for variable in reader.variables()])
+    return {} if known is None else known.facts
+
+
+def _first(*sources: tuple[str, float | None]) -> tuple[float, str]:
+    """Give the first rate that is known, and who states it; the last one always is."""
+    return next((float(value), name) for name, value in sources if value is not None)

@@ -1,0 +1,229 @@
+"""Novelty: what it is blind to, what it sees, what it promises, and what it refuses."""
+
+import io
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from faultdiag import checkpoint, novelty
+from faultdiag.errors import FaultdiagError
+from faultdiag.novelty import Novelty, Watched, bands_of, describe, distances, evenly, fit
+from faultdiag.prediction.diagnoser import load
+from faultdiag.prediction.rows import NOVEL, Row, TableWriter, novelty_note
+from faultdiag.recording import Recording
+from tests.data_fixtures import CASES, signal
+
+LENGTH = 256
+
+
+def noise(count: int, *, seed: int = 0, channels: int = 1) -> NDArray[np.float32]:
+    shape = (count, channels, LENGTH)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def test_levels_are_those_of_a_plain_formula() -> None:
+    (window,) = noise(1)[:, 0].astype(float)
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, LENGTH + 1) / (LENGTH + 1))
+    power = np.abs(np.fft.fft(taper * (window - window.mean()))[1:116]) ** 2
+    edges = np.linspace(0, 115, 29).round().astype(int)
+    expected = [power[a:b].sum() / power.sum() for a, b in pairwise(edges)]
+    assert bands_of(LENGTH) == 28
+    np.testing.assert_allclose(describe(window[None, None])[0], 10 * np.log10(expected), rtol=1e-4)
+
+
+@given(gain=st.floats(1e-6, 1e6), sign=st.sampled_from([-1, 1]), offset=st.floats(-10, 10))
+def test_gain_and_offset_change_nothing(gain: float, sign: int, offset: float) -> None:
+    windows = noise(3, channels=2).astype(np.float64)
+    changed = sign * gain * (windows + offset)
+    np.testing.assert_allclose(describe(changed), describe(windows), atol=2e-3)
+
+
+def test_a_dead_channel_is_far_from_any_other() -> None:
+    windows = noise(2, channels=2)
+    windows[1, 1] = 0.1
+    levels = describe(windows)
+    np.testing.assert_allclose(levels[1, 28:], -60, atol=1e-4)
+    assert levels[0].min() > -40
+
+
+@given(cuts=st.lists(st.integers(0, 50), max_size=4), count=st.integers(1, 50))
+def test_pieces_of_a_recording_score_as_the_whole(cuts: list[int], count: int) -> None:
+    fitted = fit(describe(noise(40)), describe(noise(40, seed=1)))
+    windows = noise(count, seed=2)
+    watched = Watched(fitted, count)
+    for piece in np.split(windows, sorted(min(cut, count) for cut in cuts)):
+        watched.add(piece.transpose(1, 0, 2))
+    assert watched.score() == fitted.score(windows)
+
+
+@pytest.mark.parametrize("length", [2, 3, 16, 100, 2048])
+def test_windows_of_any_length_have_levels(length: int) -> None:
+    windows = np.random.default_rng(0).standard_normal((4, 3, length))
+    levels = describe(windows)
+    assert levels.shape == (4, 3 * bands_of(length))
+    assert np.isfinite(levels).all()
+
+
+def test_distances_are_those_of_the_nth_nearest() -> None:
+    rng = np.random.default_rng(1)
+    rows, reference = rng.normal(-20, 3, (7, 5)), rng.normal(-20, 3, (11, 5))
+    each = np.sqrt(((rows[:, None] - reference) ** 2).mean(-1))
+    np.testing.assert_allclose(distances(rows, reference, 4), np.sort(each, axis=1)[:, 3])
+
+
+@pytest.mark.parametrize(("count", "rate"), [(999, 0.01), (199, 0.01), (49, 0.02), (1, 0.5)])
+def test_the_threshold_has_the_rate_that_it_states(count: int, rate: float) -> None:
+    train = describe(noise(200))
+    fitted = fit(train, describe(noise(count, seed=1)))
+    assert fitted.false_positive_rate == pytest.approx(rate)
+    found = distances(describe(noise(count, seed=1)), train, 5)
+    # The next window is equally likely to come anywhere among those.
+    above = int((found > fitted.threshold).sum())
+    assert (above + 1) / (count + 1) <= rate + 1e-12
+    fresh = fitted.scores(noise(4000, seed=2)) > 1
+    assert fresh.mean() <= 2.5 * rate
+
+
+def test_copies_of_training_windows_are_not_novel() -> None:
+    levels = np.repeat(describe(noise(1)), 9, axis=0)
+    fitted = fit(levels, levels)
+    assert fitted.threshold == 0.1
+    assert fitted.score(noise(1)) < 1
+
+
+def test_the_score_is_the_median_whatever_the_chunks() -> None:
+    fitted = fit(describe(noise(40)), describe(noise(40, seed=1)))
+    windows = noise(novelty.CHUNK + 44, seed=2)
+    single = [fitted.scores(window[None])[0] for window in windows]
+    np.testing.assert_allclose(fitted.scores(windows), single, rtol=1e-3)
+    assert fitted.score(windows[:16]) == pytest.approx(np.median(single[:16]), rel=1e-3)
+    few = evenly(len(windows), 16)
+    assert fitted.score(windows) == pytest.approx(np.median(np.array(single)[few]), rel=1e-3)
+
+
+@given(count=st.integers(1, 5000), most=st.integers(1, 5000))
+def test_evenly_spread_rows_are_distinct_and_bounded(count: int, most: int) -> None:
+    rows = evenly(count, most)
+    assert len(rows) == min(count, most)
+    assert (np.diff(rows) > 0).all()
+    assert rows[0] >= 0
+    assert rows[-1] < count
+
+
+@pytest.mark.parametrize("channels", [1, 2, 7, 64])
+def test_what_is_kept_is_bounded(channels: int) -> None:
+    rows = novelty.most_windows(channels, 2048)
+    assert rows == 1024 or rows * channels * 32 * 4 <= 256 * 1024
+    assert rows >= 5
+
+
+# In a model
+
+
+def of(samples: NDArray[Any], rate: float = 12_000) -> Recording:
+    signal = samples[None].astype(np.float32)
+    return Recording(signal, Path("new.mat"), channels=("DE",), sampling_rate=rate)
+
+
+def score(trained: Path, samples: NDArray[Any], rate: float = 12_000) -> float:
+    recording = of(samples, rate)
+    found = load(trained, device="cpu").diagnose(recording).novelty
+    assert found is not None
+    return found
+
+
+def test_recordings_like_those_of_training_are_not_novel(trained: Path) -> None:
+    for rate, frequency in CASES.values():
+        x = signal(frequency, rate, 30_000, seed=77)
+        assert score(trained, x, rate) < 1
+        assert score(trained, 5 * x + 3, rate) == pytest.approx(score(trained, x, rate), rel=0.01)
+
+
+def test_other_machines_noise_and_silent_bands_are_novel(trained: Path) -> None:
+    rng = np.random.default_rng(3)
+    assert score(trained, rng.standard_normal(9000)) > 1
+    assert score(trained, signal(2500.0, 12_000, 9000, seed=77)) > 1
+    assert score(trained, signal(1500.0, 12_000, 9000, seed=77, noise=0.05)) > 1
+    slow = np.repeat(signal(1500.0, 12_000, 3000, seed=77), 4)
+    assert score(trained, slow) > 1
+
+
+def test_it_is_in_both_checkpoints_and_small(trained: Path) -> None:
+    best, last = (checkpoint.load(trained / name).novelty for name in ("best.pt", "last.pt"))
+    assert best is not None
+    assert best.same(last)
+    assert best.reference.shape[1] == 28
+    assert best.reference.nbytes <= 256 * 1024
+    assert not best.same(Novelty(best.reference, 2 * best.threshold, 0.01, 5))
+    assert not best.same(None)
+
+
+def rewrite(trained: Path, to: Path, **changes: Any) -> Path:
+    document = torch.load(trained / "best.pt", weights_only=True)
+    stored = document["calibration"]["novelty"]
+    if changes.get("novelty", ...) is not ...:
+        document["calibration"]["novelty"] = changes["novelty"]
+    elif "length" in changes:
+        document["window"]["length"] = changes["length"]
+    else:
+        stored.update(changes)
+    path = to / "best.pt"
+    torch.save(document, path)
+    return path
+
+
+def test_models_of_before_have_no_novelty(trained: Path, tmp_path: Path) -> None:
+    path = rewrite(trained, tmp_path, novelty=None)
+    recording = of(np.sin(np.arange(900.0)))
+    assert load(path, device="cpu").diagnose(recording).novelty is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"novelty": 3}, "is int, not a mapping"),
+        ({"reference": [1.0]}, "has no reference of float32"),
+        ({"reference": torch.zeros(9, 28, dtype=torch.float64)}, "has no reference of float32"),
+        ({"reference": torch.zeros(9, 28).to_sparse()}, "has no reference of float32"),
+        ({"reference": torch.zeros(9, 27)}, r"shape \(9, 27\), it must be \(windows, 28\)"),
+        ({"reference": torch.zeros(0, 28)}, r"shape \(0, 28\)"),
+        ({"reference": torch.full((9, 28), torch.nan)}, "not finite"),
+        ({"threshold": 0.0}, "threshold 0.0, which must be a number above 0"),
+        ({"threshold": float("nan")}, "threshold nan"),
+        ({"threshold": "1"}, "threshold '1'"),
+        ({"false_positive_rate": 1.5}, "false_positive_rate 1.5, .* below 1"),
+        ({"neighbours": 10**6}, "neighbours 1000000"),
+        ({"neighbours": True}, "neighbours True"),
+        ({"neighbours": 2.5}, "2.5 neighbours, which must be a whole number"),
+        ({"neighbours": None}, "neighbours None"),
+        ({"length": "long"}, "cannot be read for windows of 'long' samples"),
+    ],
+)
+def test_what_was_tampered_with_is_refused(
+    changes: dict[str, Any], message: str, trained: Path, tmp_path: Path
+) -> None:
+    path = rewrite(trained, tmp_path, **changes)
+    with pytest.raises(FaultdiagError, match=rf"best\.pt is damaged.*{message}.*train again"):
+        checkpoint.load(path)
+
+
+# In rows
+
+
+def test_the_table_and_the_note_say_so() -> None:
+    stream = io.StringIO()
+    writer = TableWriter(stream, ["N"], ["a", "b"])
+    for path, value in (("a", 1.2), ("b", 1.0), ("c", None)):
+        writer.write(Row(path, "ok", "N", 0.9, 1.0, 3, novelty=value))
+    lines = stream.getvalue().splitlines()[-3:]
+    assert [NOVEL in line for line in lines] == [True, False, False]
+    assert novelty_note(0, 5) == ""
+    assert novelty_note(1, 5).startswith("warning: 1 of 5 recordings is unlike the training data")
+    assert novelty_note(2, 5).startswith("warning: 2 of 5 recordings are unlike the training data")

@@ -1,0 +1,176 @@
+"""Rows that grow beside their file: kills, torn ends, and what isn't gone on with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.prediction.kept_rows import Count
+from faultdiag.prediction.partial import beside, growing
+from faultdiag.prediction.rows import CsvWriter, JsonWriter, Row
+
+CLASSES = ("IR", "N")
+NAMES = ["a.mat", 'b "x", 2.mat', "line\nbreak.mat", b"\xff.mat".decode("utf-8", "surrogateescape")]
+BEGUN: dict[str, Any] = {"the model": "1f", "--channel": None, "--json": False}
+
+
+def row(name: str) -> Row:
+    if name.startswith("b"):
+        return Row(name, "error", error="has no channel")
+    chances = {"IR": 0.75, "N": 0.25}
+    return Row(
+        name, "ok", "IR", 0.75, 1.0, 3, 12_000.0, "assumed", "DE", probabilities=chances
+    )  # fmt: skip
+
+
+def write(out: Path, names: list[str], *, resume: bool = False, **changes: Any) -> Any:
+    """Write the rows of names; `stop` ends it before that one."""
+    stop = changes.pop("stop", None)
+    begun = BEGUN | changes
+    with growing(out, begun, names, resume=resume) as streams:
+        stream, kept = streams.rows, streams.kept
+        heading = not kept.heading
+        writer = (
+            JsonWriter(stream, CLASSES)
+            if begun["--json"]
+            else CsvWriter(stream, CLASSES, heading=heading)
+        )
+        for name in names[len(kept.paths) :]:
+            if name == stop:
+                raise KeyboardInterrupt
+            writer.write(row(name))
+    return kept
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_cut_off_anywhere_it_goes_on_to_the_same_file(tmp_path: Path, as_json: bool) -> None:
+    out = tmp_path / "rows"
+    write(out, NAMES, **{"--json": as_json})
+    whole = out.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["rows"]
+    partial, side = beside(out)
+    for size in range(len(whole) + 1):
+        partial.write_bytes(whole[:size])
+        side.write_text(json.dumps(BEGUN | {"--json": as_json}))
+        kept = write(out, NAMES, resume=True, **{"--json": as_json})
+        assert out.read_bytes() == whole, size
+        assert [path.name for path in tmp_path.iterdir()] == ["rows"]
+    assert (len(kept.paths), kept.count) == (4, Count(failed=1, assumed=3))
+
+
+def test_nothing_to_go_on_with_begins_anew(tmp_path: Path) -> None:
+    out = tmp_path / "rows.csv"
+    assert write(out, NAMES, resume=True).paths == ()
+    with pytest.raises(KeyboardInterrupt):
+        write(out, NAMES, stop="a.mat")
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"], "no row, nothing kept"
+    whole, (partial, side) = out.read_bytes(), beside(out)
+    # Killed behind the heading: not in the way, whatever it was begun with.
+    partial.write_bytes(whole[: whole.index(b"\n") + 1])
+    side.write_text("{}")
+    write(out, NAMES)
+    assert out.read_bytes() == whole
+
+
+def test_rows_of_an_interrupted_run_are_not_thrown_away(tmp_path: Path) -> None:
+    out = tmp_path / "rows.csv"
+    with pytest.raises(KeyboardInterrupt):
+        write(out, NAMES, stop=NAMES[2])
+    assert not out.exists()
+    with pytest.raises(
+        FaultdiagError, match=r"rows\.csv\.partial holds the rows of an inter.* by --resume, or de"
+    ):
+        write(out, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"the model": "2a"}, "was begun with the model 1f, now it is 2a; give the same, or del"),
+        ({"--channel": "FE"}, "was begun with --channel not given, now it is FE; give"),
+        ({"--json": True}, "was begun with --json False, now it is True"),
+    ],
+)
+def test_what_was_begun_with_something_else(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    out = tmp_path / "rows.csv"
+    with pytest.raises(KeyboardInterrupt):
+        write(out, NAMES, stop=NAMES[2])
+    before = beside(out)[0].read_bytes()
+    with pytest.raises(FaultdiagError, match=message):
+        write(out, NAMES, resume=True, **changes)
+    assert beside(out)[0].read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["z.mat", *NAMES], r"its row 1 is of a\.mat, the recording in that place is now z\.mat"),
+        (NAMES[:1], r"its row 2 is of b .* the recording in that place is now none; give the sam"),
+    ],
+)
+def test_other_recordings(tmp_path: Path, names: list[str], message: str) -> None:
+    out = tmp_path / "rows.csv"
+    with pytest.raises(KeyboardInterrupt):
+        write(out, NAMES, stop=NAMES[2])
+    with pytest.raises(FaultdiagError, match=message):
+        write(out, names, resume=True)
+
+
+def test_what_is_no_partial_result(tmp_path: Path) -> None:
+    out = tmp_path / "rows.csv"
+    partial, side = beside(out)
+    partial.write_text("shopping list\nbread\n")
+    with pytest.raises(FaultdiagError, match=r"rows\.csv\.begun, which says what .* delete both"):
+        write(out, NAMES, resume=True)
+    side.write_text(json.dumps(BEGUN))
+    with pytest.raises(FaultdiagError, match="holds something other than rows of predict; delete"):
+        write(out, NAMES, resume=True)
+    side.write_text("[]")
+    with pytest.raises(FaultdiagError, match="was begun with the model not given"):
+        write(out, NAMES, resume=True)
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from tests.prediction.test_partial import CLASSES, CsvWriter, BEGUN, growing, row
+names = [f"{i}.mat" for i in range(300)]
+with growing(Path(sys.argv[1]), BEGUN, names, resume=True) as streams:
+    stream, kept = streams.rows, streams.kept
+    writer = CsvWriter(stream, CLASSES, heading=not kept.heading)
+    print(len(kept.paths), flush=True)
+    for name in names[len(kept.paths):]:
+        writer.write(row(name))
+        print(name, flush=True)
+        time.sleep(0.001)
+"""
+
+
+def test_killed_again_and_again_it_comes_to_the_same_end(tmp_path: Path) -> None:
+    names = [f"{i}.mat" for i in range(300)]
+    write(tmp_path / "whole.csv", names)
+    out, done = tmp_path / "rows.csv", 0
+    for number in (7, 31, 64):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(out)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        with process.stdout as told:
+            kept = int(told.readline())
+            assert kept >= done, "every row that was told to be done is kept"
+            for _ in range(number):
+                done = int(told.readline().removesuffix(".mat\n")) + 1
+            os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not out.exists()
+    assert done > 64
+    write(out, names, resume=True)
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
