@@ -14,7 +14,9 @@ from faultdiag.novelty import Novelty
 
 def to_stored(fitted: Novelty) -> dict[str, Any]:
     """Give what stands under ``calibration.novelty``."""
-    return vars(fitted) | {"reference": torch.from_numpy(fitted.reference)}
+    return {field.name: getattr(fitted, field.name) for field in fields(fitted)} | {
+        "reference": torch.from_numpy(fitted.reference)
+    }
 
 
 def from_stored(calibration: Mapping[str, Any]) -> Novelty | None:

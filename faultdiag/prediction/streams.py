@@ -4,7 +4,6 @@ What it has made waits in the pipe, and it waits with it: so what is made and no
 bounded however much a task makes.
 """
 
-import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +19,8 @@ from faultdiag.workers import begin, inherited
 
 # Bytes that a pipe holds, where the system lets it.
 _PIPE = 2**20
+# Whether a pipe can be read and written without its connection, as on Windows it can't.
+_DIRECT = hasattr(os, "readv")
 _END = "end"
 
 Task = TypeVar("Task")
@@ -47,7 +48,9 @@ class Stream(Generic[Task]):
         context = get_context("spawn")
         theirs, self._give = context.Pipe(duplex=False)
         self._take, sending = context.Pipe(duplex=False)
-        with suppress(OSError, AttributeError):
+        with suppress(ImportError, OSError, AttributeError):
+            import fcntl
+
             fcntl.fcntl(sending.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         self.pending: deque[Task] = deque()
         arguments = (theirs, sending, os.getpid(), make, more)
@@ -84,7 +87,7 @@ class Stream(Generic[Task]):
                 while not self._take.poll(patience):
                     yield None
                 thing = self._take.recv()
-                if thing == _END:
+                if isinstance(thing, str) and thing == _END:
                     break
                 yield self._array(*thing[1:]) if isinstance(thing, tuple) else thing
         except (EOFError, OSError) as error:
@@ -116,7 +119,7 @@ def _serve(tasks: Connection, results: Connection, parent: int, make: Make, more
     with suppress(EOFError, BrokenPipeError):
         while True:
             for thing in make(tasks.recv(), *more):
-                if isinstance(thing, np.ndarray):
+                if isinstance(thing, np.ndarray) and _DIRECT:
                     results.send(("array", *thing.shape))
                     _write(results.fileno(), thing)
                 else:
