@@ -75,13 +75,7 @@ class RunningAggregate:
         self.windows += len(probabilities)
         self._called += np.bincount(probabilities.argmax(axis=1), minlength=len(self._sums))
         # One addition after the other, as `aggregate` does it, wherever the windows are parted.
-        group = np.zeros(len(probabilities) + 1, dtype=np.int64)
-        self._sums = np.array(
-            [
-                np.bincount(group, weights=np.append(before, column))[0]
-                for before, column in zip(self._sums, probabilities.T, strict=True)
-            ]
-        )
+        self._sums = np.add.accumulate(np.vstack((self._sums, probabilities)))[-1]
 
     def result(self) -> Aggregate:
         """Give the diagnosis of the windows so far, at least one."""

@@ -4,7 +4,7 @@ Each window is described by the shares of its energy in bands of frequency, in d
 differ by the root mean square of the differences of these (a log-spectral distance [1]_). The
 novelty of a window is its distance from the fifth nearest of the training windows [2]_, over a
 threshold that few windows of the validation part exceed; that of a recording is the median of
-eight windows spread over it. Gain and offset don't count, and neither does the model: a network
+five windows spread over it. Gain and offset don't count, and neither does the model: a network
 trained to tell the classes of one machine apart throws away what tells that machine from others.
 
 References
@@ -43,7 +43,7 @@ LEAST_DISTANCE = 0.1
 MOST_WINDOWS = 1024
 MOST_NUMBERS = 1 << 16
 # Windows of a recording that are looked at: more cost time and hardly move their median.
-MOST_OF_RECORDING = 8
+MOST_OF_RECORDING = 5
 # Windows worked on at a time.
 CHUNK = 256
 

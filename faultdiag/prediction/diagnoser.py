@@ -15,7 +15,6 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, autocast, normalizer, softmax
 from faultdiag.metrics import RunningAggregate
 from faultdiag.models import needs_speed
-from faultdiag.novelty import Watched
 from faultdiag.prediction.batching import Batching
 from faultdiag.prediction.reading import Needs, Opened, Windows, windows_of
 from faultdiag.recording import Recording
@@ -23,8 +22,9 @@ from faultdiag.recording import Recording
 # Windows per batch on a processor: with more, what is between the layers leaves the cache.
 CPU_BATCH = 256
 
-# What is known of a recording, its windows, a message why there are no more, and None at its end.
-Part = Opened | Windows | str | None
+# What is known of a recording, its windows, its novelty, a message why there is no more, and None
+# at its end.
+Part = Opened | Windows | float | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Diagnoser:
     def needs(self) -> Needs:
         """What a recording is brought to before the model sees it."""
         speed = needs_speed(self._network)
-        return Needs(self.channels, self.sampling_rate, self.length, speed)
+        return Needs(self.channels, self.sampling_rate, self.length, speed, self._novelty)
 
     def logits(
         self, windows: NDArray[np.float32], *, rpm: float | None = None
@@ -177,7 +177,7 @@ class Diagnoser:
             A message instead is passed on. A None of its own stands for a pause.
         """
         opened, said, score = None, RunningAggregate(len(self.classes)), None
-        for key, thing in self._batched(self._watched(parts)):
+        for key, thing in self._batched(parts):
             if isinstance(thing, Opened):
                 opened, said, score = thing, RunningAggregate(len(self.classes)), None
             elif isinstance(thing, float):
@@ -193,27 +193,7 @@ class Diagnoser:
                 said.add(thing)
                 yield key, thing
 
-    def _watched(
-        self, parts: Iterable[tuple[Key, Part] | None]
-    ) -> Iterator[tuple[Key, Part | float] | None]:
-        """Pass parts on; before the end of a recording comes its novelty."""
-        watched: Watched | None = None
-        for part in parts:
-            if part is not None and self._novelty is not None:
-                key, thing = part
-                if isinstance(thing, Opened):
-                    watched = Watched(self._novelty, thing.windows)
-                elif isinstance(thing, np.ndarray) and watched is not None:
-                    watched.add(thing.reshape(len(self.channels), -1, self.length))
-                else:
-                    if thing is None and watched is not None:
-                        yield key, watched.score()
-                    watched = None
-            yield part
-
-    def _batched(
-        self, parts: Iterable[tuple[Key, Part | float] | None]
-    ) -> Iterator[tuple[Key, Any]]:
+    def _batched(self, parts: Iterable[tuple[Key, Part] | None]) -> Iterator[tuple[Key, Any]]:
         """Give the parts, their windows as probabilities."""
         if self.device.type != "cpu":
             shape = (BATCH, len(self.channels), self.length)

@@ -14,9 +14,9 @@ AHEAD = 3
 # Seconds without anything read after which that is told.
 PATIENCE = 1.0
 
-Part = Opened | Windows | str | None
-"""What comes of a file, in this order: what is known of it, its windows piece by piece, where
-something is wrong the message why there is no more, and at its end None."""
+Part = Opened | Windows | float | str | None
+"""What comes of a file, in this order: what is known of it, its windows piece by piece, its
+novelty, where something is wrong the message why there is no more, and at its end None."""
 
 
 def read_ahead(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from faultdiag.datasets import identify, identify_by_name
 from faultdiag.errors import FaultdiagError
+from faultdiag.novelty import Novelty, Watched
 from faultdiag.prediction.survey import Read, survey
 from faultdiag.readers import Reader, RecordingSource, open_reader
 from faultdiag.readers.damage import unreadable
@@ -62,12 +63,15 @@ class Needs:
         Samples of one window.
     speed
         Whether it needs the shaft speed.
+    novelty
+        What a recording is held against to say how unlike the training data it is, if anything.
     """
 
     channels: tuple[str, ...]
     sampling_rate: float
     length: int
     speed: bool
+    novelty: Novelty | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,8 @@ Windows = NDArray[np.float32]
 """Windows one after the other, ``(channels, windows x length)``, at the model's rate."""
 
 
-def read_windows(asked: Asked, needs: Needs) -> Iterator[Opened | Windows]:
-    """Give what is known of the recording in a file, then its windows piece by piece.
+def read_windows(asked: Asked, needs: Needs) -> Iterator[Opened | Windows | float]:
+    """Give what is known of the recording in a file, its windows piece by piece, its novelty.
 
     Raises
     ------
@@ -124,7 +128,7 @@ def read_windows(asked: Asked, needs: Needs) -> Iterator[Opened | Windows]:
     yield from _pieces(_Recorded(reach, *described), needs)
 
 
-def try_read(asked: Asked, needs: Needs) -> Iterator[Opened | Windows | str]:
+def try_read(asked: Asked, needs: Needs) -> Iterator[Opened | Windows | float | str]:
     """Give what `read_windows` does; the message of its error, on one line, ends it."""
     try:
         yield from read_windows(asked, needs)
@@ -134,7 +138,7 @@ def try_read(asked: Asked, needs: Needs) -> Iterator[Opened | Windows | str]:
         yield f"{asked.path} does not fit into the memory; cut it into shorter recordings"
 
 
-def windows_of(recording: Recording, needs: Needs) -> Iterator[Opened | Windows]:
+def windows_of(recording: Recording, needs: Needs) -> Iterator[Opened | Windows | float]:
     """Give what `read_windows` does of a recording that was read already.
 
     Raises
@@ -193,7 +197,7 @@ def _reach(source: RecordingSource, rate: float, rpm: float | None) -> Read:
     return _held(Recording(source.read(), source.path, source.channels, rate, rpm).signal)
 
 
-def _pieces(recorded: _Recorded, needs: Needs) -> Iterator[Opened | Windows]:
+def _pieces(recorded: _Recorded, needs: Needs) -> Iterator[Opened | Windows | float]:
     read, path, channels = recorded.read, recorded.path, recorded.channels
     mean = survey(read, recorded.samples, path, channels)
     if needs.speed and recorded.rpm is None:
@@ -213,10 +217,16 @@ def _pieces(recorded: _Recorded, needs: Needs) -> Iterator[Opened | Windows]:
     numbers = min(PIECE, HELD * resampler.up // resampler.down) // len(channels)
     step = max(numbers // needs.length, 1) * needs.length
     end = windows * needs.length
+    watched = needs.novelty and Watched(needs.novelty, windows)
     for start in range(0, end, step):
         stop = min(start + step, end)
         first, last = resampler.needed(start, stop)
-        yield resampler.part(read(first, last), first, mean, start, stop)
+        part = resampler.part(read(first, last), first, mean, start, stop)
+        if watched:
+            watched.add(part.reshape(len(part), -1, needs.length))
+        yield part
+    if watched:
+        yield watched.score()
 
 
 def _ratio(path: Path, rate: float, wanted: float) -> tuple[int, int]:
