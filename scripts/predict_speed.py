@@ -10,8 +10,9 @@ process of its own, and sides alternate:
   with as many threads as there are cores
 - predict: faultdiag predict --jobs
 - bound: two processes of one thread each, which read and cut their half of the files, and when
-  both have done that, pass the windows through faultdiag's network in full batches. The bound is
-  the time of the slower one in each of the two stages, both added: every core busy, no overhead.
+  both have done that, pass the windows through faultdiag's network in full batches; novelty is
+  scored with the reading. The bound is the time of the slower one in each of the two stages, both
+  added: every core busy, no overhead.
 
 Throughput is that of the last nine tenths: the time of all recordings less that of a tenth of
 them, which takes out the start of the processes (it is given too). Memory is the largest sum of
@@ -41,6 +42,7 @@ from faultdiag import load
 from faultdiag.config import parse_config
 from faultdiag.prediction.diagnoser import CPU_BATCH
 from faultdiag.prediction.reading import Asked, try_read
+from faultdiag.processor import keep_freed_memory
 from faultdiag.simulation import simulate_folder
 from faultdiag.training.run import train
 
@@ -146,6 +148,7 @@ def plainly(files: list[str], out: Path) -> None:
 def _half(run: str, files: list[str], ready: Any, results: Any) -> None:
     """One process of the bound: reads its files, waits for the other, infers."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     diagnoser = load(run, device="cpu")
     ready.wait()
     began = time.perf_counter()

@@ -32,6 +32,7 @@ from faultdiag.prediction.rows import (
     novelty_note,
 )
 from faultdiag.prediction.window_rows import WindowWriter
+from faultdiag.processor import keep_freed_memory
 
 Floats = NDArray[np.float64]
 
@@ -150,6 +151,7 @@ def predict_paths(
     asked = find(paths, options, pattern=pattern)
     _require_no_recordings({"--out": out, "--windows": windows}, asked)
     diagnoser = load(run, device=device)
+    keep_freed_memory()
     begun = {
         "the model": sha256(resolve(run)),
         "the classes": list(diagnoser.classes),

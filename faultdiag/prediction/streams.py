@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.processor import keep_freed_memory
 from faultdiag.workers import begin, inherited
 
 # Bytes that a pipe holds, where the system lets it.
@@ -116,6 +117,7 @@ class Stream(Generic[Task]):
 
 def _serve(tasks: Connection, results: Connection, parent: int, make: Make, more: Any) -> None:
     begin(parent)
+    keep_freed_memory()
     with suppress(EOFError, BrokenPipeError):
         while True:
             for thing in make(tasks.recv(), *more):
