@@ -5,7 +5,6 @@ opening a file from elsewhere runs no code of it.
 """
 
 import io
-import math
 import platform
 import struct
 import warnings
@@ -21,10 +20,11 @@ from torch import nn
 
 from faultdiag import models
 from faultdiag.baselines import BASELINES
+from faultdiag.checkpoint_checks import require_consistent
 from faultdiag.errors import FaultdiagError
 from faultdiag.files import write_bytes
 from faultdiag.novelty import Novelty
-from faultdiag.novelty.stored import from_stored, require_sound
+from faultdiag.novelty.stored import from_stored
 
 FORMAT = 1
 
@@ -221,44 +221,10 @@ def load(path: Path) -> Checkpoint:
     lacking = [k for k, kind in _REQUIRED.items() if not isinstance(document.get(k), kind)]
     if lacking:
         raise FaultdiagError(f"{path} is an incomplete checkpoint: it lacks {', '.join(lacking)}")
-    _require_consistent(path, document)
+    require_consistent(path, document)
     known = {f.name: document[f.name] for f in fields(Checkpoint) if f.name in document}
     tuples = {name: tuple(document[name]) for name in ("classes", "healthy", "channels")}
     return Checkpoint(**{**known, **tuples})
-
-
-def _require_consistent(path: Path, document: Mapping[str, Any]) -> None:
-    nested: dict[str, set[str]] = {
-        "model_spec": {
-            *("name", "channels", "classes", "length", "attention"),
-            *("representation", "sampling_rate", "options"),
-        },
-        "window": {"length"},
-        "normalize": {"name", "state"},
-    }
-    lacking = [f"{part}.{k}" for part, keys in nested.items() for k in keys - document[part].keys()]
-    if lacking:
-        raise FaultdiagError(
-            f"{path} is an incomplete checkpoint: it lacks {', '.join(sorted(lacking))}"
-        )
-    spec = document["model_spec"]
-    for name, there in (("classes", document["classes"]), ("channels", document["channels"])):
-        if spec[name] != len(there):
-            raise FaultdiagError(
-                f"{path} contradicts itself: its network has {spec[name]} {name}, but "
-                f"{len(there)} are named; take another copy, or train again"
-            )
-    _require_temperature(path, document.get("calibration", {"temperature": 1.0}))
-    require_sound(path, document)
-
-
-def _require_temperature(path: Path, calibration: object) -> None:
-    found = calibration.get("temperature") if isinstance(calibration, dict) else calibration
-    if not isinstance(found, (int, float)) or not 0 < found < math.inf:
-        raise FaultdiagError(
-            f"{path} has the calibration temperature {found!r}, which must be a number above 0; "
-            "take another copy, or train again"
-        )
 
 
 def _read(path: Path) -> Any:

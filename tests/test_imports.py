@@ -49,6 +49,7 @@ LAYERS = [
     {"attention", "baselines", "representations"},
     {"models"},
     {"novelty.stored", "resident"},
+    {"checkpoint_checks"},
     {"checkpoint"},
     {"inference"},
     {"evaluation", "prediction"},

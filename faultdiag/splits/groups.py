@@ -1,6 +1,6 @@
 """Splits that hold whole groups of recordings out: other loads, sizes, bearings, any fact."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from faultdiag.errors import FaultdiagError
@@ -79,88 +79,49 @@ def across(
     return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
 
 
-def across_loads(
-    items: Sequence[SplitItem],
-    plan: WindowPlan,
-    seed: int,
-    *,
-    test: Named = None,
-    train: Named = None,
-    valid: Named = None,
-    folds: Folds | None = None,
-    fold: FoldNumber | None = None,
-    fractions: Fractions = (0.7, 0.2, 0.1),
-    gap: Gap | None = None,
-) -> Split:
-    """`across` the motor load, ``load_hp``: the same bearings at other loads."""
-    grouping = group_by("across_loads", items)
-    groups = _groups(
-        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
-    )
-    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
+def _across(strategy: str, meaning: str) -> Callable[..., Split]:
+    """Give `across` for the fact that a strategy stands for."""
+
+    def split(
+        items: Sequence[SplitItem],
+        plan: WindowPlan,
+        seed: int,
+        *,
+        test: Named = None,
+        train: Named = None,
+        valid: Named = None,
+        folds: Folds | None = None,
+        fold: FoldNumber | None = None,
+        fractions: Fractions = (0.7, 0.2, 0.1),
+        gap: Gap | None = None,
+    ) -> Split:
+        grouping = group_by(strategy, items)
+        groups = _groups(
+            items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
+        )
+        return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
+
+    split.__name__ = split.__qualname__ = strategy
+    split.__doc__ = meaning
+    return split
 
 
-def across_sizes(
-    items: Sequence[SplitItem],
-    plan: WindowPlan,
-    seed: int,
-    *,
-    test: Named = None,
-    train: Named = None,
-    valid: Named = None,
-    folds: Folds | None = None,
-    fold: FoldNumber | None = None,
-    fractions: Fractions = (0.7, 0.2, 0.1),
-    gap: Gap | None = None,
-) -> Split:
-    """`across` the fault size: faults of another size, and so other physical bearings."""
-    grouping = group_by("across_sizes", items)
-    groups = _groups(
-        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
-    )
-    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
-
-
-def across_bearings(
-    items: Sequence[SplitItem],
-    plan: WindowPlan,
-    seed: int,
-    *,
-    test: Named = None,
-    train: Named = None,
-    valid: Named = None,
-    folds: Folds | None = None,
-    fold: FoldNumber | None = None,
-    fractions: Fractions = (0.7, 0.2, 0.1),
-    gap: Gap | None = None,
-) -> Split:
-    """`across` the physical bearing, ``specimen``; ``bearing`` where no recording has that."""
-    grouping = group_by("across_bearings", items)
-    groups = _groups(
-        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
-    )
-    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
-
-
-def across_recordings(
-    items: Sequence[SplitItem],
-    plan: WindowPlan,
-    seed: int,
-    *,
-    test: Named = None,
-    train: Named = None,
-    valid: Named = None,
-    folds: Folds | None = None,
-    fold: FoldNumber | None = None,
-    fractions: Fractions = (0.7, 0.2, 0.1),
-    gap: Gap | None = None,
-) -> Split:
-    """As `across`, every recording a group of its own, called by its name."""
-    grouping = group_by("across_recordings", items)
-    groups = _groups(
-        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
-    )
-    return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
+across_loads = _across(
+    "across_loads",
+    "`across` the motor load, ``load_hp``: the same bearings at other loads.",
+)
+across_sizes = _across(
+    "across_sizes",
+    "`across` the fault size: faults of another size, and so other physical bearings.",
+)
+across_bearings = _across(
+    "across_bearings",
+    "`across` the physical bearing, ``specimen``; ``bearing`` where no recording has that.",
+)
+across_recordings = _across(
+    "across_recordings",
+    "As `across`, every recording a group of its own, called by its name.",
+)
 
 
 def _groups(

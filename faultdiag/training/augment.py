@@ -258,10 +258,8 @@ class _Room:
         self._keys = _keys(self._bounds[:, 0], self._bounds[:, 1])
         self._known: tuple[Tensor, Tensor] | None = None
         if batches.resident:
-            back, ahead = self._limits(batches.index)
-            self._known = tuple(  # type: ignore[assignment]  # a pair stays a pair
-                torch.from_numpy(limit).to(batches.device) for limit in (back, ahead)
-            )
+            back, ahead = map(torch.from_numpy, self._limits(batches.index))
+            self._known = back.to(batches.device), ahead.to(batches.device)
 
     def clipped(self, rows: Tensor, shift: Tensor) -> Tensor:
         """Give the shifts that are nearest to `shift` and keep the windows in their segments."""
