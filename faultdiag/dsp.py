@@ -128,23 +128,6 @@ def prominence(amplitudes: NDArray[np.float64], half: int) -> NDArray[np.float64
     return above
 
 
-def order_prominence(
-    spectrum: Spectrum, rpm: float, orders: Sequence[float], *, tolerance: float = 0.01
-) -> NDArray[np.float64]:
-    """Give the largest prominence within a share `tolerance` of each of the shaft orders.
-
-    The floor is the median over one order. Orders that the spectrum doesn't reach give NaN.
-    """
-    shaft = rpm / 60 / spectrum.frequencies[1]
-    levels = prominence(spectrum.amplitudes, max(round(shaft / 2), 4))
-    found = np.full(len(orders), np.nan)
-    for i, order in enumerate(orders):
-        first, last = (round(order * shaft * (1 + side)) for side in (-tolerance, tolerance))
-        if last < levels.size:
-            found[i] = levels[first : last + 1].max()
-    return found
-
-
 def statistics(x: ArrayLike) -> dict[str, NDArray[np.float64]]:
     """Give mean, standard deviation, rms, peak, crest factor, kurtosis and skewness.
 

@@ -202,18 +202,6 @@ def test_noise_stays_below_the_bound_that_is_stated() -> None:
     assert 0.4 < dsp.prominence(dsp.spectrum(x, 1.0).amplitudes, 200)[100:].max() < 1.15 * bound
 
 
-def test_order_prominence_finds_lines_near_their_orders() -> None:
-    fs, rpm = 12000, 1800  # 30 Hz
-    noise = np.random.default_rng(2).normal(size=10 * fs)
-    x = noise + sine(30 * 3.6, fs, 10) + sine(30 * 7.2, fs, 10)
-    found = dsp.order_prominence(dsp.spectrum(x, fs), rpm, [3.585, 7.17, 5.415, 1000.0])
-    assert found[:2].min() > 1.5
-    assert found[2] < 0.6
-    assert np.isnan(found[3])
-    narrow = dsp.order_prominence(dsp.spectrum(x, fs), rpm, [3.585], tolerance=0.001)
-    assert narrow[0] < 0.6
-
-
 def test_statistics_of_a_sine() -> None:
     x = np.array([sine(10, 1000, amplitude=3.0) + 0.5, sine(10, 1000)])
     found = dsp.statistics(x)
