@@ -21,11 +21,11 @@ from faultdiag.prediction import reading
 from tests.interrupting import never_waiting
 import pytest
 never_waiting(pytest.MonkeyPatch())
-real = reading.try_read
+real, stop = reading.try_read, sys.argv[1]
 def slowly(one, *more):
     for part in real(one, *more):
         yield part
-    if one.path.name == sys.argv[1]:
+    if one.path.name == stop:
         time.sleep(60)
 read_ahead.try_read = slowly
 from faultdiag.cli import main
