@@ -78,7 +78,8 @@ def _centred(x: Any) -> Any:
 def _window_zscore(x: Any, state: Mapping[str, Any]) -> Any:
     del state
     centred = _centred(x)
-    return centred / ((centred * centred).mean(axis=-1, keepdims=True) ** 0.5 + TINY)
+    centred /= (centred * centred).mean(axis=-1, keepdims=True) ** 0.5 + TINY
+    return centred
 
 
 def _window_range(x: Any, state: Mapping[str, Any]) -> Any:

@@ -15,14 +15,12 @@ from faultdiag.cli.recordings import init, inspect, simulate
 from faultdiag.errors import FaultdiagError
 from faultdiag.exits import INTERRUPTED, Group, say, stop
 from faultdiag.fetch.command import fetch
-from faultdiag.processor import OPENMP
+from faultdiag.processor import tune_openmp
 from faultdiag.version import add_version
 
 # torch, numpy and pydantic take seconds to import: commands import what they call.
 
-# OpenMP reads them when torch is imported.
-for variable, value in OPENMP.items():
-    os.environ.setdefault(variable, value)
+tune_openmp(os.environ)
 
 app = typer.Typer(
     cls=Group,

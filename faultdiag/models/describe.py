@@ -10,6 +10,7 @@ from faultdiag.attention.cost import count
 from faultdiag.baselines import BASELINES
 from faultdiag.models import NETWORKS, build
 from faultdiag.models.baseline_checks import known_options, minimum_length
+from faultdiag.models.layers import without_phases
 from faultdiag.models.specification import defaults, network
 
 CHANNELS, CLASSES, LENGTH = 1, 10, 2048
@@ -43,8 +44,9 @@ def describe() -> list[ModelFacts]:
 def _facts(name: str) -> ModelFacts:
     entry, options = network(name), defaults(name)
     built = build(name, CHANNELS, CLASSES, length=LENGTH)
-    # Fused attention is one operation that the counter has no formula for.
-    with sdpa_kernel(SDPBackend.MATH):
+    # Fused attention is one operation that the counter has no formula for, and phases multiply
+    # with zeros.
+    with sdpa_kernel(SDPBackend.MATH), without_phases():
         multiply_adds = count(built, torch.zeros(1, CHANNELS, LENGTH))
     return ModelFacts(
         name=name,

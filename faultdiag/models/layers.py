@@ -5,6 +5,9 @@ innermost in memory take little more than half the time of their 1-D forms. `as_
 place where that layout is chosen; parameters keep the names and shapes of the 1-D layers.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import reduce
 from typing import Literal
 
@@ -16,6 +19,9 @@ from faultdiag.models.slot import AttentionSlot
 
 Padding = Literal["same", "centred", "valid"]
 
+# Up to so many channels times stride, phases are faster than strides.
+_MOST_PHASES: ContextVar[int] = ContextVar("_MOST_PHASES", default=32)
+
 
 def as_image(x: Tensor) -> Tensor:
     """View ``(B, C, L)`` as ``(B, C, 1, L)`` with the channels innermost in memory.
@@ -23,6 +29,8 @@ def as_image(x: Tensor) -> Tensor:
     Copies only if the channels are not innermost already.
     """
     batch, channels, length = x.shape
+    if channels > 1 and x.stride() == (channels * length, 1, channels):
+        return x.unsqueeze(2)  # as below, with less to do
     # By way of rows, because a single channel keeps its stride through any other view and torch
     # then takes the image for one of channels outermost.
     rows = x.transpose(1, 2).reshape(batch, length * channels)
@@ -42,6 +50,53 @@ def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
     outputs = -(-length // stride)
     total = max((outputs - 1) * stride + kernel - length, 0)
     return total // 2, total - total // 2
+
+
+@contextmanager
+def without_phases() -> Iterator[None]:
+    """Carry strided convolutions out as they are written, within the block."""
+    token = _MOST_PHASES.set(0)
+    try:
+        yield
+    finally:
+        _MOST_PHASES.reset(token)
+
+
+def in_phases(
+    x: Tensor, kernel: Tensor, stride: int, padding: tuple[int, int]
+) -> tuple[Tensor, Tensor, tuple[int, int]]:
+    """Turn a strided convolution into one of stride 1 over ``stride`` times the channels.
+
+    Sample ``stride * i + phase`` of a channel becomes sample ``i`` of that phase's channel, which
+    in an image with the channels innermost is a view. A wide kernel over few channels then takes
+    half the time. What is multiplied and added stays the same, but for products with zeros.
+
+    Parameters
+    ----------
+    x
+        Images ``(B, C, 1, L)``.
+    kernel
+        ``(out, C, size)``.
+    padding
+        Zeros before and after the samples.
+
+    Returns
+    -------
+    tuple
+        Images ``(B, stride * C, 1, L')``, a kernel ``(out, stride * C, taps)`` and the padding,
+        for a convolution of stride 1.
+    """
+    batch, channels, _, length = x.shape
+    outputs = (length + sum(padding) - kernel.shape[2]) // stride + 1
+    if length % stride:
+        x = functional.pad(x, (0, -length % stride))
+    x = x.permute(0, 2, 3, 1).reshape(batch, 1, -1, stride * channels).permute(0, 3, 1, 2)
+    before = -padding[0] % stride
+    size = before + kernel.shape[2]
+    kernel = functional.pad(kernel, (before, -size % stride))
+    kernel = kernel.unflatten(2, (-1, stride)).permute(0, 3, 1, 2).flatten(1, 2)
+    left = (padding[0] + before) // stride
+    return x, kernel, (left, outputs + kernel.shape[2] - 1 - left - x.shape[3])
 
 
 class Convolution(nn.Conv1d):
@@ -82,11 +137,15 @@ class Convolution(nn.Conv1d):
     def convolve(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """Convolve with another kernel and bias of the same shapes."""
         size, stride = self.kernel_size[0], self.stride[0]
-        left = right = size // 2 if self.rule == "centred" else 0
+        padding = (size // 2, size // 2) if self.rule == "centred" else (0, 0)
         if self.rule == "same":
-            left, right = same_padding(x.shape[-1], size, stride)
+            padding = same_padding(x.shape[-1], size, stride)
+        if stride > 1 and self.in_channels * stride <= _MOST_PHASES.get():
+            x, kernel, padding = in_phases(x, kernel, stride, padding)
+            stride = 1
+        left, right = padding
         if left != right:
-            x = functional.pad(x, (left, right))
+            x = functional.pad(x, padding)
             left = 0
         return functional.conv2d(x, kernel.unsqueeze(2), bias, (1, stride), (0, left))
 
@@ -117,7 +176,7 @@ class ConvolutionBlock(nn.Module):
         if not self.training:
             return self._evaluate(x).squeeze(2)
         x = self.norm(self.conv(x))  # (B, K, 1, L / stride)
-        return functional.relu(functional.max_pool2d(x, (1, self.pool))).squeeze(2)  # (B, K, L')
+        return functional.max_pool2d(x, (1, self.pool)).relu_().squeeze(2)  # (B, K, L')
 
     def _evaluate(self, x: Tensor) -> Tensor:
         """Give the same with the normalisation folded into the kernel and no index of the maxima.
@@ -132,6 +191,17 @@ class ConvolutionBlock(nn.Module):
         full = x.shape[-1] // self.pool * self.pool
         phases = (x[..., start : full : self.pool] for start in range(self.pool))
         return reduce(torch.maximum, phases).relu_()
+
+
+def lay_out(network: nn.Module) -> None:
+    """Put the channels of all kernels innermost in memory, as those of the images are.
+
+    A convolution would otherwise copy its kernel, and the gradient of it, at every step.
+    """
+    for module in network.modules():
+        if isinstance(module, Convolution):
+            kernel = module.weight.detach()  # (out, in, size)
+            module.weight.data = kernel.transpose(1, 2).contiguous().transpose(1, 2)
 
 
 def initialise(network: nn.Module) -> None:

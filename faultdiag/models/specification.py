@@ -12,6 +12,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.models import NETWORKS
 from faultdiag.models.front import Fronted, build_front
+from faultdiag.models.layers import lay_out
 from faultdiag.models.slot import Slot, parse
 
 
@@ -78,9 +79,11 @@ class Specification:
 
     def build_alone(self) -> nn.Module:
         """Construct the network itself; it sees what the representation gives."""
-        return network(self.name)(
+        built = network(self.name)(
             self.channels, self.classes, self.length, self.slots, **self.options
         )
+        lay_out(built)
+        return built
 
     def try_out(self) -> list[str]:
         """Build the sound parts, pass two windows through, and give the problems that shows."""

@@ -1,13 +1,26 @@
 """Convolutions on images against torch's own 1-D ones and Keras' padding rule."""
 
+from typing import Literal
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
-from faultdiag.models.layers import Convolution, ConvolutionBlock, as_image, same_padding
+from faultdiag import models
+from faultdiag.models.layers import (
+    Convolution,
+    ConvolutionBlock,
+    as_image,
+    in_phases,
+    lay_out,
+    same_padding,
+    without_phases,
+)
+from faultdiag.models.wdcnn import WDCNN
 from tests.models.networks import perturb, windows
 
 SIZES = st.tuples(st.integers(1, 60), st.integers(1, 20), st.integers(1, 9))
@@ -46,6 +59,58 @@ def test_convolves_as_torch_does_in_one_dimension(
     expected = functional.conv1d(functional.pad(x, zeros), conv.weight, conv.bias, stride)
     found = conv(as_image(x)).squeeze(2)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(SIZES, st.integers(1, 3), st.sampled_from(["same", "centred", "valid"]))
+def test_phases_change_no_gradient(
+    sizes: tuple[int, int, int], channels: int, padding: Literal["same", "centred", "valid"]
+) -> None:
+    length, kernel, stride = sizes
+    if padding == "valid":
+        length += kernel
+    conv = Convolution(channels, 4, kernel, stride=stride, padding=padding).double()
+    image = as_image(windows(2, channels, length).double()).requires_grad_()
+    found = conv(image)
+    with without_phases():
+        expected = conv(image)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    weights = torch.arange(expected.numel(), dtype=torch.float64).view_as(expected)
+    inputs = (image, conv.weight, conv.bias)
+    for mine, theirs in zip(
+        torch.autograd.grad((found * weights).sum(), inputs),
+        torch.autograd.grad((expected * weights).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-9)
+
+
+def test_a_strided_convolution_of_few_channels_goes_by_phases() -> None:
+    conv = Convolution(1, 16, 64, stride=16)
+    x, kernel, padding = in_phases(
+        as_image(windows(2, 1, 2048)), conv.weight, conv.stride[0], (24, 24)
+    )
+    # 24 zeros are a phase and a half: 8 zeros before the kernel make it two.
+    assert (x.shape, kernel.shape, padding) == ((2, 16, 1, 128), (16, 16, 5), (2, 2))
+    with FlopCounterMode(display=False) as phases:
+        conv(as_image(windows(2, 1, 2048)))
+    with without_phases(), FlopCounterMode(display=False) as strides:
+        conv(as_image(windows(2, 1, 2048)))
+    assert phases.get_total_flops() * 64 == strides.get_total_flops() * 80
+
+
+def test_kernels_are_laid_out_like_images_and_keep_their_values() -> None:
+    torch.manual_seed(0)
+    network = WDCNN(2, 3, 2048)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    lay_out(network)
+    after = network.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert after["blocks.1.conv.weight"].stride() == (48, 1, 16)
+    torch.manual_seed(0)
+    built = models.build("wdcnn", 2, 3, length=2048)
+    assert built.state_dict()["blocks.1.conv.weight"].stride() == (48, 1, 16)
+    assert all(torch.equal(built.state_dict()[name], value) for name, value in before.items())
 
 
 @pytest.mark.parametrize("channels", [1, 2])
