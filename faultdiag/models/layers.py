@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import reduce
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from torch.nn import functional
 from faultdiag.models.slot import AttentionSlot
 
 Padding = Literal["same", "centred", "valid"]
+
+# Of Keras' normalisation, which keeps 0.99 of the old mean and has the epsilon 1e-3.
+_MOMENTUM = 0.01
 
 # Up to so many channels times stride, phases are faster than strides.
 _MOST_PHASES: ContextVar[int] = ContextVar("_MOST_PHASES", default=32)
@@ -166,8 +169,7 @@ class ConvolutionBlock(nn.Module):
     def __init__(self, conv: Convolution, pool: int = 2) -> None:
         super().__init__()
         self.conv = conv
-        # Keras' defaults: epsilon 1e-3, and 0.99 of the old mean kept.
-        self.norm = nn.BatchNorm2d(conv.out_channels, eps=1e-3, momentum=0.01)
+        self.norm = nn.BatchNorm2d(conv.out_channels, eps=1e-3, momentum=_MOMENTUM)
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
@@ -175,8 +177,21 @@ class ConvolutionBlock(nn.Module):
         x = as_image(x)
         if not self.training:
             return self._evaluate(x).squeeze(2)
-        x = self.norm(self.conv(x))  # (B, K, 1, L / stride)
+        x = self._normalised(x)  # (B, K, 1, L / stride)
         return functional.max_pool2d(x, (1, self.pool)).relu_().squeeze(2)  # (B, K, L')
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        """Convolve and normalise by the batch's statistics.
+
+        The mean takes the bias away again, whose gradient is zero but for rounding. Left out, it
+        saves one part in twenty of a step; only the running mean has to know of it.
+        """
+        norm, bias = self.norm, self.conv.bias
+        x = norm(self.conv.convolve(x, self.conv.kernel(), None))
+        if bias is not None:
+            # By way of `data`, because autograd keeps the buffer and would take offence.
+            cast("Tensor", norm.running_mean).data.add_(bias.detach(), alpha=_MOMENTUM)
+        return x
 
     def _evaluate(self, x: Tensor) -> Tensor:
         """Give the same with the normalisation folded into the kernel and no index of the maxima.

@@ -85,7 +85,7 @@ def adam_by_hand(
     for step, rows in enumerate(order.long().split(size), start=1):
         loss = functional.cross_entropy(network(batches.windows(rows)), batches.labels(rows))
         loss = loss + l2 * sum((w**2).sum() for w in kernel_parameters(network))
-        gradients = torch.autograd.grad(loss, parameters)
+        gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
         with torch.no_grad():
             for p, m, v, g in zip(parameters, first, second, gradients, strict=True):
                 m.mul_(0.9).add_(0.1 * g)
@@ -106,7 +106,8 @@ def test_five_steps_are_those_of_a_loop_written_by_hand(prepared: Prepared) -> N
     for name, value in plain.state_dict().items():
         found = ours.state_dict()[name]
         torch.testing.assert_close(found, value, rtol=0, atol=1e-10)
-        assert not torch.equal(found, before[name]), name
+        # A bias that the norm takes away again is not learnt.
+        assert torch.equal(found, before[name]) == name.endswith("conv.bias"), name
 
 
 def test_without_the_penalty_the_weights_are_others(prepared: Prepared) -> None:
