@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from faultdiag.errors import FaultdiagError
     from faultdiag.prediction.diagnoser import load
     from faultdiag.readers import read_recording
-    from faultdiag.training.run import train
+    from faultdiag.train_command import train
 
 __all__ = ["FaultdiagError", "attention", "load", "models", "read_recording", "train"]
 
@@ -25,7 +25,7 @@ _HOMES = {
     "FaultdiagError": "faultdiag.errors",
     "load": "faultdiag.prediction.diagnoser",
     "read_recording": "faultdiag.readers",
-    "train": "faultdiag.training.run",
+    "train": "faultdiag.train_command",
 }
 
 

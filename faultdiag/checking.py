@@ -4,7 +4,8 @@ from faultdiag.config import Config
 from faultdiag.inspection.rate_survey import rate_lines, survey_rates
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
-from faultdiag.preparing.folds import expand, fold_table, has_folds, prepare_folds
+from faultdiag.preparing.fold_text import fold_table
+from faultdiag.preparing.folds import expand, has_folds, prepare_folds
 from faultdiag.preparing.selecting import select_recordings
 from faultdiag.preparing.text import class_line, describe_prepared, describe_recordings
 

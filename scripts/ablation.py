@@ -37,7 +37,7 @@ from faultdiag.attention.cost import count
 from faultdiag.files import write_text
 from faultdiag.metrics import format_table, mean_interval
 from faultdiag.models.layers import without_phases
-from faultdiag.training.run import train
+from faultdiag.train_command import train
 
 SIZES = ("007", "014", "021")
 # Protocols with more windows get fewer epochs: about 600 steps each.

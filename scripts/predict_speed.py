@@ -44,7 +44,7 @@ from faultdiag.prediction.diagnoser import CPU_BATCH
 from faultdiag.prediction.reading import Asked, try_read
 from faultdiag.processor import keep_freed_memory
 from faultdiag.simulation import simulate_folder
-from faultdiag.training.run import train
+from faultdiag.train_command import train
 
 RATE, LENGTH, CHANNEL, BATCH = 12_000, 2048, "DE_time", 512
 

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from faultdiag.cli import app
 from faultdiag.config import parse_config
 from faultdiag.errors import FaultdiagError
+from faultdiag.evaluate_run import evaluate_run
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
-from faultdiag.training.report import evaluate_run
-from faultdiag.training.run import train
+from faultdiag.train_command import train
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("no_figures")]
 

@@ -11,7 +11,7 @@ from faultdiag.prediction.command import diagnose_files
 from faultdiag.prediction.diagnoser import load
 from faultdiag.prepared import gather
 from faultdiag.preparing import prepare
-from faultdiag.training.run import train
+from faultdiag.train_command import train
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("no_figures")]
 

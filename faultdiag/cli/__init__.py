@@ -119,7 +119,8 @@ def evaluate(
     Example: faultdiag eval runs/demo --snr -4 --snr 0
     """
     from faultdiag.config import load_config
-    from faultdiag.training import report
+    from faultdiag.evaluate_command import evaluate_and_draw
+    from faultdiag.training.report import evaluation_text
 
     if settings and config is None:
         raise FaultdiagError(
@@ -127,8 +128,8 @@ def evaluate(
         )
     other = load_config(config, settings or []) if config else None
     options: dict[str, Any] = {"config": other, "split": split, "snr": snr or [], "plot": plot}
-    result = report.evaluate_run(run, part, **options, device=device)
-    typer.echo(as_text(result) if as_json else report.evaluation_text(result))
+    result = evaluate_and_draw(run, part, **options, device=device)
+    typer.echo(as_text(result) if as_json else evaluation_text(result))
 
 
 @app.command()

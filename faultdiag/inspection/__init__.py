@@ -16,12 +16,11 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.inspection.envelope_peaks import envelope_peaks, too_short
 from faultdiag.inspection.ratecheck import check_channels
 from faultdiag.inspection.stated_bearing import cage_warning, stated_bearing
-from faultdiag.inspection.text import format_inspection
 from faultdiag.readers import Variable, list_variables, read_recording
 from faultdiag.recording import Recording
 from faultdiag.units import unit_of
 
-__all__ = ["Subject", "format_inspection", "inspect_file", "open_subject", "rate_verdict"]
+__all__ = ["Subject", "inspect_file", "open_subject", "rate_verdict"]
 
 # Two channels are copies of one signal where nothing but rounding is left between them.
 COPY_CORRELATION = 0.999999

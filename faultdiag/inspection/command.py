@@ -7,9 +7,10 @@ from typing import Any
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.finding import nothing_in, recordings_in
-from faultdiag.inspection import format_inspection, inspect_file, inspect_files
+from faultdiag.inspection import inspect_file, inspect_files
 from faultdiag.inspection.envelope_peaks import EnvelopePeak, strongest_fault
 from faultdiag.inspection.plot import plot_inspection
+from faultdiag.inspection.text import format_inspection
 
 _HEAD = [
     *("file", "channels", "rate, Hz", "(from)", "rpm", "seconds"),

@@ -6,23 +6,12 @@ from typing import Any
 
 from faultdiag.config import Config, parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.metrics import format_table
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
 from faultdiag.preparing.selecting import label_entries, select_recordings
-from faultdiag.sharing.text import duplicate_lines
-from faultdiag.splits import PARTS, STRATEGIES, SplitItem
+from faultdiag.splits import STRATEGIES, SplitItem
 from faultdiag.splits.group_folds import FoldGroups, choose_folds
 from faultdiag.splits.grouping import group_by
-
-COLUMNS = {
-    "fold": "fold",
-    **{part: f"{part} windows" for part in PARTS},
-    "recordings": "test recordings",
-    "classes": "test classes",
-    "shared": "shared samples",
-    "leak": "leak",
-}
 
 
 @dataclass(frozen=True)
@@ -94,37 +83,3 @@ def prepare_folds(folds: Sequence[Fold]) -> list[Prepared]:
         except FaultdiagError as error:
             raise FaultdiagError(f"{fold.title}: {error}") from error
     return made
-
-
-def fold_table(folds: Sequence[Fold], made: Sequence[Prepared]) -> str:
-    """Give the parts of each fold as a table, and what holds for all of them."""
-    rows = []
-    for fold, prepared in zip(folds, made, strict=True):
-        tested = prepared.windows.of("test").by_recording()
-        rows.append(
-            {
-                "fold": fold.name,
-                **{part: len(prepared.windows.of(part)) for part in PARTS},
-                "recordings": len(tested),
-                "classes": len({prepared.recordings[number].label for number in tested}),
-                "shared": prepared.audit.shared_samples,
-                "leak": prepared.sharing.leak,
-            }
-        )
-    strategy = folds[0].config.split.strategy
-    lines = [format_table(rows, COLUMNS), f"split {strategy}: {len(folds)} folds"]
-    for fold, prepared in zip(folds, made, strict=True):
-        copies = [row for row in prepared.sharing.duplicates if row["leak"]]
-        lines += [f"fold '{fold.name}': {line}" for line in duplicate_lines(copies)]
-    return "\n".join([*lines, *(f"note: {note}" for note in common_notes([m.notes for m in made]))])
-
-
-def common_notes(notes: Sequence[Sequence[str]]) -> list[str]:
-    """Give the notes that every fold has, and how many more there are of single folds."""
-    common = [note for note in notes[0] if all(note in others for others in notes)]
-    single = sum(any(note not in common for note in others) for others in notes)
-    if single:
-        common.append(
-            f"{single} folds have notes of their own; split.fold: 0 (or 1, 2, …) checks one alone"
-        )
-    return common

@@ -89,13 +89,13 @@ def run_cell(config: Config, noise: tuple[float, ...], *, device: str, folder: P
 
 def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path) -> Row:
     from faultdiag.checkpoint import package_versions
+    from faultdiag.evaluate_run import evaluate_run
     from faultdiag.inference import select_device
-    from faultdiag.training.report import evaluate_run
-    from faultdiag.training.run import train
+    from faultdiag.training.run import train_run
 
     began = time.perf_counter()
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-        run = train(config, run=Path(temporary) / "run", device=device, pictures=False)
+        run = train_run(config, run=Path(temporary) / "run", device=device)
         levels = (
             evaluate_run(run.folder, "test", snr=noise, device=device)["noise"] if noise else []
         )

@@ -8,13 +8,14 @@ from faultdiag.config import Config
 from faultdiag.files import write_json
 from faultdiag.metrics import format_table, mean_interval
 from faultdiag.prepared import Prepared
-from faultdiag.preparing.folds import Fold, common_notes, expand, has_folds, prepare_folds
+from faultdiag.preparing.fold_text import common_notes
+from faultdiag.preparing.folds import Fold, expand, has_folds, prepare_folds
 from faultdiag.preparing.text import describe_prepared, split_lines
 from faultdiag.sharing import LEVELS
 from faultdiag.sharing.text import duplicate_lines
+from faultdiag.train_command import train
 from faultdiag.training import report
 from faultdiag.training.fold_folders import RESULTS, clear, folder_names, require_free
-from faultdiag.training.run import train
 from faultdiag.training.session import Run
 from faultdiag.training.specs import check_model
 

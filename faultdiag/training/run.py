@@ -1,4 +1,4 @@
-"""A training from config to run folder: what `faultdiag train` and `faultdiag.train` call."""
+"""A training from config to run folder."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from faultdiag.training.session import Run, Session
 from faultdiag.training.specs import check_model
 
 
-def train(
+def train_run(
     config: Config | Mapping[str, Any] | Path | str,
     *,
     run: Path | str | None = None,
@@ -24,7 +24,6 @@ def train(
     resume: bool = False,
     on_prepared: Callable[[Prepared], None] | None = None,
     on_begun: Callable[[], None] | None = None,
-    pictures: bool = True,
 ) -> Run:
     """Train the network or baseline of a config and write its run folder.
 
@@ -47,8 +46,6 @@ def train(
     on_begun
         Called once the run folder is this run's: at once, or, where it replaces a finished
         run, when there is a first checkpoint to replace it with.
-    pictures
-        Draw the PNGs of the run folder too.
 
     Raises
     ------
@@ -66,7 +63,7 @@ def train(
     prepared = prepare(parsed)
     if on_prepared:
         on_prepared(prepared)
-    session = Session(parsed, prepared, folder, target, on_begun, pictures=pictures)
+    session = Session(parsed, prepared, folder, target, on_begun)
     return session.run(overwrite=overwrite, resume=resume)
 
 

@@ -2,18 +2,16 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from faultdiag import figures
 from faultdiag.checkpoint import Checkpoint, build_network, save
 from faultdiag.config import Config
 from faultdiag.errors import FaultdiagError
-from faultdiag.figures import scores as score_figures
 from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
@@ -47,12 +45,21 @@ class Run:
         What ``metrics.json`` in it says.
     best_epoch, epochs
         The epoch whose weights were kept, and how many there were.
+    outcome
+        What the last look at it found, for its pictures.
+    history
+        A row for each epoch; one where there was a single pass.
+    trained_in_epochs
+        Whether it learns in epochs; a baseline makes one pass.
     """
 
     folder: Path
     metrics: Mapping[str, Any]
     best_epoch: int
     epochs: int
+    outcome: Outcome | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    trained_in_epochs: bool = True
 
 
 class Session:
@@ -65,8 +72,6 @@ class Session:
         folder: Path,
         device: torch.device,
         on_begun: Callable[[], None] | None = None,
-        *,
-        pictures: bool = True,
     ) -> None:
         self.config = config
         self.prepared = prepared
@@ -74,7 +79,6 @@ class Session:
         self.device = device
         self.spec, self.notes = prepared_spec(config, prepared)
         self._on_begun = on_begun
-        self._pictures = pictures
         self._overwrite = False
         self._waits = False
         self._saved = time.monotonic()
@@ -189,24 +193,13 @@ class Session:
         outcome = finish(self.folder, self.prepared, self.device, **epochs)
         metrics = outcome.metrics
         write_json(self.folder / "metrics.json", metrics)
-        if self._pictures:
-            self._draw(trainer, outcome)
         drop_previous(self.folder)
-        return Run(self.folder, metrics, progress.best_epoch, progress.epoch)
-
-    def _draw(self, trainer: Trainer | Fitter, outcome: Outcome) -> None:
-        confusion = outcome.metrics["test"]["confusion"]
-        figures.confusion_figure(
-            confusion["labels"],
-            confusion["matrix"],
-            self.folder / "confusion.png",
-            title=f"test part, {outcome.metrics['split']['strategy']}",
+        return Run(
+            self.folder,
+            metrics,
+            progress.best_epoch,
+            progress.epoch,
+            outcome,
+            progress.history,
+            isinstance(trainer, Trainer),
         )
-        reliability = self.folder / "calibration.png"
-        score_figures.reliability_figure(
-            outcome.reliability, reliability, temperature=outcome.temperature
-        )
-        if isinstance(trainer, Trainer):  # one pass gives no curve
-            progress = trainer.progress
-            curves = self.folder / "curves.png"
-            figures.curves_figure(progress.history, curves, best_epoch=progress.best_epoch)

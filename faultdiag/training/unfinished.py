@@ -1,9 +1,16 @@
 """Whether a run came to its end, and what its best checkpoint is if it didn't."""
 
 import json
+import sys
 from pathlib import Path
 
-from faultdiag.checkpoint import Checkpoint
+from faultdiag.checkpoint import Checkpoint, load
+
+
+def warn_unfinished(run: Path) -> None:
+    """Warn on stderr where a run folder is not trained to its end."""
+    if (run / "best.pt").is_file() and (note := unfinished_note(run, load(run))):
+        sys.stderr.write(f"warning: {note}\n")
 
 
 def unfinished_note(folder: Path, best: Checkpoint) -> str | None:

@@ -14,7 +14,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.guess import guess_config, write_guess
 from faultdiag.preparing import prepare
 from faultdiag.simulation import simulate_folder
-from faultdiag.training.run import train
+from faultdiag.train_command import train
 from tests.commands import done, refused, run
 from tests.data_fixtures import signal
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from faultdiag.config import Config
+from faultdiag.train_command import train
 from faultdiag.training import loop, session
-from faultdiag.training.run import train
 
 # Children are copies of one server that has imported torch already.
 _CONTEXT = get_context("forkserver")

@@ -8,7 +8,7 @@ import pytest
 from faultdiag import figures
 from faultdiag.config import Config
 from faultdiag.figures import scores as score_figures
-from faultdiag.training.run import train
+from faultdiag.train_command import train
 from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 from tests.training.runs import Make
 

@@ -16,12 +16,13 @@ from faultdiag.baselines import BASELINES
 from faultdiag.checking import check_config
 from faultdiag.checkpoint import load
 from faultdiag.errors import FaultdiagError
+from faultdiag.evaluate_run import evaluate_run
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
+from faultdiag.train_command import train
 from faultdiag.training.baseline_spec import baseline_spec
 from faultdiag.training.fitting import Fitter
-from faultdiag.training.report import evaluate_run, summary
-from faultdiag.training.run import train
+from faultdiag.training.report import summary
 from tests.commands import done, run
 from tests.data_fixtures import contents, signal, write_recordings
 from tests.training.runs import (

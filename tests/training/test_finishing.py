@@ -9,14 +9,14 @@ import torch
 
 from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.config import Config
+from faultdiag.evaluate_run import evaluate_run
 from faultdiag.evaluation import PartLogits, part_logits
 from faultdiag.metrics import expected_calibration_error, fit_temperature, nll
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
 from faultdiag.splits import PARTS
+from faultdiag.train_command import train
 from faultdiag.training import finishing
-from faultdiag.training.report import evaluate_run
-from faultdiag.training.run import train
 from tests.data_fixtures import contents
 from tests.training.runs import (
     Make,

@@ -10,12 +10,12 @@ import pytest
 
 from faultdiag.config import load_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.preparing.folds import common_notes
+from faultdiag.evaluate_run import evaluate_run
+from faultdiag.preparing.fold_text import common_notes
 from faultdiag.sharing import LEVELS
 from faultdiag.training import folds as training
 from faultdiag.training.fold_folders import clear, folder_names, require_free
 from faultdiag.training.folds import train_all
-from faultdiag.training.report import evaluate_run
 from tests.commands import done, refused, run
 from tests.data_fixtures import contents, grouped, signal, write_grouped, write_mat
 
@@ -40,10 +40,7 @@ def trained_folds(config_file: Path) -> tuple[Path, str]:
     """Run folder of both folds, and what the command printed; tests don't write to it."""
     folder = config_file.parent / "run"
     with pytest.MonkeyPatch.context() as patch:
-        from faultdiag import figures
-
-        for name in ("confusion_figure", "curves_figure"):
-            patch.setattr(figures, name, lambda *_, **__: None)
+        patch.setattr("faultdiag.train_command.draw_run", lambda _: None)
         return folder, done("train", "--config", config_file, "--run", folder)
 
 

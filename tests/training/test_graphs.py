@@ -21,11 +21,11 @@ from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
 from faultdiag.representations import REPRESENTATIONS
 from faultdiag.schedules import OneCycle
+from faultdiag.train_command import train
 from faultdiag.training.augment import Ranges
 from faultdiag.training.graphs import REHEARSALS, Repeated, require_graphs
 from faultdiag.training.loop import Settings, Trainer
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
-from faultdiag.training.run import train
 from tests.data_fixtures import tiny_config
 from tests.training.recording import TapeRecorder
 from tests.training.runs import Make, refused

@@ -13,8 +13,8 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
+from faultdiag.train_command import train
 from faultdiag.training.loop import Trainer
-from faultdiag.training.run import train
 from faultdiag.training.settings import trainer_settings
 from tests.data_fixtures import tiny_config
 from tests.training.runs import Make, history, refused

@@ -13,7 +13,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.prediction.command import diagnose_files
 from faultdiag.preparing import prepare
-from faultdiag.training.run import train
+from faultdiag.train_command import train
 from tests.data_fixtures import signal, tiny_config, write_recording
 
 pytestmark = pytest.mark.usefixtures("no_figures")

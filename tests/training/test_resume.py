@@ -13,9 +13,9 @@ import torch
 from faultdiag import files
 from faultdiag.checkpoint import Checkpoint, load
 from faultdiag.config import load_config
+from faultdiag.train_command import train
 from faultdiag.training import session as running
 from faultdiag.training.loop import Trainer
-from faultdiag.training.run import train
 from tests.data_fixtures import contents, full_disk, write_recording
 from tests.training.runs import Make, assert_same_run, metrics, refused
 

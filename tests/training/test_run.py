@@ -17,9 +17,9 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.prepared import Prepared
 from faultdiag.preparing import prepare
 from faultdiag.splits import PARTS
+from faultdiag.train_command import train
 from faultdiag.training.folder import ARTEFACTS
 from faultdiag.training.loop import Trainer
-from faultdiag.training.run import train
 from faultdiag.training.session import Run
 from faultdiag.training.specs import check_model, model_spec
 from tests.data_fixtures import contents, tiny, tiny_config

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faultdiag.checkpoint import load
-from faultdiag.training.run import train
+from faultdiag.train_command import train
 from faultdiag.training.unfinished import unfinished_note
 from tests.commands import run
 from tests.training.runs import Make
