@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faultdiag import attention, models
+    from faultdiag.api.train import train
     from faultdiag.errors import FaultdiagError
     from faultdiag.prediction.diagnoser import load
-    from faultdiag.readers import read_recording
-    from faultdiag.train_command import train
+    from faultdiag.readers.read import read_recording
 
 __all__ = ["FaultdiagError", "attention", "load", "models", "read_recording", "train"]
 
 _HOMES = {
     "FaultdiagError": "faultdiag.errors",
     "load": "faultdiag.prediction.diagnoser",
-    "read_recording": "faultdiag.readers",
-    "train": "faultdiag.train_command",
+    "read_recording": "faultdiag.readers.read",
+    "train": "faultdiag.api.train",
 }
 
 

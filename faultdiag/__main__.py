@@ -1,5 +1,5 @@
 """``python -m faultdiag``: the same as the ``faultdiag`` command."""
 
-from faultdiag.cli import main
+from faultdiag.cli.app import main
 
 main()

@@ -1,10 +1,11 @@
-"""One self-describing file per model: whatever `eval` and `predict` need is in it.
+"""Checkpoints: what `predict` needs, in one file of plain types and tensors.
 
 A checkpoint is a dict of plain types and tensors, loaded with ``weights_only=True``, so that
 opening a file from elsewhere runs no code of it.
 """
 
 import io
+import math
 import platform
 import struct
 import warnings
@@ -18,13 +19,114 @@ from typing import Any
 import torch
 from torch import nn
 
-from faultdiag import models
+from faultdiag import models, novelty
 from faultdiag.baselines import BASELINES
-from faultdiag.checkpoint_checks import require_consistent
 from faultdiag.errors import FaultdiagError
-from faultdiag.files import write_bytes
 from faultdiag.novelty import Novelty
-from faultdiag.novelty.stored import from_stored
+from faultdiag.system.files import write_bytes
+
+
+def to_stored(fitted: Novelty) -> dict[str, Any]:
+    """Give what stands under ``calibration.novelty``."""
+    return {field.name: getattr(fitted, field.name) for field in fields(fitted)} | {
+        "reference": torch.from_numpy(fitted.reference)
+    }
+
+
+def from_stored(calibration: Mapping[str, Any]) -> Novelty | None:
+    """Give what stands under ``calibration.novelty``, or None where nothing does."""
+    stored = calibration.get("novelty")
+    return None if stored is None else Novelty(**_found(stored))
+
+
+def require_sound(path: Path, document: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose ``calibration.novelty`` can't be used.
+
+    Parameters
+    ----------
+    document
+        The whole checkpoint; that it has a window, channels and a calibration is known.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming what is wrong with it.
+    """
+    stored = document.get("calibration", {}).get("novelty")
+    if stored is None:
+        return
+    problem = _problem(stored, document["window"]["length"], len(document["channels"]))
+    if problem is not None:
+        raise FaultdiagError(
+            f"{path} is damaged: its calibration.novelty {problem}; take another copy, or train "
+            "again"
+        )
+
+
+def _problem(stored: Any, length: Any, channels: int) -> str | None:
+    if not isinstance(length, int) or length < 1:
+        return f"cannot be read for windows of {length!r} samples"
+    found = _found(stored) if isinstance(stored, dict) else stored
+    return novelty.check(found, channels * novelty.bands_of(length))
+
+
+def _found(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields of a novelty, its reference as an array; others are passed over."""
+    found = {field.name: stored.get(field.name) for field in fields(Novelty)}
+    reference = found["reference"]
+    if isinstance(reference, torch.Tensor):
+        # Sparse or quantised tensors, and those of no memory at all, have no array.
+        plain = (reference.layout, reference.device.type) == (torch.strided, "cpu")
+        usable = plain and reference.dtype == torch.float32
+        found["reference"] = reference.detach().numpy() if usable else None
+    return found
+
+
+def require_consistent(path: Path, document: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that lacks something within its parts, or contradicts itself.
+
+    Parameters
+    ----------
+    document
+        What is in the file; that its parts are there and of the right kind is known.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming what is wrong with it.
+    """
+    nested: dict[str, set[str]] = {
+        "model_spec": {
+            *("name", "channels", "classes", "length", "attention"),
+            *("representation", "sampling_rate", "options"),
+        },
+        "window": {"length"},
+        "normalize": {"name", "state"},
+    }
+    lacking = [f"{part}.{k}" for part, keys in nested.items() for k in keys - document[part].keys()]
+    if lacking:
+        raise FaultdiagError(
+            f"{path} is an incomplete checkpoint: it lacks {', '.join(sorted(lacking))}"
+        )
+    spec = document["model_spec"]
+    for name, there in (("classes", document["classes"]), ("channels", document["channels"])):
+        if spec[name] != len(there):
+            raise FaultdiagError(
+                f"{path} contradicts itself: its network has {spec[name]} {name}, but "
+                f"{len(there)} are named; take another copy, or train again"
+            )
+    _require_temperature(path, document.get("calibration", {"temperature": 1.0}))
+    require_sound(path, document)
+
+
+def _require_temperature(path: Path, calibration: object) -> None:
+    found = calibration.get("temperature") if isinstance(calibration, dict) else calibration
+    if not isinstance(found, (int, float)) or not 0 < found < math.inf:
+        raise FaultdiagError(
+            f"{path} has the calibration temperature {found!r}, which must be a number above 0; "
+            "take another copy, or train again"
+        )
+
 
 FORMAT = 1
 

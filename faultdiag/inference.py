@@ -1,4 +1,4 @@
-"""Devices, batches of windows on them, and logits of many windows."""
+"""Windows as batches on a device, and the logits of a network."""
 
 import os
 import re
@@ -6,19 +6,47 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from faultdiag import normalize
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_speed
-from faultdiag.paging import ReadAhead
-from faultdiag.prepared import Prepared, gather
-from faultdiag.resident import signals_on
-from faultdiag.window_index import WindowIndex
+from faultdiag.preparing.folder import Prepared, gather
+from faultdiag.preparing.window_index import WindowIndex
+from faultdiag.signal import normalize
+from faultdiag.system.paging import ReadAhead
+
+# They leave the device with the last that uses them.
+_SIGNALS: "WeakKeyDictionary[Prepared, WeakValueDictionary[torch.device, Tensor]]"
+_SIGNALS = WeakKeyDictionary()
+
+
+def signals_on(prepared: Prepared, device: torch.device) -> Tensor:
+    """Give the signals of a prepared folder on a device; all callers share one tensor.
+
+    Raises
+    ------
+    FaultdiagError
+        If the device has no room for them.
+    """
+    mine = _SIGNALS.setdefault(prepared, WeakValueDictionary())
+    signals = mine.get(device)
+    if signals is None:
+        try:
+            signals = torch.from_numpy(prepared.signals).to(device)
+        except torch.OutOfMemoryError as error:
+            raise FaultdiagError(
+                f"the signals take {prepared.signals.nbytes / 1e9:.1f} GB, for which {device} has "
+                "no room; use --device cpu, which reads them from the disk, or fewer recordings "
+                "(data.select)"
+            ) from error
+        mine[device] = signals
+    return signals
+
 
 # Windows per batch where no gradient is kept; more gains nothing on a processor.
 BATCH = 512

@@ -32,12 +32,13 @@ import torch
 from tqdm import tqdm
 
 from faultdiag import models
+from faultdiag.api.train import train
 from faultdiag.attention import BLOCKS
-from faultdiag.attention.cost import count
-from faultdiag.files import write_text
-from faultdiag.metrics import format_table, mean_interval
+from faultdiag.attention.describe import count
+from faultdiag.metrics.intervals import mean_interval
+from faultdiag.metrics.tables import format_table
 from faultdiag.models.layers import without_phases
-from faultdiag.train_command import train
+from faultdiag.system.files import write_text
 
 SIZES = ("007", "014", "021")
 # Protocols with more windows get fewer epochs: about 600 steps each.

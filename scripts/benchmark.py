@@ -29,7 +29,7 @@ from benchmarks.processes import command_time, memory, start_up
 from benchmarks.throughput import compare
 
 from faultdiag.checkpoint import package_versions
-from faultdiag.files import write_json
+from faultdiag.system.files import write_json
 
 PARTS = ("throughput", "command", "memory", "start-up")
 

@@ -38,13 +38,13 @@ from gpu_bounds import (
 
 from faultdiag import models
 from faultdiag.checkpoint import package_versions
-from faultdiag.config import parse_config
+from faultdiag.config.schema import parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches, select_device
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
-from faultdiag.simulation import simulate_folder
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.simulation.folder import simulate_folder
+from faultdiag.system.files import write_json
 from faultdiag.training.loop import Settings, Trainer
 from faultdiag.training.precision import set_precision
 

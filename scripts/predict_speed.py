@@ -39,12 +39,12 @@ import torch
 from torch import nn
 
 from faultdiag import load
-from faultdiag.config import parse_config
+from faultdiag.api.train import train
+from faultdiag.config.schema import parse_config
 from faultdiag.prediction.diagnoser import CPU_BATCH
 from faultdiag.prediction.reading import Asked, try_read
-from faultdiag.processor import keep_freed_memory
-from faultdiag.simulation import simulate_folder
-from faultdiag.train_command import train
+from faultdiag.simulation.folder import simulate_folder
+from faultdiag.system.processes import keep_freed_memory
 
 RATE, LENGTH, CHANNEL, BATCH = 12_000, 2048, "DE_time", 512
 

@@ -23,8 +23,8 @@ import torch
 
 from faultdiag.protocol.cell import run_cell
 from faultdiag.protocol.plan import Plan, read_plan
-from faultdiag.protocol.running import finish
-from faultdiag.simulation import simulate_folder
+from faultdiag.protocol.run import finish
+from faultdiag.simulation.folder import simulate_folder
 
 
 def planned(config: Path, root: Path, prepared: Path, seeds: int) -> Plan:

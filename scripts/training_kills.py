@@ -24,9 +24,9 @@ from typing import Any
 import torch
 
 from faultdiag.checkpoint import load
-from faultdiag.config import parse_config
-from faultdiag.files import write_text
-from faultdiag.simulation import simulate_folder
+from faultdiag.config.schema import parse_config
+from faultdiag.simulation.folder import simulate_folder
+from faultdiag.system.files import write_text
 
 # The command line, saving more often within an epoch than it does by itself.
 COMMAND = """

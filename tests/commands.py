@@ -2,7 +2,7 @@
 
 from typer.testing import CliRunner, Result
 
-from faultdiag.cli import app
+from faultdiag.cli.app import app
 
 COMMANDS = sorted(
     command.name or command.callback.__name__

@@ -41,7 +41,7 @@ def trained(
     recordings: Path, prepared_root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Run folder of a training on `recordings`; tests don't write to it."""
-    from faultdiag.train_command import train
+    from faultdiag.api.train import train
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     return train(tiny_config(recordings, prepared_root), run=folder, device="cpu").folder
@@ -50,7 +50,7 @@ def trained(
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the pictures of a run out: they take longer than its training."""
-    monkeypatch.setattr("faultdiag.train_command.draw_run", lambda _: None)
+    monkeypatch.setattr("faultdiag.api.train.draw_run", lambda _: None)
 
 
 @pytest.fixture

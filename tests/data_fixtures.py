@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.config import Config, parse_config
+from faultdiag.config.schema import Config, parse_config
 
 # Number, sampling rate in Hz and the frequencies that tell the classes apart. The healthy
 # recording is at 48 kHz, as CWRU's is.

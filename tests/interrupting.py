@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from faultdiag.prediction import batching, read_ahead, reading
+from faultdiag.prediction import batching, reading
+from faultdiag.prediction import reading as read_ahead
 from faultdiag.prediction.reading import Asked
 
 

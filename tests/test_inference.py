@@ -15,12 +15,12 @@ from faultdiag.inference import (
     logits_of,
     require_snr,
     select_device,
+    signals_on,
     softmax,
     white_noise,
 )
-from faultdiag.prepared import Prepared, gather
-from faultdiag.preparing import prepare
-from faultdiag.resident import signals_on
+from faultdiag.preparing.folder import Prepared, gather
+from faultdiag.preparing.prepare import prepare
 from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 
 CPU = torch.device("cpu")

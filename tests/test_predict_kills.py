@@ -15,8 +15,6 @@ from tests.data_fixtures import CASES, write_recording
 COMMAND = """
 import sys, time
 from pathlib import Path
-from faultdiag.prediction import batching
-from faultdiag.prediction import read_ahead
 from faultdiag.prediction import reading
 from tests.interrupting import never_waiting
 import pytest
@@ -27,7 +25,7 @@ def slowly(one, *more):
         yield part
     if one.path.name == stop:
         time.sleep(60)
-read_ahead.try_read = slowly
+reading.try_read = slowly
 from faultdiag.cli import main
 sys.argv = ["faultdiag", *sys.argv[2:]]
 main()

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from faultdiag.cli import app
-from faultdiag.config import parse_config
+from faultdiag.api.train import train
+from faultdiag.cli.app import app
+from faultdiag.config.schema import parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluate_run import evaluate_run
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
-from faultdiag.train_command import train
+from faultdiag.evaluation.run import evaluate_run
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("no_figures")]
 
@@ -35,8 +35,8 @@ def run(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "label": "{code}",
     }
     with pytest.MonkeyPatch.context() as patch:
-        from faultdiag import figures
-        from faultdiag.figures import scores as score_figures
+        from faultdiag.report import figures
+        from faultdiag.report import figures as score_figures
 
         for name in ("confusion_figure", "curves_figure"):
             patch.setattr(figures, name, lambda *_, **__: None)

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faultdiag.api.train import train
 from faultdiag.checkpoint import load as load_checkpoint
-from faultdiag.config import Config, load_config, parse_config
-from faultdiag.prediction.command import diagnose_files
+from faultdiag.config.schema import Config, load_config, parse_config
 from faultdiag.prediction.diagnoser import load
-from faultdiag.prepared import gather
-from faultdiag.preparing import prepare
-from faultdiag.train_command import train
+from faultdiag.prediction.predict import diagnose_files
+from faultdiag.preparing.folder import gather
+from faultdiag.preparing.prepare import prepare
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("no_figures")]
 

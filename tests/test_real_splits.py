@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from faultdiag.config import Config, parse_config
+from faultdiag.config.schema import Config, parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
+from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand
+from faultdiag.preparing.prepare import prepare
 
 pytestmark = pytest.mark.real
 

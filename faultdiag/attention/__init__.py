@@ -11,6 +11,7 @@ from faultdiag.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
+
 BLOCKS: "Registry[nn.Module]" = Registry(
     "attention block",
     {

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from faultdiag.attention.kernels import joint_kernel
+from faultdiag.attention.pooled import joint_kernel
 from faultdiag.attention.sizes import at_least, check_channels, check_odd, floored_width
 from faultdiag.errors import FaultdiagError
 

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from faultdiag.attention.kernels import banded_kernel
-from faultdiag.attention.pooled import convolve, maximum
+from faultdiag.attention.pooled import banded_kernel, convolve, maximum
 from faultdiag.attention.sizes import check_batch_statistics, check_channels, check_odd
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from faultdiag.baselines.stored import Layout, integers, layout_problem
 from faultdiag.errors import FaultdiagError, did_you_mean
-from faultdiag.features import ORDER_GROUPS
+from faultdiag.features.extract import ORDER_GROUPS
 from faultdiag.metrics.scores import require_classes
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ class Baseline(ABC):
     Parameters
     ----------
     features
-        Names of the columns, as `faultdiag.features.names` gives them.
+        Names of the columns, as `faultdiag.features.extract.names` gives them.
     classes
         Names of the classes.
     use

@@ -13,6 +13,7 @@ from faultdiag.baselines.stored import floats, integers, shares_problem
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
 
+
 CHUNK_ROWS = 4096
 
 

@@ -15,6 +15,7 @@ from faultdiag.errors import FaultdiagError
 if TYPE_CHECKING:
     from sklearn.svm import SVC
 
+
 FOLDS = 3
 CHUNK_CELLS = 1 << 22  # of the kernel matrix, at a time
 

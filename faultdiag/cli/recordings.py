@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from faultdiag.cli.exits import say
 from faultdiag.cli.options import AsJson
-from faultdiag.exits import say
 
 
 def init(
@@ -23,10 +23,10 @@ def init(
 
     Example: faultdiag init --from my_recordings --out my.yaml
     """
-    from faultdiag import starters
+    from faultdiag.config import starters
 
     if source is not None or sampling_rate is not None:
-        from faultdiag.guess import init_from
+        from faultdiag.guess.guessing import init_from
 
         typer.echo(init_from(name, source, out, sampling_rate))
         return
@@ -53,7 +53,7 @@ def simulate(
     """
     from tqdm import tqdm
 
-    from faultdiag.simulation import simulate_folder
+    from faultdiag.simulation.folder import simulate_folder
 
     written = simulate_folder(
         out,
@@ -86,7 +86,7 @@ def inspect(
 
     Example: faultdiag inspect data/cwru/105.mat --plot 105.png
     """
-    from faultdiag.inspection.command import inspect_paths
+    from faultdiag.api.inspect import inspect_paths
 
     inspect_paths(
         files,

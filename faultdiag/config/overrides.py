@@ -3,8 +3,8 @@
 from copy import copy
 from typing import Any
 
-from faultdiag import yaml_file
 from faultdiag.errors import FaultdiagError
+from faultdiag.system import files
 
 
 def override(data: dict[str, Any], setting: str) -> None:
@@ -35,7 +35,7 @@ def override(data: dict[str, Any], setting: str) -> None:
     if not equals or not all(keys):
         raise FaultdiagError(f"--set {setting}: write it as --set train.epochs=5")
     try:
-        value = yaml_file.parse(text, f"--set {setting}")
+        value = files.parse(text, f"--set {setting}")
     except FaultdiagError as error:
         raise FaultdiagError(f"{error}; put text in quotes: --set '{path}=\"…\"'") from error
     node: Any = data

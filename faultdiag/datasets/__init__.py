@@ -3,9 +3,8 @@
 Another dataset is one module with a class that fulfils `Dataset`, and one row in `DATASETS`.
 """
 
-from faultdiag.datasets.digest import sha256
-from faultdiag.datasets.entry import Dataset, Entry, Selection
-from faultdiag.datasets.identity import identify, identify_by_name
+from faultdiag.datasets.base import Dataset, Entry, Selection, sha256
+from faultdiag.datasets.identify import identify, identify_by_name
 from faultdiag.datasets.load import channel_names, load_entry, read_entry
 from faultdiag.registry import Registry
 

@@ -1,13 +1,234 @@
-"""The bearing recordings of Case Western Reserve University (CWRU)."""
+"""The recordings of the Case Western Reserve University Bearing Data Center."""
 
-from collections.abc import Mapping, Sequence
+import csv
+import filecmp
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from faultdiag.datasets.cwru_catalogue import Known, catalogue
-from faultdiag.datasets.cwru_files import locate
-from faultdiag.datasets.entry import Entry, Selection
+from faultdiag.datasets.base import Entry, Selection, git_blob_sha1
 from faultdiag.datasets.selection import choose, values_of
+from faultdiag.errors import FaultdiagError
+
+_NUMBERS = ("number", "clock", "load_hp", "rpm", "sampling_rate")
+_TEXTS = ("group", "end", "fault", "code", "size", "bearing")
+FACTS = (
+    *("number", "group", "end", "fault", "code", "size", "clock"),
+    *("load_hp", "rpm", "sampling_rate", "bearing", "specimen"),
+)
+# Of some recordings only git's digest is known, not their length. They are 48 kHz files of
+# uncompressed doubles: a multiple of 8 bytes, between 1 and 20 million. Others needn't be hashed,
+# nor those that other programs than MATLAB wrote.
+_MATLAB = b"MATLAB 5.0 MAT-file, Platform: "
+_LENGTHS_OF_THE_REST = range(1_000_000, 20_000_000, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A recording of the catalogue: its facts, and its length and digests where known."""
+
+    facts: Mapping[str, Any]
+    bytes: int | None
+    sha256: str | None
+    git_blob_sha1: str
+
+    @property
+    def number(self) -> int:
+        """Its number at the Bearing Data Center."""
+        return int(self.facts["number"])
+
+    def __str__(self) -> str:
+        """Give number, group, fault and load: ``144 (12k_DE, OR007@3, 0 hp)``."""
+        facts = self.facts
+        clock = f"@{facts['clock']}" if facts["clock"] else ""
+        fault = f" {facts['code']}{facts['size']}{clock}," if facts["size"] else ""
+        return f"{self.number} ({facts['group']},{fault} {facts['load_hp']} hp)"
+
+
+@cache
+def catalogue() -> Mapping[int, Known]:
+    """Give all recordings by number, in the order of the numbers."""
+    with Path(__file__).with_name("cwru.csv").open(encoding="utf-8", newline="") as file:
+        known = [_known(row) for row in csv.DictReader(file)]
+    return {row.number: row for row in sorted(known, key=lambda row: row.number)}
+
+
+def identify(path: Path) -> Mapping[str, Any] | None:
+    """Give the facts of a recording from its bytes alone, whatever the file is called.
+
+    The file is only hashed if its length is one that a recording has.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read.
+    """
+    known = recognise(path)
+    return None if known is None else known.facts
+
+
+def recognise(path: Path) -> Known | None:
+    """Give the recording of the catalogue whose bytes a file holds, or None."""
+    lengths, by_digest = _digests()
+    length = path.stat().st_size if path.is_file() else -1
+    if length not in lengths and not (length in _LENGTHS_OF_THE_REST and _by_matlab(path)):
+        return None
+    return by_digest.get(git_blob_sha1(path))
+
+
+def _by_matlab(path: Path) -> bool:
+    """Tell whether MATLAB itself wrote a file, as it did those of the Bearing Data Center."""
+    with path.open("rb") as file:
+        return file.read(len(_MATLAB)) == _MATLAB
+
+
+@cache
+def _digests() -> tuple[frozenset[int | None], Mapping[str, Known]]:
+    known = catalogue().values()
+    # Git's digest is known of every recording and takes half the time of SHA-256.
+    return frozenset(k.bytes for k in known), {k.git_blob_sha1: k for k in known}
+
+
+def _known(row: Mapping[str, str]) -> Known:
+    numbers = {name: int(row[name]) if row[name] else None for name in _NUMBERS}
+    values = {**numbers, **{name: row[name] or None for name in _TEXTS}}
+    values["specimen"] = _specimen(row["end"], row["code"], row["size"])
+    return Known(
+        facts={name: values[name] for name in FACTS},
+        bytes=int(row["bytes"]) if row["bytes"] else None,
+        sha256=row["sha256"] or None,
+        git_blob_sha1=row["git_blob_sha1"],
+    )
+
+
+def _specimen(end: str, code: str, size: str) -> str:
+    """Name the physical bearing: ``DE-IR-007``, or ``N`` for the healthy one.
+
+    Load, recorder (12k or 48k) and clock position are other recordings of the same seeded
+    fault; whether another clock position was another bearing is not documented, so none is
+    held out against another.
+    """
+    return f"{end}-{code}-{size}" if size else code
+
+
+_MOST_NAMED = 5
+
+
+def locate(root: Path, numbers: Collection[int]) -> dict[int, Path]:
+    """Give the files of these recordings that lie in `root` or any folder below it.
+
+    A file is known by the number in its name (``97.mat``, ``097.mat``, ``normal_0_97.mat``,
+    ``130@6_0.mat``); one whose name tells none or several is known by its bytes.
+
+    Raises
+    ------
+    FaultdiagError
+        If the folder is missing or holds no .mat file, none of the recordings is there, two
+        different files claim one, or a file's bytes are another recording's than its name says.
+    """
+    try:
+        return _locate(root, numbers)
+    except OSError as error:
+        raise FaultdiagError(
+            f"{root} cannot be searched: {error.strerror or error}; check its permissions"
+        ) from error
+
+
+def _locate(root: Path, numbers: Collection[int]) -> dict[int, Path]:
+    paths = _mat_files(root)
+    problems: list[str] = []
+    claims = _claims(paths, numbers, problems)
+    found = {}
+    for number in sorted(claims.keys() & set(numbers)):
+        problems += _contradictions(number, claims[number])
+        found[number] = claims[number][0]
+    if problems:
+        raise FaultdiagError("\n".join(problems))
+    if not found:
+        wanted = _some((str(catalogue()[n]) for n in sorted(numbers)), len(numbers))
+        raise FaultdiagError(
+            f"{root} holds none of the {len(numbers)} recordings selected: looked for {wanted}; "
+            f"its .mat files: {_some((str(p.relative_to(root)) for p in paths), len(paths))}"
+        )
+    return found
+
+
+def numbers_in(name: str) -> list[int]:
+    """Give the recordings' numbers that stand in a file's name.
+
+    Examples
+    --------
+    >>> numbers_in("12k_Drive_End_B007_0_118.mat"), numbers_in("OR007@6_0_130.mat")
+    ([118], [130])
+    >>> numbers_in("Time_Normal_1_098.mat"), numbers_in("inner.mat")
+    ([98], [])
+    """
+    tokens = re.split(r"[^0-9A-Za-z]", Path(name).stem)
+    found = {int(token) for token in tokens if token.isdecimal()}
+    return sorted(found & catalogue().keys())
+
+
+def _mat_files(root: Path) -> list[Path]:
+    if not root.exists():
+        raise FaultdiagError(f"{root} does not exist; it should be the folder of the recordings")
+    if not root.is_dir():
+        raise FaultdiagError(f"{root} is a file; name the folder of the recordings")
+    # macOS leaves a hidden "._97.mat" beside 97.mat in archives.
+    files = (p for p in root.rglob("*") if not p.name.startswith(".") and p.is_file())
+    paths = sorted(p for p in files if p.suffix.lower() == ".mat")
+    if not paths:
+        others = [p.name for p in islice(root.rglob("*"), 1000) if p.is_file()]
+        raise FaultdiagError(
+            f"{root} holds no .mat file; it holds: {_some(sorted(others), len(others))}"
+        )
+    return paths
+
+
+def _claims(
+    paths: Iterable[Path], numbers: Collection[int], problems: list[str]
+) -> Mapping[int, list[Path]]:
+    """Give the files that are each recording's by name or bytes."""
+    claims: dict[int, list[Path]] = {}
+    for path in paths:
+        named = numbers_in(path.name)
+        if len(named) == 1:
+            claims.setdefault(named[0], []).append(path)
+        elif known := recognise(path):
+            claims.setdefault(known.number, []).append(path)
+        elif set(named) & set(numbers):
+            candidates = " or ".join(str(catalogue()[n]) for n in named)
+            problems.append(
+                f"{path} may be recording {candidates} by its name, and its bytes are none "
+                "that is known; leave one number in its name"
+            )
+    return claims
+
+
+def _contradictions(number: int, paths: list[Path]) -> list[str]:
+    first, *others = paths
+    problems = [
+        f"recording {catalogue()[number]} is claimed by {first} and by {other}, which differ; "
+        "keep one of them"
+        for other in others
+        if not filecmp.cmp(first, other, shallow=False)
+    ]
+    for path in paths if problems else [first]:
+        known: Known | None = recognise(path)
+        if known is not None and known.number != number:
+            problems.append(
+                f"{path} is recording {catalogue()[number]} by its name, but its bytes are those "
+                f"of {known}; give it the number {known.number}"
+            )
+    return problems
+
+
+def _some(names: Iterable[str], count: int) -> str:
+    shown = ", ".join(islice(names, _MOST_NAMED))
+    return f"{shown}, …" if count > _MOST_NAMED else shown or "nothing"
 
 
 class Cwru:

@@ -8,10 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from faultdiag.datasets.entry import Entry, Selection
-from faultdiag.datasets.file_pattern import FilePattern, first_fit
-from faultdiag.datasets.listing import find_recordings, short_names, some
-from faultdiag.datasets.options import Positive
+from faultdiag.datasets.base import Entry, Positive, Selection, find_recordings, short_names, some
+from faultdiag.datasets.facts import FilePattern, first_fit
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.errors import FaultdiagError
 

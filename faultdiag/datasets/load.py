@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from faultdiag.datasets.entry import Entry
+from faultdiag.datasets.base import Entry
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, read_recording
-from faultdiag.recording import Recording
-from faultdiag.resampling import resample
+from faultdiag.readers.read import list_variables, read_recording
+from faultdiag.signal.recording import Recording
+from faultdiag.signal.resampling import resample
 
 
 def load_entry(

@@ -5,14 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from faultdiag.datasets.entry import Selection
-from faultdiag.datasets.known_files import (
-    KnownSet,
-    digests_of,
-    known_facts,
-    read_digests,
-    select_known,
-)
+from faultdiag.datasets.base import Selection
+from faultdiag.datasets.facts import KnownSet, digests_of, known_facts, read_digests, select_known
 
 RPM = 1500
 
@@ -57,7 +51,7 @@ class Mfpt:
         Raises
         ------
         FaultdiagError
-            As `faultdiag.datasets.known_files.select_known`.
+            As `faultdiag.datasets.facts.select_known`.
         """
         return select_known(known(), self.root, select)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from faultdiag.datasets.entry import Entry
+from faultdiag.datasets.base import Entry
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 
 Facts: TypeAlias = Mapping[str, Any]

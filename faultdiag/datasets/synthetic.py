@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faultdiag.datasets.cwru_catalogue import Known, catalogue
-from faultdiag.datasets.entry import Entry, Selection
+from faultdiag.datasets.base import Entry, Selection
+from faultdiag.datasets.cwru import Known, catalogue
 from faultdiag.datasets.selection import choose, values_of
 from faultdiag.errors import FaultdiagError
-from faultdiag.simulation import MARK, cases, simulated_files
+from faultdiag.simulation.folder import MARK, simulated_files
+from faultdiag.simulation.rig import cases
 
 
 class Synthetic:

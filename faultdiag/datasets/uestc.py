@@ -6,14 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from faultdiag.datasets.entry import Selection
-from faultdiag.datasets.known_files import (
-    KnownSet,
-    digests_of,
-    known_facts,
-    read_digests,
-    select_known,
-)
+from faultdiag.datasets.base import Selection
+from faultdiag.datasets.facts import KnownSet, digests_of, known_facts, read_digests, select_known
 
 _NAME = re.compile(r"(?:^|[^0-9A-Za-z])([NBIO])_([1-9][0-9]*)_([0-9]+)$", re.IGNORECASE)
 # The letter in a file's name -> fault and code, in the vocabulary of the other sets.
@@ -56,7 +50,7 @@ class Uestc:
         Raises
         ------
         FaultdiagError
-            As `faultdiag.datasets.known_files.select_known`.
+            As `faultdiag.datasets.facts.select_known`.
         """
         return select_known(known(), self.root, select)
 

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.dsp import fast_length
+from faultdiag.signal.dsp import fast_length
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

@@ -32,8 +32,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.bearings import Bearing
 from faultdiag.features.envelopes import Singles, summarise
+from faultdiag.signal.bearings import Bearing
 
 Floats = NDArray[np.float64]
 

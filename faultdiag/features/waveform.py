@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.resampling import PASS_BAND
+from faultdiag.signal.resampling import PASS_BAND
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 Another dataset is one module with a class that fulfils `Source`, and one row in `SOURCES`.
 """
 
-from faultdiag.fetch.source import Source, Survey, Wanted, choose
+from faultdiag.fetch.transfer import Source, Survey, Wanted, choose
 from faultdiag.registry import Registry
 
 __all__ = ["SOURCES", "Source", "Survey", "Wanted", "choose"]

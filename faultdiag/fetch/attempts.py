@@ -1,16 +1,16 @@
-"""Fetching one file: attempts, pauses between them, and the check of its bytes."""
+"""Downloads that are tried again."""
 
+import queue
 import random
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.fetch.part import BusyError, Part
-from faultdiag.fetch.source import Wanted
-from faultdiag.fetch.transfer import BrokenError, RefusedError, Transfer
+from faultdiag.fetch.transfer import BrokenError, BusyError, Part, RefusedError, Transfer, Wanted
 
 Status: TypeAlias = Literal["present", "fetched", "failed"]
 
@@ -208,3 +208,102 @@ def _page(path: Path) -> str:
         begins = file.read(200).lstrip().lower()
     html = begins.startswith((b"<!doctype", b"<html", b"<?xml", b"<head"))
     return "the server sent a web page in its place: " if html else ""
+
+
+_TICK = 0.2
+
+
+class Downloads:
+    """Downloads that share a pace, so many at once.
+
+    Parameters
+    ----------
+    downloads
+        What to do.
+    pace
+        What they wait by.
+    jobs
+        How many at once.
+    """
+
+    def __init__(self, downloads: Sequence[Download], *, pace: Pace, jobs: int) -> None:
+        self._downloads = downloads
+        self._pace = pace
+        self._jobs = min(jobs, len(downloads))
+        self._waiting = iter(downloads)
+        self._taking = threading.Lock()
+        self._outcomes: queue.SimpleQueue[Row | FaultdiagError | None] = queue.SimpleQueue()
+
+    @property
+    def received(self) -> int:
+        """Bytes that came so far."""
+        return sum(download.received for download in self._downloads)
+
+    def rows(self, on_tick: Callable[[], object]) -> Iterator[Row]:
+        """Give the rows as they come.
+
+        Parameters
+        ----------
+        on_tick
+            Called several times a second.
+
+        Raises
+        ------
+        FaultdiagError
+            If the folder takes no more or the server can't be reached; nothing else is tried.
+        """
+        # Daemons: who interrupts the run does not wait for a connection that is being made.
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._jobs)]
+        try:
+            for thread in threads:
+                thread.start()
+            for _ in self._downloads:
+                yield self._next(on_tick)
+        finally:
+            self._end(threads)
+
+    def _next(self, on_tick: Callable[[], object]) -> Row:
+        while True:
+            on_tick()
+            self._watch()
+            try:
+                outcome = self._outcomes.get(timeout=_TICK)
+            except queue.Empty:
+                continue
+            if isinstance(outcome, Row):
+                return outcome
+            raise outcome or RuntimeError("a download ended without an outcome")
+
+    def _watch(self) -> None:
+        for download in self._downloads:
+            transfer = download.transfer
+            if transfer is not None and transfer.stalled():
+                transfer.abort("the connection stalled")
+
+    def _work(self) -> None:
+        while (download := self._take()) is not None:
+            outcome: Row | FaultdiagError | None = None
+            try:
+                outcome = download.run()
+            except StoppedError:
+                return
+            except FaultdiagError as error:
+                outcome = error
+            finally:
+                self._outcomes.put(outcome)
+            if not isinstance(outcome, Row):
+                # Only now: the error must be the first outcome that is none.
+                self._pace.stop()
+                return
+
+    def _take(self) -> Download | None:
+        with self._taking:
+            return next(self._waiting, None)
+
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        self._pace.stop()
+        for download in self._downloads:
+            if download.transfer is not None:
+                download.transfer.abort("stopped")
+        for thread in threads:
+            thread.join(timeout=1.0)

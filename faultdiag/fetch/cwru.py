@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from faultdiag.datasets.cwru import Cwru
-from faultdiag.datasets.cwru_catalogue import Known, catalogue
-from faultdiag.datasets.cwru_files import numbers_in
-from faultdiag.datasets.digest import git_blob_sha1
+from faultdiag.datasets.base import git_blob_sha1
+from faultdiag.datasets.cwru import Cwru, Known, catalogue, numbers_in
 from faultdiag.errors import FaultdiagError
-from faultdiag.fetch.source import Survey, Wanted
+from faultdiag.fetch.transfer import Survey, Wanted
 
 # Of 42 recordings only git's digest is known, not the length. They are 48 kHz files of at most a
 # million samples in all.

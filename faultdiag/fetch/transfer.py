@@ -1,19 +1,262 @@
-"""One attempt to download a file over HTTP, going on behind what is there."""
+"""One download: its source, its part file, the transfer."""
 
+import errno
+import hashlib
+import os
 import re
 import socket
+import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
-from faultdiag.fetch.part import Part
+from faultdiag.errors import FaultdiagError, did_you_mean
 
 if TYPE_CHECKING:
     from requests import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    r"""A file that can be fetched.
+
+    Parameters
+    ----------
+    file
+        Its name at the server and in the folder: ``"105.mat"``.
+    title
+        What it is, in words.
+    names
+        What a pattern is compared with.
+    algorithm, digest
+        Its SHA-256, or the SHA-1 that git gives a blob (of ``blob <length>\0`` and the bytes).
+    length
+        Bytes, or None where not known.
+    most
+        No more bytes than this are taken from a server.
+    """
+
+    file: str
+    title: str
+    names: tuple[str, ...]
+    algorithm: Literal["sha256", "git-blob-sha1"]
+    digest: str
+    length: int | None
+    most: int
+
+    def digest_of(self, path: Path) -> str:
+        """Give the digest of a file's bytes, of the kind that is known of this one."""
+        with path.open("rb") as file:
+            if self.algorithm == "sha256":
+                return hashlib.file_digest(file, "sha256").hexdigest()
+            header = b"blob %d\0" % path.stat().st_size
+            start = hashlib.sha1(header, usedforsecurity=False)
+            return hashlib.file_digest(file, lambda: start).hexdigest()
+
+    def difference(self, path: Path) -> str | None:
+        """Say how a file's bytes differ from what they should be, or None where they don't."""
+        found = self.digest_of(path)
+        if found == self.digest:
+            return None
+        size = path.stat().st_size
+        lengths = f" ({size} bytes, not {self.length})" if self.length not in {None, size} else ""
+        return f"{self.algorithm} is {found}, expected {self.digest}{lengths}"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a folder holds already: files by name, and why others can't be fetched into it."""
+
+    present: Mapping[str, Path] = field(default_factory=dict)
+    blocked: Mapping[str, str] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A dataset that can be fetched; built without arguments."""
+
+    base_url: str
+    licence: str
+    citation: str
+    patterns: str
+    """What a pattern is compared with, in words with examples."""
+
+    def files(self) -> Sequence[Wanted]:
+        """Give all of its files."""
+
+    def survey(self, folder: Path) -> Survey:
+        """Give which of them lie in a folder already, under whatever name, by their bytes."""
+
+
+def choose(files: Sequence[Wanted], only: Sequence[str], patterns: str) -> list[Wanted]:
+    """Give the files of which a name matches one of the patterns, all for no pattern.
+
+    ``*`` stands for anything, ``?`` for one character and ``[12]`` for one of these; case does
+    not count. A pattern must match the whole of a name.
+
+    Raises
+    ------
+    FaultdiagError
+        If a pattern matches nothing; every such pattern is told.
+    """
+    matched = [{file.file for file in files if _matches(file, pattern)} for pattern in only]
+    problems = [
+        _nothing(pattern, files, patterns)
+        for pattern, found in zip(only, matched, strict=True)
+        if not found
+    ]
+    if problems:
+        raise FaultdiagError("\n".join(problems))
+    kept = set().union(*matched)
+    return [file for file in files if not only or file.file in kept]
+
+
+def _matches(file: Wanted, pattern: str) -> bool:
+    return any(fnmatchcase(name.lower(), pattern.strip().lower()) for name in file.names)
+
+
+def _nothing(pattern: str, files: Sequence[Wanted], patterns: str) -> str:
+    names = dict.fromkeys(name for file in files for name in file.names)
+    near = did_you_mean(pattern.replace("*", "").replace("?", "").strip("_"), names)
+    return (
+        f"--only '{pattern}' matches none of the {len(files)} files{near}; it is compared with "
+        f"{patterns}; * stands for anything"
+    )
+
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space or choose another folder with --out",
+    errno.EDQUOT: "free some space or choose another folder with --out",
+    errno.EFBIG: "choose a folder for larger files with --out",
+    errno.EACCES: "choose a folder you may write to with --out",
+    errno.EPERM: "choose a folder you may write to with --out",
+    errno.EROFS: "choose a folder you may write to with --out",
+}
+
+
+class CannotWriteError(FaultdiagError):
+    """The folder takes no more: trying the next file would fail likewise."""
+
+
+class BusyError(Exception):
+    """Another process is downloading the file."""
+
+
+class Part:
+    """A ``.part`` file, open for one process at a time.
+
+    What an interrupted download left is kept, so that the next one goes on behind it. The final
+    name appears in one step, when all bytes are on the disk.
+
+    Parameters
+    ----------
+    target
+        The final name.
+
+    Raises
+    ------
+    CannotWriteError
+        If the file can't be written.
+    BusyError
+        If another process has it open.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+
+    def __enter__(self) -> "Part":
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _opened(self.path)
+        except OSError as error:
+            self._fail(error)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        with suppress(OSError):
+            if not self.path.stat().st_size:
+                self.path.unlink()
+
+    @property
+    def length(self) -> int:
+        """Bytes there are."""
+        return self._file.tell()
+
+    def write(self, data: bytes) -> int:
+        """Append bytes; all of them are with the system when this returns."""
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self._fail(error)
+        return len(data)
+
+    def restart(self) -> None:
+        """Throw away what is there."""
+        self._file.seek(0)
+        self._file.truncate()
+
+    def finish(self) -> None:
+        """Give the file its final name."""
+        try:
+            os.fsync(self._file.fileno())
+            if sys.platform == "win32":
+                self._file.close()  # an open file can't be renamed there
+            self.path.replace(self.target)
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> NoReturn:
+        number = error.errno or errno.EIO
+        remedy = _REMEDIES.get(number, "choose another folder with --out")
+        raise CannotWriteError(
+            f"cannot write {self.path}: {os.strerror(number)}; {remedy}"
+        ) from error
+
+
+def _opened(path: Path) -> FileIO:
+    """Open a file at its end, unbuffered and locked."""
+    while True:
+        file = path.open("ab", buffering=0)
+        try:
+            _lock(file)
+            # Between opening and locking, another process may have given it its final name.
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.seek(0, os.SEEK_END)
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _lock(file: FileIO) -> None:
+    """Lock a file until it is closed; a process that dies leaves no lock behind."""
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BusyError from error
+
 
 # A connection that brings less than this within the timeout has stalled.
 CHUNK = 8192

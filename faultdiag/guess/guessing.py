@@ -1,26 +1,223 @@
-"""From a folder to a config that trains: everything guessed, and why."""
+"""Guess a config from a folder of recordings."""
 
 import glob
 import math
+import textwrap
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from faultdiag import yaml_file
-from faultdiag.config import parse_config
-from faultdiag.datasets import DATASETS, Entry
-from faultdiag.datasets.listing import some
+from faultdiag.config.schema import parse_config
+from faultdiag.datasets import DATASETS, cwru, mfpt, uestc
+from faultdiag.datasets.base import Entry, find_recordings, some
+from faultdiag.datasets.cwru import Cwru
+from faultdiag.datasets.facts import KnownSet
+from faultdiag.datasets.identify import identify_by_name
+from faultdiag.datasets.manifest import NAMES
+from faultdiag.datasets.manifest import SUFFIXES as MANIFESTS
 from faultdiag.errors import FaultdiagError
-from faultdiag.files import write_text
-from faultdiag.guess.alternatives import split_comment
-from faultdiag.guess.config_text import Setting, config_text
-from faultdiag.guess.signals import Read, Signals, look_into
+from faultdiag.guess.names import guess_labels, is_healthy
+from faultdiag.guess.signals import Read, Signals, look_into, split_comment
 from faultdiag.guess.sizes import Sizes, guess_sizes
-from faultdiag.guess.source import Source, find_source
-from faultdiag.guess.words import is_healthy
-from faultdiag.preparing.selecting import label_entries
+from faultdiag.preparing.prepare import label_entries
+from faultdiag.readers.read import list_variables
+from faultdiag.simulation.folder import MARK, simulated_files
+from faultdiag.system import files
+from faultdiag.system.files import write_text
+
+# So many files are opened to tell a published set.
+_MOST_OPENED = 24
+_MOST_MANIFESTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A dataset with its root, its options and the recordings to take, and why.
+
+    ``label`` is empty where the dataset's own is meant.
+    """
+
+    dataset: str
+    root: Path
+    reason: str
+    options: dict[str, Any] = field(default_factory=dict)
+    select: dict[str, list[Any]] = field(default_factory=dict)
+    select_reason: str = ""
+    label: str = ""
+    label_reason: str = ""
+
+
+def find_source(root: Path) -> Source:
+    """Give what a folder, or a manifest, most likely is.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is no recording, or nothing tells two classes.
+    """
+    if root.is_file() and root.suffix.lower() in MANIFESTS:
+        return Source("manifest", root, "it is a list of recordings")
+    if root.is_dir() and simulated_files(root) is not None:
+        return Source("synthetic", root, f"it holds the {MARK} of `faultdiag simulate`")
+    if listed := _manifest(root):
+        return listed
+    paths = find_recordings(root)
+    return _published(root, paths) or _own(root, paths)
+
+
+def _manifest(root: Path) -> Source | None:
+    inside = sorted(root.iterdir()) if root.is_dir() else []
+    tables = [p for p in inside if p.suffix.lower() in MANIFESTS and p.is_file()]
+    for path in sorted(tables, key=lambda p: p.name not in NAMES)[:_MOST_MANIFESTS]:
+        usual = path.name in NAMES
+        if usual or _lists_paths(path):
+            options = {} if usual else {"file": path.name}
+            return Source("manifest", root, f"its file {path.name} lists recordings", options)
+    return None
+
+
+def _lists_paths(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            header = file.readline(4096)
+    except OSError:
+        return False
+    cells = header.replace(";", ",").replace("\t", ",").split(",")
+    return path.suffix.lower() in {".csv", ".tsv"} and "path" in {
+        c.strip().strip('"') for c in cells
+    }
+
+
+def _published(root: Path, paths: Sequence[str]) -> Source | None:
+    step = -(-len(paths) // _MOST_OPENED)
+    sample = list(islice(paths, 0, None, step))
+    tests: dict[str, Callable[[Path], bool]] = {
+        "cwru": _is_cwru,
+        "mfpt": lambda path: _is_of(mfpt.known(), path, {"bearing"}),
+        "uestc": lambda path: _is_of(uestc.known(), path, {"Data", "SampleFrequency"}),
+    }
+    for name, test in tests.items():
+        count = sum(test(root / path) for path in sample)
+        if 2 * count > len(sample):
+            reason = f"{count} of the {len(sample)} files looked at are recordings of it"
+            reason += ", by their bytes or by their names and variables"
+            return _cwru(root, reason) if name == "cwru" else Source(name, root, reason)
+    return None
+
+
+def _is_cwru(path: Path) -> bool:
+    known = cwru.recognise(path)
+    return known is not None or identify_by_name(path, _variables(path)) is not None
+
+
+def _is_of(known: KnownSet, path: Path, variables: set[str]) -> bool:
+    if known.recognise(path) is not None:
+        return True
+    stem = PurePosixPath(path.name).stem
+    return known.name_of(stem) is not None and variables <= set(_variables(path))
+
+
+def _variables(path: Path) -> list[str]:
+    try:
+        return [variable.name for variable in list_variables(path)]
+    except FaultdiagError:
+        return []
+
+
+def _cwru(root: Path, reason: str) -> Source:
+    """Give the recordings of one end at one rate, with the sizes that every fault has."""
+    rows = [entry.facts for entry in Cwru(root).entries({}).entries]
+    faulty = [row for row in rows if row["group"] != "normal"]
+    groups = [row["group"] for row in faulty]
+    group = max(groups, key=groups.count) if groups else "normal"
+    taken = [row for row in faulty if row["group"] == group]
+    select: dict[str, list[Any]] = {
+        "group": [*({"normal"} & {row["group"] for row in rows}), group],
+        "size": [None, *_sizes(taken)],
+    }
+    clocks = {row["clock"] for row in taken if row["clock"] is not None}
+    if 6 in clocks:
+        select["clock"] = [None, 6]
+    why = (
+        f"{group} is the largest group of faults here; with the healthy recordings, and the "
+        "sizes that every fault has"
+    )
+    return Source("cwru", root, reason, select=select, select_reason=why)
+
+
+def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    faults = {row["fault"] for row in rows}
+    sizes = sorted({row["size"] for row in rows})
+    having = {size: {row["fault"] for row in rows if row["size"] == size} for size in sizes}
+    return [size for size in sizes if having[size] == faults] or sizes
+
+
+def _own(root: Path, paths: Sequence[str]) -> Source:
+    found = guess_labels(root, paths)
+    reason = f"{len(paths)} recordings of no published set that is known here"
+    return Source(
+        "folder",
+        root,
+        reason,
+        options=found.options,
+        label=found.label,
+        label_reason="; ".join(found.reasons),
+    )
+
+
+_WIDTH = 98
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, and in a comment why it is what it is."""
+
+    name: str
+    value: Any
+    comment: str = ""
+
+
+def config_text(head: Sequence[str], sections: Mapping[str, Sequence[Setting]]) -> str:
+    """Give YAML with the sections in order; the empty name holds what stands in none.
+
+    Examples
+    --------
+    >>> print(config_text(["Mine."], {"window": [Setting("length", 64, "one turn")]}))
+    # Mine.
+    window:
+      # one turn
+      length: 64
+    <BLANKLINE>
+    """
+    lines = [line for text in head for line in _comment(text, "")]
+    for section, settings in sections.items():
+        indent = "  " if section else ""
+        lines += [f"{section}:"] if section else []
+        for setting in settings:
+            lines += _comment(setting.comment, indent)
+            lines.append(f"{indent}{_pair(setting.name, setting.value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    # A file's name may hold anything; a comment ends with its line.
+    plain = "".join(c if c.isprintable() else "?" for c in text)
+    return textwrap.wrap(
+        plain,
+        _WIDTH,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _pair(name: str, value: Any) -> str:
+    return files.dump_flow({name: value}).strip().removeprefix("{").removesuffix("}")
+
 
 # Facts of a manifest without a column `label` that may be the class.
 _CLASSES = ("class", "fault", "state", "condition", "code")
@@ -84,7 +281,7 @@ def guess_config(root: Path, *, sampling_rate: float | None = None) -> Guess:
         **_training(found, sizes, lengths),
     }
     text = config_text(_head(root, found), sections)
-    parse_config(yaml_file.parse(text, "the config guessed"), "the config guessed")
+    parse_config(files.parse(text, "the config guessed"), "the config guessed")
     return Guess(text, _explanation(root, found, sections))
 
 
@@ -276,4 +473,4 @@ def _explanation(root: Path, found: _Labelled, sections: dict[str, list[Setting]
 
 
 def _shown(value: Any) -> str:
-    return yaml_file.dump_flow({"it": value}).strip().removeprefix("{it: ").removesuffix("}")
+    return files.dump_flow({"it": value}).strip().removeprefix("{it: ").removesuffix("}")

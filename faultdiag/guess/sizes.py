@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.splits import STRATEGIES, minimum_samples, part_sizes
+from faultdiag.splits.within import STRATEGIES, minimum_samples, part_sizes
 
 _USUAL = 2048
 _SHORTEST = 512

@@ -3,7 +3,6 @@
 Everything here takes arrays and gives plain numbers; nothing imports torch or scikit-learn.
 """
 
-from faultdiag.metrics.aggregation import Aggregate, RunningAggregate, aggregate
 from faultdiag.metrics.calibration import (
     Reliability,
     expected_calibration_error,
@@ -13,9 +12,11 @@ from faultdiag.metrics.calibration import (
 )
 from faultdiag.metrics.evaluation import Evaluation, evaluate
 from faultdiag.metrics.intervals import (
+    ClassIntervals,
     MeanInterval,
     bootstrap_interval,
     mean_interval,
+    stratified_intervals,
     wilson_interval,
 )
 from faultdiag.metrics.scores import (
@@ -27,8 +28,8 @@ from faultdiag.metrics.scores import (
     macro_f1,
     precision_recall_f1,
 )
-from faultdiag.metrics.stratified import ClassIntervals, stratified_intervals
 from faultdiag.metrics.tables import format_table, parts_table
+from faultdiag.metrics.windows import Aggregate, RunningAggregate, aggregate
 
 __all__ = [
     "Aggregate",

@@ -15,6 +15,7 @@ from faultdiag.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
+
 Attention = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 Representation = str | Mapping[str, Any] | None
 
@@ -74,7 +75,7 @@ def build(
     >>> sum(p.numel() for p in network.parameters())
     60713
     """
-    from faultdiag.models.specification import examine
+    from faultdiag.models.spec import examine
 
     shape = (channels, classes, length)
     found = examine(name, shape, attention, options, (representation, sampling_rate))
@@ -104,7 +105,7 @@ def check(
     FaultdiagError
         One error that names every problem, a line each, beginning with its place in the config.
     """
-    from faultdiag.models.specification import examine
+    from faultdiag.models.spec import examine
 
     shape = (channels, classes, length)
     found = examine(name, shape, attention, options or {}, (representation, sampling_rate))
@@ -131,6 +132,6 @@ def kernel_parameters(network: "nn.Module") -> list["nn.Parameter"]:
 
 def needs_speed(network: "nn.Module") -> bool:
     """Say whether a network must be given the shaft rate of each window, ``(B,)`` in Hz."""
-    from faultdiag.models import front
+    from faultdiag.models import spec
 
-    return front.needs_speed(network)
+    return spec.needs_speed(network)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.layers import Convolution, ConvolutionBlock, initialise
-from faultdiag.models.options import Count, Counts, Share
-from faultdiag.models.slot import Slot, Slots
+from faultdiag.models.slots import Slot, Slots
+from faultdiag.models.spec import Count, Counts, Share
 
 
 class CNN1d(nn.Module):

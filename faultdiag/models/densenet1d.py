@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faultdiag.models.layers import Convolution, as_image, own_modules
-from faultdiag.models.options import Count, Counts, Fraction, Share
-from faultdiag.models.slot import Slot, Slots
+from faultdiag.models.slots import Slot, Slots
+from faultdiag.models.spec import Count, Counts, Fraction, Share
 
 
 class DenseLayer(nn.Module):

@@ -6,12 +6,12 @@ from typing import Any, TypedDict
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from faultdiag.attention.cost import count
+from faultdiag.attention.describe import count
 from faultdiag.baselines import BASELINES
 from faultdiag.models import NETWORKS, build
-from faultdiag.models.baseline_checks import known_options, minimum_length
+from faultdiag.models.baseline import known_options, minimum_length
 from faultdiag.models.layers import without_phases
-from faultdiag.models.specification import defaults, network
+from faultdiag.models.spec import defaults, network
 
 CHANNELS, CLASSES, LENGTH = 1, 10, 2048
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.slot import AttentionSlot
+from faultdiag.models.slots import AttentionSlot
 
 Padding = Literal["same", "centred", "valid"]
 

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.layers import initialise
-from faultdiag.models.options import Count, Share
-from faultdiag.models.slot import Slot, Slots
+from faultdiag.models.slots import Slot, Slots
+from faultdiag.models.spec import Count, Share
 
 
 class EncoderBlock(nn.Module):

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faultdiag.models.layers import Convolution, ConvolutionBlock, initialise
-from faultdiag.models.options import Share
-from faultdiag.models.slot import Slot, Slots
+from faultdiag.models.slots import Slot, Slots
+from faultdiag.models.spec import Share
 
 WIDTHS = (16, 32, 64, 64, 64)
 

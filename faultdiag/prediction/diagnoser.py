@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from faultdiag import checkpoint, inference
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, autocast, normalizer, softmax
-from faultdiag.metrics import RunningAggregate
+from faultdiag.metrics.windows import RunningAggregate
 from faultdiag.models import needs_speed
 from faultdiag.prediction.batching import Batching
 from faultdiag.prediction.reading import Needs, Opened, Windows, windows_of
-from faultdiag.recording import Recording
+from faultdiag.signal.recording import Recording
 
 # Windows per batch on a processor: with more, what is between the layers leaves the cache.
 CPU_BATCH = 256

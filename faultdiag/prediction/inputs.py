@@ -1,4 +1,4 @@
-"""What `faultdiag predict` is given: files, folders, a manifest, a list of paths on stdin."""
+"""The recordings that a prediction is asked for."""
 
 import os
 import sys
@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from faultdiag.datasets.manifest import CheckedRow, told
-from faultdiag.datasets.manifest_rows import is_manifest, read_rows
+from faultdiag.datasets.manifest import CheckedRow, is_manifest, read_rows, told
 from faultdiag.errors import FaultdiagError
-from faultdiag.finding import nothing_in, recordings_in
 from faultdiag.prediction.reading import Asked
+from faultdiag.readers.finding import nothing_in, recordings_in
 
 STDIN = Path("-")
 

@@ -1,24 +1,72 @@
-"""What is done to a recording before a model sees it: opened, checked, resampled, cut to windows.
+"""Read recordings for prediction, ahead and in processes of their own.
 
 A long recording is read piece by piece: what is held of it does not grow with its length.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.datasets import identify, identify_by_name
+from faultdiag.datasets.identify import identify, identify_by_name
 from faultdiag.errors import FaultdiagError
 from faultdiag.novelty import Novelty, Watched
-from faultdiag.prediction.survey import Read, survey
-from faultdiag.readers import Reader, RecordingSource, open_reader
-from faultdiag.readers.damage import unreadable
-from faultdiag.recording import Recording, require_positive
-from faultdiag.resampling import Resampler, resampling_ratio
+from faultdiag.prediction.streams import LostError, Stream
+from faultdiag.readers.base import Reader
+from faultdiag.readers.read import open_reader
+from faultdiag.readers.source import RecordingSource, unreadable
+from faultdiag.signal.recording import Recording, constant, not_finite, require_positive
+from faultdiag.signal.resampling import BLOCK, Resampler, mean_of, resampling_ratio
+
+Read = Callable[[int, int], NDArray[np.float32]]
+"""From where to where: the samples, ``(channels, stop - start)``."""
+
+
+def survey(read: Read, samples: int, source: Path, channels: Sequence[str]) -> NDArray[np.float32]:
+    """Give the mean of each channel of a recording, ``(channels, 1)``; it is read through once.
+
+    Raises
+    ------
+    FaultdiagError
+        If samples are not finite, or all samples of a channel are equal.
+    """
+    low = np.full((len(channels), 1), np.inf, np.float32)
+    high = -low
+
+    def watched(start: int) -> NDArray[np.float32]:
+        nonlocal low, high
+        block = read(start, min(start + BLOCK, samples))
+        low = np.minimum(low, block.min(axis=-1, keepdims=True))
+        high = np.maximum(high, block.max(axis=-1, keepdims=True))
+        return block
+
+    with np.errstate(invalid="ignore"):
+        mean = mean_of(watched(start) for start in range(0, samples, BLOCK))
+    if not np.isfinite(mean).all():
+        _tell_not_finite(read, samples, source, channels)
+    for name, least, most in zip(channels, low[:, 0], high[:, 0], strict=True):
+        if least == most:
+            raise constant(source, name, samples, float(least))
+    return mean
+
+
+def _tell_not_finite(read: Read, samples: int, source: Path, channels: Sequence[str]) -> None:
+    bad, first = 0, [-1] * len(channels)
+    for start in range(0, samples, BLOCK):
+        wrong = ~np.isfinite(read(start, min(start + BLOCK, samples)))
+        bad += int(wrong.sum())
+        for i, row in enumerate(wrong):
+            if first[i] < 0 and row.any():
+                first[i] = start + int(row.argmax())
+    i = next(i for i, sample in enumerate(first) if sample >= 0)
+    raise not_finite(source, bad, samples * len(channels), first[i], channels[i])
+
 
 # Numbers of a recording that are held at once: 16 MB. Longer ones are read twice, first to see
 # whether they are sound; a recording of a minute at 48 kHz is read once.
@@ -279,3 +327,101 @@ def _by_name(path: Path, reader: Reader) -> Mapping[str, Any]:
 def _first(*sources: tuple[str, float | None]) -> tuple[float, str]:
     """Give the first rate that is known, and who states it; the last one always is."""
     return next((float(value), name) for name, value in sources if value is not None)
+
+
+# Recordings per process that are asked for and not yet diagnosed. It holds one of them, or a piece
+# of it, and the pipe as much as fits into it.
+AHEAD = 3
+# Seconds without anything read after which that is told.
+PATIENCE = 1.0
+
+Part = Opened | Windows | float | str | None
+"""What comes of a file, in this order: what is known of it, its windows piece by piece, its
+novelty, where something is wrong the message why there is no more, and at its end None."""
+
+
+def read_ahead(
+    files: Iterable[Asked], needs: Needs, jobs: int
+) -> Generator[tuple[Asked, Part] | None]:
+    """Give the parts of each file, file by file in their order.
+
+    With one job the files are read in this process, each when it is asked for; with more, in so
+    many processes, each a little ahead. In between there is a None whenever nothing came for
+    `PATIENCE` seconds. When a process is killed, as by a system that is out of memory, the file
+    that it was reading is read once more in a new one; if that is killed too, there is a message.
+    Whatever ends the iteration early, an interrupt too, ends the processes.
+    """
+    if jobs == 1:
+        for one in files:
+            yield from ((one, part) for part in try_read(one, needs))
+            yield one, None
+        return
+    with ExitStack() as stack:
+        readers = [stack.enter_context(closing(_Reader(needs))) for _ in range(jobs)]
+        waiting, order = iter(files), deque[tuple[Asked, _Reader]]()
+        for one in islice(waiting, AHEAD * jobs):
+            order.append((one, readers[len(order) % jobs]))
+            order[-1][1].give(one)
+        while order:
+            one, reader = order.popleft()
+            for part in reader.parts():
+                yield None if isinstance(part, _Idle) else (one, part)
+            for following in islice(waiting, 1):
+                order.append((following, reader))
+                reader.give(following)
+
+
+class _Idle:
+    """Nothing came for a while."""
+
+
+_IDLE = _Idle()
+
+
+class _Reader:
+    """A process that reads files; another takes its place when it is killed."""
+
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
+        self._stream: Stream[Asked] = Stream(try_read, needs)
+
+    def give(self, one: Asked) -> None:
+        self._stream.give(one)
+
+    def parts(self) -> Iterator[Part | _Idle]:
+        """Give the parts of the first file that was given and not yet taken."""
+        done = 0
+        try:
+            for part in self._stream.made(PATIENCE):
+                done += part is not None
+                yield _IDLE if part is None else part
+        except LostError:
+            self._renew()
+            yield from self._again(done)
+        yield None
+
+    def _again(self, done: int) -> Iterator[Part | _Idle]:
+        one = self._stream.pending[0]
+        try:
+            for part in self._stream.made(PATIENCE):
+                done -= part is not None
+                # What came before the process was killed was the same.
+                if part is None or done < 0:
+                    yield _IDLE if part is None else part
+        except LostError:
+            self._stream.pending.popleft()
+            self._renew()
+            yield (
+                f"{one.path}: the process that read it was killed, twice, as by a system that is "
+                "out of memory; free some, or cut the recording into shorter ones"
+            )
+
+    def _renew(self) -> None:
+        lost = self._stream
+        lost.close()
+        self._stream = Stream(try_read, self._needs)
+        for one in lost.pending:
+            self._stream.give(one)
+
+    def close(self) -> None:
+        self._stream.close()

@@ -15,8 +15,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.processor import keep_freed_memory
-from faultdiag.workers import begin, inherited
+from faultdiag.system.processes import begin, inherited, keep_freed_memory
 
 # Bytes that a pipe holds, where the system lets it.
 _PIPE = 2**20

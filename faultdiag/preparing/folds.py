@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from faultdiag.config import Config, parse_config
+from faultdiag.config.schema import Config, parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
-from faultdiag.preparing.selecting import label_entries, select_recordings
-from faultdiag.splits import STRATEGIES, SplitItem
-from faultdiag.splits.group_folds import FoldGroups, choose_folds
-from faultdiag.splits.grouping import group_by
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import label_entries, prepare, select_recordings
+from faultdiag.splits.across import FoldGroups, choose_folds
+from faultdiag.splits.base import group_by
+from faultdiag.splits.within import STRATEGIES, SplitItem
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def prepare_folds(folds: Sequence[Fold]) -> list[Prepared]:
     Raises
     ------
     FaultdiagError
-        As `faultdiag.preparing.prepare`; the message names the fold.
+        As `faultdiag.preparing.prepare.prepare`; the message names the fold.
     """
     made = []
     for fold in folds:

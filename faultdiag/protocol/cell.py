@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
-from faultdiag.config import Config
+from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.store import Row
 
@@ -89,9 +89,9 @@ def run_cell(config: Config, noise: tuple[float, ...], *, device: str, folder: P
 
 def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path) -> Row:
     from faultdiag.checkpoint import package_versions
-    from faultdiag.evaluate_run import evaluate_run
+    from faultdiag.evaluation.run import evaluate_run
     from faultdiag.inference import select_device
-    from faultdiag.training.run import train_run
+    from faultdiag.training.session import train_run
 
     began = time.perf_counter()
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:

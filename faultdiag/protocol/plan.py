@@ -1,17 +1,347 @@
-"""From a config with a section ``protocol`` to the cells that are to be trained."""
+"""The plan of a protocol: axes, cells, seeds."""
 
+import json
+import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from faultdiag.config import Config, listed, read_config, try_config
-from faultdiag.config.sections import PROTOCOL
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from faultdiag.baselines import BASELINES
+from faultdiag.config.schema import PROTOCOL, Config, listed, read_config, try_config
+from faultdiag.datasets.base import Entry
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.preparing.folds import Fold, expand
-from faultdiag.protocol.axes import Contender, contenders, merged
-from faultdiag.protocol.defaults import default_protocols
-from faultdiag.protocol.section import Section, read_section
+from faultdiag.preparing.prepare import label_entries, select_recordings
+
+# Strategy, the fact whose values are its groups, and the folds that compare them.
+_ACROSS = (("across_loads", "load_hp", "pairs"), ("across_sizes", "size", "each"))
+
+
+def default_protocols(config: Config) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Give the protocols by name, and what is to be said of those left out.
+
+    Across loads and sizes need two values of the fact, and that whatever is tested is trained
+    on. Where the classes themselves name the size, `data.label` leaves it out.
+
+    Raises
+    ------
+    FaultdiagError
+        If the recordings can't be found or labelled.
+    """
+    entries = select_recordings(config).entries
+    label = config.data.label
+    label_entries(entries, label)
+    protocols: dict[str, dict[str, Any]] = {config.split.strategy: {}}
+    notes = []
+    for strategy, fact, folds in _ACROSS:
+        if strategy in protocols:
+            continue
+        split = {"strategy": strategy, "folds": folds}
+        coarser = label.replace(f"{{{fact}}}", "")
+        for pattern in dict.fromkeys((label, coarser)):
+            lacking = _lacking(entries, pattern, fact, pairs=folds == "pairs")
+            if lacking is None:
+                protocols[strategy] = {"split": split, "data": {"label": pattern}}
+                break
+        else:
+            notes.append(f"{strategy} is left out: {lacking}; name it in protocol.protocols")
+    return protocols, notes
+
+
+def _lacking(entries: Sequence[Entry], pattern: str, fact: str, *, pairs: bool) -> str | None:
+    """Say what keeps the values of a fact from being folds, or None."""
+    try:
+        labels = label_entries(entries, pattern)
+    except FaultdiagError as error:
+        return str(error)
+    classes: dict[Any, set[str]] = {}
+    for entry, label in zip(entries, labels, strict=True):
+        classes.setdefault(entry.facts.get(fact), set()).add(label)
+    everywhere = classes.pop(None, set())
+    if len(classes) < 2:
+        values = ", ".join(map(str, classes)) or "none"
+        return f"it needs two values of {fact}, the recordings selected have {values}"
+    for test, tested in classes.items():
+        others = [known for value, known in classes.items() if value != test]
+        for trained in others if pairs else [set().union(*others)]:
+            strange = sorted(tested - trained - everywhere)
+            if strange:
+                return (
+                    f"{fact} {test} has {', '.join(strange)}, which not every training part would "
+                    "have"
+                )
+    return None
+
+
+NOISE = (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)  # dB
+
+# What an override may change: a model says with what is diagnosed, a protocol on what.
+OF_A_MODEL = ("model", "window", "normalize", "train", "data.channels", "data.sampling_rate")
+OF_A_PROTOCOL = ("data", "window", "split", "normalize", "train")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
+def _distinct(values: Sequence[Any]) -> bool:
+    return all(value not in values[:i] for i, value in enumerate(values))
+
+
+def _seeds(value: Any) -> Any:
+    if _whole(value) and value >= 1:
+        return value
+    if isinstance(value, list) and value and all(_whole(v) and v >= 0 for v in value):
+        if _distinct(value):
+            return value
+        raise ValueError(f"found {value}; name each seed only once")
+    raise ValueError(
+        f"found {value!r}; write how many, such as 5, or a list of whole numbers such as [0, 1, 2]"
+    )
+
+
+def _overrides(example: str) -> BeforeValidator:
+    """Check names with what each changes of the config; nothing is written as nothing."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, Mapping) or not value:
+            raise ValueError(
+                f"found {value!r}; write names with what each changes, such as {example}"
+            )
+        made = {name: {} if change is None else change for name, change in value.items()}
+        strange = [name for name, change in made.items() if not isinstance(change, Mapping)]
+        if strange:
+            raise ValueError(
+                f"{strange[0]} is {made[strange[0]]!r}; write what it changes of the config, such "
+                f"as {example}"
+            )
+        if not all(name.strip() for name in made):
+            raise ValueError("found a name that is empty; it is what the table calls the row")
+        return made
+
+    return BeforeValidator(check)
+
+
+def _attention(value: Any) -> Any:
+    slots = [
+        slot for item in _items(value) for slot in (item if isinstance(item, list) else [item])
+    ]
+    if all(slot is None or isinstance(slot, Mapping) for slot in slots) and slots:
+        return _once(value)
+    raise ValueError(
+        f"found {value!r}; write a list of slots, null for none, such as "
+        "[null, {name: eca, after: [2], residual: true}]"
+    )
+
+
+def _representations(value: Any) -> Any:
+    items = _items(value)
+    if items and all(isinstance(item, str | Mapping) for item in items):
+        return _once(value)
+    raise ValueError(f"found {value!r}; write a list, such as [raw, envelope_spectrum]")
+
+
+def _noise(value: Any) -> Any:
+    levels = [] if value is None else value
+    if isinstance(levels, list) and all(_number(level) for level in levels):
+        return [float(level) for level in _once(levels)]
+    raise ValueError(f"found {value!r}; write levels in dB, such as [-4, 0, 4], or null for none")
+
+
+def _names(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return _once(value)
+    raise ValueError(f"found {value!r}; write a list of names from protocol.protocols")
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _once(value: list[Any]) -> list[Any]:
+    if not _distinct(value):
+        raise ValueError(f"found {value!r}; name each only once")
+    return value
+
+
+_MODELS = _overrides("{WDCNN: {model: {name: wdcnn}}}")
+_PROTOCOLS = _overrides("{loads: {split: {strategy: across_loads, folds: pairs}}}")
+
+
+class Section(BaseModel):
+    """What to compare; whatever is None is chosen from the config and its recordings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seeds: Annotated[int | list[int], BeforeValidator(_seeds)] = 5
+    models: Annotated[dict[str, dict[str, Any]] | None, _MODELS] = None
+    attention: Annotated[list[Any] | None, BeforeValidator(_attention)] = None
+    representations: Annotated[list[Any] | None, BeforeValidator(_representations)] = None
+    protocols: Annotated[dict[str, dict[str, Any]] | None, _PROTOCOLS] = None
+    noise: Annotated[list[float], BeforeValidator(_noise)] = list(NOISE)
+    noise_on: Annotated[list[str] | None, BeforeValidator(_names)] = None
+
+    def seeds_from(self, first: int, count: int | None = None) -> list[int]:
+        """Give the seeds: a number of them, here or in the section, counts up from `first`."""
+        chosen = self.seeds if count is None else count
+        return chosen if isinstance(chosen, list) else list(range(first, first + chosen))
+
+
+def read_section(data: Any) -> tuple[Section | None, list[str]]:
+    """Give the section as an object, or None and every problem by its dotted path."""
+    if data is None:
+        data = {}
+    if not isinstance(data, Mapping):
+        keys = ", ".join(Section.model_fields)
+        return None, [f"{PROTOCOL} is {data!r}; write a mapping with some of: {keys}"]
+    try:
+        section = Section.model_validate(dict(data))
+    except ValidationError as error:
+        return None, [_problem(dict(problem)) for problem in error.errors()]
+    problems = [
+        *_strange("models", section.models, OF_A_MODEL),
+        *_strange("protocols", section.protocols, OF_A_PROTOCOL),
+    ]
+    return (None, problems) if problems else (section, [])
+
+
+def _problem(problem: dict[str, Any]) -> str:
+    key = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        known = list(Section.model_fields)
+        return f"{PROTOCOL}.{key}: unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
+    reason = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
+    return f"{PROTOCOL}.{key}: {reason}"
+
+
+def _strange(
+    kind: str, overrides: Mapping[str, Mapping[str, Any]] | None, allowed: Sequence[str]
+) -> list[str]:
+    """Find what an override may not change, because rows could then not be compared."""
+    problems = []
+    for name, override in (overrides or {}).items():
+        for key in _changed(override, allowed):
+            if key not in allowed:
+                problems.append(
+                    f"{PROTOCOL}.{kind}.{name}.{key}: one of the {kind} can't change that"
+                    f"{did_you_mean(key, allowed)}; it can change: {', '.join(allowed)}"
+                )
+    return problems
+
+
+def _changed(override: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
+    """Give the keys that an override changes, those of a section that is allowed in part apart."""
+    parted = {key.partition(".")[0] for key in allowed if "." in key}
+    keys = []
+    for key, value in override.items():
+        parts = key in parted and isinstance(value, Mapping)
+        keys += [f"{key}.{inner}" for inner in value] if parts else [key]
+    return keys
+
+
+# A section whose override names what it is about is replaced whole: the options of another
+# network, strategy or window length would not fit it.
+_SUBJECTS = {"model": "name", "split": "strategy", "window": "length"}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the table: what it is called and what it changes of the config."""
+
+    name: str
+    override: Mapping[str, Any]
+
+
+def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a config changed by an override, key by key; lists and null replace.
+
+    A section whose override names its subject (``model.name``, ``split.strategy`` or
+    ``window.length``) is replaced whole.
+
+    Examples
+    --------
+    >>> base = {"model": {"name": "wdcnn", "attention": {"name": "eca"}}, "train": {"epochs": 9}}
+    >>> merged(base, {"model": {"name": "ticnn"}, "train": {"l2": 0}})
+    {'model': {'name': 'ticnn'}, 'train': {'epochs': 9, 'l2': 0}}
+    """
+    result = deepcopy(dict(base))
+    for key, value in override.items():
+        whole = isinstance(value, Mapping) and _SUBJECTS.get(key) in value
+        result[key] = deepcopy(value) if whole else _laid_over(result.get(key), value)
+    return result
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+        return deepcopy(above)
+    result = dict(below)
+    for key, value in above.items():
+        result[key] = _laid_over(below.get(key), value)
+    return result
+
+
+def contenders(
+    base: Config,
+    models: Mapping[str, Mapping[str, Any]] | None,
+    attention: Sequence[Any] | None,
+    representations: Sequence[Any] | None,
+) -> list[Contender]:
+    """Give every model with every attention and representation; a classical baseline has neither.
+
+    A model whose override states its own attention or representation keeps it.
+    """
+    found = []
+    for name, override in (models or {base.model.name: {}}).items():
+        rows = [Contender(name, override)]
+        section = override.get("model")
+        own = section if isinstance(section, Mapping) else {}
+        if own.get("name", base.model.name) not in BASELINES:
+            for key, values, word in (
+                ("attention", attention, "+"),
+                ("representation", representations, "on"),
+            ):
+                if values is not None and key not in own:
+                    rows = [_with(row, key, v, word, values) for row in rows for v in values]
+        found += rows
+    return found
+
+
+def _with(row: Contender, key: str, value: Any, word: str, values: Sequence[Any]) -> Contender:
+    plain = value is None or value == "raw"
+    name = row.name if plain else f"{row.name} {word} {_label(value, values)}"
+    override = deepcopy(dict(row.override))
+    override["model"] = {**override.get("model", {}), key: value}
+    return Contender(name, override)
+
+
+def _label(value: Any, values: Sequence[Any]) -> str:
+    """Name a value of an axis; with its options where the name alone is not enough."""
+    short = _axis_names(value)
+    if [_axis_names(other) for other in values].count(short) == 1:
+        return short
+    items = value if isinstance(value, list) else [value]
+    return ", ".join(f"{_axis_names(item)} {_options(item)}".strip() for item in items)
+
+
+def _axis_names(value: Any) -> str:
+    items = value if isinstance(value, list) else [value]
+    return ", ".join(
+        str(item.get("name", "?") if isinstance(item, Mapping) else item) for item in items
+    )
+
+
+def _options(item: Any) -> str:
+    options = {k: v for k, v in item.items() if k != "name"} if isinstance(item, Mapping) else {}
+    return json.dumps(options, ensure_ascii=False).replace('"', "") if options else ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from faultdiag.config import Config
+from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 
 Row = dict[str, Any]

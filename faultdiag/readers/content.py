@@ -10,7 +10,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 def format_of(path: Path) -> str | None:
     """Give the suffix of the format that a file's first bytes are proof of, or None.
 
-    Text is no proof: see `faultdiag.readers.text_head`.
+    Text is no proof: see `faultdiag.readers.text`.
 
     Raises
     ------

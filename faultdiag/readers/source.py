@@ -1,15 +1,216 @@
-"""An opened recording: what its header says, and its samples a range at a time."""
+"""Where the bytes of a recording come from, and how damage is reported."""
 
-from collections.abc import Iterator, Sequence
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.readers.damage import reading
-from faultdiag.readers.stored import Stored
+from faultdiag.errors import FaultdiagError
+
+# No recording of anything that moves packs to a hundredth. Small files may be anything.
+MOST_UNPACKED_PER_BYTE = 100
+ALWAYS_UNPACKED = 64 * 2**20
+
+
+class DamageError(Exception):
+    """A file that contradicts its own format; `reading` turns it into the user's error."""
+
+
+def unpacked_dtype(dtype: np.dtype[Any], size: int) -> np.dtype[Any]:
+    """Give what `size` bytes of unpacked values are held as: float32 where they are many.
+
+    Times lose too much by that; a vector of them is 64 MiB only after 8 million samples.
+    """
+    return dtype if size <= ALWAYS_UNPACKED else np.dtype(np.float32)
+
+
+@contextmanager
+def reading(path: Path, kind: str = "MATLAB file") -> Iterator[None]:
+    """Turn whatever a broken file raises into an error that names it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it should be, in words.
+
+    Raises
+    ------
+    FaultdiagError
+        If the block finds the file damaged, too big for the memory, or can't read it.
+    """
+    try:
+        yield
+    except (DamageError, zlib.error, struct.error, EOFError) as error:
+        raise FaultdiagError(
+            f"{path} is a damaged or incomplete {kind}: {error}; copy or download it again"
+        ) from error
+    except MemoryError as error:
+        raise FaultdiagError(
+            f"{path} does not fit into memory ({path.stat().st_size} bytes in the file); "
+            "cut it into shorter recordings"
+        ) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> FaultdiagError:
+    """Give the error for a file that the system does not let us read."""
+    return FaultdiagError(
+        f"{path} cannot be read: {error.strerror or error}; check its permissions and its disk"
+    )
+
+
+def require_plausible(name: str, packed: int, unpacked: int) -> None:
+    """Refuse to unpack what no recording could have been.
+
+    Parameters
+    ----------
+    packed, unpacked
+        Bytes in the file, and what they are said to unpack to.
+
+    Raises
+    ------
+    DamageError
+        If these are more than 64 MiB and more than a hundred times the packed ones.
+    """
+    if unpacked > max(ALWAYS_UNPACKED, MOST_UNPACKED_PER_BYTE * packed):
+        raise DamageError(
+            f"{name} would unpack from {packed} bytes to {unpacked}, more than "
+            f"{MOST_UNPACKED_PER_BYTE} times as many: no measurement packs like that"
+        )
+
+
+class Stored(Protocol):
+    """One array of a file, known from its header.
+
+    An array of real numbers with at most two sides longer than 1 is a table: its samples run
+    along the longer side, its columns along the shorter one.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in the file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its dimensions in the order that the format's users know; empty where unstated."""
+
+    @property
+    def kind(self) -> str:
+        """Its type in the format's own words."""
+
+    @property
+    def real(self) -> bool:
+        """Whether it holds real numbers."""
+
+    def require_there(self) -> None:
+        """Refuse it where the file can't hold as many values as its header states.
+
+        Raises
+        ------
+        DamageError
+            If it can't.
+        """
+
+    def fields(self) -> Mapping[str, "Stored"]:
+        """Give the fields of a struct of one element; nothing for anything else."""
+
+    def scalar(self) -> float:
+        """Give its first value."""
+
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+        """Give samples of a table, ``(len(columns), stop - start)``, as they are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How many samples and columns a shape has.
+
+    Parameters
+    ----------
+    samples, columns
+        The longer side and the shorter one.
+    upright
+        Whether the samples run along the first of these two sides.
+    """
+
+    samples: int
+    columns: int
+    upright: bool
+
+
+def table(shape: Sequence[int]) -> Table | None:
+    """Give the table that a shape is, or None if it has three sides longer than 1, or a 0.
+
+    Examples
+    --------
+    >>> table((3, 1000))
+    Table(samples=1000, columns=3, upright=False)
+    >>> table((1000, 1))
+    Table(samples=1000, columns=1, upright=True)
+    """
+    sides = [n for n in shape if n != 1]
+    if 0 in sides or len(sides) > 2 or not shape:
+        return None
+    longer, shorter = max(shape), min(sides) if len(sides) == 2 else 1
+    # Of equal sides the first counts as the samples.
+    return Table(longer, shorter, not sides or sides[0] == longer)
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """Numbers that lie in a file one after the other.
+
+    Parameters
+    ----------
+    path, offset
+        Where the first one lies, in bytes.
+    dtype
+        How they are stored.
+    samples, columns
+        The table's size.
+    interleaved
+        Whether the columns of one sample lie together, or the samples of one column.
+    """
+
+    path: Path
+    offset: int
+    dtype: np.dtype[Any]
+    samples: int
+    columns: int
+    interleaved: bool
+
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+        """Give samples of these columns, ``(len(columns), stop - start)``.
+
+        Raises
+        ------
+        DamageError
+            If the file ends before them.
+        """
+        count = stop - start
+        with self.path.open("rb") as file:
+            if self.interleaved:
+                values = self._read(file, start * self.columns, count * self.columns)
+                return values.reshape(count, self.columns).T[list(columns)]
+            rows = [self._read(file, c * self.samples + start, count) for c in columns]
+            return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
+
+    def _read(self, file: BinaryIO, place: int, count: int) -> NDArray[Any]:
+        file.seek(self.offset + place * self.dtype.itemsize)
+        content = file.read(count * self.dtype.itemsize)
+        if len(content) < count * self.dtype.itemsize:
+            raise DamageError("its samples end early")
+        return np.frombuffer(content, self.dtype)
+
 
 # Numbers converted at a time: what lies between the file and float32 stays this small.
 _BLOCK = 2**19

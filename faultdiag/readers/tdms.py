@@ -14,13 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError, did_you_mean
-from faultdiag.readers.damage import DamageError, reading
-from faultdiag.readers.facts import is_rate, is_speed, plausible_rate, plausible_speed
-from faultdiag.readers.reader import Reader, Variable
-from faultdiag.readers.source import RecordingSource
+from faultdiag.readers.base import (
+    Reader,
+    Variable,
+    is_rate,
+    is_speed,
+    plausible_rate,
+    plausible_speed,
+)
+from faultdiag.readers.source import DamageError, RecordingSource, reading
 
 if TYPE_CHECKING:
     from nptdms import TdmsFile
+
 
 _KIND = "TDMS file"
 _BLOCK = 2**19

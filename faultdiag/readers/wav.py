@@ -18,10 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError, did_you_mean
-from faultdiag.readers.damage import DamageError, reading
-from faultdiag.readers.reader import Reader, Variable
-from faultdiag.readers.source import RecordingSource
-from faultdiag.readers.stored import RawTable
+from faultdiag.readers.base import Reader, Variable
+from faultdiag.readers.source import DamageError, RawTable, RecordingSource, reading
 
 _KIND = "WAV file"
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE

@@ -15,6 +15,7 @@ from faultdiag.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
+
 REPRESENTATIONS: "Registry[nn.Module]" = Registry(
     "representation",
     {

@@ -8,7 +8,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.representations.arithmetic import centred
+from faultdiag.representations.base import centred
 
 LEAST_LINES = 3
 """Spectral lines a band must have: two have a single beat, which tells no frequency apart."""

@@ -5,16 +5,23 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from faultdiag.representations.arithmetic import (
+from faultdiag.representations.base import (
+    Band,
+    Count,
+    Positive,
+    Scale,
     Scaling,
+    Standardise,
+    Taper,
     amplitudes,
     centred,
+    check_shape,
+    check_windows,
+    count_lines,
     in_full_precision,
     taper_of,
 )
-from faultdiag.representations.checks import check_shape, check_windows, count_lines
 from faultdiag.representations.envelope import BandEnvelope, band_lines
-from faultdiag.representations.options import Band, Count, Positive, Scale, Standardise, Taper
 
 
 class EnvelopeSpectrum(nn.Module):

@@ -6,25 +6,25 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from faultdiag.representations.arithmetic import (
-    Scaling,
-    amplitudes,
-    centred,
-    in_full_precision,
-    taper_of,
-)
-from faultdiag.representations.checks import check_shaft_rate, check_shape, check_windows
-from faultdiag.representations.chirp import chirp_z
-from faultdiag.representations.envelope import BandEnvelope, band_lines
-from faultdiag.representations.options import (
+from faultdiag.representations.base import (
     Band,
     Count,
     Positive,
     Scale,
+    Scaling,
     Several,
     Standardise,
     Taper,
+    amplitudes,
+    centred,
+    check_shaft_rate,
+    check_shape,
+    check_windows,
+    chirp_z,
+    in_full_precision,
+    taper_of,
 )
+from faultdiag.representations.envelope import BandEnvelope, band_lines
 
 Method = Literal["exact", "linear"]
 

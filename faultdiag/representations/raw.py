@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from faultdiag.representations.checks import check_shape, check_windows
+from faultdiag.representations.base import check_shape, check_windows
 
 
 class Raw(nn.Module):

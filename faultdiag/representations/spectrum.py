@@ -5,15 +5,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from faultdiag.representations.arithmetic import (
+from faultdiag.representations.base import (
+    Positive,
+    Scale,
     Scaling,
+    Standardise,
+    Taper,
     amplitudes,
     centred,
+    check_shape,
+    check_windows,
+    count_lines,
     in_full_precision,
     taper_of,
 )
-from faultdiag.representations.checks import check_shape, check_windows, count_lines
-from faultdiag.representations.options import Positive, Scale, Standardise, Taper
 
 
 class AmplitudeSpectrum(nn.Module):

@@ -6,15 +6,21 @@ import torch
 from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.representations.arithmetic import (
+from faultdiag.representations.base import (
+    Count,
+    Positive,
+    Scale,
     Scaling,
+    Standardise,
+    Taper,
     amplitudes,
     centred,
+    check_shape,
+    check_windows,
+    count_lines,
     in_full_precision,
     taper_of,
 )
-from faultdiag.representations.checks import check_shape, check_windows, count_lines
-from faultdiag.representations.options import Count, Positive, Scale, Standardise, Taper
 
 
 class ShortTimeSpectra(nn.Module):

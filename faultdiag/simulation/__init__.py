@@ -1,8 +1,7 @@
 """CWRU-style recordings made by bearing physics, for trying things out without any download."""
 
 from faultdiag.simulation.folder import MARK, simulate_folder, simulated_files
-from faultdiag.simulation.rig import LOADS, SIZES, Case, cases
-from faultdiag.simulation.run import Simulated, simulate_recording
+from faultdiag.simulation.rig import LOADS, SIZES, Case, Simulated, cases, simulate_recording
 
 __all__ = [
     "LOADS",

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from faultdiag.errors import FaultdiagError, unknown
-from faultdiag.files import replacing, write_json
-from faultdiag.simulation.rig import LOADS, SIZES, Case, cases
-from faultdiag.simulation.run import Simulated, simulate_recording
+from faultdiag.simulation.rig import LOADS, SIZES, Case, Simulated, cases, simulate_recording
+from faultdiag.system.files import replacing, write_json
 
 MARK = "simulated.json"
 NOTE = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.bearings import Bearing
+from faultdiag.signal.bearings import Bearing
 
 Array = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def strike_order(bearing: Bearing, place: str, slip: float = 0.0) -> float:
 
     Examples
     --------
-    >>> from faultdiag.bearings import get_bearing
+    >>> from faultdiag.signal.bearings import get_bearing
     >>> [round(strike_order(get_bearing("6205"), p), 3) for p in ("inner", "ball", "outer")]
     [5.415, 4.713, 3.585]
     """

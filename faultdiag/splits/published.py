@@ -1,7 +1,7 @@
 """Splits that leak, as published work makes them: to reproduce its figures and show the leak.
 
 Every window is a segment of its own, so that windows of two parts may overlap; the audit then
-says how much of the test part leaks. The honest splits stand in `faultdiag.splits`.
+says how much of the test part leaks. The honest splits stand in `faultdiag.splits.within`.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.recording import Segment
-from faultdiag.splits import (
+from faultdiag.signal.recording import Segment
+from faultdiag.signal.windows import WindowPlan, spread_starts, strided_starts
+from faultdiag.splits.within import (
     PARTS,
     Count,
     Fractions,
@@ -25,7 +26,6 @@ from faultdiag.splits import (
     require_samples,
     smallest,
 )
-from faultdiag.windows import WindowPlan, spread_starts, strided_starts
 
 
 def random_windows(

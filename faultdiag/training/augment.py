@@ -15,8 +15,8 @@ from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
-from faultdiag.recording import Segment
-from faultdiag.window_index import WindowIndex
+from faultdiag.preparing.window_index import WindowIndex
+from faultdiag.signal.recording import Segment
 
 # Keeps these draws apart from those of the order of windows, which have the same seed.
 _STREAM = 0x617567

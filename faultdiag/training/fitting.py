@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import LEAST, BaselineModel
-from faultdiag.training.progress import Progress
+from faultdiag.training.loop import Progress
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

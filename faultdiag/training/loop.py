@@ -1,4 +1,4 @@
-"""The training loop. It sees the training and the validation part, never the test part."""
+"""The training loop. It sees the training and validation parts, never the test part."""
 
 import math
 import sys
@@ -12,16 +12,50 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from faultdiag.config.schedules import Constant, Schedule, with_warm_up
+from faultdiag.config.schema import Config, build_schedule
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, WindowBatches
-from faultdiag.recording import Segment
-from faultdiag.schedules import Constant, Schedule, with_warm_up
+from faultdiag.signal.recording import Segment
 from faultdiag.training.augment import Augmentation, Ranges
 from faultdiag.training.graphs import Recorder, Repeated, recorder_for
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
-from faultdiag.training.order import balanced, batch_sizes, shuffled
-from faultdiag.training.progress import Progress, progress_line
-from faultdiag.training.step import Judge, Step
+from faultdiag.training.step import Judge, Step, balanced, batch_sizes, shuffled
+
+
+@dataclass
+class Progress:
+    """Where training stands: rows of history, and the best epoch by validation so far."""
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return len(self.history)
+
+    def note(self, row: dict[str, Any]) -> bool:
+        """Add the row of a finished epoch and say whether it is the best so far."""
+        self.history.append(row)
+        best = self.history[self.best_epoch - 1] if self.best_epoch else None
+        if best is None or _merit(row) > _merit(best):
+            self.best_epoch = row["epoch"]
+        return bool(self.best_epoch == row["epoch"])
+
+
+def _merit(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Accuracy first; of equals the one with the smaller loss."""
+    return row["valid_accuracy"], -row["valid_loss"]
+
+
+def progress_line(row: Mapping[str, Any], epochs: int) -> str:
+    """What is logged of an epoch where stderr is no terminal and no bar is shown."""
+    return (
+        f"epoch {row['epoch']} of {epochs}: training loss {row['train_loss']:.4g}, validation "
+        f"accuracy {row['valid_accuracy']:.4f}, {row['seconds']:.1f} s\n"
+    )
+
 
 # Steps between two looks at the loss on a device that would have to be waited for.
 _LOOK_EVERY = 50
@@ -275,3 +309,17 @@ class Trainer:
 
 def _cuda_states(device: torch.device) -> Tensor | None:
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+
+def trainer_settings(config: Config) -> Settings:
+    """Give what the section ``train`` of a config says to the loop."""
+    section = config.train
+    same = ("epochs", "batch_size", "optimizer", "learning_rate", "l2", "precision", "momentum")
+    options = ("warmup_epochs", "early_stopping", "clip_gradient", "label_smoothing", "balance")
+    both = (*same, *options, "graphs")
+    return Settings(
+        **{name: getattr(section, name) for name in both},
+        seed=config.seed,
+        schedule=build_schedule(section.schedule),
+        augment=Ranges(**section.augment.model_dump()),
+    )

@@ -1,33 +1,89 @@
-"""One training on prepared data: the loop, its checkpoints, the run folder it leaves."""
+"""One training from a config to a run folder."""
 
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
 
+from faultdiag import inference
 from faultdiag.checkpoint import Checkpoint, build_network, save
-from faultdiag.config import Config
+from faultdiag.config.schema import Config, load_config, parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.files import write_json
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
-from faultdiag.prepared import Prepared
-from faultdiag.processor import keep_freed_memory
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.system.files import write_json
+from faultdiag.system.processes import keep_freed_memory
 from faultdiag.training.finishing import Outcome, finish
 from faultdiag.training.fitting import Fitter
-from faultdiag.training.folder import begin, clear, discard_untrained
-from faultdiag.training.history import write_event, write_history
-from faultdiag.training.interrupt import Interrupt
-from faultdiag.training.loop import Trainer
+from faultdiag.training.graphs import require_graphs
+from faultdiag.training.loop import Progress, Trainer, trainer_settings
 from faultdiag.training.precision import repeatable, set_precision
-from faultdiag.training.progress import Progress
-from faultdiag.training.saved import drop_previous, last_state, save_last
-from faultdiag.training.settings import trainer_settings
-from faultdiag.training.specs import prepared_spec
+from faultdiag.training.run_folder import (
+    begin,
+    clear,
+    discard_untrained,
+    drop_previous,
+    last_state,
+    require_free,
+    require_tensorboard,
+    save_last,
+    write_event,
+    write_history,
+)
+from faultdiag.training.specs import check_model, prepared_spec
+
+
+class Interrupt:
+    """Whether a training was asked to stop.
+
+    Attributes
+    ----------
+    asked
+        True from the first signal on. A second one doesn't wait.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Note SIGINT and SIGTERM while the block runs.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            At the end of the block, if there was a signal that nothing in it heeded.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may handle signals
+            return
+        watched = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._note) for number in watched]
+        try:
+            yield
+        finally:
+            for number, handler in zip(watched, before, strict=True):
+                signal.signal(number, handler)
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        sys.stderr.write("stopping after this step; once more to stop at once\n")
+
 
 # Seconds between two checkpoints within an epoch: what a killed training loses at most.
 SAVE_EVERY = 300.0
@@ -203,3 +259,69 @@ class Session:
             progress.history,
             isinstance(trainer, Trainer),
         )
+
+
+def train_run(
+    config: Config | Mapping[str, Any] | Path | str,
+    *,
+    run: Path | str | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    resume: bool = False,
+    on_prepared: Callable[[Prepared], None] | None = None,
+    on_begun: Callable[[], None] | None = None,
+) -> Run:
+    """Train the network or baseline of a config and write its run folder.
+
+    Parameters
+    ----------
+    config
+        A `Config`, plain data, or the path of a YAML file.
+    run
+        The run folder; unless given, ``runs/<name of the file>`` or, of no file,
+        ``runs/<dataset>-<network>``.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    overwrite
+        Replace a run that is there; files that are not a run's stay.
+    resume
+        Go on with a run that was interrupted, or for more epochs; starts fresh where there is
+        none.
+    on_prepared
+        Called once the data is prepared, before training.
+    on_begun
+        Called once the run folder is this run's: at once, or, where it replaces a finished
+        run, when there is a first checkpoint to replace it with.
+
+    Raises
+    ------
+    FaultdiagError
+        For anything the user can mend: config, recordings, device, folder, disk.
+    """
+    parsed = _as_config(config)
+    folder = Path(run or f"runs/{_name(config, parsed)}")
+    require_free(folder, overwrite=overwrite, resume=resume)
+    target = inference.select_device(device)
+    check_model(parsed)
+    require_graphs(parsed.train.graphs, target)
+    if parsed.train.tensorboard:
+        require_tensorboard()
+    prepared = prepare(parsed)
+    if on_prepared:
+        on_prepared(prepared)
+    session = Session(parsed, prepared, folder, target, on_begun)
+    return session.run(overwrite=overwrite, resume=resume)
+
+
+def _as_config(config: Config | Mapping[str, Any] | Path | str) -> Config:
+    if isinstance(config, Config):
+        return config
+    if isinstance(config, Mapping):
+        return parse_config(config)
+    return load_config(Path(config))
+
+
+def _name(given: Config | Mapping[str, Any] | Path | str, config: Config) -> str:
+    if isinstance(given, Path | str):
+        return Path(given).stem
+    return f"{config.data.dataset}-{config.model.name}"

@@ -1,13 +1,144 @@
-"""From a config to what is trained: checked before data is loaded, and specified for it."""
+"""From a config to the specification of what is trained."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from faultdiag import models
 from faultdiag.baselines import BASELINES
-from faultdiag.config import Config
+from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
-from faultdiag.prepared import Prepared
-from faultdiag.training.baseline_spec import baseline_spec
+from faultdiag.models.baseline import build_baseline, sees_features
+from faultdiag.preparing.folder import Prepared, PreparedRecording
+from faultdiag.signal.bearings import BEARINGS, Bearing, get_bearing
+
+MOST_NAMED = 5
+GIVE = "give model.bearing: its name, or balls,ball_diameter,pitch_diameter"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """Why there can be no shaft orders, and what would mend it."""
+
+    reason: str
+    remedy: str
+
+
+def baseline_spec(
+    name: str, options: Mapping[str, Any], prepared: Prepared
+) -> tuple[dict[str, Any], list[str]]:
+    """Give what a checkpoint needs to build a baseline again, and notes on what it looks at.
+
+    The bearing whose fault orders it looks for is the option ``bearing``, else the one that all
+    training recordings name. Where there is none, or a recording has no shaft speed, it sees no
+    orders and a note says so.
+
+    Parameters
+    ----------
+    name
+        A name of `faultdiag.baselines.BASELINES`.
+    options
+        As in the config.
+    prepared
+        What it is to learn from.
+
+    Raises
+    ------
+    FaultdiagError
+        If it can't do without the orders, or a bearing was given for them, and there can be none;
+        if its options or classes are not as it needs them.
+    """
+    spec = {
+        "name": name,
+        "channels": len(prepared.channels),
+        "classes": len(prepared.classes),
+        "length": prepared.length,
+        "attention": None,
+        "representation": "raw",
+        "sampling_rate": prepared.sampling_rate,
+        "options": dict(options),
+        "names": {"channels": list(prepared.channels), "classes": list(prepared.classes)},
+    }
+    if not sees_features(name):
+        return spec, []
+    bearing, note = _choose(name, options, prepared)
+    spec["options"] = {**options, "bearing": bearing}
+    return spec, [note] if note else []
+
+
+def _choose(name: str, options: Mapping[str, Any], prepared: Prepared) -> tuple[str | None, str]:
+    """Give the bearing, or None for no orders, and what must be said of it."""
+    # Built for any bearing at all, it shows whether it uses orders.
+    trial = build_baseline(
+        name,
+        prepared.channels,
+        prepared.classes,
+        sampling_rate=prepared.sampling_rate,
+        **{**options, "bearing": next(iter(BEARINGS))},
+    )
+    if not trial.needs_speed:
+        return None, ""
+    found = _found(options.get("bearing"), prepared)
+    if isinstance(found, Bearing):
+        return found.name, _others(found, prepared.recordings)
+    if options.get("bearing") is not None:
+        raise FaultdiagError(
+            f"model.bearing is given for the shaft orders of '{name}', but {found.reason}; "
+            f"{found.remedy}, or leave model.bearing out"
+        )
+    if trial.baseline.needs_orders:
+        raise FaultdiagError(
+            f"baseline '{name}' looks at shaft orders, but {found.reason}; {found.remedy}, or "
+            "choose one that can do without, such as random_forest"
+        )
+    return None, f"{name} sees no shaft orders, because {found.reason}; {found.remedy}"
+
+
+def _found(given: str | int | None, prepared: Prepared) -> Bearing | _Fault:
+    silent = [recording.name for recording in prepared.recordings if recording.rpm is None]
+    if silent:
+        return _Fault(
+            f"the shaft speed of {_some(silent)} is unknown", "leave them out with data.select"
+        )
+    if given is not None:
+        return get_bearing(str(given))
+    trained = prepared.windows.of("train").by_recording()
+    named = sorted({_named(prepared.recordings[number]) for number in trained})
+    if len(named) > 1:
+        shown = _some([each or "none" for each in named])
+        return _Fault(f"the training recordings name several bearings ({shown})", GIVE)
+    if not named[0]:
+        return _Fault("no training recording names its bearing", GIVE)
+    try:
+        return get_bearing(named[0])
+    except FaultdiagError as error:
+        return _Fault(f"of the bearing that all training recordings name: {error}", GIVE)
+
+
+def _named(recording: PreparedRecording) -> str:
+    """Name of a recording's bearing, in one spelling where it is known; empty where none is."""
+    name = str(recording.facts.get("bearing") or "")
+    try:
+        return get_bearing(name).name
+    except FaultdiagError:
+        return name
+
+
+def _others(bearing: Bearing, recordings: Sequence[PreparedRecording]) -> str:
+    """Say which recordings are of another bearing than the one that is looked for."""
+    strange = [r.name for r in recordings if _named(r) not in {"", bearing.name}]
+    if not strange:
+        return ""
+    return (
+        f"the fault orders of bearing {bearing.name} are looked for in all recordings, but "
+        f"{_some(strange)} name another bearing"
+    )
+
+
+def _some(names: Iterable[str]) -> str:
+    first = list(names)
+    more = f" and {len(first) - MOST_NAMED} more" if len(first) > MOST_NAMED else ""
+    return ", ".join(first[:MOST_NAMED]) + more
 
 
 def check_model(config: Config, classes: int = 2) -> None:
@@ -34,7 +165,7 @@ def check_model(config: Config, classes: int = 2) -> None:
 
 
 def _check_baseline(config: Config) -> None:
-    from faultdiag.models.baseline_checks import problems_of
+    from faultdiag.models.baseline import problems_of
 
     problems = problems_of(
         config.model.name,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from faultdiag.config import Config, load_config, parse_config
-from faultdiag.files import write_text
-from faultdiag.prepared import gather
-from faultdiag.preparing import prepare
-from faultdiag.simulation import simulate_folder
+from faultdiag.config.schema import Config, load_config, parse_config
+from faultdiag.preparing.folder import gather
+from faultdiag.preparing.prepare import prepare
+from faultdiag.simulation.folder import simulate_folder
+from faultdiag.system.files import write_text
 
 BATCH = 128
 LENGTH = 2048

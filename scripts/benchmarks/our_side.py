@@ -12,10 +12,9 @@ from benchmarks.data import read_config
 from benchmarks.serve import serve
 from faultdiag.checkpoint import build_network
 from faultdiag.inference import WindowBatches, logits_of
-from faultdiag.preparing import prepare
-from faultdiag.processor import keep_freed_memory
-from faultdiag.training.loop import Trainer
-from faultdiag.training.settings import trainer_settings
+from faultdiag.preparing.prepare import prepare
+from faultdiag.system.processes import keep_freed_memory
+from faultdiag.training.loop import Trainer, trainer_settings
 from faultdiag.training.specs import model_spec
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from benchmarks.data import Material, baseline
 from benchmarks.side import shell
-from faultdiag.config import Config
-from faultdiag.files import write_text
-from faultdiag.preparing import prepare
-from faultdiag.simulation import simulate_folder
+from faultdiag.config.schema import Config
+from faultdiag.preparing.prepare import prepare
+from faultdiag.simulation.folder import simulate_folder
+from faultdiag.system.files import write_text
 
 FAULTDIAG = (sys.executable, "-m", "faultdiag")
 # Overlap of 2048-sample windows: nearly total, and none.

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.data import Material
 from benchmarks.side import Side
-from faultdiag.processor import OPENMP
+from faultdiag.system.processes import OPENMP
 
 WORKS = ("training", "inference")
 

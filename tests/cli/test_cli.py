@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from faultdiag.checkpoint import load
-from faultdiag.prediction.rows import COLUMNS
-from faultdiag.preparing import signals_file
+from faultdiag.prediction.output import COLUMNS
+from faultdiag.preparing import prepare
 from faultdiag.training.loop import Trainer
 from tests.commands import COMMANDS, done, refused, run
 from tests.data_fixtures import contents, write_mat, write_recording
@@ -176,7 +176,7 @@ def test_interrupted_before_an_old_run_is_replaced(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(signals_file, "load_entry", interrupted)
+    monkeypatch.setattr(prepare, "load_entry", interrupted)
     result = run(
         *("train", "--config", config_file, "--run", copy, "--overwrite"),
         *("--set", f"data.prepared={tmp_path / 'elsewhere'}"),

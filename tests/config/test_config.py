@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from faultdiag import yaml_file
-from faultdiag.config import (
+from faultdiag.config.schema import (
     Config,
     DataConfig,
     ModelConfig,
@@ -22,9 +21,10 @@ from faultdiag.config import (
     parse_config,
 )
 from faultdiag.errors import FaultdiagError
-from faultdiag.normalize import NORMALIZERS
-from faultdiag.splits import STRATEGIES
-from faultdiag.windows import WindowPlan
+from faultdiag.signal.normalize import NORMALIZERS
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.within import STRATEGIES
+from faultdiag.system import files
 
 law = settings(max_examples=60, deadline=None)
 WINDOW = {"length": 2048, "stride": 128}
@@ -354,7 +354,7 @@ configs = st.fixed_dictionaries(
 def test_a_resolved_config_loads_as_an_equal_config(data: dict[str, Any]) -> None:
     config = parse_config(data)
     text = config.to_yaml()
-    again = parse_config(yaml_file.parse(text, "config.yaml"))
+    again = parse_config(files.parse(text, "config.yaml"))
     assert again == config
     assert again.to_yaml() == text
 

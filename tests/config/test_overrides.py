@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from faultdiag import yaml_file
 from faultdiag.config.overrides import override
 from faultdiag.errors import FaultdiagError
+from faultdiag.system import files
 
 FILE = """
 seed: 5
@@ -17,7 +17,7 @@ model: {attention: []}
 
 
 def overridden(*settings: str, text: str = FILE) -> Any:
-    data = yaml_file.parse(text, "my.yaml")
+    data = files.parse(text, "my.yaml")
     for setting in settings:
         override(data, setting)
     return data

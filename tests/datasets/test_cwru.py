@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag.datasets import DATASETS, identify, load_entry, sha256
-from faultdiag.datasets.cwru import Cwru
-from faultdiag.datasets.cwru_catalogue import catalogue
-from faultdiag.datasets.cwru_files import numbers_in
-from faultdiag.datasets.digest import git_blob_sha1
+from faultdiag.datasets import DATASETS
+from faultdiag.datasets.base import git_blob_sha1, sha256
+from faultdiag.datasets.cwru import Cwru, catalogue, numbers_in
+from faultdiag.datasets.identify import identify
+from faultdiag.datasets.load import load_entry
 from faultdiag.errors import FaultdiagError
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from faultdiag.datasets import sha256
-from faultdiag.datasets.digest import git_blob_sha1
+from faultdiag.datasets.base import git_blob_sha1, sha256
 from faultdiag.errors import FaultdiagError
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultdiag.datasets.file_pattern import FilePattern, first_fit, number_or_text
+from faultdiag.datasets.facts import FilePattern, first_fit, number_or_text
 from faultdiag.errors import FaultdiagError
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from faultdiag.datasets import DATASETS, Selection
+from faultdiag.datasets import DATASETS
+from faultdiag.datasets.base import Selection, find_recordings
 from faultdiag.datasets.folder import Folder
-from faultdiag.datasets.listing import find_recordings
 from faultdiag.errors import FaultdiagError
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from faultdiag.bearings import get_bearing
-from faultdiag.datasets import DATASETS, identify, load_entry
-from faultdiag.datasets import known_files as module
-from faultdiag.datasets.known_files import KnownSet, select_known
+from faultdiag.datasets import DATASETS
+from faultdiag.datasets import facts as module
+from faultdiag.datasets.facts import KnownSet, select_known
+from faultdiag.datasets.identify import identify
+from faultdiag.datasets.load import load_entry
 from faultdiag.datasets.mfpt import Mfpt, known
 from faultdiag.datasets.uestc import Uestc
 from faultdiag.errors import FaultdiagError
+from faultdiag.signal.bearings import get_bearing
 
 
 def write(root: Path, *names: str) -> Path:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag.datasets import Entry, load_entry
+from faultdiag.datasets.base import Entry
+from faultdiag.datasets.load import load_entry
 from faultdiag.errors import FaultdiagError
 
 TIME = np.arange(4800) / 48000

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from faultdiag.datasets import DATASETS, Selection
+from faultdiag.datasets import DATASETS
+from faultdiag.datasets.base import Selection
 from faultdiag.datasets.manifest import Manifest
 from faultdiag.errors import FaultdiagError
 

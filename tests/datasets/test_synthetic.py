@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from faultdiag.datasets import DATASETS, identify, load_entry
+from faultdiag.datasets import DATASETS
 from faultdiag.datasets.cwru import Cwru
+from faultdiag.datasets.identify import identify
+from faultdiag.datasets.load import load_entry
 from faultdiag.datasets.synthetic import Synthetic
 from faultdiag.errors import FaultdiagError
-from faultdiag.simulation import simulate_folder
+from faultdiag.simulation.folder import simulate_folder
 
 # The selection of the design's example config.
 SELECT: dict[str, list[Any]] = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from faultdiag.datasets import cwru_catalogue
-from faultdiag.datasets.cwru_catalogue import Known
-from faultdiag.datasets.digest import git_blob_sha1, sha256
+from faultdiag.datasets import cwru as cwru_catalogue
+from faultdiag.datasets.base import git_blob_sha1, sha256
+from faultdiag.datasets.cwru import Known
 from faultdiag.fetch import cwru
 from tests.data_fixtures import write_recording
 from tests.fetch.server import Server, serving

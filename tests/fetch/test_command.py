@@ -87,7 +87,7 @@ def test_an_interrupt_says_how_to_go_on(folder: Path, monkeypatch: pytest.Monkey
 def test_signals_leave_parts_only(real_data: Path, folder: Path, number: int, code: int) -> None:
     content = (real_data / "cwru" / "12k_DE" / "105.mat").read_bytes()
     code_of_main = f"import sys; sys.path.insert(0, {str(Path(faultdiag.__file__).parents[1])!r})\n"
-    code_of_main += "from faultdiag.cli import main; main()"
+    code_of_main += "from faultdiag.cli.app import main; main()"
     words = ["fetch", "cwru", "--only", "105", "--out", str(folder)]
     with trick.serving({"105.mat": content}) as server:
         server.tricks["105.mat"] = [trick.hangs]

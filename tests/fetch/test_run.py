@@ -352,7 +352,7 @@ def test_a_read_only_folder(server: Server, folder: Path, monkeypatch: pytest.Mo
 
 
 def test_two_fetches_do_not_meet(server: Server, files: dict[str, bytes], folder: Path) -> None:
-    from faultdiag.fetch.part import Part
+    from faultdiag.fetch.transfer import Part
 
     with Part(folder / "105.mat") as part:
         part.write(files["105.mat"][:10])

@@ -2,9 +2,10 @@
 
 import pytest
 
-from faultdiag.datasets.cwru_catalogue import catalogue
+from faultdiag.datasets.cwru import catalogue
 from faultdiag.errors import FaultdiagError
-from faultdiag.fetch import SOURCES, choose
+from faultdiag.fetch import SOURCES
+from faultdiag.fetch.transfer import choose
 
 SOURCE = SOURCES.get("cwru")()
 FILES = SOURCE.files()

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag.config import Config, load_config
+from faultdiag.api.train import train
+from faultdiag.config.schema import Config, load_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.guess import guess_config, write_guess
-from faultdiag.preparing import prepare
-from faultdiag.simulation import simulate_folder
-from faultdiag.train_command import train
+from faultdiag.guess.guessing import guess_config, write_guess
+from faultdiag.preparing.prepare import prepare
+from faultdiag.simulation.folder import simulate_folder
 from tests.commands import done, refused, run
 from tests.data_fixtures import signal
 

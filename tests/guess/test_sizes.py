@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.guess.alternatives import split_comment
-from faultdiag.guess.config_text import Setting, config_text
+from faultdiag.guess.guessing import Setting, config_text
+from faultdiag.guess.signals import split_comment
 from faultdiag.guess.sizes import guess_sizes
-from faultdiag.splits import SplitItem, within_recording
-from faultdiag.windows import WindowPlan
-from faultdiag.yaml_file import parse
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.within import SplitItem, within_recording
+from faultdiag.system.files import parse
 
 
 @pytest.mark.parametrize(

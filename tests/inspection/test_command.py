@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from faultdiag.inspection.command import format_table, recordings_in
+from faultdiag.api.inspect import format_table
+from faultdiag.readers.finding import recordings_in
 from tests.commands import done, refused, run
 from tests.data_fixtures import write_mat
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faultdiag.bearings import get_bearing
-from faultdiag.inspection.envelope_peaks import (
+from faultdiag.inspection.peaks import (
     LEAST_PROMINENCE,
     LONGEST,
     EnvelopePeak,
@@ -16,7 +15,8 @@ from faultdiag.inspection.envelope_peaks import (
     known_lines,
     too_short,
 )
-from faultdiag.readers import read_recording
+from faultdiag.readers.read import read_recording
+from faultdiag.signal.bearings import get_bearing
 
 BEARING = get_bearing("6205")
 FS, RPM = 12000, 1800.0

@@ -8,8 +8,8 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.inspection import inspect_file
-from faultdiag.inspection.text import format_inspection
+from faultdiag.inspection.inspect import inspect_file
+from faultdiag.report.inspection import format_inspection
 
 KEYS = {
     "path",

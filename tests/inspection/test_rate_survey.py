@@ -8,13 +8,19 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from faultdiag.checking import check_config
-from faultdiag.config import parse_config
-from faultdiag.datasets import Entry
+from faultdiag.api.check import check_config
+from faultdiag.config.schema import parse_config
+from faultdiag.datasets.base import Entry
 from faultdiag.datasets.cwru import Cwru
 from faultdiag.errors import FaultdiagError
-from faultdiag.inspection.rate_survey import StatedRate, rate_lines, stated_rate, survey_rates
-from faultdiag.inspection.ratecheck import RateCheck, Verdict
+from faultdiag.inspection.rate_check import (
+    RateCheck,
+    StatedRate,
+    Verdict,
+    rate_lines,
+    stated_rate,
+    survey_rates,
+)
 
 
 def shaft(path: Path, *, fs: float = 12_000, rpm: float = 1797, seconds: float = 10) -> Path:

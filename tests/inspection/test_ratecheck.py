@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from faultdiag.datasets.cwru import Cwru
-from faultdiag.inspection.ratecheck import ABSENT, PRESENT, RateCheck, check_rate, check_rates
-from faultdiag.readers import read_recording
+from faultdiag.inspection.rate_check import ABSENT, PRESENT, RateCheck, check_rate, check_rates
+from faultdiag.readers.read import read_recording
 
 RPM = 1797.0
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from faultdiag.bearings import FaultOrders, StatedBearing, get_bearing
-from faultdiag.inspection import inspect_file
-from faultdiag.inspection.stated_bearing import cage_warning, stated_bearing
-from faultdiag.readers import list_variables
+from faultdiag.inspection.inspect import inspect_file
+from faultdiag.inspection.peaks import cage_warning, stated_bearing
+from faultdiag.readers.read import list_variables
+from faultdiag.signal.bearings import FaultOrders, StatedBearing, get_bearing
 
 HZ = get_bearing("NICE").frequencies(1500)
 ORDERS = get_bearing("NICE").orders

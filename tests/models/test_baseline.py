@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from faultdiag import features, models
+from faultdiag import models
 from faultdiag.baselines import BASELINES
-from faultdiag.bearings import get_bearing
 from faultdiag.checkpoint import build_network
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.baseline import LEAST, BaselineModel, build_baseline
-from faultdiag.models.baseline_checks import problems_of
+from faultdiag.features import extract
+from faultdiag.models.baseline import LEAST, BaselineModel, build_baseline, problems_of
+from faultdiag.signal.bearings import get_bearing
 
 NAMES = list(BASELINES)
 CLASSES = ["B", "IR", "OR"]
@@ -86,7 +86,7 @@ def test_logits_are_the_logarithms_of_the_probabilities(name: str) -> None:
     assert torch.isfinite(logits).all()
     table = np.zeros((24, 0))
     if name != "dummy":
-        table = features.compute(
+        table = extract.compute(
             x.numpy(), RATE, shaft_rates=rates.double().numpy(), bearing=get_bearing("6205")
         )
     expected = np.maximum(model.baseline.probabilities(table), LEAST)

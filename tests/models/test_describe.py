@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from faultdiag import features
 from faultdiag.baselines import BASELINES
+from faultdiag.features import extract
 from faultdiag.models import NETWORKS
 from faultdiag.models.describe import ModelFacts, describe, format_description
 
@@ -38,7 +38,7 @@ def test_then_every_baseline_under_names_of_their_own(
         assert (fact["parameters"], fact["multiply_adds"], fact["positions"]) == (None,) * 3
     assert {name: fact["minimum_length"] for name, fact in baselines.items()} == {
         "dummy": 1,
-        **dict.fromkeys(set(BASELINES) - {"dummy"}, features.SHORTEST),
+        **dict.fromkeys(set(BASELINES) - {"dummy"}, extract.SHORTEST),
     }
 
 

@@ -7,8 +7,8 @@ import torch
 
 from faultdiag import attention, models
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.slot import AttentionSlot, Slot, Slots, parse
-from faultdiag.models.specification import defaults, network
+from faultdiag.models.slots import AttentionSlot, Slot, Slots, parse
+from faultdiag.models.spec import defaults, network
 from tests.models.networks import LENGTH, build, perturb, windows
 
 KNOWN = ", ".join(sorted(attention.BLOCKS))

@@ -16,8 +16,8 @@ from faultdiag import checkpoint, novelty
 from faultdiag.errors import FaultdiagError
 from faultdiag.novelty import Novelty, Watched, bands_of, describe, distances, evenly, fit
 from faultdiag.prediction.diagnoser import load
-from faultdiag.prediction.rows import NOVEL, Row, TableWriter, novelty_note
-from faultdiag.recording import Recording
+from faultdiag.prediction.output import NOVEL, Row, TableWriter, novelty_note
+from faultdiag.signal.recording import Recording
 from tests.data_fixtures import CASES, signal
 
 LENGTH = 256

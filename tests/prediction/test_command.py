@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction import read_ahead, reading
-from faultdiag.prediction.command import diagnose_files, predict_paths
+from faultdiag.prediction import reading
+from faultdiag.prediction import reading as read_ahead
 from faultdiag.prediction.diagnoser import Diagnoser, load
 from faultdiag.prediction.inputs import find
+from faultdiag.prediction.output import COLUMNS, Row
+from faultdiag.prediction.predict import diagnose_files, predict_paths
 from faultdiag.prediction.reading import Asked
-from faultdiag.prediction.rows import COLUMNS, Row
-from faultdiag.readers import RecordingSource, read_recording
+from faultdiag.readers.read import read_recording
+from faultdiag.readers.source import RecordingSource
 from tests.data_fixtures import CASES, contents, full_disk, signal, write_mat, write_recording
 from tests.interrupting import interrupting, never_waiting
 

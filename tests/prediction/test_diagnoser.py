@@ -13,9 +13,9 @@ from faultdiag.checkpoint import save as save_checkpoint
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import softmax
 from faultdiag.prediction.diagnoser import Diagnoser, Diagnosis, load
-from faultdiag.readers import read_recording
-from faultdiag.recording import Recording
-from faultdiag.resampling import resample
+from faultdiag.readers.read import read_recording
+from faultdiag.signal.recording import Recording
+from faultdiag.signal.resampling import resample
 from tests.data_fixtures import CASES, SAMPLES, signal
 
 

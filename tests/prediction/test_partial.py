@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.kept_rows import Count
-from faultdiag.prediction.partial import beside, growing
-from faultdiag.prediction.rows import CsvWriter, JsonWriter, Row
+from faultdiag.prediction.output import Count, CsvWriter, JsonWriter, Row, beside, growing
 
 CLASSES = ("IR", "N")
 NAMES = ["a.mat", 'b "x", 2.mat', "line\nbreak.mat", b"\xff.mat".decode("utf-8", "surrogateescape")]

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag.prediction import read_ahead as subject
 from faultdiag.prediction import reading
-from faultdiag.prediction.read_ahead import AHEAD, Part, read_ahead
-from faultdiag.prediction.reading import Asked, Needs, Opened, try_read
+from faultdiag.prediction import reading as subject
+from faultdiag.prediction.reading import AHEAD, Asked, Needs, Opened, Part, read_ahead, try_read
 
 NEEDS = Needs(("DE",), 12_000.0, 256, speed=False)
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag import resampling
 from faultdiag.prediction import reading
 from faultdiag.prediction.reading import Asked, Needs, Opened, read_windows, try_read, windows_of
-from faultdiag.recording import Recording
+from faultdiag.signal import resampling
+from faultdiag.signal.recording import Recording
 
 NEEDS = Needs(("DE",), 12_000.0, 256, speed=False)
 

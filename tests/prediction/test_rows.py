@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faultdiag.prediction.rows import COLUMNS, CsvWriter, JsonWriter, Row, RowWriter, TableWriter
+from faultdiag.prediction.output import COLUMNS, CsvWriter, JsonWriter, Row, RowWriter, TableWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

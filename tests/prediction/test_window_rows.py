@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.partial import beside, growing
-from faultdiag.prediction.rows import CsvWriter, JsonWriter, Row
-from faultdiag.prediction.window_rows import WindowWriter
+from faultdiag.prediction.output import CsvWriter, JsonWriter, Row, WindowWriter, beside, growing
 
 CLASSES = ("N", "path")
 COUNTS = {"a.mat": 2, "b \n.mat": 0, "c.mat": 3}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from faultdiag.config import parse_config
+from faultdiag.config.schema import parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
+from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import Fold, expand, has_folds
+from faultdiag.preparing.prepare import prepare
 from tests.data_fixtures import grouped, tiny, tiny_config, write_grouped
 
 
@@ -91,10 +91,9 @@ def test_folds_are_drawn_by_the_seed_and_prepared_by_it(root: Path, tmp_path: Pa
 def test_the_signals_are_not_read(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from faultdiag import preparing
-    from faultdiag.preparing import signals_file
+    from faultdiag.preparing import prepare as preparing
 
-    monkeypatch.delattr(signals_file, "load_entry")
+    monkeypatch.delattr(preparing, "load_entry")
     monkeypatch.delattr(preparing, "sha256")
     assert len(expand(grouped(root, tmp_path, "across_sizes", folds="each"))) == 2
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag.config import parse_config
-from faultdiag.datasets import Entry, load_entry, sha256
+from faultdiag.config.schema import parse_config
+from faultdiag.datasets.base import Entry, sha256
+from faultdiag.datasets.load import load_entry
 from faultdiag.errors import FaultdiagError
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare, signals_file
-from faultdiag.preparing.selecting import label_entries
+from faultdiag.preparing import prepare as signals_file
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import label_entries, prepare
 from tests.data_fixtures import (
     CASES,
     SAMPLES,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from faultdiag.preparing import prepare
-from faultdiag.preparing.text import describe_prepared, describe_recordings, split_lines
+from faultdiag.preparing.prepare import prepare
+from faultdiag.report.data import describe_prepared, describe_recordings, split_lines
 from tests.data_fixtures import tiny_config
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from faultdiag.config import Config, parse_config
+from faultdiag.config.schema import Config, parse_config
 from faultdiag.protocol.plan import Cell
 from faultdiag.protocol.store import Row
 from tests.data_fixtures import signal as sine

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultdiag.protocol.aggregate import aggregate, table_rows
-from faultdiag.protocol.legend import leak_meaning
 from faultdiag.protocol.plan import Plan
-from faultdiag.sharing import LEVELS
+from faultdiag.protocol.summary import aggregate, table_rows
+from faultdiag.report.protocol import leak_meaning
+from faultdiag.splits.sharing import LEVELS
 from tests.protocol.cells import cell, config, row
 
 T2, T3 = 12.706204736, 4.30265273  # 97.5 % quantiles of Student's law, 1 and 2 degrees of freedom

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from faultdiag import yaml_file
-from faultdiag.protocol.command import FILES
+from faultdiag.api.protocol import FILES
+from faultdiag.system import files
 from faultdiag.training.loop import Trainer
 from tests.commands import done, refused, run
 from tests.data_fixtures import tiny, write_recordings
@@ -33,7 +33,7 @@ def two_loads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(folder: Path, root: Path, protocol: dict[str, Any], **changes: Any) -> Path:
     data = tiny(root, folder / "prepared", train__epochs=1, train__batch_size=64, **changes)
     path = folder / "compare.yaml"
-    path.write_text(yaml_file.dump({**data, "protocol": protocol}))
+    path.write_text(files.dump({**data, "protocol": protocol}))
     return path
 
 
@@ -155,7 +155,7 @@ def test_the_folder_of_something_else(trained: Path, config_file: Path, tmp_path
 def test_problems_of_the_section_are_told_without_torch(recordings: Path, tmp_path: Path) -> None:
     path = written(tmp_path, recordings, {"sedes": 3})
     code = (
-        "import sys\nfrom faultdiag.cli import main\n"
+        "import sys\nfrom faultdiag.cli.app import main\n"
         f"sys.argv = ['faultdiag', 'protocol', '--config', {str(path)!r}]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
     )

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from faultdiag import yaml_file
-from faultdiag.config import load_config
+from faultdiag.config.schema import load_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.protocol.axes import merged
-from faultdiag.protocol.plan import Plan, read_plan
+from faultdiag.protocol.plan import Plan, merged, read_plan
+from faultdiag.system import files
 from tests.data_fixtures import tiny
 from tests.protocol.cells import write_two_loads
 
@@ -28,7 +27,7 @@ def written(folder: Path, root: Path, protocol: Any = None, **changes: Any) -> P
     if protocol is not None:
         data["protocol"] = protocol
     path = folder / "compare.yaml"
-    path.write_text(yaml_file.dump(data))
+    path.write_text(files.dump(data))
     return path
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from faultdiag.protocol.plan import Cell
-from faultdiag.protocol.pool import run_cells
+from faultdiag.protocol.run import run_cells
 from tests.protocol.cells import BROKEN, FINE, HUNGRY, KILLED, SLOW, cell, config, work
 
 

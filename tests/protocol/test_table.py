@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from faultdiag import figures
-from faultdiag.protocol.legend import leak_meaning, meaning
-from faultdiag.protocol.pictures import noise_figure, table_figure
 from faultdiag.protocol.plan import Plan
-from faultdiag.protocol.report import document
-from faultdiag.protocol.table import cells_csv, markdown, table_csv
+from faultdiag.report import figures
+from faultdiag.report.protocol import (
+    cells_csv,
+    document,
+    leak_meaning,
+    markdown,
+    meaning,
+    table_csv,
+)
+from faultdiag.report.protocol_pictures import noise_figure, table_figure
 from tests.protocol.cells import cell, config, row
 
 SPLITS: dict[str, Any] = {
@@ -164,7 +169,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         kept.append(figure)
         real(figure, path)
 
-    monkeypatch.setattr("faultdiag.protocol.pictures.save_figure", save)
+    monkeypatch.setattr("faultdiag.report.protocol_pictures.save_figure", save)
     return kept
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faultdiag.readers import is_prose
+from faultdiag.readers.read import is_prose
 from tests.readers.broken import write
 
 pytest.importorskip("nptdms")
@@ -19,7 +19,7 @@ import json, re, resource, sys
 from pathlib import Path
 import h5py, nptdms, numpy
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, open_recording, read_recording
+from faultdiag.readers.read import list_variables, open_recording, read_recording
 
 def outcome(read, path):
     try:
@@ -111,7 +111,7 @@ def test_the_corpus_needs_little_memory(reading: Reading) -> None:
 def test_predicting_gives_a_row_for_every_file(
     reading: Reading, folder: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from faultdiag.prediction.command import predict_paths
+    from faultdiag.prediction.predict import predict_paths
 
     settings = {"channel": None, "sampling_rate": 12_000.0, "rpm": None, "device": "cpu"}
     total, failed = predict_paths(trained, [folder], out=None, as_json=True, jobs=2, **settings)

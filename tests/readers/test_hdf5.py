@@ -9,7 +9,7 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, open_recording, read_recording
+from faultdiag.readers.read import list_variables, open_recording, read_recording
 from tests.readers.samples import SAMPLES, hdf5, matlab_array, signal
 
 X = signal()

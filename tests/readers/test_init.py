@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import (
-    READERS,
-    SUFFIXES,
-    Variable,
-    is_prose,
-    list_variables,
-    read_recording,
-)
-from faultdiag.recording import Recording
+from faultdiag.readers.base import Variable
+from faultdiag.readers.read import READERS, SUFFIXES, is_prose, list_variables, read_recording
+from faultdiag.signal.recording import Recording
 from tests.readers.samples import whole
 
 

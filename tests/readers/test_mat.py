@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, read_recording
+from faultdiag.readers.read import list_variables, read_recording
 
 RAMP = np.arange(60.0)
 

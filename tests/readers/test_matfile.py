@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, read_recording
-from faultdiag.readers.matfile import open_arrays
+from faultdiag.readers.mat import open_arrays
+from faultdiag.readers.read import list_variables, read_recording
 
 SIGNAL = np.random.default_rng(0).standard_normal((500, 1))
 CWRU = {"X097_DE_time": SIGNAL, "X097_FE_time": SIGNAL, "X097RPM": np.array([[1796]], np.uint16)}
@@ -252,7 +252,7 @@ def test_a_file_that_is_cut_between_header_and_values(tmp_path: Path) -> None:
         path.write_bytes(saved(variables))
         found = next(iter(open_arrays(path).values()))
         path.write_bytes(path.read_bytes()[:400])
-        from faultdiag.readers.damage import reading
+        from faultdiag.readers.source import reading
 
         with (
             pytest.raises(FaultdiagError, match=r"97\.mat is a damaged .*ends early; copy or"),
@@ -280,7 +280,7 @@ def test_an_empty_field_of_a_struct(tmp_path: Path) -> None:
 
 
 def test_memory_that_does_not_suffice(tmp_path: Path) -> None:
-    from faultdiag.readers.damage import reading
+    from faultdiag.readers.source import reading
 
     path = tmp_path / "97.mat"
     path.write_bytes(b"12345")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, open_recording, read_range, read_recording
+from faultdiag.readers.read import list_variables, open_recording, read_range, read_recording
 from tests.readers.samples import RATE, SAMPLES, npy, npz, signal
 
 TYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", ">f8", ">i2"]

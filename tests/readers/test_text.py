@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, open_recording, read_recording
-from faultdiag.readers.text_blocks import TextBlocks
+from faultdiag.readers.read import list_variables, open_recording, read_recording
+from faultdiag.readers.text import TextBlocks
 from tests.readers.samples import RATE, SAMPLES, csv, signal
 
 X = np.round(signal(), 6)
@@ -119,7 +119,7 @@ def test_blocks_are_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     text = "# note\ntime,x,y\n" + table(",", end="\r\n", time=True).replace("\r\n", "\r\n\r\n", 400)
     path = write(tmp_path, text)
     whole = read_recording(path)
-    monkeypatch.setattr("faultdiag.readers.text_blocks._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("faultdiag.readers.text._BLOCK_BYTES", 1000)
     source = open_recording(path)
     assert source.samples == SAMPLES
     np.testing.assert_array_equal(source.read(), whole.signal)
@@ -130,7 +130,7 @@ def test_blocks_are_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_bad_line_is_named_wherever_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faultdiag.readers.text_blocks._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("faultdiag.readers.text._BLOCK_BYTES", 1000)
     lines = csv().decode().splitlines()
     lines[1500] = "0.1249167,0.5;0.1,3"
     said = (
@@ -142,7 +142,7 @@ def test_a_bad_line_is_named_wherever_it_stands(
 
 
 def test_a_table_that_grows_a_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faultdiag.readers.text_blocks._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("faultdiag.readers.text._BLOCK_BYTES", 1000)
     path = write(tmp_path, "1.5,2.5\n" * 125 + "1,2,3\n" * 500)
     with pytest.raises(FaultdiagError, match="line 126, which is '1,2,3'; every line from line 1"):
         read_recording(path)
@@ -150,7 +150,7 @@ def test_a_table_that_grows_a_column(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_line_longer_than_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "1,2\n3,4\n" + "5" * 5000)
-    monkeypatch.setattr("faultdiag.readers.text_blocks._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("faultdiag.readers.text._BLOCK_BYTES", 1000)
     with pytest.raises(FaultdiagError, match=r"a\.csv has a line of more than 1000 characters; wr"):
         read_recording(path)
 
@@ -181,7 +181,7 @@ def test_text_that_is_refused(tmp_path: Path, text: str | bytes, said: str) -> N
 
 
 def test_a_gap_far_from_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faultdiag.readers.text_blocks._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("faultdiag.readers.text._BLOCK_BYTES", 1000)
     path = write(tmp_path, times([0.001 * i + 5 * (i > 1500) for i in range(2000)]))
     with pytest.raises(FaultdiagError, match=r"should end at 1\.999 s, it ends at 6\.999 s"):
         open_recording(path)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers import list_variables, open_recording, read_recording
+from faultdiag.readers.read import list_variables, open_recording, read_recording
 from tests.readers.samples import RATE, SAMPLES, riff, signal, wav
 
 

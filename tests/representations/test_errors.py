@@ -10,7 +10,7 @@ import torch
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.representations import REPRESENTATIONS, build
-from faultdiag.representations.checks import count_lines
+from faultdiag.representations.base import count_lines
 from faultdiag.representations.vmd import decompose
 from tests.representations.fronts import NAMES, front, rates, windows
 

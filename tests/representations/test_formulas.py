@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from faultdiag.representations.chirp import chirp_z
+from faultdiag.representations.base import chirp_z
 from faultdiag.representations.envelope import band_lines
 from tests.representations import oracles
 from tests.representations.fronts import array, front, rates, windows

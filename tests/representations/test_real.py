@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from faultdiag.bearings import BEARINGS
-from faultdiag.readers import read_recording
+from faultdiag.readers.read import read_recording
+from faultdiag.signal.bearings import BEARINGS
 from tests.representations.fronts import front
 
 ORDERS = BEARINGS["6205"].orders

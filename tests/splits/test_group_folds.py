@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.splits import PARTS, STRATEGIES, Split, SplitItem
-from faultdiag.splits.group_folds import choose_folds, plan_folds
-from faultdiag.splits.grouping import Grouping, group_by, groups_of_classes, in_order
-from faultdiag.window_index import open_windows, write_windows
-from faultdiag.windows import WindowPlan
+from faultdiag.preparing.window_index import open_windows, write_windows
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.across import choose_folds, plan_folds
+from faultdiag.splits.base import Grouping, group_by, groups_of_classes, in_order
+from faultdiag.splits.within import PARTS, STRATEGIES, Split, SplitItem
 
 # The first number of folds imports scikit-learn, which takes its time.
 pytestmark = pytest.mark.usefixtures("splitter")

@@ -3,8 +3,8 @@
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.splits import SplitItem
-from faultdiag.splits.grouping import Grouping, group_by, groups_of_classes, undivided
+from faultdiag.splits.base import Grouping, group_by, groups_of_classes, undivided
+from faultdiag.splits.within import SplitItem
 
 
 def items(*rows: tuple[str, dict[str, object]]) -> list[SplitItem]:

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.splits import PARTS, STRATEGIES, Split, SplitItem
-from faultdiag.splits.groups import (
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.across import (
     across,
     across_bearings,
     across_loads,
     across_recordings,
     across_sizes,
 )
-from faultdiag.windows import WindowPlan
+from faultdiag.splits.within import PARTS, STRATEGIES, Split, SplitItem
 
 PLAN = WindowPlan(length=100, stride=20, per_class=None, test_stride=100)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.sharing.audit import audit_windows
-from faultdiag.splits import PARTS, STRATEGIES, Split, SplitItem, part_sizes
+from faultdiag.signal.windows import WindowPlan, best_overlap, count_disjoint, strided_starts
 from faultdiag.splits.published import legacy_wdcnn, random_windows
-from faultdiag.windows import WindowPlan, best_overlap, count_disjoint, strided_starts
+from faultdiag.splits.sharing import audit_windows
+from faultdiag.splits.within import PARTS, STRATEGIES, Split, SplitItem, part_sizes
 
 law = settings(max_examples=40, deadline=None)
 LENGTH = 2048

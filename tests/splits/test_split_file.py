@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.preparing import prepare
-from faultdiag.recording import Segment
-from faultdiag.splits import PARTS, SplitItem
-from faultdiag.splits.split_file import from_file, read_split_file
-from faultdiag.windows import WindowPlan
+from faultdiag.preparing.prepare import prepare
+from faultdiag.signal.recording import Segment
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.file import from_file, read_split_file
+from faultdiag.splits.within import PARTS, SplitItem
 from tests.data_fixtures import tiny_config, write_recording
 
 PLAN = WindowPlan(100, 50, None, 100)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.splits import (
+from faultdiag.signal.windows import WindowPlan, spread_starts, strided_starts
+from faultdiag.splits.within import (
     PARTS,
     SEEDED,
     STRATEGIES,
@@ -20,7 +21,6 @@ from faultdiag.splits import (
     smallest,
     within_recording,
 )
-from faultdiag.windows import WindowPlan, spread_starts, strided_starts
 
 law = settings(max_examples=60, deadline=None)
 DEFAULTS = (0.7, 0.2, 0.1)

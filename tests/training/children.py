@@ -7,8 +7,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from faultdiag.config import Config
-from faultdiag.train_command import train
+from faultdiag.api.train import train
+from faultdiag.config.schema import Config
 from faultdiag.training import loop, session
 
 # Children are copies of one server that has imported torch already.

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from faultdiag import figures
-from faultdiag.config import Config
-from faultdiag.figures import scores as score_figures
-from faultdiag.train_command import train
+from faultdiag.api.train import train
+from faultdiag.config.schema import Config
+from faultdiag.report import figures
+from faultdiag.report import figures as score_figures
 from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 from tests.training.runs import Make
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from faultdiag.checkpoint import load
-from faultdiag.config import Config
+from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 
 Make = Callable[..., Config]

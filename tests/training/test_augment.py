@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
 from faultdiag.training.augment import Augmentation, Ranges, stretched
 from tests.data_fixtures import tiny_config
 

@@ -12,17 +12,17 @@ import pytest
 import torch
 
 import faultdiag
+from faultdiag.api.check import check_config
+from faultdiag.api.train import train
 from faultdiag.baselines import BASELINES
-from faultdiag.checking import check_config
 from faultdiag.checkpoint import load
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluate_run import evaluate_run
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
-from faultdiag.train_command import train
-from faultdiag.training.baseline_spec import baseline_spec
+from faultdiag.evaluation.run import evaluate_run
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.report.training import summary
 from faultdiag.training.fitting import Fitter
-from faultdiag.training.report import summary
+from faultdiag.training.specs import baseline_spec
 from tests.commands import done, run
 from tests.data_fixtures import contents, signal, write_recordings
 from tests.training.runs import (
@@ -50,7 +50,7 @@ def forest(brief: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a forest; tests don't write to it."""
     folder = tmp_path_factory.mktemp("baselines") / "forest"
     with pytest.MonkeyPatch.context() as patch:
-        from faultdiag import figures
+        from faultdiag.report import figures
 
         patch.setattr(figures, "confusion_figure", lambda *_, **__: None)
         return train(brief(model=FOREST), run=folder, device="cpu").folder

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from faultdiag import models
 from faultdiag.inference import WindowBatches
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
 from faultdiag.training.augment import Ranges
 from faultdiag.training.graphs import CudaRecorder
 from faultdiag.training.loop import Settings, Trainer

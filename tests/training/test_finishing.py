@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from faultdiag.api.train import train
 from faultdiag.checkpoint import Checkpoint, load, save
-from faultdiag.config import Config
-from faultdiag.evaluate_run import evaluate_run
-from faultdiag.evaluation import PartLogits, part_logits
-from faultdiag.metrics import expected_calibration_error, fit_temperature, nll
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
-from faultdiag.splits import PARTS
-from faultdiag.train_command import train
+from faultdiag.config.schema import Config
+from faultdiag.evaluation.evaluate import PartLogits, part_logits
+from faultdiag.evaluation.run import evaluate_run
+from faultdiag.metrics.calibration import expected_calibration_error, fit_temperature, nll
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.splits.within import PARTS
 from faultdiag.training import finishing
 from tests.data_fixtures import contents
 from tests.training.runs import (

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.preparing import prepare
-from faultdiag.training.folder import (
+from faultdiag.preparing.prepare import prepare
+from faultdiag.training.run_folder import (
     ARTEFACTS,
     begin,
     clear,
     environment,
+    last_state,
     require_free,
     train_command,
 )
-from faultdiag.training.saved import last_state
 from tests.data_fixtures import contents, tiny_config
 
 
@@ -94,12 +94,12 @@ def test_clearing_takes_a_runs_own_files(trained: Path, tmp_path: Path) -> None:
 def test_the_mark_of_a_run_is_written_first(
     recordings: Path, prepared_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from faultdiag.training import folder
+    from faultdiag.training import run_folder
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(folder, "write_text", interrupted)
+    monkeypatch.setattr(run_folder, "write_text", interrupted)
     config = tiny_config(recordings, prepared_root)
     with pytest.raises(KeyboardInterrupt):
         begin(tmp_path / "run", config, prepare(config), torch.device("cpu"))

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from faultdiag import attention, models
+from faultdiag.api.train import train
 from faultdiag.attention import BLOCKS
+from faultdiag.config.schedules import OneCycle
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, WindowBatches
 from faultdiag.models import NETWORKS
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
 from faultdiag.representations import REPRESENTATIONS
-from faultdiag.schedules import OneCycle
-from faultdiag.train_command import train
 from faultdiag.training.augment import Ranges
 from faultdiag.training.graphs import REHEARSALS, Repeated, require_graphs
 from faultdiag.training.loop import Settings, Trainer
@@ -331,7 +331,7 @@ def test_every_representation_but_one_can_be_recorded(
     name: str, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # On a GPU it doesn't look at the rates.
-    module = "faultdiag.representations.order_envelope_spectrum.check_shaft_rate"
+    module = "faultdiag.representations.base.check_shaft_rate"
     monkeypatch.setattr(module, lambda name, rate, batch: rate)
     network = network_of(representation=name, sampling_rate=12000.0)
     assert recorded_training(prepared, network).repetitions == 2

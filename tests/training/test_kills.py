@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faultdiag.config import Config
+from faultdiag.config.schema import Config
 from tests.training.children import start, train_saving_often
 from tests.training.runs import Make, assert_same_run
 

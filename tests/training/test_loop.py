@@ -17,12 +17,11 @@ from faultdiag import models
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.models import kernel_parameters
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
-from faultdiag.training.loop import Settings, Trainer
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.training.loop import Progress, Settings, Trainer
 from faultdiag.training.optimizer import build_optimizer
-from faultdiag.training.order import batch_sizes, shuffled
-from faultdiag.training.progress import Progress
+from faultdiag.training.step import batch_sizes, shuffled
 from tests.data_fixtures import tiny_config
 
 CPU = torch.device("cpu")

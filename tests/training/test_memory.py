@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faultdiag.config import Config
+from faultdiag.config.schema import Config
 from tests.data_fixtures import tiny_config
 from tests.training.children import peak_anonymous, start, train_three_steps
 

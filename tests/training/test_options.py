@@ -8,14 +8,13 @@ import pytest
 import torch
 
 from faultdiag import models
-from faultdiag.config import Config
+from faultdiag.api.train import train
+from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
-from faultdiag.train_command import train
-from faultdiag.training.loop import Trainer
-from faultdiag.training.settings import trainer_settings
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.training.loop import Trainer, trainer_settings
 from tests.data_fixtures import tiny_config
 from tests.training.runs import Make, history, refused
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultdiag.training.order import balanced, class_weights, shuffled
+from faultdiag.training.step import balanced, class_weights, shuffled
 
 Labels = st.lists(st.integers(0, 4), min_size=1, max_size=200)
 

@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from faultdiag import models
 from faultdiag.inference import WindowBatches
-from faultdiag.prepared import gather
-from faultdiag.preparing import prepare
+from faultdiag.preparing.folder import gather
+from faultdiag.preparing.prepare import prepare
 from faultdiag.training.loop import Settings, Trainer
-from faultdiag.training.order import shuffled
+from faultdiag.training.step import shuffled
 from tests.data_fixtures import tiny_config
 
 RATE, L2, BATCH, STEPS, SEED = 1e-3, 1e-4, 16, 5, 3

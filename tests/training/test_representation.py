@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import faultdiag
+from faultdiag.api.train import train
 from faultdiag.checkpoint import load
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
-from faultdiag.prediction.command import diagnose_files
-from faultdiag.preparing import prepare
-from faultdiag.train_command import train
+from faultdiag.prediction.predict import diagnose_files
+from faultdiag.preparing.prepare import prepare
 from tests.data_fixtures import signal, tiny_config, write_recording
 
 pytestmark = pytest.mark.usefixtures("no_figures")

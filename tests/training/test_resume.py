@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from faultdiag import files
+from faultdiag.api.train import train
 from faultdiag.checkpoint import Checkpoint, load
-from faultdiag.config import load_config
-from faultdiag.train_command import train
+from faultdiag.config.schema import load_config
+from faultdiag.system import files
 from faultdiag.training import session as running
 from faultdiag.training.loop import Trainer
 from tests.data_fixtures import contents, full_disk, write_recording

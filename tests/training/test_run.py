@@ -10,16 +10,16 @@ import pytest
 import torch
 
 import faultdiag
+from faultdiag.api.train import train
 from faultdiag.checkpoint import load
-from faultdiag.config import load_config
-from faultdiag.datasets import sha256
+from faultdiag.config.schema import load_config
+from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError
-from faultdiag.prepared import Prepared
-from faultdiag.preparing import prepare
-from faultdiag.splits import PARTS
-from faultdiag.train_command import train
-from faultdiag.training.folder import ARTEFACTS
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.splits.within import PARTS
 from faultdiag.training.loop import Trainer
+from faultdiag.training.run_folder import ARTEFACTS
 from faultdiag.training.session import Run
 from faultdiag.training.specs import check_model, model_spec
 from tests.data_fixtures import contents, tiny, tiny_config

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from faultdiag.api.train import train
 from faultdiag.checkpoint import load
-from faultdiag.train_command import train
-from faultdiag.training.unfinished import unfinished_note
+from faultdiag.training.run_folder import unfinished_note
 from tests.commands import run
 from tests.training.runs import Make
 from tests.training.test_resume import interrupt_in_epoch

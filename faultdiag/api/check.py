@@ -1,0 +1,89 @@
+"""Check or prepare a config before training."""
+
+from faultdiag.config.schema import Config
+from faultdiag.inspection.rate_check import rate_lines, survey_rates
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.folds import expand, has_folds, prepare_folds
+from faultdiag.preparing.prepare import prepare, select_recordings
+from faultdiag.report.data import class_line, describe_prepared, describe_recordings, fold_table
+
+
+def check_config(config: Config) -> str:
+    """Check a config against its data and model, one batch included, and say what was found.
+
+    Of several folds the first is checked in full, and of each one the parts.
+
+    Raises
+    ------
+    FaultdiagError
+        For anything that would stop training later; of folds, the message names the fold.
+    """
+    if not has_folds(config):
+        return _check_one(config)
+    folds = expand(config)
+    first = f"{folds[0].title}, the first of {len(folds)}:"
+    text = _check_one(folds[0].config)
+    return "\n".join([first, text, "", fold_table(folds, prepare_folds(folds))])
+
+
+def prepare_config(config: Config) -> str:
+    """Prepare a config, or each of its folds, and give what stands in the parts as text.
+
+    Raises
+    ------
+    FaultdiagError
+        As `faultdiag.preparing.prepare.prepare`; the message names the fold.
+    """
+    if has_folds(config):
+        folds = expand(config)
+        made = prepare_folds(folds)
+        return f"{fold_table(folds, made)}\nprepared in {made[0].folder.parent}"
+    prepared = prepare(config)
+    described = describe_prepared(prepared, config.data.healthy)
+    return f"{described}\nprepared in {prepared.folder}"
+
+
+def _check_one(config: Config) -> str:
+    from faultdiag.training.specs import check_model
+
+    check_model(config)
+    prepared = prepare(config)
+    return "\n".join(
+        [
+            describe_recordings(prepared),
+            *(f"not in the folder: {name}" for name in prepared.document["missing"]),
+            "",
+            describe_prepared(prepared, config.data.healthy),
+            class_line(prepared),
+            f"sampling rate {prepared.sampling_rate:g} Hz, channels {', '.join(prepared.channels)},"
+            f" windows of {prepared.length} samples ({prepared.length / prepared.sampling_rate:.3g}"
+            " s)",
+            *rate_lines(survey_rates(select_recordings(config).entries, config.data.channels)),
+            _try_network(config, prepared),
+            "ready to train",
+        ]
+    )
+
+
+def _try_network(config: Config, prepared: Prepared) -> str:
+    import torch
+
+    from faultdiag.checkpoint import build_network
+    from faultdiag.inference import WindowBatches, forward
+    from faultdiag.models.baseline import BaselineModel
+    from faultdiag.training.fitting import try_baseline
+    from faultdiag.training.specs import prepared_spec
+
+    spec, notes = prepared_spec(config, prepared)
+    network = build_network(spec).eval()
+    batches = WindowBatches(prepared, prepared.windows.of("train"), torch.device("cpu"))
+    with torch.inference_mode():
+        rows = torch.arange(min(len(batches), config.train.batch_size))
+        if isinstance(network, BaselineModel):
+            return "\n".join([try_baseline(network, batches, rows), *(f"note: {n}" for n in notes)])
+        logits = forward(network, batches, rows)
+    trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return (
+        f"network {config.model.name}: {trainable} parameters; one batch of {len(logits)} "
+        f"windows gave logits {tuple(logits.shape)}"
+    )

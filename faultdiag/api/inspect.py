@@ -1,0 +1,192 @@
+"""Inspect files or folders."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.inspection.inspect import inspect_file, inspect_files
+from faultdiag.inspection.peaks import EnvelopePeak, strongest_fault
+from faultdiag.readers.finding import nothing_in, recordings_in
+from faultdiag.report.inspection import format_inspection, plot_inspection
+
+_HEAD = [
+    *("file", "channels", "rate, Hz", "(from)", "rpm", "seconds"),
+    *("rms", "kurtosis", "rate check", "fault line", "warnings"),
+]
+_LEGEND = (
+    "rms, kurtosis and fault line are those of the first channel; fault line: the strongest "
+    "line of its envelope that is one kind of fault's,\n"
+    "with its order and its prominence; inspect a single file for the rest"
+)
+
+
+def inspect_paths(
+    paths: Sequence[Path],
+    *,
+    as_json: bool,
+    plot: Path | None,
+    echo: Callable[[str], object],
+    say: Callable[[str], object],
+    **options: Any,
+) -> None:
+    """Inspect files, each as a block of text, or folders, with one line for each recording.
+
+    Parameters
+    ----------
+    as_json
+        Print one list of `inspect_file`'s results instead.
+    plot
+        A PNG to draw; for one file only.
+    echo, say
+        What prints results, and messages.
+    options
+        As for `inspect_file`.
+
+    Raises
+    ------
+    FaultdiagError
+        If a file can't be read (the others are printed all the same), a folder holds none, or
+        `plot` is asked for something else than one file.
+    """
+    if plot is not None:
+        _require_one_file(paths, plot)
+    if any(path.is_dir() for path in paths):
+        _inspect_folders(paths, as_json=as_json, echo=echo, options=options)
+        return
+    results, problems = inspect_files(paths, **options)
+    if as_json:
+        echo(_json(results))
+    elif results:
+        echo("\n\n".join(format_inspection(result) for result in results))
+    if plot is not None and results:
+        plot_inspection(paths[0], plot, **options)
+        say(f"drew {plot}")
+    if problems:
+        raise FaultdiagError("\n".join(problems))
+
+
+def _below(folder: Path) -> list[Path]:
+    found = recordings_in(folder)
+    if not found:
+        raise nothing_in(folder)
+    return found
+
+
+def _inspect_folders(
+    paths: Sequence[Path],
+    *,
+    as_json: bool,
+    echo: Callable[[str], object],
+    options: Mapping[str, Any],
+) -> None:
+    from tqdm import tqdm
+
+    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
+    root = paths[0] if len(paths) == 1 else None
+    bar = tqdm(dict.fromkeys(files), "inspecting", unit="recording", disable=None)
+    results = [_inspected(path, options) for path in bar]
+    echo(_json(results) if as_json else format_table(results, root))
+    failed = sum("error" in result for result in results)
+    if failed:
+        raise FaultdiagError(
+            f"{failed} of {len(results)} recordings could not be read; see their lines"
+        )
+
+
+def _inspected(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return inspect_file(path, **options)
+    except FaultdiagError as error:
+        return {"path": str(path), "error": str(error)}
+
+
+def format_table(results: Iterable[Mapping[str, Any]], root: Path | None = None) -> str:
+    """Give one line for each result of `inspect_file`, and for each file that has an error.
+
+    Parameters
+    ----------
+    results
+        As `inspect_file` gives them, or ``{"path": ..., "error": ...}``.
+    root
+        The files are named from here on; in full where None.
+    """
+    listed = [(_name(result, root), result) for result in results]
+    rows = [_HEAD, *(_row(name, result) for name, result in listed if "error" not in result)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    widths[0] = max(widths[0], *(len(name) for name, _ in listed))
+    lines = iter([_line(row, widths) for row in rows])
+    table = [next(lines)]
+    for name, result in listed:
+        failed = "error" in result
+        table.append(f"{name:<{widths[0]}}  {_reason(result)}" if failed else next(lines))
+    return "\n".join([*table, "", _LEGEND])
+
+
+def _row(name: str, result: Mapping[str, Any]) -> list[str]:
+    rate, rpm, check = result["sampling_rate"], result["rpm"], result["rate_check"]
+    first = result["channels"][0]
+    statistics = result["statistics"][first]
+    verdict = check["verdict"]
+    if check["suggested"] is not None:
+        verdict += f": {check['suggested']:g} fits"
+    return [
+        name,
+        ",".join(result["channels"]),
+        _number(rate, ".10g"),
+        result["sampling_rate_source"] or "-",
+        _number(rpm, "g"),
+        _number(result["samples"] / rate if rate else None, ".2f"),
+        _number(statistics["rms"], ".4g"),
+        _number(statistics["kurtosis"], ".2f"),
+        verdict,
+        _fault_line(result["envelope_peaks"], first),
+        str(len(result["warnings"]) or "-"),
+    ]
+
+
+def _fault_line(peaks: Iterable[Mapping[str, Any]], channel: str) -> str:
+    fields = ("frequency", "order", "prominence", "amplitude", "band", "matches")
+    own = [p for p in peaks if p["channel"] == channel]
+    peak = strongest_fault([EnvelopePeak(**{f: p[f] for f in fields}) for p in own])
+    if peak is None:
+        return "-"
+    return f"{peak.matches[0]} {peak.order:.2f} ({peak.prominence:.1f})"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    left = {0, 1, 3, 8, 9}
+    cells = [
+        cell.ljust(width) if i in left else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _name(result: Mapping[str, Any], root: Path | None) -> str:
+    path = Path(result["path"])
+    return str(path.relative_to(root)) if root is not None else str(path)
+
+
+def _reason(result: Mapping[str, Any]) -> str:
+    """Give why a file can't be read in one line; it begins with the file's name already."""
+    text = " ".join(result["error"].split())
+    return "error: " + text.removeprefix(result["path"]).lstrip(": ")
+
+
+def _require_one_file(paths: Sequence[Path], plot: Path) -> None:
+    if len(paths) != 1:
+        raise FaultdiagError(f"--plot draws one recording, {len(paths)} were given")
+    if paths[0].is_dir():
+        raise FaultdiagError(f"--plot draws one recording and {paths[0]} is a folder; name one")
+    if plot.suffix.lower() != ".png":
+        raise FaultdiagError(f"--plot is {plot}; a PNG is drawn, so give a name that ends in .png")
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)

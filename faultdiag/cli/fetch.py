@@ -1,0 +1,75 @@
+"""`faultdiag fetch`."""
+
+import json
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faultdiag.cli.exits import INTERRUPTED, stop
+
+# What downloads is imported when it is called.
+
+JOBS = 4
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="The dataset: cwru.")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="Folder; data/NAME if not given.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="By number, group, fault or name: 105, 12k_DE, 'IR*', '12k_DE_*_0'."),
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="A mirror's folder.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=16, help="Connections at once.")] = JOBS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Download the recordings of a dataset, each checked by its digest.
+
+    What the folder holds already, under whatever name, is recognised by its bytes and not fetched
+    again; an interrupted download goes on where it stopped.
+
+    Example: faultdiag fetch cwru --only normal --only '12k_DE_*_0'
+    """
+    from faultdiag.fetch import run
+    from faultdiag.fetch import run as report
+
+    folder = out or Path("data") / name
+    try:
+        with _bar() as progress:
+            fetched = run.fetch(
+                name, out=folder, only=only or (), base_url=base_url, jobs=jobs, progress=progress
+            )
+    except KeyboardInterrupt:
+        words = ["faultdiag", "fetch", name, "--out", str(folder)]
+        words += [word for pattern in only or () for word in ("--only", pattern)]
+        words += ["--base-url", base_url] if base_url else []
+        words += ["--jobs", str(jobs)] if jobs != JOBS else []
+        raise stop(f"interrupted; go on with: {shlex.join(words)}", INTERRUPTED) from None
+    if as_json:
+        typer.echo(json.dumps(report.as_document(fetched), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(report.format_fetched(fetched))
+    if fetched.failed:
+        failed, every = len(fetched.failed), len(fetched.rows)
+        raise stop(f"error: {failed} of {every} files could not be fetched; see their reasons", 1)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int, int], None]]:
+    """Give what moves a bar of files; megabytes are told behind it."""
+    from tqdm import tqdm
+
+    with tqdm(desc="fetching", unit="file", disable=None) as bar:
+
+        def move(done: int, every: int, received: int) -> None:
+            bar.total = every
+            bar.set_postfix_str(f"{received / 1e6:.1f} MB", refresh=False)
+            bar.update(done - bar.n)
+            bar.refresh()
+
+        yield move

@@ -1,0 +1,445 @@
+"""The config: its sections and their validation.
+
+Everything about the *structure* of a config is checked here, without importing torch, and all
+problems are told at once by their dotted path. What a component accepts as options is checked
+against its builder's signature.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from faultdiag.config.overrides import override
+from faultdiag.config.schedules import SCHEDULES, Schedule
+from faultdiag.datasets import DATASETS
+from faultdiag.errors import FaultdiagError, did_you_mean, unknown
+from faultdiag.signal.normalize import NORMALIZERS
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.base import option_problems
+from faultdiag.splits.within import STRATEGIES
+from faultdiag.system import files
+
+if TYPE_CHECKING:
+    from faultdiag.datasets.base import Dataset
+
+# The section that says what `faultdiag protocol` compares; every other command ignores it.
+PROTOCOL = "protocol"
+
+
+class Section(BaseModel):
+    """A section of known keys."""
+
+    # Strict: true is no number and "5" is text.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Component(BaseModel):
+    """A section whose remaining keys are the options of a named component."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that no field takes."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"found {', '.join(names)}; name each only once")
+    return names
+
+
+def _from_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        reason = f"found {path}; there is no such home folder, write the path out"
+        raise ValueError(reason) from error
+
+
+# YAML has neither tuples nor paths: a list and text stand for them.
+Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct)]
+Folder = Annotated[Path, Field(strict=False), AfterValidator(_from_home)]
+
+
+class DataConfig(Component):
+    """Which recordings, which channels, at which rate, and what their classes are.
+
+    Keys that are none of these are options of the dataset; `parse_config` checks them. Without
+    ``label`` the classes are those that the dataset is usually told apart by.
+    """
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    dataset: str = "cwru"
+    root: Folder = Path("data/cwru")
+    channels: Names = Field(default=("DE",), min_length=1)
+    sampling_rate: float = Field(default=12000.0, gt=0)
+    select: dict[str, list[Any]] = Field(default_factory=dict)
+    label: str = "{code}{size}"
+    healthy: Names = ("N",)
+    prepared: Folder = Path("data/prepared")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_label(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or "label" in value:
+            return value
+        dataset = value.get("dataset")
+        if not isinstance(dataset, str) or dataset not in DATASETS:
+            return value
+        return {**value, "label": cast("type[Dataset]", DATASETS.get(dataset)).label}
+
+    @field_validator("select", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {k: list(v) if isinstance(v, (list, tuple)) else [v] for k, v in value.items()}
+
+
+def data_problems(data: Any) -> list[str]:
+    """Check the dataset and its options, which are those of its builder."""
+    section = dict(data) if isinstance(data, Mapping) else {}
+    dataset = section.get("dataset", DataConfig.model_fields["dataset"].default)
+    if not isinstance(dataset, str):
+        return []  # pydantic tells
+    if dataset not in DATASETS:
+        return [f"data.dataset: {unknown(DATASETS.kind, dataset, DATASETS)}"]
+    fields, options = list(DataConfig.model_fields), list(DATASETS.options(dataset))
+    given = {key: value for key, value in section.items() if key not in fields}
+    known = [*fields, *options]
+    strange = [
+        f"data.{key}: unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
+        for key in given
+        if key not in options
+    ]
+    wrong = DATASETS.problems(dataset, {k: v for k, v in given.items() if k in options})
+    return [*strange, *(f"data.{key}: {problem}" for key, problem in wrong.items())]
+
+
+def _range(ends: tuple[float, ...]) -> tuple[float, ...]:
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise ValueError(f"found {list(ends)}; write two numbers, the smaller first")
+    return ends
+
+
+def _gains(ends: tuple[float, ...]) -> tuple[float, ...]:
+    if min(ends) <= 0:
+        raise ValueError(f"found {list(ends)}; a gain is above 0")
+    return ends
+
+
+def _decibels(ends: tuple[float, ...]) -> tuple[float, ...]:
+    if max(map(abs, ends)) > 100:
+        raise ValueError(f"found {list(ends)}; write ratios from -100 to 100 dB")
+    return ends
+
+
+def _named(value: Any) -> Any:
+    if not isinstance(value, (str, Mapping)):
+        raise ValueError(f"found {value!r}; write a name, or {{name: cosine, final: 0.01}}")
+    return value
+
+
+Range = Annotated[tuple[float, ...], Field(strict=False), AfterValidator(_range)]
+Gains = Annotated[Range, AfterValidator(_gains)]
+Decibels = Annotated[Range, AfterValidator(_decibels)]
+
+
+class AugmentConfig(Section):
+    """What is done to training windows at random; see `faultdiag.training.augment`."""
+
+    shift: int = Field(default=0, ge=0)
+    speed: float = Field(default=0.0, ge=0, le=0.5)
+    snr: Decibels | None = None
+    gain: Gains | None = None
+    sign: bool = False
+    mask: float = Field(default=0.0, ge=0, lt=1)
+
+
+class TrainConfig(Section):
+    """How the network is trained."""
+
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    l2: float = Field(default=1e-4, ge=0)
+    schedule: Annotated[Any, AfterValidator(_named)] = "constant"
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    early_stopping: int | None = Field(default=None, ge=1)
+    clip_gradient: float | None = Field(default=None, gt=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    balance: Literal["none", "weights", "sampling"] = "none"
+    augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    deterministic: bool = False
+    graphs: Literal["auto", "on", "off"] = "auto"
+    threads: int | None = Field(default=None, ge=1)
+    tensorboard: bool = False
+
+
+def schedule_of(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Give name and options of a schedule as a config writes it: a name, or name and options."""
+    if isinstance(value, str):
+        return value, {}
+    options = dict(value)
+    return str(options.pop("name", "")), options
+
+
+def build_schedule(value: str | Mapping[str, Any]) -> Schedule:
+    """Build the schedule that a config names.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is no such schedule, or its options are not as they should be.
+    """
+    name, options = schedule_of(value)
+    return SCHEDULES.build(name, **options)
+
+
+def schedule_problems(train: Any) -> list[str]:
+    """Check what no type of pydantic describes: the schedule's name and options."""
+    section = train if isinstance(train, Mapping) else {}
+    return [*_warm_up_problems(section), *_named_problems(section.get("schedule"))]
+
+
+def _warm_up_problems(train: Mapping[str, Any]) -> list[str]:
+    fields = TrainConfig.model_fields
+    warm_up, epochs = (train.get(k, fields[k].default) for k in ("warmup_epochs", "epochs"))
+    if not all(isinstance(n, (int, float)) for n in (warm_up, epochs)) or warm_up <= epochs:
+        return []
+    return [
+        f"train.warmup_epochs is {warm_up:g}, above train.epochs, which is {epochs:g}; the "
+        "learning rate would never be reached, so lower it"
+    ]
+
+
+def _named_problems(value: Any) -> list[str]:
+    if not isinstance(value, (str, Mapping)):
+        return []  # pydantic tells
+    name, options = schedule_of(value)
+    try:
+        found = SCHEDULES.problems(name, options)
+    except FaultdiagError as error:
+        return [f"train.schedule: {error}"]
+    return [f"train.schedule.{key}: {problem}" for key, problem in found.items()]
+
+
+# What pydantic calls a problem -> what would work, in the words of YAML.
+_REMEDIES = {
+    "tuple_type": "write a list, such as [DE]",
+    "dict_type": "write a mapping, such as {{key: value}}",
+    "model_type": "write a mapping, such as {{key: value}}",
+    "string_type": "write text, in quotes if YAML takes it for something else",
+    "path_type": "write a path, in quotes if YAML takes it for something else",
+    "bool_type": "write true or false",
+    "int_type": "write a whole number",
+    "float_type": "write a number",
+    "finite_number": "write a finite number",
+    "too_short": "write at least {min_length}",
+    "greater_than_equal": "it must be {ge:g} or more",
+    "greater_than": "it must be above {gt:g}",
+    "less_than": "it must be below {lt}",
+    "less_than_equal": "it must be {le:g} or less",
+    "literal_error": "use {expected}",
+}
+
+
+def problem_text(problem: dict[str, Any], config: type[BaseModel]) -> str:
+    """Give a problem of a config as path, what was found and what would work."""
+    place = [str(part) for part in problem["loc"]]
+    path = ".".join(place)
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = [*_section(config, place[:-1]).model_fields, *([] if place[1:] else [PROTOCOL])]
+        return f"{path}: unknown key{did_you_mean(place[-1], known)}; known: {', '.join(known)}"
+    if kind == "missing":
+        return f"{path} is missing; write at least window: {{length: 2048, stride: 128}}"
+    if kind == "value_error":
+        return f"{path}: {context['error']}"
+    if kind == "string_type" and isinstance(problem["input"], dict):
+        # What YAML makes of {code} without quotes.
+        fields = "".join(f"{{{name}}}" for name in problem["input"])
+        remedy = f'write text in quotes, as {path}: "{fields}" or --set \'{path}="{fields}"\''
+        return f"{path} is {problem['input']!r}; {remedy}"
+    return f"{path} is {problem['input']!r}; {_REMEDIES[kind].format(**context)}"
+
+
+def _section(config: type[BaseModel], place: Sequence[str]) -> type[BaseModel]:
+    section = config
+    for key in place:
+        section = cast("type[BaseModel]", section.model_fields[key].annotation)
+    return section
+
+
+class WindowConfig(Section):
+    """How segments are cut into windows; see `faultdiag.signal.windows.WindowPlan`."""
+
+    length: int = Field(default=2048, ge=8)
+    stride: int | None = Field(default=None, ge=1)
+    per_class: int | None = Field(default=None, ge=1)
+    test_stride: int | None = Field(default=None, ge=1)
+
+    def plan(self) -> WindowPlan:
+        """Give the plan; test windows don't overlap unless ``test_stride`` says so."""
+        test_stride = self.test_stride or self.length
+        return WindowPlan(self.length, self.stride, self.per_class, test_stride)
+
+
+class SplitConfig(Component):
+    """A split strategy by name, and its options; `parse_config` checks both."""
+
+    strategy: str = "within_recording"
+
+
+class ModelConfig(Component):
+    """A network by name, what it sees of a window, its attention slots, and its options."""
+
+    name: str = "wdcnn"
+    representation: str | dict[str, Any] = "raw"
+    attention: dict[str, Any] | list[dict[str, Any]] | None = None
+
+    @field_validator("attention", mode="before")
+    @classmethod
+    def _slots(cls, value: Any) -> Any:
+        slots = value if isinstance(value, list) else [value]
+        if value is not None and not all(isinstance(slot, Mapping) for slot in slots):
+            raise ValueError(
+                f"found {value!r}; write a slot as {{name: eca, after: [2]}}, several as a list"
+            )
+        return value
+
+
+class Config(Section):
+    """A whole configuration; every section has defaults but ``window``."""
+
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    data: DataConfig = Field(default_factory=DataConfig)
+    window: WindowConfig
+    split: SplitConfig = Field(default_factory=SplitConfig)
+    normalize: str = "window_zscore"
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+
+    @field_validator("normalize")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in NORMALIZERS:
+            raise ValueError(unknown("normaliser", value, NORMALIZERS))
+        return value
+
+    def to_yaml(self) -> str:
+        """Give the resolved config as YAML that loads as an equal config."""
+        return files.dump(self.model_dump(mode="json"))
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a config file, apply ``a.b=value`` overrides and check everything.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read, an override has no place in it, or anything in it is not as
+        it should be; all problems are in the one message.
+    """
+    return parse_config(read_config(path, overrides), str(path))
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a config file as plain data and apply ``a.b=value`` overrides; nothing is checked yet.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read or holds no mapping, or an override has no place in it.
+    """
+    data = files.read(path)
+    if not isinstance(data, dict):
+        raise FaultdiagError(
+            f"{path} holds {_kind(data)}, no config; `faultdiag init` writes a starter"
+        )
+    for text in overrides:
+        override(data, text)
+    return data
+
+
+def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
+    """Check plain data as a config; a section ``protocol`` is left to `faultdiag protocol`.
+
+    Raises
+    ------
+    FaultdiagError
+        With every problem on a line of its own: dotted path, what was found, what would work.
+    """
+    config, problems = try_config(data)
+    if config is None:
+        raise FaultdiagError(listed(source, problems))
+    return config
+
+
+def try_config(data: Mapping[str, Any]) -> tuple[Config | None, list[str]]:
+    """Give plain data as a config, or None and every problem: path, what was found, what works."""
+    data = {key: value for key, value in data.items() if key != PROTOCOL}
+    problems = [
+        *data_problems(data.get("data")),
+        *_window_problems(data.get("window")),
+        *_split_problems(data.get("split")),
+        *schedule_problems(data.get("train")),
+    ]
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        problems += [problem_text(dict(problem), Config) for problem in error.errors()]
+    return (None, problems) if problems else (config, [])
+
+
+def listed(source: str, problems: Sequence[str]) -> str:
+    """Give problems as one message, each on a line of its own."""
+    many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+    return f"{source} has {many}:\n  " + "\n  ".join(problems)
+
+
+def _window_problems(window: Any) -> list[str]:
+    """Check what pydantic would only check once every field is right, so that all is told."""
+    if not isinstance(window, Mapping):
+        return []
+    given = [key for key in ("stride", "per_class") if window.get(key) is not None]
+    if len(given) == 1:
+        return []
+    found = "both stride and per_class" if given else "neither stride nor per_class"
+    return [f"window has {found}; give exactly one of them (the other null or left out)"]
+
+
+def _split_problems(split: Any) -> list[str]:
+    """Check the strategy and its options, which no type of pydantic describes."""
+    section = dict(split) if isinstance(split, Mapping) else {}
+    strategy = section.pop("strategy", SplitConfig().strategy)
+    if not isinstance(strategy, str):
+        return []  # pydantic tells
+    if strategy not in STRATEGIES:
+        return [f"split.strategy: {unknown(STRATEGIES.kind, strategy, STRATEGIES)}"]
+    found = STRATEGIES.problems(strategy, section)
+    if "folds" in STRATEGIES.options(strategy):
+        found |= {k: v for k, v in option_problems(section).items() if k not in found}
+    return [f"split.{key}: {problem}" for key, problem in found.items()]
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return "a list" if isinstance(value, list) else f"the one value {value!r}"

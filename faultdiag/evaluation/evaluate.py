@@ -1,0 +1,273 @@
+"""A model on the windows of a part."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from faultdiag import metrics
+from faultdiag.checkpoint import Checkpoint
+from faultdiag.errors import FaultdiagError
+from faultdiag.inference import WindowBatches, logits_of, softmax, white_noise
+from faultdiag.preparing.folder import Prepared
+
+# Noise of `eval --snr` is the same in every evaluation, so that figures can be compared.
+NOISE_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PartLogits:
+    """What a network says of the windows of a part, beside what they are.
+
+    Parameters
+    ----------
+    labels
+        Index of the true class in the network's classes, ``(windows,)``.
+    logits
+        ``(windows, classes)``.
+    recordings
+        Index of the recording, ``(windows,)``.
+    """
+
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    recordings: NDArray[np.int64]
+
+    def probabilities(self, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Softmax of the logits over a temperature, ``(windows, classes)``."""
+        return softmax(self.logits / temperature)
+
+
+def part_logits(
+    network: nn.Module,
+    prepared: Prepared,
+    part: str,
+    *,
+    classes: tuple[str, ...],
+    device: torch.device,
+    precision: str = "float32",
+    normalize: Mapping[str, Any] | None = None,
+    snr: float | None = None,
+) -> PartLogits:
+    """Pass the windows of one part through a network; parameters as for `evaluate_part`."""
+    windows = prepared.windows.of(part)
+    disturb = None if snr is None else white_noise(snr, NOISE_SEED)
+    batches = WindowBatches(prepared, windows, device, disturb, normalize=normalize)
+    known = np.array([classes.index(name) for name in prepared.classes])
+    logits = logits_of(network, batches, precision)
+    return PartLogits(known[windows.label], logits, windows.recording.astype(np.int64))
+
+
+def score_part(
+    said: PartLogits,
+    prepared: Prepared,
+    *,
+    classes: tuple[str, ...],
+    healthy: tuple[str, ...],
+    temperature: float = 1.0,
+) -> dict[str, Any]:
+    """Score what a network said of a part; parameters and result as for `evaluate_part`."""
+    result: dict[str, Any] = dict(
+        metrics.evaluate(
+            said.labels,
+            said.probabilities(temperature),
+            said.recordings,
+            classes=classes,
+            healthy=[name for name in healthy if name in classes],
+        )
+    )
+    for row in result["recording"]["rows"]:
+        row["recording"] = prepared.recordings[row["recording"]].name
+    unscaled = metrics.expected_calibration_error(said.labels, said.probabilities())
+    calibration = {
+        "ece_unscaled": unscaled,
+        "nll": metrics.nll(said.logits, said.labels, temperature=temperature),
+        "nll_unscaled": metrics.nll(said.logits, said.labels),
+        "temperature": temperature,
+    }
+    # What is long goes last: people read this.
+    tables = {key: result.pop(key) for key in ("per_class", "confusion", "recording")}
+    return result | calibration | tables
+
+
+def evaluate_part(
+    network: nn.Module,
+    prepared: Prepared,
+    part: str,
+    *,
+    classes: tuple[str, ...],
+    healthy: tuple[str, ...],
+    device: torch.device,
+    precision: str = "float32",
+    normalize: Mapping[str, Any] | None = None,
+    snr: float | None = None,
+    temperature: float = 1.0,
+) -> dict[str, Any]:
+    """Evaluate a network on the windows of one part.
+
+    Parameters
+    ----------
+    classes
+        Names of the network's logits; the data may have fewer.
+    healthy
+        Classes that false and missed alarms are counted against.
+    normalize
+        The fitted normaliser of the model; by default that of the data.
+    snr
+        Signal-to-noise ratio in dB of white noise added to each raw window, or None for none.
+    temperature
+        What the logits are divided by before the softmax.
+
+    Returns
+    -------
+    The metrics of `faultdiag.metrics.evaluation.evaluate`, each recording by its
+    name; ``nll``, the mean
+    negative log-likelihood of the windows in nats, and ``temperature``. ``ece_unscaled`` and
+    ``nll_unscaled`` are those at temperature 1.
+    """
+    said = part_logits(
+        network,
+        prepared,
+        part,
+        classes=classes,
+        device=device,
+        precision=precision,
+        normalize=normalize,
+        snr=snr,
+    )
+    return score_part(said, prepared, classes=classes, healthy=healthy, temperature=temperature)
+
+
+def describe_split(prepared: Prepared) -> dict[str, Any]:
+    """Give what must stand beside every number: the strategy, and what its parts share."""
+    return {
+        "strategy": prepared.document["split"]["strategy"],
+        **prepared.audit.to_dict(),
+        **prepared.sharing.to_dict(),
+        "notes": prepared.notes,
+    }
+
+
+def require_fit(checkpoint: Checkpoint, prepared: Prepared) -> None:
+    """Refuse data that the model can't be evaluated on.
+
+    Raises
+    ------
+    FaultdiagError
+        If channels, sampling rate, window length or classes differ.
+    """
+    expected = {
+        "data.channels": list(checkpoint.channels),
+        "data.sampling_rate": checkpoint.sampling_rate,
+        "window.length": checkpoint.length,
+    }
+    found = {
+        "data.channels": list(prepared.channels),
+        "data.sampling_rate": prepared.sampling_rate,
+        "window.length": prepared.length,
+    }
+    problems = [
+        f"{key} is {_shown(found[key])}, the model was trained with {_shown(expected[key])}"
+        for key in expected
+        if found[key] != expected[key]
+    ]
+    strange = [name for name in prepared.classes if name not in checkpoint.classes]
+    if strange:
+        problems.append(
+            f"the data has the classes {', '.join(strange)}, the model knows "
+            f"{', '.join(checkpoint.classes)}; set data.label and data.select to give those"
+        )
+    if problems:
+        raise FaultdiagError("; ".join(problems))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
+
+
+def read_split(run: Path) -> dict[str, Any]:
+    """Read the split that a run was trained with.
+
+    Raises
+    ------
+    FaultdiagError
+        If the run folder has no readable ``split.json``.
+    """
+    path = run / "split.json"
+    try:
+        split = json.loads(path.read_text(encoding="utf-8"))
+        return {"recordings": split["recordings"], "parts": split["parts"]}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise FaultdiagError(
+            f"cannot read {path}, which says what the run was trained on: {error!r}; restore it, "
+            "or train anew"
+        ) from error
+
+
+def seen_share(split: Mapping[str, Any], prepared: Prepared, part: str) -> float:
+    """Share of a part's windows that overlap what a model was trained on or chosen by.
+
+    Parameters
+    ----------
+    split
+        What `read_split` gave for the model's run; recordings are matched by their bytes.
+    prepared, part
+        What the model is evaluated on, at the rate it was trained at.
+    """
+    seen: dict[str, list[tuple[int, int]]] = {}
+    for name in ("train", "valid"):
+        for recording, start, stop in split["parts"][name]:
+            seen.setdefault(split["recordings"][recording]["sha256"], []).append((start, stop))
+    windows = prepared.windows.of(part)
+    count = 0
+    for recording, starts in windows.by_recording().items():
+        segments = seen.get(prepared.recordings[recording].sha256, [])
+        overlaps = [
+            (starts < stop) & (starts + prepared.length > start) for start, stop in segments
+        ]
+        count += int(np.any(overlaps, axis=0).sum()) if overlaps else 0
+    return count / len(windows)
+
+
+def same_recordings(
+    split: Mapping[str, Any],
+    prepared: Prepared,
+    remedy: str = "train anew, or evaluate other data on purpose with --config",
+) -> None:
+    """Refuse data that has changed since the split was made.
+
+    Parameters
+    ----------
+    split
+        What `read_split` gave.
+    remedy
+        What helps beside restoring the data.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the recordings that differ.
+    """
+    before = {row["name"]: row["sha256"] for row in split["recordings"]}
+    now = {row.name: row for row in prepared.recordings}
+    problems = [f"recording {name} is missing" for name in before.keys() - now.keys()]
+    for name, row in now.items():
+        if name not in before:
+            problems.append(f"{row.source} was not there")
+        elif row.sha256 != before[name]:
+            problems.append(f"{row.source} has changed")
+    if not problems and split["parts"] != prepared.document["split"]["parts"]:
+        problems = ["another version of faultdiag cut it into other parts"]
+    if problems:
+        raise FaultdiagError(
+            f"the data is not what the run was trained on: {', '.join(sorted(problems))}; "
+            f"restore it, {remedy}"
+        )

@@ -1,0 +1,121 @@
+"""Evaluate a trained run on its own split or on other data."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from faultdiag import checkpoint, inference
+from faultdiag.config.schema import Config, parse_config
+from faultdiag.errors import FaultdiagError, unknown
+from faultdiag.evaluation.evaluate import (
+    describe_split,
+    evaluate_part,
+    read_split,
+    require_fit,
+    same_recordings,
+    seen_share,
+)
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.splits.within import PARTS
+
+
+def evaluate_run(
+    run: Path,
+    part: str,
+    *,
+    config: Config | None = None,
+    split: Path | None = None,
+    snr: Sequence[float] = (),
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Evaluate a trained run on one part of its own split, or of the data of another config.
+
+    Parameters
+    ----------
+    run
+        Run folder or checkpoint.
+    split
+        Another run folder or ``split.json``, whose split of the run's own data is taken.
+    snr
+        Signal-to-noise ratios in dB; each adds an entry to ``noise``.
+
+    Returns
+    -------
+    As ``metrics.json``: the part's metrics under its name, and ``split``.
+
+    Raises
+    ------
+    FaultdiagError
+        If the part doesn't exist, a ratio is out of range, both `config` and `split` are
+        given, the data has changed since training or doesn't fit the model, or there is nothing
+        to draw.
+    """
+    if part not in PARTS:
+        raise unknown("part", part, PARTS)
+    for level in snr:
+        inference.require_snr(level)
+    target = inference.select_device(device)
+    source = checkpoint.load(run)
+    if split is not None:
+        config = _split_anew(run, source, split, config)
+    prepared = _data(run, source, config)
+    require_fit(source, prepared)
+    network = source.build(target)
+    options: dict[str, Any] = {
+        "healthy": source.healthy,
+        "device": target,
+        "precision": source.precision,
+        "normalize": source.normalize,
+        "classes": source.classes,
+        "temperature": source.temperature,
+    }
+    result: dict[str, Any] = {part: evaluate_part(network, prepared, part, **options)}
+    described = describe_split(prepared)
+    result["split"] = described if config is None else _of_others(described, run, prepared, part)
+    if snr:
+        result["noise"] = [
+            {"snr": level, **evaluate_part(network, prepared, part, snr=level, **options)}
+            for level in snr
+        ]
+    return result
+
+
+def _of_others(
+    split: Mapping[str, Any], run: Path, prepared: Prepared, part: str
+) -> dict[str, Any]:
+    """Say what a model has seen of other data, whose own training part says nothing of it."""
+    own = {"pairs", "leak", "leak_by_class", "duplicates"}
+    kept = {key: value for key, value in split.items() if key not in own}
+    return {**kept, "seen_windows": _seen(run, prepared, part)}
+
+
+def _seen(run: Path, prepared: Prepared, part: str) -> float | None:
+    """Share of the windows that the model knows; None where nothing says what it was trained on."""
+    folder = run if run.is_dir() else run.parent
+    if not (folder / "split.json").is_file():
+        return None
+    return seen_share(read_split(folder), prepared, part)
+
+
+def _data(run: Path, source: checkpoint.Checkpoint, config: Config | None) -> Prepared:
+    if config is not None:
+        return prepare(config)
+    prepared = prepare(parse_config(source.config, f"the config in {run}"))
+    folder = run if run.is_dir() else run.parent
+    if (folder / "split.json").is_file():
+        same_recordings(read_split(folder), prepared)
+    return prepared
+
+
+def _split_anew(
+    run: Path, source: checkpoint.Checkpoint, split: Path, config: Config | None
+) -> Config:
+    """Give the config of a run with the split of a file in place of its own."""
+    if config is not None:
+        raise FaultdiagError(
+            "--split takes another split of the run's own data and --config other data; give one "
+            "of the two, or write split: {strategy: file, path: …} in that config"
+        )
+    section = {"strategy": "file", "path": str(split)}
+    return parse_config({**source.config, "split": section}, f"the config in {run}")

@@ -1,0 +1,163 @@
+"""Hand-made features of windows: what bearing experts measure, one row per window.
+
+All are free of scale: a gain or an offset of the signal changes none. Five groups, the first word
+of each name; the last three take their numbers over thirteen bands of the signal:
+
+==============  ============================================================================
+``time``        skewness, and log10 of kurtosis, crest, shape, impulse and clearance factor
+``energy``      log10 of the share of the energy in each twelfth of 0 to 0.45 of the sampling rate
+``impulse``     how unevenly the energy of a band comes in time
+``envelope``    peaks of squared-envelope spectra at the fault orders of the bearing
+``whitened``    the same after pre-whitening of the signal
+==============  ============================================================================
+
+``time``, ``energy`` and ``impulse`` describe machine and sensor as much as the fault: they tell
+recordings apart that were seen in training, and mislead on a bearing of another machine or with
+a spall of another size. ``envelope`` and ``whitened`` are what the kinematics of the bearing
+dictate and carry over; they need shaft speed and geometry. See `faultdiag.features.envelopes` and
+`faultdiag.features.orders` for the formulas and what limits them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.features.envelopes import SUMMARIES, Bands, impulsiveness, whiten
+from faultdiag.features.orders import PARTS, Comb, order_features
+from faultdiag.features.waveform import STATISTICS, band_energies, statistics
+from faultdiag.signal.bearings import Bearing
+
+ORDER_GROUPS = ("envelope", "whitened")
+GROUPS = ("time", "energy", "impulse", *ORDER_GROUPS)
+# Below this a band has so few lines that nothing can be said of its envelope.
+SHORTEST = 256
+ENERGY_BANDS = 12
+# Samples worked on at a time: intermediate arrays are a few dozen times this, and fit the cache.
+CHUNK_SAMPLES = 1 << 16
+
+Floats = NDArray[np.float64]
+
+
+def names(channels: Sequence[str], *, orders: bool = True) -> list[str]:
+    """Give the names of the columns of `compute`.
+
+    Parameters
+    ----------
+    channels
+        Names of the channels.
+    orders
+        Whether shaft speed and bearing are known; without them the groups ``envelope`` and
+        ``whitened`` are missing.
+
+    Examples
+    --------
+    >>> columns = names(["DE"])
+    >>> len(columns), columns[0], columns[-1]
+    (39, 'time.skewness[DE]', 'whitened.bsf.median[DE]')
+    >>> len(names(["DE", "FE"], orders=False))
+    42
+    """
+    columns = [f"time.{name}" for name in STATISTICS]
+    columns += [f"energy.{i + 1:02d}" for i in range(ENERGY_BANDS)]
+    columns += [f"impulse.{summary}" for summary in SUMMARIES]
+    if orders:
+        columns += [
+            f"{group}.{part}.{summary}"
+            for group in ORDER_GROUPS
+            for part in PARTS
+            for summary in SUMMARIES
+        ]
+    return [f"{column}[{channel}]" for channel in channels for column in columns]
+
+
+def compute(
+    windows: NDArray[np.floating],
+    sampling_rate: float,
+    *,
+    shaft_rates: Floats | None = None,
+    bearing: Bearing | None = None,
+) -> Floats:
+    """Give the features of windows, one row each, in the order of `names`.
+
+    Always finite; a channel that is constant within a window has zeros. Windows are worked on a
+    few at a time, those of equal shaft rate together, and a row doesn't depend on the others.
+
+    Parameters
+    ----------
+    windows
+        ``(windows, channels, length)``.
+    sampling_rate
+        Hz.
+    shaft_rates
+        Revolutions per second of the shaft, ``(windows,)``.
+    bearing
+        What carries the shaft. Without both this and `shaft_rates` the groups ``envelope`` and
+        ``whitened`` are left out.
+
+    Returns
+    -------
+    Floats
+        ``(windows, features)``.
+
+    Raises
+    ------
+    FaultdiagError
+        If windows are shorter than `SHORTEST` or a rate is not a positive number.
+    """
+    count, channels, length = windows.shape
+    _require_usable(length, sampling_rate)
+    plan = Bands(length)
+    known = shaft_rates is not None and bearing is not None
+    width = len(names([""], orders=known))
+    table = np.zeros((count, channels, width))
+    groups = _by_shaft_rate(shaft_rates, count) if known else [(0.0, np.arange(count))]
+    for rate, members in groups:
+        comb = None
+        if bearing is not None and known:
+            comb = Comb(bearing, rate * length / sampling_rate, plan.reach)
+        size = max(CHUNK_SAMPLES // length, 1)
+        for rows in np.split(members, range(size, members.size, size)):
+            for channel in range(channels):
+                table[rows, channel] = _channel(windows[rows, channel], plan, comb)
+    return table.reshape(count, channels * width)
+
+
+def _by_shaft_rate(shaft_rates: Floats | None, count: int) -> list[tuple[float, NDArray[np.intp]]]:
+    rates = np.asarray(shaft_rates, dtype=np.float64)
+    if rates.shape != (count,):
+        raise ValueError(f"shaft_rates must be ({count},), one per window; found {rates.shape}")
+    for index in np.flatnonzero(~(np.isfinite(rates) & (rates > 0)))[:1]:
+        raise FaultdiagError(
+            f"the shaft rate of window {index} is {rates[index]:g} Hz; it must be a positive "
+            "number, and windows of unknown speed have only the features without orders"
+        )
+    return [(float(rate), np.flatnonzero(rates == rate)) for rate in np.unique(rates)]
+
+
+def _require_usable(length: int, sampling_rate: float) -> None:
+    if length < SHORTEST:
+        raise FaultdiagError(
+            f"features were asked of windows of {length} samples; they need {SHORTEST} or more, "
+            "and 2048 or more to tell the fault orders apart"
+        )
+    if not 0 < sampling_rate < np.inf:
+        raise FaultdiagError(f"the sampling rate is {sampling_rate:g} Hz; give a positive number")
+
+
+def _channel(x: NDArray[np.floating], plan: Bands, comb: Comb | None) -> Floats:
+    """Features of one channel: ``(windows, length)`` to ``(windows, features)``."""
+    varying = x.min(axis=-1) < x.max(axis=-1)
+    centred = np.where(varying[:, None], x, np.arange(x.shape[-1]) % 2).astype(np.float64)
+    centred -= centred.mean(axis=-1, keepdims=True)
+    centred /= np.sqrt(np.square(centred).mean(axis=-1, keepdims=True))
+    lines = np.fft.rfft(centred)
+    envelopes = plan.envelopes(lines)
+    columns = [statistics(centred), band_energies(lines, ENERGY_BANDS), impulsiveness(envelopes)]
+    if comb is not None:
+        columns += [
+            order_features(plan.levels(envelopes), comb),
+            order_features(plan.levels(plan.envelopes(whiten(lines))), comb),
+        ]
+    return np.where(varying[:, None], np.concatenate(columns, axis=1), 0.0)

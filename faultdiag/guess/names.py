@@ -1,0 +1,311 @@
+"""Facts and labels in the names of files."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from faultdiag.datasets.base import some
+from faultdiag.errors import FaultdiagError
+
+# Whole words first, then beginnings; lower case.
+_HEALTHY = frozenset(
+    {"n", "h", "no", "nor", "norm", "ok", "good", "base", "ref", "reference", "new", "nofault"}
+)
+_HEALTHY_BEGIN = ("normal", "health", "baseline", "undamaged", "intact", "faultless", "nofault")
+_FAULTY = frozenset(
+    {"i", "ir", "irf", "if", "ib", "o", "or", "orf", "of", "ob", "b", "bf", "tb", "be", "re"}
+    | {"c", "cf", "ca", "cage", "comb", "compound", "mixed", "defect", "worn", "f"}
+)
+_FAULTY_BEGIN = ("inner", "outer", "ball", "roll", "cage", "combin", "fault", "damag", "crack")
+
+
+def is_healthy(name: str) -> bool:
+    """Tell whether a name means a healthy bearing.
+
+    Examples
+    --------
+    >>> [is_healthy(name) for name in ("N", "Normal_1", "baseline", "N1", "IR007", "noise")]
+    [True, True, True, True, False, False]
+    """
+    word = first_letters(name).lower()
+    return word in _HEALTHY or word.startswith(_HEALTHY_BEGIN)
+
+
+def is_state(name: str) -> bool:
+    """Tell whether a name means a state of a bearing, healthy or faulty.
+
+    Examples
+    --------
+    >>> [is_state(name) for name in ("IR007", "InnerRaceFault", "outer", "N", "rig", "900")]
+    [True, True, True, True, False, False]
+    """
+    word = first_letters(name).lower()
+    return word in _FAULTY or word.startswith(_FAULTY_BEGIN) or is_healthy(name)
+
+
+def first_letters(name: str) -> str:
+    """Give the letters that a name begins with.
+
+    Examples
+    --------
+    >>> first_letters("OR007@6"), first_letters("007")
+    ('OR', '')
+    """
+    match = re.match(r"[^\W\d_]+", name)
+    return match[0] if match else ""
+
+
+_SEPARATORS = re.compile(r"([_\-\s]+)")
+_NUMBER = re.compile(r"([^\W\d_]*)([0-9]+(?:\.[0-9]+)?)([^\W\d_]*)")
+# What stands before or behind a number -> what it is.
+_UNITS = {
+    "rpm": "rpm",
+    "hp": "load_hp",
+    "lbs": "load_lbs",
+    "n": "load_n",
+    "kn": "load_kn",
+    "nm": "torque_nm",
+    "mm": "size_mm",
+}
+_SPEEDS = (100, 6000)
+_RATES = (1000, 1_000_000)
+_MOST_SHAPES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class NamePatterns:
+    """Patterns that files' names fit, the class that follows from them, and why.
+
+    ``share`` is the part of the files whose class is a word for a bearing's state; ``states``
+    are the letters that tell the classes.
+    """
+
+    patterns: list[str]
+    label: str
+    share: float
+    states: set[str]
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Files whose names have the same separators: their tokens, a column for each place."""
+
+    separators: tuple[str, ...]
+    columns: list[list[str]]
+    place: int
+
+    @property
+    def states(self) -> list[str]:
+        return self.columns[self.place]
+
+
+def name_patterns(paths: Sequence[str]) -> NamePatterns | None:
+    """Give the patterns of these files' names, or None if no part of them can be the class."""
+    shapes = _shapes([PurePosixPath(path).stem for path in paths])
+    if not shapes:
+        return None
+    states = [state for shape in shapes for state in shape.states]
+    kind, reason = _kind_of_digits(states)
+    reasons = [reason] if reason else []
+    patterns: list[str] = []
+    for shape in shapes:
+        patterns += [p for p in _patterns(shape, kind, reasons) if p not in patterns]
+    share = sum(is_state(state) for state in states) / len(paths)
+    label = "{fault}{size}" if kind == "size" else "{fault}"
+    # Those with more fields are narrower: the first that fits counts.
+    patterns.sort(key=lambda pattern: -pattern.count("{"))
+    letters = {first_letters(state) for state in states}
+    return NamePatterns(patterns, label, share, letters, list(dict.fromkeys(reasons)))
+
+
+def _shapes(stems: Sequence[str]) -> list[_Shape]:
+    groups: dict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+    for stem in stems:
+        parts = _SEPARATORS.split(stem)
+        groups[tuple(parts[1::2])].append(parts[::2])
+    largest = sorted(groups.items(), key=lambda item: -len(item[1]))[:_MOST_SHAPES]
+    shapes = []
+    for separators, rows in largest:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        place = _place(columns)
+        if place is not None and all(map(any, columns)):
+            shapes.append(_Shape(separators, columns, place))
+    return shapes
+
+
+def _place(columns: Sequence[Sequence[str]]) -> int | None:
+    """Give the place of the class: most words for a state, else the first letters that vary."""
+    shares = [sum(map(is_state, column)) for column in columns]
+    if max(shares) > 0:
+        return shares.index(max(shares))
+    lettered = [i for i, column in enumerate(columns) if all(map(first_letters, column))]
+    varying = [i for i in lettered if len(set(map(first_letters, columns[i]))) > 1]
+    return next(iter(varying), None)
+
+
+def _kind_of_digits(states: Iterable[str]) -> tuple[str, str]:
+    """Tell what the digits behind a state's letters are: a speed, a size or a run."""
+    behind: dict[str, set[str]] = defaultdict(set)
+    for state in states:
+        letters = first_letters(state)
+        behind[letters].add(state.removeprefix(letters))
+    digits = set().union(*behind.values()) - {""}
+    if not digits:
+        return "", ""
+    shown = ", ".join(sorted(digits)[:4])
+    if _is_speed(sorted(digits), repeated=True):
+        return "rpm", f"{shown} behind the letters look like shaft speeds in rpm"
+    healthy = [found for letters, found in behind.items() if is_healthy(letters)]
+    if any(found - {"", "0", "00", "000"} for found in healthy):
+        return "run", f"{shown} behind the letters stand behind the healthy class too: no size"
+    if not healthy and all(_counts_up(found) for found in behind.values()):
+        return "run", f"{shown} behind the letters count up in every class: repetitions, no size"
+    return "size", f"{shown} behind the letters may be sizes: classes of their own"
+
+
+def _counts_up(found: set[str]) -> bool:
+    numbers = sorted(int(text) for text in found if text.isdecimal())
+    return len(numbers) == len(found) > 1 and numbers[0] in {0, 1} and numbers[-1] <= len(numbers)
+
+
+def _patterns(shape: _Shape, kind: str, reasons: list[str]) -> list[str]:
+    """Give the shape's pattern; two where some of its classes have digits and some none."""
+    pieces = _pieces(shape, reasons)
+    endings = {state != first_letters(state) for state in shape.states}
+    found = []
+    for has_digits in sorted(endings, reverse=True):
+        field = f"{{fault:alpha}}{{{kind}{':int' if kind == 'rpm' else ''}}}"
+        pieces[shape.place] = field if has_digits else "{fault:alpha}"
+        separators = [_literal(text) for text in shape.separators] + [""]
+        found.append("".join(p + s for p, s in zip(pieces, separators, strict=True)))
+    return found
+
+
+def _pieces(shape: _Shape, reasons: list[str]) -> list[str]:
+    """Give the pattern of each place but that of the class."""
+    used: Counter[str] = Counter()
+    pieces = []
+    for i, column in enumerate(shape.columns):
+        if i == shape.place:
+            pieces.append("")
+            continue
+        before, name, behind = _field(column, reasons)
+        if not name:
+            pieces.append(_literal(column[0]))
+            continue
+        used[name] += 1
+        numbered = name if used[name] == 1 else f"{name}_{used[name]}"
+        converter = ":float" if before or behind else ""
+        pieces.append(f"{_literal(before)}{{{numbered}{converter}}}{_literal(behind)}")
+    return pieces
+
+
+def _field(column: Sequence[str], reasons: list[str]) -> tuple[str, str, str]:
+    """Give the text before, the fact's name and the text behind; no name for what never varies."""
+    matches = [_NUMBER.fullmatch(text) for text in column]
+    around = {(m[1], m[3]) for m in matches if m}
+    if None in matches or len(around) > 1:
+        return ("", "" if len(set(column)) == 1 else "part", "")
+    ((before, behind),) = around
+    numbers = [m[2] for m in matches if m]
+    name = _unit(before, numbers) or _unit(behind, numbers)
+    if not before and not behind and _is_speed(numbers):
+        name = "rpm"
+        shown = ", ".join(sorted(set(numbers), key=float)[:4])
+        reasons.append(f"{shown} look like shaft speeds in rpm; rename the field if they are not")
+    if not name and len(set(numbers)) == 1:
+        return "", "", ""
+    return before, name or "number", behind
+
+
+def _unit(text: str, numbers: Sequence[str]) -> str:
+    if text.lower() == "hz":
+        rates = all(_RATES[0] <= float(number) <= _RATES[1] for number in numbers)
+        return "sampling_rate" if rates else "hz"
+    return _UNITS.get(text.lower(), "")
+
+
+def _is_speed(numbers: Sequence[str], *, repeated: bool = False) -> bool:
+    """Tell whether numbers look like speeds: of that size, and round or met again and again."""
+    if not all(re.fullmatch(r"[1-9][0-9]*", number) for number in numbers):
+        return False
+    values = [int(number) for number in numbers]
+    again = not repeated and len(set(values)) <= len(values) / 2
+    return all(_SPEEDS[0] <= value <= _SPEEDS[1] for value in values) and (
+        again or all(value % 10 == 0 for value in values)
+    )
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+# More classes than that, without a word for a bearing's state among them, are file numbers.
+_MOST_CLASSES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LabelGuess:
+    """How recordings are labelled: options of the dataset ``folder``, the label, and why.
+
+    ``share`` is the part of the files whose class is a word for a bearing's state.
+    """
+
+    options: dict[str, Any]
+    label: str
+    share: float
+    reasons: list[str] = field(default_factory=list)
+
+
+def guess_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
+    """Give where the classes most likely stand.
+
+    Folders' and files' names that are words for a bearing's state (normal, inner, OR …) decide;
+    without any, sub-folders are taken before names.
+
+    Raises
+    ------
+    FaultdiagError
+        If neither folders nor files tell two classes or more.
+    """
+    guesses = [*_folders(paths), *_files(paths)]
+    if not guesses:
+        raise FaultdiagError(
+            f"{root}: no names of folders or files tell two classes: {some(paths)}; put each "
+            "class into a sub-folder of its own, or list the recordings in a manifest.csv: "
+            "path,label"
+        )
+    return max(guesses, key=lambda guess: guess.share)
+
+
+def _folders(paths: Sequence[str]) -> list[LabelGuess]:
+    parents = [path.split("/")[:-1] for path in paths]
+    depth = min(map(len, parents))
+    guesses = []
+    for level in range(depth):
+        # The uppermost folder needs no pattern; others are counted from the file up.
+        above = level == 0
+        names = [folders[0] if above else folders[-level] for folders in parents]
+        classes = sorted(set(names))
+        share = sum(map(is_state, names)) / len(names)
+        if len(classes) < 2 or (share == 0 and (level or len(classes) > _MOST_CLASSES)):
+            continue
+        below = "".join(f"/{{folder{i}:any}}" for i in range(level - 1, 0, -1))
+        options = {} if above else {"pattern": f"{{label:any}}{below}/{{file:any}}"}
+        reason = f"the recordings lie in the folders {some(classes)}"
+        guesses.append(LabelGuess(options, "{label}", share, [reason]))
+    return guesses
+
+
+def _files(paths: Sequence[str]) -> list[LabelGuess]:
+    found = name_patterns(paths)
+    if found is None or (found.share == 0 and len(found.states) > _MOST_CLASSES):
+        return []
+    pattern: Any = found.patterns[0] if len(found.patterns) == 1 else found.patterns
+    example = Path(paths[0]).name
+    reasons = [f"the files are named like {example}", *found.reasons]
+    return [LabelGuess({"pattern": pattern}, found.label, found.share, reasons)]

@@ -1,0 +1,285 @@
+"""Inspect a recording: variables, rate, speed, statistics, envelope peaks."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from faultdiag.datasets.identify import identify, identify_by_name
+from faultdiag.errors import FaultdiagError
+from faultdiag.inspection.peaks import cage_warning, envelope_peaks, stated_bearing, too_short
+from faultdiag.inspection.rate_check import check_channels
+from faultdiag.readers.base import Variable, channel_unit
+from faultdiag.readers.read import list_variables, read_recording
+from faultdiag.signal.bearings import KnownBearing, StatedBearing, get_bearing
+from faultdiag.signal.dsp import clipped_samples, quantisation_step, statistics
+from faultdiag.signal.recording import Recording
+
+# Two channels are copies of one signal where nothing but rounding is left between them.
+COPY_CORRELATION = 0.999999
+PEAKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A recording with what is known of it, and from where.
+
+    Parameters
+    ----------
+    recording
+        As read; its own rate and speed are those of the file.
+    variables
+        What the file holds.
+    sampling_rate, sampling_rate_source
+        Hz, and ``argument``, ``file`` or ``catalogue``; None where not known.
+    rpm, rpm_source
+        Shaft speed, and the same.
+    bearing
+        The one given, that which the file states, or that of the catalogue.
+    warnings
+        What is odd about these.
+    """
+
+    recording: Recording
+    variables: list[Variable]
+    sampling_rate: float | None
+    sampling_rate_source: str | None
+    rpm: float | None
+    rpm_source: str | None
+    bearing: KnownBearing | None
+    warnings: list[str]
+
+
+def open_subject(
+    path: str | os.PathLike[str],
+    *,
+    sampling_rate: float | None = None,
+    channel: str | None = None,
+    bearing: str | None = None,
+    rpm: float | None = None,
+) -> Subject:
+    """Read a recording and gather what is known of it; see `inspect_file`."""
+    path = Path(path)
+    for name, value, unit in (("sampling rate", sampling_rate, "Hz"), ("shaft speed", rpm, "rpm")):
+        if value is not None and not 0 < value < np.inf:
+            raise FaultdiagError(f"the {name} given is {value:g} {unit}; give a positive number")
+    given = get_bearing(bearing) if bearing else None
+    variables = list_variables(path)
+    recording = read_recording(path, channel=channel)
+    facts, warnings = _facts(path, variables)
+    rate, rate_source = _first(
+        argument=sampling_rate, file=recording.sampling_rate, catalogue=facts.get("sampling_rate")
+    )
+    speed, speed_source = _first(argument=rpm, file=recording.rpm, catalogue=facts.get("rpm"))
+    stated = stated_bearing(path, variables, recording.rpm or speed)
+    listed = get_bearing(facts["bearing"]) if facts.get("bearing") else None
+    known = given or stated or listed
+    if isinstance(known, StatedBearing) and (warning := cage_warning(known)):
+        warnings = [*warnings, warning]
+    warnings += _rate_warnings(sampling_rate, recording.sampling_rate, facts)
+    return Subject(recording, variables, rate, rate_source, speed, speed_source, known, warnings)
+
+
+def inspect_file(
+    path: str | os.PathLike[str],
+    *,
+    sampling_rate: float | None = None,
+    channel: str | None = None,
+    bearing: str | None = None,
+    rpm: float | None = None,
+) -> dict[str, Any]:
+    """Give what a file holds as plain values, ready for JSON.
+
+    Parameters
+    ----------
+    path
+        A recording.
+    sampling_rate
+        Hz; wins over what the file or the catalogue says, and is what `rate_check` judges.
+    channel
+        One channel; all of them where None.
+    bearing
+        A name or a geometry that `get_bearing` takes; where None, what the file states of its
+        own, or the catalogue's.
+    rpm
+        Shaft speed; wins over what the file or the catalogue says.
+
+    Returns
+    -------
+    dict[str, Any]
+        ``path``; ``variables`` (name, shape, kind, channel); ``channels``; ``units`` by channel,
+        None where its name states none in brackets; ``sampling_rate`` in
+        Hz and ``sampling_rate_source``, ``rpm`` and ``rpm_source`` (``argument``, ``file``,
+        ``catalogue`` or None); ``samples``; ``statistics`` by channel; ``rate_check`` (verdict,
+        suggested, reason); ``bearing`` (name, orders) or None; ``envelope_peaks``, each
+        channel's strongest first; ``warnings``.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read, lacks the channel, the bearing is not known, or a rate or speed
+        is not positive.
+    """
+    subject = open_subject(
+        path, sampling_rate=sampling_rate, channel=channel, bearing=bearing, rpm=rpm
+    )
+    recording, known = subject.recording, subject.bearing
+    return {
+        "path": str(path),
+        "variables": [{**asdict(v), "shape": list(v.shape)} for v in subject.variables],
+        "channels": list(recording.channels),
+        "units": {name: channel_unit(name) for name in recording.channels},
+        "sampling_rate": subject.sampling_rate,
+        "sampling_rate_source": subject.sampling_rate_source,
+        "rpm": subject.rpm,
+        "rpm_source": subject.rpm_source,
+        "samples": recording.samples,
+        "statistics": _statistics(recording),
+        "rate_check": rate_verdict(subject),
+        "bearing": {"name": known.name, "orders": asdict(known.orders)} if known else None,
+        "envelope_peaks": _peaks(subject),
+        "warnings": [*subject.warnings, *_signal_warnings(recording), *_peak_warnings(subject)],
+    }
+
+
+def inspect_files(paths: Sequence[Path], **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
+    """Inspect several files: what was found of those that can be read, and why others can't.
+
+    Parameters
+    ----------
+    options
+        As for `inspect_file`.
+    """
+    results, problems = [], []
+    for path in paths:
+        try:
+            results.append(inspect_file(path, **options))
+        except FaultdiagError as error:
+            problems.append(str(error))
+    return results, problems
+
+
+def _facts(path: Path, variables: list[Variable]) -> tuple[Mapping[str, Any], list[str]]:
+    """Give the catalogue's facts, by the file's bytes or the number in its name and variables."""
+    facts = identify(path)
+    if facts is not None:
+        return facts, []
+    known = identify_by_name(path, [variable.name for variable in variables])
+    if known is None:
+        return {}, []
+    return known.facts, [
+        f"taken for CWRU recording {known} by its name and variables, though its bytes are not "
+        "that recording's: what the catalogue says of it may not hold"
+    ]
+
+
+def _first(**values: float | None) -> tuple[float | None, str | None]:
+    """Give the first value that is not None as a float, and its name."""
+    named = ((float(value), name) for name, value in values.items() if value is not None)
+    return next(named, (None, None))
+
+
+def _statistics(recording: Recording) -> dict[str, dict[str, float | int | None]]:
+    values = statistics(recording.signal)
+    return {
+        name: {
+            **{key: _finite(column[i]) for key, column in values.items()},
+            "quantisation_step": quantisation_step(recording.signal[i]),
+            "clipped_samples": clipped_samples(recording.signal[i]),
+        }
+        for i, name in enumerate(recording.channels)
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def rate_verdict(subject: Subject) -> dict[str, Any]:
+    """Give verdict, suggested rate and reason of the check of the sampling rate."""
+    rate, rpm, recording = subject.sampling_rate, subject.rpm, subject.recording
+    if rate is None or rpm is None:
+        missing = [name for name, v in (("sampling rate", rate), ("shaft speed", rpm)) if v is None]
+        reason = f"the {' and the '.join(missing)} must be known"
+        return {"verdict": "undecided", "suggested": None, "reason": reason}
+    check = check_channels(recording.signal, recording.channels, rate, rpm)
+    return {"verdict": check.verdict, "suggested": check.suggested, "reason": check.reason}
+
+
+def _peaks(subject: Subject) -> list[dict[str, Any]]:
+    rate, rpm, recording = subject.sampling_rate, subject.rpm, subject.recording
+    if rate is None or too_short(recording.samples, rate, rpm):
+        return []
+    return [
+        {"channel": name, **asdict(peak), "band": list(peak.band), "matches": list(peak.matches)}
+        for name, row in zip(recording.channels, recording.signal, strict=True)
+        for peak in envelope_peaks(row, rate, rpm=rpm, bearing=subject.bearing, count=PEAKS)
+    ]
+
+
+def _peak_warnings(subject: Subject) -> list[str]:
+    """Say why envelope peaks, or what they are, can't be told."""
+    rate, rpm = subject.sampling_rate, subject.rpm
+    if rate is None:
+        return ["the sampling rate is not known: no envelope peaks; give it with --sampling-rate"]
+    if reason := too_short(subject.recording.samples, rate, rpm):
+        return [f"too short for envelope peaks: {reason}"]
+    if rpm is None:
+        return ["the shaft speed is not known: envelope peaks are in Hz only"]
+    if subject.bearing is None:
+        return [
+            "the bearing is not known: envelope peaks are compared with the shaft rate only; "
+            "name it with --bearing"
+        ]
+    return []
+
+
+def _signal_warnings(recording: Recording) -> list[str]:
+    warnings = []
+    columns = statistics(recording.signal)
+    for i, name in enumerate(recording.channels):
+        mean, deviation = columns["mean"][i], columns["standard_deviation"][i]
+        if deviation == 0:
+            warnings.append(f"channel {name} is constant ({mean:g}); is the sensor connected?")
+            continue
+        if abs(mean) > deviation:
+            warnings.append(
+                f"channel {name} has an offset of {mean:.3g}, "
+                f"{abs(mean) / deviation:.1f} times its standard deviation"
+            )
+        if clipped := clipped_samples(recording.signal[i]):
+            warnings.append(
+                f"channel {name} stands at its extreme values in {clipped} samples; "
+                "it may have touched full scale"
+            )
+    return warnings + _copies(recording)
+
+
+def _copies(recording: Recording) -> list[str]:
+    centred = recording.signal - recording.signal.mean(axis=-1, keepdims=True)
+    norms = np.linalg.norm(centred, axis=-1)
+    warnings = []
+    for i, j in combinations(range(len(recording.channels)), 2):
+        product = float(np.vdot(centred[i], centred[j]))
+        if abs(product) > COPY_CORRELATION * norms[i] * norms[j] > 0:
+            first, second = recording.channels[i], recording.channels[j]
+            factor = product / float(norms[i]) ** 2
+            warnings.append(
+                f"channel {second} is {factor:.6f} times channel {first}: no second measurement"
+            )
+    return warnings
+
+
+def _rate_warnings(
+    given: float | None, stated: float | None, facts: Mapping[str, Any]
+) -> list[str]:
+    sources = {"the file says": stated, "the catalogue says": facts.get("sampling_rate")}
+    return [
+        f"the sampling rate given is {given:g} Hz; {source} {value:g} Hz"
+        for source, value in sources.items()
+        if given is not None and value is not None and value != given
+    ]

@@ -1,0 +1,235 @@
+"""Run the cells of a protocol in a pool of processes."""
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import closing, redirect_stderr
+from dataclasses import dataclass, field
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tqdm import tqdm
+
+from faultdiag.config.schema import Config
+from faultdiag.preparing.prepare import prepare
+from faultdiag.protocol.cell import LESS_MEMORY, Failure, run_cell
+from faultdiag.protocol.plan import Cell, Plan
+from faultdiag.protocol.store import Row, Store, cell_key
+from faultdiag.protocol.summary import Result
+from faultdiag.splits.within import SEEDED
+from faultdiag.system.processes import workers
+
+# From the config of a cell and its levels of noise to its row.
+Work = Callable[[Config, tuple[float, ...]], Row]
+Rows = Generator[tuple[Cell, Row]]
+
+
+def run_cells(cells: Sequence[Cell], work: Work, jobs: int) -> Rows:
+    """Run cells and give each with its row as it is finished.
+
+    With one job they run in this process, on as many threads as it has; with more, in processes
+    of one thread each. When one of those is killed, as by a system that is out of memory, the
+    cells that ran then are run again alone, and so are those that found too little memory.
+    Whatever ends the iteration early, an interrupt too, ends the processes.
+    """
+    if jobs == 1:
+        yield from ((cell, work(cell.config, cell.noise)) for cell in cells)
+        return
+    queue = deque(cells)
+    while queue:
+        suspects: list[Cell] = []
+        yield from _together(queue, suspects, work, jobs)
+        for cell in suspects:
+            yield cell, _alone(cell, work)
+
+
+def _together(queue: deque[Cell], suspects: list[Cell], work: Work, jobs: int) -> Rows:
+    """Run what is queued until nothing is left, or a cell is to be run again alone."""
+    with workers(jobs) as submit:
+        running: dict[Future[Row], Cell] = {}
+        while running or (queue and not suspects):
+            # No more than run at once: whatever was submitted may have been the killer.
+            while queue and len(running) < jobs and not suspects:
+                if not (future := submit(work, *_one_thread(queue[0]))):
+                    break
+                running[future] = queue.popleft()
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                cell = running.pop(future)
+                killed = isinstance(future.exception(), BrokenExecutor)
+                if killed or future.result().get("memory"):
+                    suspects.append(cell)
+                else:
+                    yield cell, future.result()
+
+
+def _alone(cell: Cell, work: Work) -> Row:
+    with workers(1) as submit:
+        future = submit(work, *_one_thread(cell))
+        if future is None or isinstance(future.exception(), BrokenExecutor):
+            return {
+                "reason": f"its process was killed, alone too, as by a system that is out of "
+                f"memory; {LESS_MEMORY}"
+            }
+        row: Row = future.result()
+        return row
+
+
+def _one_thread(cell: Cell) -> tuple[Config, tuple[float, ...]]:
+    train = cell.config.train.model_copy(update={"threads": 1})
+    return cell.config.model_copy(update={"train": train}), cell.noise
+
+
+CellWork = Callable[..., Row]  # such as `run_cell`
+
+
+@dataclass
+class _Data:
+    """What was prepared.
+
+    Parameters
+    ----------
+    identities, reasons
+        By the settings of the data: what it is known by, or why there is none.
+    facts
+        By protocol: how many recordings, and which are missing.
+    """
+
+    identities: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def finish(
+    plan: Plan, *, out: Path, jobs: int | None, device: str, work: CellWork = run_cell
+) -> tuple[list[Result], dict[str, dict[str, Any]]]:
+    """Give every cell of a plan with its row, and what was prepared for each protocol.
+
+    Raises
+    ------
+    FaultdiagError
+        If the results can't be written.
+    """
+    store = Store(out)
+    data = _prepare(plan)
+    keys = {
+        number: cell_key(cell.config, data.identities[setting])
+        for number, cell in enumerate(plan.cells)
+        if (setting := _setting(cell.config)) in data.identities
+    }
+    todo: dict[str, Cell] = {}
+    for number, key in keys.items():
+        cell = plan.cells[number]
+        if store.get(key, cell.noise) is None:
+            # Equal configs under two names are trained once, with the noise of both.
+            noise = todo[key].noise if key in todo else ()
+            todo[key] = cell if len(cell.noise) >= len(noise) else todo[key]
+    before = sum(key not in todo for key in keys.values())
+    for note in plan.notes:
+        _say(f"note: {note}")
+    _say(f"{len(plan.cells)} cells, {before} of them finished before")
+    failed = _run(todo, store, jobs=jobs or default_jobs(device), device=device, work=work)
+    results = []
+    for number, cell in enumerate(plan.cells):
+        row = None
+        if number in keys:
+            row = store.get(keys[number], cell.noise) or failed[keys[number]]
+        results.append((cell, row or {"reason": data.reasons[_setting(cell.config)]}))
+    return results, data.facts
+
+
+def default_jobs(device: str) -> int:
+    """Give the number of cores, or one where all cells would share a CUDA device."""
+    from joblib import cpu_count
+
+    from faultdiag.inference import select_device
+
+    return 1 if select_device(device).type == "cuda" else int(cpu_count())
+
+
+def _setting(config: Config) -> str:
+    """Give what decides which folder of prepared data a config needs."""
+    seed = config.seed if config.split.strategy in SEEDED else None
+    settings = config.model_dump(mode="json", exclude={"model", "train", "seed"})
+    return json.dumps([settings, seed], sort_keys=True)
+
+
+def _prepare(plan: Plan) -> _Data:
+    """Prepare all data before any worker starts: two must not write the same folder."""
+    cells = {_setting(cell.config): cell for cell in reversed(plan.cells)}
+    data = _Data()
+    for setting, cell in tqdm([*reversed(cells.items())], "preparing", unit="split", disable=None):
+        with Failure() as failure, redirect_stderr(StringIO()):
+            prepared = prepare(cell.config)
+            data.identities[setting] = prepared.document["identity"]
+            missing = list(prepared.document["missing"])
+            facts = {"recordings": len(prepared.recordings), "missing": missing}
+            data.facts.setdefault(cell.protocol, facts)
+        if failure.reason is not None:
+            data.reasons[setting] = failure.reason
+    return data
+
+
+def _run(
+    todo: Mapping[str, Cell], store: Store, *, jobs: int, device: str, work: CellWork
+) -> dict[str, Row]:
+    """Run cells, keep the rows of the finished ones and give those of the failed."""
+    keys = {id(cell): key for key, cell in todo.items()}
+    failed: dict[str, Row] = {}
+    cells = [*todo.values()]
+    jobs = max(1, min(jobs, len(cells)))
+    with (
+        TemporaryDirectory(prefix="faultdiag-", ignore_cleanup_errors=True) as folder,
+        tqdm(total=len(cells), desc="cells", unit="cell", disable=None) as bar,
+        closing(run_cells(cells, partial(work, device=device, folder=Path(folder)), jobs)) as rows,
+    ):
+        began = time.perf_counter()
+        for number, (cell, row) in enumerate(rows, start=1):
+            key = keys[id(cell)]
+            if "reason" in row:
+                failed[key] = row
+            else:
+                store.add({"key": key, "cell": str(cell), **row})
+            bar.update()
+            bar.set_postfix_str(str(cell))
+            if bar.disable or "reason" in row:
+                left = (time.perf_counter() - began) / number * (len(cells) - number)
+                _tell(f"{number} of {len(cells)}: {cell}: {_outcome(row)}; {_time(left)} left", bar)
+    return failed
+
+
+def _tell(line: str, bar: "tqdm[Any]") -> None:
+    if bar.disable:
+        _say(line)
+    else:
+        bar.write(line, file=sys.stderr)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _outcome(row: Row) -> str:
+    if "reason" in row:
+        return f"FAILED: {row['reason']}"
+    return f"{row['accuracy']:.1%} in {row['seconds']:.0f} s"
+
+
+def _time(seconds: float) -> str:
+    """Give a time to wait in words.
+
+    Examples
+    --------
+    >>> _time(4000), _time(200), _time(3)
+    ('about 1.1 h', 'about 3 min', 'about 3 s')
+    """
+    if seconds >= 3600:
+        return f"about {seconds / 3600:.1f} h"
+    return f"about {seconds / 60:.0f} min" if seconds >= 100 else f"about {seconds:.0f} s"

@@ -1,0 +1,118 @@
+"""Aggregate cells over seeds and folds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from faultdiag.metrics.intervals import mean_interval
+from faultdiag.protocol.plan import Cell, Plan
+from faultdiag.protocol.store import Row
+from faultdiag.splits.sharing import LEVELS
+
+Result = tuple[Cell, Row]
+
+# From the one that says least about another machine to the one that says most.
+LEAKS = (*LEVELS, "-")
+
+
+def table_rows(plan: Plan, results: Sequence[Result]) -> list[Row]:
+    """Give a row for each protocol and model, and below them one for each level of noise.
+
+    Parameters
+    ----------
+    results
+        Every planned cell with its row; a failed one has a ``reason`` in it.
+    """
+    rows = []
+    for protocol in plan.protocols:
+        groups = {
+            model: [(c, r) for c, r in results if (c.protocol, c.model) == (protocol, model)]
+            for model in plan.models
+        }
+        rows += [aggregate(group, None) for group in groups.values()]
+        levels = next(iter(groups.values()))[0][0].noise
+        rows += [aggregate(group, level) for group in groups.values() for level in levels]
+    return rows
+
+
+def aggregate(group: Sequence[Result], snr: float | None) -> Row:
+    """Give the row of one model on one protocol, clean or at one level of noise.
+
+    The mean is over seeds, of each the mean over folds; a seed of which a fold has failed doesn't
+    count. ``sd`` is that over seeds of the mean over folds.
+    ``over_seeds`` and ``over_folds`` are the ends of 95 % t intervals of the mean: over
+    seeds, of each the mean over folds; over folds, of each the mean over seeds. Shares are
+    between 0 and 1, and intervals are cut there. Whatever can't be said is None.
+
+    Parameters
+    ----------
+    group
+        The cells of the model on the protocol, failed ones too.
+    snr
+        dB, or None for the test part as it is.
+    """
+    first = group[0][0]
+    done = [(cell, row) for cell, row in group if "reason" not in row]
+    scored = [(c, r if snr is None else r["noise"][str(snr)]) for c, r in done]
+    return {
+        "protocol": first.protocol,
+        "model": first.model,
+        "snr": snr,
+        "accuracy": _spread(scored, "accuracy"),
+        "macro_f1": _spread(scored, "macro_f1"),
+        "recordings_right": _spread(scored, "recording_accuracy")["mean"],
+        "cells": len(done),
+        "cells_planned": len(group),
+        "seeds": len({cell.seed for cell, _ in done}),
+        "folds": len({cell.fold for cell, _ in done}),
+        "test_windows": _mean([row["windows"] for _, row in done]),
+        "test_recordings": _mean([row["recordings"] for _, row in done]),
+        "window_seconds": first.config.window.length / first.config.data.sampling_rate,
+        "classes": _only([row["classes"] for _, row in done]),
+        "leak": next((leak for leak in LEAKS if leak in {r["leak"] for _, r in done}), None),
+    }
+
+
+def _spread(scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str) -> dict[str, Any]:
+    by_seed = list(_means(scored, score, "seed", "fold"))
+    by_fold = list(_means(scored, score, "fold", "seed"))
+    if not by_seed:
+        return {"mean": None, "sd": None, "over_seeds": None, "over_folds": _ends(by_fold)}
+    over_seeds = mean_interval(by_seed)
+    return {
+        "mean": over_seeds.mean,
+        "sd": over_seeds.sd,
+        "over_seeds": _ends(by_seed),
+        "over_folds": _ends(by_fold),
+    }
+
+
+def _means(
+    scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str, axis: str, other: str
+) -> Iterator[float]:
+    """Give the mean score of each seed over its folds, or of each fold over its seeds.
+
+    Those of which a cell is missing are passed over: without it their mean would be another's.
+    """
+    values: dict[Any, list[float]] = {}
+    for cell, row in scored:
+        if row[score] is not None:
+            values.setdefault(getattr(cell, axis), []).append(row[score])
+    whole = max((len(found) for found in values.values()), default=0)
+    whole = max(whole, len({getattr(cell, other) for cell, _ in scored}))
+    return (sum(found) / whole for found in values.values() if len(found) == whole)
+
+
+def _ends(values: Sequence[float]) -> list[float] | None:
+    if not values:
+        return None
+    _, _, low, high = mean_interval(values)
+    # The t interval knows no bounds, a share does.
+    return None if low is None or high is None else [max(low, 0.0), min(high, 1.0)]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _only(values: Sequence[int]) -> int | None:
+    return values[0] if len(set(values)) == 1 else None

@@ -1,0 +1,263 @@
+"""What every reader shares: rates, speeds, times, units and channels."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.readers.source import RecordingSource
+
+_RATES = frozenset(
+    {
+        *("fs", "sr", "sfreq", "samplingrate", "samplerate", "samplingfrequency"),
+        *("samplefrequency", "samplingfreq", "samplefreq", "abtastrate", "abtastfrequenz"),
+    }
+)
+_SPEEDS = frozenset({"rpm", "speedrpm", "rpmspeed", "shaftrpm", "shaftspeedrpm", "motorrpm"})
+# Below, it is in kHz or no rate of vibration; above, no recorder is that fast.
+_PLAUSIBLE_RATE = (100.0, 1e8)
+_PLAUSIBLE_SPEED = (1.0, 1e6)
+
+
+def is_rate(name: str) -> bool:
+    """Tell whether a name is one of those that a sampling rate in Hz goes by.
+
+    Examples
+    --------
+    >>> [is_rate(name) for name in ("fs", "Sampling Rate (Hz)", "sample_rate_hz", "rate", "fsk")]
+    [True, True, True, False, False]
+    """
+    return key(name).removesuffix("hz") in _RATES
+
+
+def is_speed(name: str) -> bool:
+    """Tell whether a name is one of those that a shaft speed in rpm goes by.
+
+    Examples
+    --------
+    >>> [is_speed(name) for name in ("RPM", "speed_rpm", "speed", "rpm (1/min)")]
+    [True, True, False, False]
+    """
+    return key(name) in _SPEEDS
+
+
+def plausible_rate(values: Iterable[float]) -> float | None:
+    """Give the sampling rate on which all values agree, or None: 100 Hz to 100 MHz."""
+    return _agreed(values, *_PLAUSIBLE_RATE)
+
+
+def plausible_speed(values: Iterable[float]) -> float | None:
+    """Give the shaft speed on which all values agree, or None: 1 to a million rpm."""
+    return _agreed(values, *_PLAUSIBLE_SPEED)
+
+
+def _agreed(values: Iterable[float], least: float, most: float) -> float | None:
+    distinct = set(values)
+    if len(distinct) != 1:
+        return None
+    value = distinct.pop()
+    return value if least <= value <= most else None
+
+
+def key(name: str, separator: str = "") -> str:
+    """Give a name in small letters, with `separator` for every space and punctuation mark.
+
+    Examples
+    --------
+    >>> key("Sampling Rate [Hz]"), key("time (ms)", " ")
+    ('samplingratehz', 'time ms ')
+    """
+    return re.sub(r"[\s_\-.,:;()\[\]{}/]+", separator, name.strip()).lower()
+
+
+_IN_BRACKETS = re.compile(r"[\[(]\s*([^\W\d_%°][^\])]{0,11}|%|°)\s*[\])]\s*$")
+
+
+def channel_unit(channel: str) -> str | None:
+    """Give the unit in brackets at the end of a channel's name, or None.
+
+    Examples
+    --------
+    >>> [unit_of(name) for name in ("acc [g]", "DE (m/s²)", "Data_1", "acc (2)", "[]")]
+    ['g', 'm/s²', None, None, None]
+    """
+    found = _IN_BRACKETS.search(channel)
+    return found[1].strip() if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One named array, column or track of a file, known from the header alone.
+
+    Parameters
+    ----------
+    name
+        Its name in the file.
+    shape
+        Its dimensions as the file states them; empty where the format states none.
+    kind
+        Its type in the format's own words, such as ``"double"`` or ``"struct"``.
+    channel
+        The channel it becomes (several are joined by a comma), or None.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+    channel: str | None = None
+
+    def __str__(self) -> str:
+        """Give name, dimensions and type, as in ``X097_DE_time (243938×1 double)``."""
+        dimensions = "×".join(str(n) for n in self.shape)
+        return f"{self.name} ({f'{dimensions} {self.kind}'.strip()})"
+
+
+class Reader(Protocol):
+    """One open file; built from its path, which exists and is not empty."""
+
+    def variables(self) -> list[Variable]:
+        """Give what the file holds, from its header."""
+
+    def source(self, channels: Sequence[str] | None) -> RecordingSource:
+        """Give these channels (all for None), their samples still in the file."""
+
+
+_NAMES = frozenset(
+    {
+        *("t", "time", "times", "timestamp", "sec", "second", "seconds", "elapsedtime"),
+        *("timeaxis", "timevector", "xvalue", "zeit", "sekunden", "temps", "tiempo"),
+        *("reltime", "relativetime"),
+    }
+)
+_UNITS = {
+    **dict.fromkeys(("s", "sec"), 1.0),
+    **dict.fromkeys(("ms", "msec"), 1e-3),
+    **dict.fromkeys(("us", "µs", "μs"), 1e-6),
+    "ns": 1e-9,
+}
+# Steps may differ by this share of their median before the clock counts as uneven.
+_JITTER = 0.02
+
+
+def is_time(name: str) -> bool:
+    """Tell whether a name is one that times go by, with its unit or without.
+
+    Examples
+    --------
+    >>> [is_time(name) for name in ("Time (ms)", "t", "zeit_s", "X_Value", "tacho", "DE_time")]
+    [True, True, True, True, False, False]
+    """
+    return split_unit(name)[0] in _NAMES
+
+
+def unit_of(name: str) -> float:
+    """Give the seconds of one unit of a time by its name: ``time [ms]`` is 0.001.
+
+    Examples
+    --------
+    >>> unit_of("time [ms]"), unit_of("t")
+    (0.001, 1.0)
+    """
+    return _UNITS[split_unit(name)[1]]
+
+
+def believable(rate: float, name: str) -> bool:
+    """Tell whether a rate can be that of a time of this name.
+
+    A name without a unit doesn't say whether its times are seconds, milliseconds or a count.
+
+    Examples
+    --------
+    >>> believable(12.0, "time"), believable(12.0, "time [s]"), believable(12000.0, "time")
+    (False, True, True)
+    """
+    parts = key(name, separator=" ").split()
+    stated = len(parts) > 1 and parts[-1] in _UNITS
+    return stated or plausible_clock(rate)
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """Give a name without the unit of time at its end, as `key` does, and that unit or ``s``."""
+    parts = [part for part in key(name, separator=" ").split() if part]
+    if len(parts) > 1 and parts[-1] in _UNITS:
+        return "".join(parts[:-1]), parts[-1]
+    return "".join(parts), "s"
+
+
+def plausible_clock(rate: float) -> bool:
+    """Tell whether a column that rises in equal steps can be a time in seconds.
+
+    Steps of 1 count samples; a rate below 100 Hz is none of vibration.
+    """
+    return plausible_rate([rate]) is not None
+
+
+def sampling_rate(
+    times: NDArray[np.float64],
+    resolution: float = 0.0,
+    *,
+    last: float | None = None,
+    count: int | None = None,
+) -> float | str:
+    """Give the rate in Hz of times in seconds, or what is uneven about them.
+
+    The rate is ``(n - 1) / (t[n-1] - t[0])``, which is free of the rounding of single times;
+    it is rounded to whole Hz where those fit within the rounding of the first and last.
+
+    Parameters
+    ----------
+    times
+        At least 2, the first ones.
+    resolution
+        What the times were rounded to; steps may differ by that.
+    last, count
+        The last time and the number of times, where `times` are not all.
+
+    Examples
+    --------
+    >>> sampling_rate(np.arange(12000) / 12000)
+    12000.0
+    >>> sampling_rate(np.array([0.0, 0.001, 0.002, 0.004]))
+    'its steps range from 0.001 s to 0.002 s, around 0.001 s'
+    >>> sampling_rate(np.arange(100) / 1000, last=5.0, count=1000)
+    'by its first steps of 0.001 s it should end at 0.999 s, it ends at 5 s'
+    """
+    last = float(times[-1]) if last is None else last
+    count = len(times) if count is None else count
+    if not (np.isfinite(times).all() and np.isfinite(last)):
+        return "not all of them are finite numbers"
+    steps = np.diff(times)
+    if steps.min() <= 0:
+        return f"it does not increase at sample {int(np.argmax(steps <= 0)) + 1}"
+    # Some programs write seconds as float32.
+    farthest = max(abs(last), float(np.abs(times).max()))
+    rounding = max(resolution, 2.4e-7 * farthest if _single(times) else 0.0, 1e-12 * farthest)
+    middle = float(np.median(steps))
+    allowed = max(_JITTER * middle, 1.001 * rounding)
+    if max(steps.max() - middle, middle - steps.min()) > allowed:
+        return (
+            f"its steps range from {steps.min():.6g} s to {steps.max():.6g} s, "
+            f"around {middle:.6g} s"
+        )
+    start, mean = float(times[0]), float(times[-1] - times[0]) / (len(times) - 1)
+    expected = start + mean * (count - 1)
+    slack = _JITTER * mean * count + rounding * (count / len(times) + 1)
+    if count > len(times) and abs(last - expected) > min(slack, max(0.01 * expected, 10 * mean)):
+        return (
+            f"by its first steps of {mean:.6g} s it should end at {expected:.6g} s, "
+            f"it ends at {last:.6g} s"
+        )
+    return _rounded((count - 1) / (last - start), rounding / (last - start))
+
+
+def _rounded(rate: float, slack: float) -> float:
+    """Give the whole number of Hz that is as good a rate, or the rate."""
+    whole = round(rate)
+    return float(whole) if whole and abs(whole / rate - 1) <= slack else rate
+
+
+def _single(times: NDArray[np.float64]) -> bool:
+    return bool((times == times.astype(np.float32)).all())

@@ -1,0 +1,202 @@
+"""Read a recording from a file of any known format.
+
+Another format is one module with a function from a path to a `Reader`, and one row in
+`READERS`. A file that is clearly of another format than its suffix says is read as what it is.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.readers.base import Reader, Variable
+from faultdiag.readers.content import format_of, head_of
+from faultdiag.readers.source import RecordingSource, unreadable
+from faultdiag.readers.text import holds_numbers, is_text
+from faultdiag.registry import Registry
+from faultdiag.signal.recording import Recording
+
+READERS: Registry[Reader] = Registry(
+    "file format",
+    {
+        ".mat": "faultdiag.readers.mat:open_mat",
+        ".h5": "faultdiag.readers.hdf5:open_hdf5",
+        ".hdf5": "faultdiag.readers.hdf5:open_hdf5",
+        ".csv": "faultdiag.readers.text:open_text",
+        ".tsv": "faultdiag.readers.text:open_text",
+        ".txt": "faultdiag.readers.text:open_text",
+        ".wav": "faultdiag.readers.wav:open_wav",
+        ".npy": "faultdiag.readers.numpy:open_npy",
+        ".npz": "faultdiag.readers.numpy:open_npz",
+        ".tdms": "faultdiag.readers.tdms:open_tdms",
+    },
+)
+SUFFIXES = tuple(READERS)
+"""Suffixes, in lower case, of the files that can be read."""
+_TEXT = (".csv", ".tsv", ".txt")
+
+
+def read_recording(
+    path: str | os.PathLike[str],
+    *,
+    channel: str | Sequence[str] | None = None,
+    sampling_rate: float | None = None,
+) -> Recording:
+    """Give the recording in a file.
+
+    Parameters
+    ----------
+    path
+        The file; its suffix says which reader takes it.
+    channel
+        One channel, several in the order wanted, or None for all. A variable's own name does
+        too, and settles which one is meant where a file holds several signals.
+    sampling_rate
+        Hz. It wins over the rate that the file states; None leaves the file's own, which is
+        None for a format that states none (CWRU).
+
+    Raises
+    ------
+    FaultdiagError
+        If the file is missing, unreadable, damaged, of an unknown format, or holds no such
+        channel.
+    """
+    source = open_recording(path, channel=channel, sampling_rate=sampling_rate)
+    return Recording(source.read(), source.path, source.channels, source.sampling_rate, source.rpm)
+
+
+def open_recording(
+    path: str | os.PathLike[str],
+    *,
+    channel: str | Sequence[str] | None = None,
+    sampling_rate: float | None = None,
+) -> RecordingSource:
+    """Give the recording in a file with its samples left there: see `RecordingSource.read`.
+
+    Parameters
+    ----------
+    path, channel, sampling_rate
+        As in `read_recording`.
+
+    Raises
+    ------
+    FaultdiagError
+        As in `read_recording`; what only the samples show, when they are read.
+    """
+    path = Path(path)
+    channels = [channel] if isinstance(channel, str) else channel
+    if channels is not None and (not channels or len(set(channels)) < len(channels)):
+        raise FaultdiagError(
+            f"{path}: the channels asked for are [{', '.join(channels)}]; "
+            "name at least one, and each one once"
+        )
+    if sampling_rate is not None and not 0 < sampling_rate < np.inf:
+        raise FaultdiagError(
+            f"{path}: sampling rate must be a positive number; found {sampling_rate}"
+        )
+    try:
+        source = _reader(path).source(channels)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return source if sampling_rate is None else replace(source, sampling_rate=sampling_rate)
+
+
+def open_reader(path: str | os.PathLike[str]) -> Reader:
+    """Give the reader of a file, for whoever wants both its variables and its channels.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file is missing, damaged or of an unknown format.
+    OSError
+        If the system does not let it be read.
+    """
+    return _reader(Path(path))
+
+
+def read_range(
+    path: str | os.PathLike[str], channel: str | Sequence[str] | None, start: int, stop: int
+) -> NDArray[np.float32]:
+    """Give the samples from `start` to `stop` of a file, ``(channels, stop - start)``.
+
+    For many ranges of one file open it once with `open_recording`.
+
+    Raises
+    ------
+    FaultdiagError
+        As in `open_recording`.
+    ValueError
+        If the range is not within the recording.
+    """
+    return open_recording(path, channel=channel).read(start, stop)
+
+
+def list_variables(path: str | os.PathLike[str]) -> list[Variable]:
+    """Give the variables of a file from its header, without reading their values.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file is missing, unreadable, damaged or of an unknown format.
+    """
+    path = Path(path)
+    try:
+        return _reader(path).variables()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def is_prose(path: Path) -> bool:
+    """Tell whether a file is named like text and is text, but holds no table of numbers.
+
+    What is empty, unreadable or not text after all is no prose: it is a damaged recording.
+    """
+    if path.suffix.lower() not in _TEXT or not path.is_file():
+        return False
+    try:
+        head = head_of(path)
+        return bool(head) and is_text(head) and not holds_numbers(path)
+    except OSError:
+        return False
+
+
+def _reader(path: Path) -> Reader:
+    _require_file(path)
+    suffix = path.suffix.lower()
+    found = format_of(path)
+    if found is None and suffix not in _TEXT and holds_numbers(path):
+        # MATLAB's save -ascii writes text under .mat; recorders leave the suffix out.
+        found = ".txt"
+    if found is None and suffix not in READERS:
+        said = f"the suffix '{path.suffix}'" if suffix else "no suffix"
+        raise FaultdiagError(
+            f"{path} has {said}; files that can be read end in: {', '.join(SUFFIXES)}"
+        )
+    return READERS.get(found or suffix)(path)
+
+
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise FaultdiagError(f"{path} is a folder; name one recording in it")
+    if path.is_symlink() and not path.exists():
+        raise FaultdiagError(
+            f"{path} is a symbolic link that leads nowhere; name the recording itself"
+        )
+    if not path.exists():
+        near = did_you_mean(path.name, _names(path.parent))
+        raise FaultdiagError(f"{path} does not exist{near}")
+    if not path.is_file():
+        raise FaultdiagError(f"{path} is a device or a pipe; copy the recording to a file first")
+    if path.stat().st_size == 0:
+        raise FaultdiagError(f"{path} is empty (0 bytes); copy or download it again")
+
+
+def _names(folder: Path) -> list[str]:
+    # Enough for a hint; folders of recordings can hold a hundred thousand files.
+    inside = islice(folder.iterdir(), 1000) if folder.is_dir() else ()
+    return [path.name for path in inside if path.suffix.lower() in SUFFIXES]

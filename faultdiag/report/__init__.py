@@ -1,0 +1,1 @@
+"""Tables, sentences and pictures: typed results in, text or PNG out."""

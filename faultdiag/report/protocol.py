@@ -1,0 +1,356 @@
+"""The table of a protocol."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from faultdiag.metrics.tables import format_table
+from faultdiag.protocol.plan import Plan
+from faultdiag.protocol.summary import LEAKS, Result, table_rows
+
+_STRATEGIES = {
+    "within_recording": (
+        "train and test are different stretches of the same recordings: same bearing, same load, "
+        "same day"
+    ),
+    "across_recordings": "whole recordings are held out; their bearings may have been trained on",
+    "across_loads": (
+        "the same bearings as in training, at motor loads that were not: what is new is the load"
+    ),
+    "across_sizes": (
+        "fault sizes that were not trained on, so other physical bearings: what is new is the fault"
+    ),
+    "across_bearings": "physical bearings that were not trained on",
+    "random_windows": (
+        "windows of the same recordings dealt at random, overlapping ones to both sides"
+    ),
+    "legacy_wdcnn": (
+        "the split of the WDCNN scripts: validation and test windows come from the same stretch"
+    ),
+}
+
+_LEAKS = {
+    "samples": "test windows hold samples that were trained on or chosen by: the figure is void",
+    "recording": "train and test share recordings",
+    "bearing": "train and test share physical bearings, not recordings",
+    "unknown": "train and test share no recording; nothing says whether they share bearings",
+    "none": "train and test share no recording and no bearing",
+    "-": "what they share was not determined",
+}
+
+_FOLDS = {
+    "pairs": "each value trained on alone and tested on each other one",
+    "each": "each value held out in turn, all others trained on",
+}
+
+
+def meaning(split: Mapping[str, Any]) -> str:
+    """Give what is new to the model in the test part of a split, and how it is cut into folds.
+
+    Examples
+    --------
+    >>> meaning({"strategy": "across", "fact": "end"})
+    'values of end that were not trained on'
+    """
+    strategy = split["strategy"]
+    if split["strategy"] == "file":
+        return f"the split in {split.get('path')}"
+    fact = split.get("fact") or split.get("across") or "a fact"
+    text = _STRATEGIES.get(strategy, f"values of {fact} that were not trained on")
+    folds = split.get("folds")
+    return text if folds is None else f"{text}; {_FOLDS.get(folds, f'{folds} folds')}"
+
+
+def leak_meaning(leak: str | None) -> str:
+    """Give what a leak level says, as a part of a sentence."""
+    return _LEAKS.get(leak or "-", str(leak))
+
+
+Document = Mapping[str, Any]
+
+_COLUMNS = {
+    "protocol": "protocol",
+    "model": "model",
+    "accuracy": "accuracy %",
+    "interval": "95 % interval",
+    "over": "over",
+    "macro_f1": "macro-F1 %",
+    "recordings_right": "recordings right %",
+    "cells": "cells",
+    "test_windows": "test windows",
+    "window": "window s",
+    "leak": "leak",
+}
+_CAPTION = (
+    "Accuracy is that of test windows: mean ± standard deviation over seeds, of the mean over the "
+    "folds of each seed. The 95 % interval is a t interval of the mean, cut at 0 and 100: over "
+    "folds where a protocol has two or more, because folds differ more than seeds do, and over "
+    "seeds otherwise; `table.csv` has both. Over seeds it says nothing of other recordings, and "
+    "where all agree it is a point, which is no certainty. "
+    "Recordings right: each recording by the class that its windows give together. Test windows: "
+    "mean of a cell. A cell is one training: a model, a fold, a seed; its epoch is chosen on "
+    "validation windows."
+)
+_MOST_NOTES = 4
+
+
+def markdown(document: Document) -> str:
+    """Give the whole comparison as Markdown that is understood without anything else."""
+    parts = [
+        f"# {document['title']}",
+        "\n".join(_facts(document)),
+        format_table([_line(row) for row in _clean(document)], _COLUMNS, markdown=True),
+        _CAPTION,
+        *_noise(document),
+        "## Protocols",
+        "\n".join(_legend(document)),
+        *_listed("Failed cells", [f"{f['cell']}: {f['reason']}" for f in document["failures"]]),
+        *_listed("Notes", [*document["notes"], *document["warnings"]]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def table_csv(document: Document) -> str:
+    """Give the rows of the table as CSV, noise too; shares between 0 and 1."""
+    rows = []
+    for row in document["rows"]:
+        flat = {"protocol": row["protocol"], "model": row["model"], "snr_db": row["snr"]}
+        for score in ("accuracy", "macro_f1"):
+            flat |= {f"{score}_{key}": row[score][key] for key in ("mean", "sd")}
+            for kind in ("seeds", "folds"):
+                low, high = row[score][f"over_{kind}"] or (None, None)
+                flat |= {f"{score}_low_{kind}": low, f"{score}_high_{kind}": high}
+        rest = [
+            key for key in row if key not in {"protocol", "model", "snr", "accuracy", "macro_f1"}
+        ]
+        rows.append({**flat, **{key: row[key] for key in rest}})
+    return _csv(rows)
+
+
+def cells_csv(document: Document) -> str:
+    """Give a line per cell, and one more for each level of noise."""
+    return _csv(document["cells"])
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _facts(document: Document) -> list[str]:
+    versions = {name: " and ".join(found) for name, found in document["versions"].items()}
+    data, protocols = document["data"], document["protocols"]
+    with_data = "; ".join(
+        f"{name} {p['recordings']} recordings"
+        + (f", {len(p['missing'])} missing" if p["missing"] else "")
+        for name, p in protocols.items()
+        if "recordings" in p
+    )
+    planned = sum(row["cells_planned"] for row in _clean(document))
+    failed = len(document["failures"])
+    return [
+        f"- {document['date']}; "
+        + ", ".join(f"{n} {versions[n]}" for n in ("faultdiag", "torch") if n in versions)
+        + (f"; on {', '.join(document['devices'])}" if document["devices"] else ""),
+        f"- data: {data['dataset']} in {data['root']}: {with_data or 'nothing could be prepared'}",
+        f"- models: {len(document['models'])}; protocols: {len(protocols)}; seeds: "
+        f"{', '.join(map(str, document['seeds']))}; cells: {planned}"
+        + (f", **{failed} of them failed** (below)" if failed else ""),
+    ]
+
+
+def _clean(document: Document) -> list[dict[str, Any]]:
+    return [row for row in document["rows"] if row["snr"] is None]
+
+
+def _line(row: Mapping[str, Any]) -> dict[str, object]:
+    interval, over = best_interval(row)
+    finished, planned = row["cells"], row["cells_planned"]
+    return {
+        "protocol": row["protocol"],
+        "model": row["model"],
+        "accuracy": _spread(row["accuracy"]),
+        "interval": "-"
+        if interval is None
+        else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}",
+        "over": over,
+        "macro_f1": _spread(row["macro_f1"]),
+        "recordings_right": row["recordings_right"],
+        "cells": str(planned) if finished == planned else f"{finished} of {planned}",
+        "test_windows": None if row["test_windows"] is None else round(row["test_windows"]),
+        "window": f"{row['window_seconds']:.3g}",
+        "leak": row["leak"],
+    }
+
+
+def best_interval(row: Mapping[str, Any]) -> tuple[list[float] | None, str]:
+    """Give the interval of accuracy that the table shows, and what it is over."""
+    for kind in ("folds", "seeds"):
+        ends: list[float] | None = row["accuracy"][f"over_{kind}"]
+        if ends is not None:
+            return ends, f"{row[kind]} {kind}"
+    return None, "-"
+
+
+def _spread(score: Mapping[str, float | None]) -> str:
+    if score["mean"] is None:
+        return "-"
+    sd = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f}"
+    return f"{100 * score['mean']:.1f}{sd}"
+
+
+def _noise(document: Document) -> list[str]:
+    parts = []
+    for protocol in document["protocols"]:
+        rows = [r for r in document["rows"] if r["protocol"] == protocol and r["snr"] is not None]
+        if not rows:
+            continue
+        levels = list(dict.fromkeys(row["snr"] for row in rows))
+        columns = {"model": "model", **{str(level): f"{level:g} dB" for level in levels}}
+        lines: dict[str, dict[str, object]] = {}
+        for row in rows:
+            line = lines.setdefault(row["model"], {"model": row["model"]})
+            line[str(row["snr"])] = _spread(row["accuracy"])
+        parts += [
+            f"## Noise on {protocol}",
+            format_table(list(lines.values()), columns, markdown=True),
+            "Accuracy in %, mean ± standard deviation over seeds, with white noise added to the "
+            "raw test windows only: its power is that of each window, mean removed, at this "
+            f"signal-to-noise ratio. {_noise_in_training(document)}",
+        ]
+    return parts
+
+
+def _noise_in_training(document: Document) -> str:
+    models = document["trained_on_noise"]
+    if models:
+        return f"Training added noise too (train.augment.snr) for: {', '.join(models)}."
+    return "Training saw no noise."
+
+
+def _legend(document: Document) -> list[str]:
+    lines = []
+    for name, protocol in document["protocols"].items():
+        folds = f" Folds: {', '.join(protocol['folds'])}." if protocol["folds"] else ""
+        leak = leak_meaning(protocol["leak"])
+        epochs = ", ".join(map(str, protocol["epochs"]))
+        lines.append(
+            f"- **{name}**: {protocol['meaning']}.{folds} Epochs of a network: {epochs}. Leak: "
+            f"{protocol['leak'] or '-'}: {leak}."
+        )
+        notes = [_short(note) for note in protocol["notes"]]
+        lines += [f"  - {note}" for note in notes[:_MOST_NOTES]]
+        if len(notes) > _MOST_NOTES:
+            lines.append(f"  - and {len(notes) - _MOST_NOTES} more notes in `results.json`")
+    return lines
+
+
+def _short(note: str, most: int = 200) -> str:
+    return note if len(note) <= most else f"{note[:most].rpartition(' ')[0]} …"
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
+
+
+# What a reader of ``cells.csv`` or the document needs of a cell; the config has it all.
+_KEPT = (
+    *("accuracy", "macro_f1", "recording_accuracy", "windows", "recordings", "classes"),
+    *("valid_accuracy", "best_epoch", "epochs", "window_seconds", "leak", "shared_samples"),
+    *("leaking_test_windows", "seconds", "device", "key"),
+)
+
+
+def document(
+    plan: Plan, results: Sequence[Result], data: dict[str, dict[str, Any]], title: str
+) -> dict[str, Any]:
+    """Give the whole comparison as plain JSON types.
+
+    Parameters
+    ----------
+    results
+        Every planned cell with its row.
+    data
+        What was prepared for each protocol: ``recordings`` (how many) and ``missing``.
+    """
+    done = [row for _, row in results if "reason" not in row]
+    rows = table_rows(plan, results)
+    return {
+        "title": title,
+        "date": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        "versions": _versions(done),
+        "devices": sorted({row["device"] for row in done}),
+        "data": {"dataset": plan.base.data.dataset, "root": str(plan.base.data.root)},
+        "seeds": list(plan.seeds),
+        "models": list(plan.models),
+        "noise": list(plan.noise),
+        "trained_on_noise": sorted(
+            {cell.model for cell in plan.cells if cell.config.train.augment.snr}
+        ),
+        "protocols": {
+            name: {
+                "meaning": meaning(plan.splits[name]),
+                "leak": _worst([row["leak"] for row in rows if row["protocol"] == name]),
+                "split": plan.splits[name],
+                "folds": _folds(plan, name),
+                "epochs": sorted({c.config.train.epochs for c in plan.cells if c.protocol == name}),
+                **data.get(name, {}),
+                "notes": _notes(name, results),
+            }
+            for name in plan.protocols
+        },
+        "rows": rows,
+        "cells": [cell for result in results for cell in _cells(*result)],
+        "failures": [
+            {"cell": str(cell), **_place(cell), "reason": row["reason"]}
+            for cell, row in results
+            if "reason" in row
+        ],
+        "warnings": sorted({text for row in done for text in row["warnings"]}),
+        "notes": list(plan.notes),
+    }
+
+
+def _versions(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Give each package with the versions that cells were trained by: one, unless resumed later."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        for name, version in row["versions"].items():
+            found.setdefault(name, set()).add(version)
+    return {name: sorted(versions) for name, versions in found.items()}
+
+
+def _worst(leaks: Sequence[str | None]) -> str | None:
+    return next((leak for leak in LEAKS if leak in leaks), None)
+
+
+def _folds(plan: Plan, protocol: str) -> list[str]:
+    names = dict.fromkeys(cell.fold for cell in plan.cells if cell.protocol == protocol)
+    return [name for name in names if name]
+
+
+def _notes(protocol: str, results: Sequence[Result]) -> list[str]:
+    rows = [row for cell, row in results if cell.protocol == protocol and "reason" not in row]
+    return list(dict.fromkeys(note for row in rows for note in row["notes"]))
+
+
+def _place(cell: Any) -> dict[str, Any]:
+    return {key: getattr(cell, key) for key in ("model", "protocol", "fold", "seed")}
+
+
+def _cells(cell: Any, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give a cell as it is, and once more for each level of noise."""
+    place = {**_place(cell), "snr": None}
+    if "reason" in row:
+        yield {**place, "reason": row["reason"]}
+        return
+    clean = {**place, **{key: row[key] for key in _KEPT}, "reason": None}
+    yield clean
+    for level in cell.noise:
+        yield {**clean, "snr": level, **row["noise"][str(level)]}

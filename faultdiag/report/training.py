@@ -1,0 +1,110 @@
+"""A training and an evaluation as text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from faultdiag.metrics.tables import format_table, parts_table
+from faultdiag.report.data import split_lines
+from faultdiag.splits.within import PARTS
+from faultdiag.training.session import Run
+
+
+def summary(run: Run) -> str:
+    """Give the table of a finished training and where its files lie."""
+    metrics = run.metrics
+    split = metrics["split"]
+    parts = {part: metrics[part] for part in ("valid", "test")}
+    test = metrics["test"]
+    return "\n".join(
+        [
+            parts_table(parts, split["disjoint_windows"]),
+            *split_lines(split),
+            _by_recording(test),
+            _calibration(test),
+            *_uncalibrated(test),
+            _chosen(run),
+            f"run folder: {run.folder}",
+        ]
+    )
+
+
+def _by_recording(scores: Mapping[str, Any]) -> str:
+    recording = scores["recording"]
+    right = sum(row["predicted"] == row["label"] for row in recording["rows"])
+    low, high = recording["accuracy_interval"]
+    return (
+        f"by recording: {right} of {scores['recordings']} right "
+        f"(95 % interval {low:.0%} to {high:.0%})"
+    )
+
+
+def _calibration(scores: Mapping[str, Any]) -> str:
+    ece, unscaled = scores["ece"], scores["ece_unscaled"]
+    scaled = f", {unscaled:.1%} without it" if scores["temperature"] != 1 else ""
+    return (
+        f"expected calibration error of the confidences: {ece:.1%} at temperature "
+        f"{scores['temperature']:.3g}{scaled}"
+    )
+
+
+def _uncalibrated(scores: Mapping[str, Any]) -> list[str]:
+    if scores["temperature"] != 1:
+        return []
+    return [
+        "the validation part gives no ground to lower confidences, and is not used to raise any"
+    ]
+
+
+def _chosen(run: Run) -> str:
+    if run.epochs == 1:
+        return "one pass over the training windows: there was no epoch to choose"
+    chosen = f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy"
+    if run.best_epoch == run.epochs:
+        return f"{chosen}; it is the last"
+    best, last = (run.metrics[key] for key in ("test", "last"))
+    return (
+        f"{chosen}: test accuracy {best['accuracy']:.1%}; "
+        f"the last epoch's is {last['test']['accuracy']:.1%}"
+    )
+
+
+def _seen_lines(split: Mapping[str, Any]) -> list[str]:
+    if "seen_windows" not in split:
+        return []
+    share = split["seen_windows"]
+    if share is None:
+        return ["what the model was trained on is not known: no split.json beside the checkpoint"]
+    if share:
+        return [f"LEAK: {share:.1%} of these windows overlap what the model was trained on"]
+    return [
+        "none of these windows overlaps what the model was trained on, as far as files of the same "
+        "bytes tell"
+    ]
+
+
+def evaluation_text(result: Mapping[str, Any]) -> str:
+    """Give an evaluation as text: its table, what the split shares, each class, the noise."""
+    part = next(name for name in PARTS if name in result)
+    scores, split = result[part], result["split"]
+    classes = [{"class": name, **row} for name, row in scores["per_class"].items()]
+    columns = {
+        "class": "class",
+        "windows": "windows",
+        "precision": "precision %",
+        "recall": "recall %",
+        "f1": "F1 %",
+    }
+    lines = [
+        parts_table({part: scores}, split["disjoint_windows"]),
+        *split_lines(split),
+        *_seen_lines(split),
+        _by_recording(scores),
+        _calibration(scores),
+        "",
+        format_table(classes, columns),
+    ]
+    if "noise" in result:
+        rows = [{**row, "snr": f"{row['snr']:g}"} for row in result["noise"]]
+        noise = {"snr": "SNR dB", "accuracy": "accuracy %", "macro_f1": "macro-F1 %"}
+        lines += ["", format_table(rows, noise)]
+    return "\n".join(lines)

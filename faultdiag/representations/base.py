@@ -1,0 +1,288 @@
+"""What the representations share: options, checks, arithmetic.
+
+Every function takes the representation's registry name for its message.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import AfterValidator, Field
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+from faultdiag.errors import FaultdiagError
+
+Scale = Literal["linear", "log", "root"]
+Standardise = Literal["window", "channel", "none"]
+Taper = Literal["hann", "none"]
+
+
+def _count(value: int) -> int:
+    if value < 1:
+        raise ValueError("give 1 or more")
+    return value
+
+
+def _several(value: int) -> int:
+    if value < 2:
+        raise ValueError("give 2 or more")
+    return value
+
+
+def _positive(value: float) -> float:
+    if not 0 < value < math.inf:
+        raise ValueError("give a number above 0")
+    return value
+
+
+def _not_negative(value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise ValueError("give 0 or a number above it")
+    return value
+
+
+Count = Annotated[int, Field(strict=True), AfterValidator(_count)]
+Several = Annotated[int, Field(strict=True), AfterValidator(_several)]
+Positive = Annotated[float, Field(strict=True), AfterValidator(_positive)]
+NotNegative = Annotated[float, Field(strict=True), AfterValidator(_not_negative)]
+
+
+def _band(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] >= value[1]:
+        raise ValueError("give the lower frequency first, both in Hz")
+    return value
+
+
+Band = Annotated[tuple[NotNegative, Positive], AfterValidator(_band)]
+
+
+def check_shape(
+    name: str, channels: int, length: int, sampling_rate: float, *, shortest: int = 1
+) -> None:
+    """Refuse windows that no options could make work.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is no channel, a window has fewer than `shortest` samples, or the rate is not a
+        positive number.
+    """
+    if channels < 1:
+        raise FaultdiagError(f"representation '{name}': channels is {channels}; use 1 or more")
+    if length < shortest:
+        raise FaultdiagError(
+            f"representation '{name}': a window has {length} samples; use {shortest} or more"
+        )
+    if not 0 < sampling_rate < math.inf:
+        raise FaultdiagError(
+            f"representation '{name}': sampling_rate is {sampling_rate} Hz; give a positive number"
+        )
+
+
+def count_lines(
+    name: str, max_frequency: float | None, *, spacing: float, last: int, limit: float
+) -> int:
+    """Give the number of spectral lines from 0 to `max_frequency` in Hz, all where it is None.
+
+    Parameters
+    ----------
+    name, max_frequency
+        Of the representation.
+    spacing
+        Hz between two lines.
+    last
+        Index of the last line there is.
+    limit
+        The largest `max_frequency` that means something, Hz.
+
+    Raises
+    ------
+    FaultdiagError
+        If `max_frequency` lies below the first line after 0 or above `limit`.
+
+    Examples
+    --------
+    >>> count_lines("spectrum", 1000, spacing=5.859375, last=1024, limit=6000)
+    171
+    """
+    if max_frequency is None:
+        return last + 1
+    if not spacing * (1 - 1e-5) <= max_frequency <= limit * (1 + 1e-5):
+        raise FaultdiagError(
+            f"representation '{name}': max_frequency is {max_frequency:g} Hz, but the lines are "
+            f"{spacing:g} Hz apart and end at {limit:g} Hz; use {spacing:g} to {limit:g}"
+        )
+    return min(last, math.floor(max_frequency / spacing + 1e-4)) + 1
+
+
+def check_windows(name: str, windows: "Tensor", channels: int, length: int) -> None:
+    """Refuse windows of another shape than the representation was built for.
+
+    Raises
+    ------
+    FaultdiagError
+        If their shape is not ``(batch, channels, length)``.
+    """
+    if windows.ndim != 3 or windows.shape[1:] != (channels, length):
+        raise FaultdiagError(
+            f"representation '{name}' was built for windows (batch, {channels}, {length}) and "
+            f"found {tuple(windows.shape)}; give such windows or build it for these"
+        )
+
+
+def check_shaft_rate(name: str, shaft_rate: "Tensor | None", batch: int) -> "Tensor":
+    """Give the shaft rates, one per window.
+
+    Whether they are positive is looked at only where they lie in the CPU's memory: a look at a
+    GPU's would make the CPU wait for it.
+
+    Raises
+    ------
+    FaultdiagError
+        If they are missing, not one per window, or not positive numbers.
+    """
+    if shaft_rate is None:
+        raise FaultdiagError(
+            f"representation '{name}' needs the shaft speed and was given none; give shaft_rate, "
+            "one per window in Hz (rpm / 60), or choose 'envelope_spectrum', whose axis is in Hz"
+        )
+    if shaft_rate.shape != (batch,):
+        raise FaultdiagError(
+            f"representation '{name}': shaft_rate has the shape {tuple(shaft_rate.shape)} for "
+            f"{batch} windows; give ({batch},), one rate per window in Hz"
+        )
+    if shaft_rate.device.type == "cpu" and not torch.compiler.is_compiling():
+        sound = (shaft_rate > 0) & shaft_rate.isfinite()
+        if not sound.all():
+            raise FaultdiagError(
+                f"representation '{name}': shaft_rate is {shaft_rate[~sound][0].item():g} Hz; "
+                "give a positive number (rpm / 60) for every window, and leave out recordings "
+                "of unknown speed"
+            )
+    return shaft_rate
+
+
+def chirp_z(x: Tensor, step: Tensor, bins: int) -> Tensor:
+    """Give ``X[b, c, k] = sum_n x[b, c, n] exp(-2 pi i k step[b] n)`` for k from 0 to bins - 1.
+
+    Parameters
+    ----------
+    x
+        Real signals, ``(batch, channels, samples)``.
+    step
+        Cycles per sample between two frequencies, ``(batch,)`` in float64.
+    bins
+        How many frequencies, from 0.
+
+    Returns
+    -------
+    Tensor
+        Complex, ``(batch, channels, bins)``.
+
+    References
+    ----------
+    .. [1] L. R. Rabiner, R. W. Schafer and C. M. Rader, "The chirp z-transform algorithm", IEEE
+       Trans. Audio Electroacoust. 17 (1969) 86-92, doi:10.1109/TAU.1969.1162034
+    """
+    # With 2 k n = k^2 + n^2 - (k - n)^2 the sum is a convolution with a chirp.
+    samples = x.shape[-1]
+    longest = max(samples, bins)
+    n = torch.arange(longest, dtype=torch.float64, device=x.device)
+    # Of whole turns only the rest, so as to stay exact.
+    turns = torch.remainder(step[:, None] * (n.square() * -0.5), 1).to(x.dtype)  # (B, longest)
+    chirp = torch.polar(torch.ones_like(turns), turns * (2 * math.pi))[:, None]
+    size: int = next_fast_len(samples + bins - 1)
+    later = torch.arange(size, device=x.device)
+    lag = torch.where(later < bins, later, size - later).clamp(max=longest - 1)  # |k - n|
+    kernel = torch.fft.fft(chirp[..., lag].conj())
+    product = torch.fft.fft(x * chirp[..., :samples], size) * kernel
+    sums: Tensor = torch.fft.ifft(product)[..., :bins] * chirp[..., :bins]
+    return sums
+
+
+FLOOR = 1e-4
+"""What the log scale adds to every magnitude, as a share of the largest: 80 dB below it."""
+
+# Added to a divisor and under a logarithm. It is far below any vibration, so that no gain gets
+# through; a dead window becomes zeros instead of NaN.
+TINY = 1e-20
+
+
+def in_full_precision(compute: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
+    """Give ``compute(windows)`` in the windows' own type, computed in at least float32.
+
+    Fourier transforms do not work in bfloat16 and lose too much in float16, so autocast is off
+    inside.
+    """
+    wide = windows if windows.dtype == torch.float64 else windows.float()
+    with torch.autocast(windows.device.type, enabled=False):
+        return compute(wide).to(windows.dtype)
+
+
+def centred(x: Tensor, dims: tuple[int, ...] = (-1,)) -> Tensor:
+    """Give `x` less its mean over `dims`: exact zeros where it is constant.
+
+    The mean of equal values is rounded, and a later division by their deviation would blow that
+    rounding up to 1; the distances from the first value are exact zeros.
+    """
+    pivot = x
+    for dim in dims:
+        pivot = pivot.narrow(dim, 0, 1)
+    distance = x - pivot
+    return distance - distance.mean(dims, keepdim=True)
+
+
+def taper_of(kind: Taper, length: int) -> Tensor:
+    """Give the weights of a taper, ``(length,)`` in float64: a periodic Hann window or ones."""
+    if kind == "hann":
+        return torch.hann_window(length, periodic=True, dtype=torch.float64)
+    return torch.ones(length, dtype=torch.float64)
+
+
+def amplitudes(x: Tensor, taper: Tensor) -> Tensor:
+    """Give the one-sided amplitude spectrum ``(..., N // 2 + 1)`` of tapered ``(..., N)``.
+
+    A sine of amplitude A on a line shows as A.
+    """
+    magnitudes: Tensor = torch.fft.rfft(x * taper).abs()
+    return magnitudes * (2 / taper.sum())
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Magnitudes on a scale, standardised.
+
+    Parameters
+    ----------
+    scale
+        ``linear``, ``root`` (square root), or ``log``: ``ln(a + 1e-4 max a)``, so that whatever
+        lies 80 dB below the largest magnitude no longer counts.
+    standardise
+        ``window``: mean 0 and deviation 1 over all channels and positions of a window, which
+        keeps what the channels tell by their levels; ``channel``: over the positions of each
+        channel; ``none``: as they are. The largest magnitude is taken over the same set, over
+        the window for ``none``. Standardised, no gain gets through.
+    """
+
+    scale: Scale
+    standardise: Standardise
+
+    def __call__(self, magnitudes: Tensor) -> Tensor:
+        """Scale ``(batch, channels, positions)``."""
+        dims = (-1,) if self.standardise == "channel" else (-2, -1)
+        y = self._scaled(magnitudes, dims)
+        if self.standardise == "none":
+            return y
+        distance = centred(y, dims)
+        deviation = distance.square().mean(dims, keepdim=True).sqrt()
+        return distance / (deviation + TINY)
+
+    def _scaled(self, magnitudes: Tensor, dims: tuple[int, ...]) -> Tensor:
+        if self.scale == "root":
+            return magnitudes.sqrt()
+        if self.scale == "log":
+            return (magnitudes + FLOOR * magnitudes.amax(dims, keepdim=True) + TINY).log()
+        return magnitudes

@@ -1,0 +1,1 @@
+"""Recordings and windows: arrays in, arrays out."""

@@ -1,0 +1,168 @@
+"""Groups of recordings by a fact, and the options of folds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from faultdiag.datasets.selection import values_of
+from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.splits.within import SplitItem
+
+# The physical bearing, and what stands for it where a dataset doesn't tell: its designation.
+SPECIMEN, DESIGNATION = "specimen", "bearing"
+RECORDING = "recording"
+
+_FACTS = {
+    "across_loads": ("load_hp",),
+    "across_sizes": ("size",),
+    "across_bearings": (SPECIMEN, DESIGNATION),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """The group of each recording, None for one that has none, and what the groups are called."""
+
+    fact: str
+    groups: tuple[Any, ...]
+
+    @property
+    def values(self) -> list[Any]:
+        """The groups there are, numbers before texts, each in order."""
+        return in_order(self.groups)
+
+
+def in_order(groups: Iterable[Any]) -> list[Any]:
+    """Give the distinct groups in order, without None.
+
+    Examples
+    --------
+    >>> in_order(["b", None, 10, "a", 9, "b"])
+    [9, 10, 'a', 'b']
+    """
+    rows = [{"group": group} for group in groups if group is not None]
+    return list(values_of(rows).get("group", ()))
+
+
+def group_by(strategy: str, items: Sequence[SplitItem], fact: str | None = None) -> Grouping:
+    """Group recordings as a strategy does.
+
+    Parameters
+    ----------
+    fact
+        The fact of strategy ``across``; the others have their own.
+
+    Raises
+    ------
+    FaultdiagError
+        If no recording has the fact.
+    """
+    if strategy == "across_recordings":
+        return Grouping(RECORDING, tuple(item.name for item in items))
+    known = {name for item in items for name, value in item.facts.items() if value is not None}
+    wanted = _FACTS[strategy] if fact is None else (fact,)
+    present = [name for name in wanted if name in known]
+    if not present:
+        raise FaultdiagError(_lacking(strategy, wanted, sorted(known), named=fact is not None))
+    return Grouping(present[0], tuple(item.facts.get(present[0]) for item in items))
+
+
+def _lacking(strategy: str, wanted: Sequence[str], known: Sequence[str], *, named: bool) -> str:
+    there = ", ".join(known) or "no facts"
+    if named:
+        name = wanted[0]
+        hint = did_you_mean(name, known)
+        return f"split.fact is '{name}'{hint}, which no recording has; known: {there}"
+    return (
+        f"split.strategy {strategy} groups recordings by their fact {' or '.join(wanted)}, which "
+        f"none has; known: {there}; state it, or name another with strategy across and split.fact"
+    )
+
+
+def groups_of_classes(items: Sequence[SplitItem], grouping: Grouping) -> dict[str, list[Any]]:
+    """Give the groups that the recordings of each class belong to, in order."""
+    members: dict[str, list[Any]] = {item.label: [] for item in items}
+    for item, group in zip(items, grouping.groups, strict=True):
+        members[item.label].append(group)
+    return {label: in_order(groups) for label, groups in sorted(members.items())}
+
+
+def undivided(items: Sequence[SplitItem], grouping: Grouping) -> set[str]:
+    """Give the classes of which no group can be held out while another is trained on.
+
+    CWRU's healthy recordings are all of one bearing.
+
+    Raises
+    ------
+    FaultdiagError
+        If all classes are so.
+    """
+    groups = groups_of_classes(items, grouping)
+    alone = {label for label, found in groups.items() if len(found) < 2}
+    if len(alone) < len(groups):
+        return alone
+    label, found = next(iter(groups.items()))
+    example = f"{label} only {found[0]}" if found else f"{label} none"
+    raise FaultdiagError(
+        f"no class has two groups of {grouping.fact} ({example}), so none can be tested on a group "
+        f"that it was not trained on; make data.label coarser{_coarser(items, grouping)}, select "
+        "more recordings, or use split.strategy within_recording"
+    )
+
+
+def _coarser(items: Sequence[SplitItem], grouping: Grouping) -> str:
+    """Name a label that works, if the fault's code is one."""
+    codes = [SplitItem(i.name, i.samples, str(i.facts.get("code"))) for i in items]
+    groups = groups_of_classes(codes, grouping)
+    works = len(groups) > 1 and any(len(found) > 1 for found in groups.values())
+    return ', such as "{code}"' if works else ""
+
+
+EACH = "each"
+PAIRS = "pairs"
+SIDES = ("train", "valid", "test")
+
+
+def _folds(value: object) -> object:
+    if value in {EACH, PAIRS}:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(
+            "write each (test on one group after the other), pairs (train on one group, test on "
+            "another) or how many folds"
+        )
+    if value < 2:
+        raise ValueError("folds are 2 or more: each is tested on once and trained on otherwise")
+    return value
+
+
+Folds = Annotated[str | int, BeforeValidator(_folds)]
+FoldNumber = Annotated[int, Field(ge=0, strict=True)]
+
+
+def option_problems(options: Mapping[str, Any]) -> dict[str, str]:
+    """Give what is wrong between the options of a split across groups: option -> message.
+
+    Examples
+    --------
+    >>> option_problems({"folds": "each", "test": [0], "train": [1]})["folds"]
+    'folds: each names the groups by itself; leave train, test out, or folds'
+    """
+    given = {key for key, value in options.items() if value is not None}
+    named = [side for side in SIDES if side in given]
+    if "folds" in given:
+        if not named:
+            return {}
+        reason = f"folds: {options['folds']} names the groups by itself"
+        return {"folds": f"{reason}; leave {', '.join(named)} out, or folds"}
+    problems = {}
+    if "fold" in given:
+        problems["fold"] = "it chooses one of split.folds, and there are none; add folds: each"
+    if "test" not in given:
+        problems["test"] = (
+            "name the groups to test on, as in test: [1, 2], or let folds do it: each, pairs or "
+            "a number"
+        )
+    return problems

@@ -1,0 +1,198 @@
+"""A split given back from the ``split.json`` of a run: the same segments of the same recordings."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from faultdiag.datasets.base import sha256
+from faultdiag.errors import FaultdiagError
+from faultdiag.signal.recording import Segment
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.within import PARTS, Fractions, Gap, Split, SplitItem, make_split
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRecording:
+    """A recording of the file: its name there, the digest of its bytes, its length in samples."""
+
+    name: str
+    sha256: str
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSplit:
+    """What the file says; segments count its own recordings."""
+
+    path: Path
+    strategy: str
+    recordings: tuple[SavedRecording, ...]
+    parts: Mapping[str, tuple[Segment, ...]]
+    fractions: Fractions
+
+    @property
+    def used(self) -> list[int]:
+        """The recordings that have a segment, in order."""
+        return sorted({s.recording for part in PARTS for s in self.parts[part]})
+
+
+def split_path(path: str | Path) -> Path:
+    """Give the file that is meant: ``split.json`` in a run folder, or the file itself."""
+    given = Path(path).expanduser()
+    return given / "split.json" if given.is_dir() else given
+
+
+def digest(path: str | Path) -> str:
+    """Give the SHA-256 of the file.
+
+    Raises
+    ------
+    FaultdiagError
+        If it can't be read.
+    """
+    found = split_path(path)
+    if not found.is_file():
+        raise _unreadable(found, "there is no such file")
+    return sha256(found)
+
+
+def read_split_file(path: str | Path) -> SavedSplit:
+    """Read the split that a run folder or its ``split.json`` holds.
+
+    Raises
+    ------
+    FaultdiagError
+        If it can't be read, is no split, or a part has no segment.
+    """
+    found = split_path(path)
+    try:
+        document = json.loads(found.read_text(encoding="utf-8"))
+        saved = _saved(found, document)
+    except OSError as error:
+        raise _unreadable(found, error.strerror) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unreadable(found, f"it is no split.json ({error!r})") from error
+    for part in PARTS:
+        if not saved.parts[part]:
+            raise FaultdiagError(
+                f"the split {found} has no segment in its {part} part; give one with all three"
+            )
+    return saved
+
+
+def _unreadable(path: Path, reason: object) -> FaultdiagError:
+    return FaultdiagError(
+        f"cannot read the split {path}: {reason}; give a run folder, or the split.json of one"
+    )
+
+
+def _saved(path: Path, document: Mapping[str, Any]) -> SavedSplit:
+    recordings = tuple(
+        SavedRecording(str(row["name"]), str(row["sha256"]), int(row["samples"]))
+        for row in document["recordings"]
+    )
+    parts = {
+        part: tuple(Segment(*map(int, row)) for row in document["parts"][part]) for part in PARTS
+    }
+    for segment in (s for part in PARTS for s in parts[part]):
+        last = recordings[segment.recording].samples if segment.recording < len(recordings) else -1
+        if not (segment.recording >= 0 and 0 <= segment.start < segment.stop <= last):
+            raise ValueError(f"{segment} lies in none of its {len(recordings)} recordings")
+    fractions = TypeAdapter(Fractions).validate_python(document.get("fractions", (0.7, 0.2, 0.1)))
+    return SavedSplit(path, str(document["strategy"]), recordings, parts, fractions)
+
+
+def from_file(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    seed: int,
+    *,
+    path: str,
+    gap: Gap | None = None,
+) -> Split:
+    """Take the segments of a split that was made before, wherever its recordings lie now.
+
+    Recordings are known by their bytes, whatever their names. Recordings that the file doesn't
+    use are left out, and a note says so.
+
+    Parameters
+    ----------
+    path
+        A run folder, or the ``split.json`` of one.
+    gap
+        Accepted so that the strategy of a config can be changed alone; the segments have their
+        own gaps, and a note says so.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read or one of its recordings is not among `items`, has another
+        length, or the test part has a class that the training part lacks.
+    """
+    del plan, seed
+    saved = read_split_file(path)
+    places = _places(items, saved)
+    _require_lengths(items, saved, places)
+    parts = {
+        part: [Segment(places[s.recording], s.start, s.stop) for s in saved.parts[part]]
+        for part in PARTS
+    }
+    _require_trained(items, parts, saved.path)
+    notes = [f"the parts are those of {saved.path}, made by {saved.strategy}"]
+    if gap is not None:
+        notes.append(f"split.gap {gap} has no effect with file: its segments are made already")
+    left = [item.name for i, item in enumerate(items) if i not in places.values()]
+    if left:
+        notes.append(f"not in that split, so left out: {', '.join(left)}")
+    return make_split(parts, saved.fractions, *notes, test_may_lack=True)
+
+
+def _places(items: Sequence[SplitItem], saved: SavedSplit) -> dict[int, int]:
+    """Give where each recording of the file stands in `items`; of equal bytes the name decides."""
+    by_bytes: dict[str, list[int]] = {}
+    for i, item in enumerate(items):
+        by_bytes.setdefault(item.sha256, []).append(i)
+    places, missing = {}, []
+    for number in saved.used:
+        row = saved.recordings[number]
+        same = by_bytes.get(row.sha256, [])
+        if same:
+            places[number] = next((i for i in same if items[i].name == row.name), same[0])
+        else:
+            changed = any(item.name == row.name for item in items)
+            missing.append(f"{row.name} (its bytes have changed)" if changed else row.name)
+    if missing:
+        raise FaultdiagError(
+            f"the split {saved.path} uses {len(missing)} recordings that the data lacks: "
+            f"{', '.join(missing)}; restore them, or widen data.select to have them"
+        )
+    return places
+
+
+def _require_lengths(
+    items: Sequence[SplitItem], saved: SavedSplit, places: Mapping[int, int]
+) -> None:
+    for number, place in places.items():
+        item, row = items[place], saved.recordings[number]
+        if item.samples != row.samples:
+            raise FaultdiagError(
+                f"{item.name} has {item.samples} samples here and {row.samples} in the split "
+                f"{saved.path}, so that was made at another data.sampling_rate, "
+                f"{row.samples / item.samples:.4g} times this one; set that"
+            )
+
+
+def _require_trained(
+    items: Sequence[SplitItem], parts: Mapping[str, Sequence[Segment]], path: Path
+) -> None:
+    labels = {part: {items[s.recording].label for s in parts[part]} for part in PARTS}
+    strange = sorted(labels["test"] - labels["train"])
+    if strange:
+        raise FaultdiagError(
+            f"the test part of the split {path} has {', '.join(strange)}, which no training "
+            "recording has; set data.label as it was when the split was made"
+        )

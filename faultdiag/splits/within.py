@@ -1,0 +1,233 @@
+"""Splits within recordings, and the registry of split strategies.
+
+A split is a list of segments per part. Windows are made inside segments only, so parts whose
+segments are disjoint cannot share a sample. Strategies that reproduce published figures stand
+in `faultdiag.splits.published`.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.registry import Registry
+from faultdiag.signal.recording import Segment
+from faultdiag.signal.windows import WindowPlan
+
+PARTS = ("train", "valid", "test")
+
+SHORTEN = "window.length or split.gap"
+
+STRATEGIES: Registry["Split"] = Registry(
+    "split strategy",
+    {
+        "within_recording": "faultdiag.splits.within:within_recording",
+        "across": "faultdiag.splits.across:across",
+        "across_loads": "faultdiag.splits.across:across_loads",
+        "across_sizes": "faultdiag.splits.across:across_sizes",
+        "across_bearings": "faultdiag.splits.across:across_bearings",
+        "across_recordings": "faultdiag.splits.across:across_recordings",
+        "file": "faultdiag.splits.file:from_file",
+        "random_windows": "faultdiag.splits.published:random_windows",
+        "legacy_wdcnn": "faultdiag.splits.published:legacy_wdcnn",
+    },
+)
+
+# Strategies that draw at random: only for these does the seed change what is prepared.
+SEEDED = frozenset({"random_windows", "legacy_wdcnn"})
+
+
+@dataclass(frozen=True, slots=True)
+class SplitItem:
+    """What a strategy knows of a recording: its name, length in samples, class and facts.
+
+    ``sha256`` is that of its file, empty where it isn't known yet.
+    """
+
+    name: str
+    samples: int
+    label: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Segments per part, and what must be said about them.
+
+    ``shares`` is the share of ``window.per_class`` that each part gets; ``notes`` are sentences
+    for the reader of the result; ``test_may_lack`` says that a class may have no test window.
+    """
+
+    parts: Mapping[str, tuple[Segment, ...]]
+    shares: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+    test_may_lack: bool = False
+
+
+def _three_shares(fractions: tuple[float, ...]) -> tuple[float, ...]:
+    if len(fractions) != len(PARTS):
+        raise ValueError(
+            f"that is {len(fractions)} numbers; give 3, of train, valid and test, such as "
+            "[0.7, 0.2, 0.1]"
+        )
+    if not math.isclose(sum(fractions), 1.0, abs_tol=1e-9):
+        raise ValueError(
+            f"they sum to {sum(fractions):g} and must sum to 1, such as [0.7, 0.2, 0.1]"
+        )
+    if min(fractions) < 1e-6:
+        raise ValueError("each must be at least 1e-06")
+    return fractions
+
+
+Share = Annotated[float, Field(strict=True)]
+Fractions = Annotated[tuple[Share, ...], AfterValidator(_three_shares)]
+Gap = Annotated[int, Field(ge=0, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+# 900 * (0.2 / 0.9) may come out a rounding below 200 and still means 200.
+_ROUNDING = 1e-6
+
+
+def part_sizes(usable: int, fractions: Sequence[float]) -> list[int]:
+    """Cut `usable` samples into whole numbers in the ratio of `fractions`.
+
+    The last part is cut off first, then the last but one of the rest, each rounded down; the
+    first part gets the remainder. So no part ever shrinks where `usable` grows, which borders
+    rounded one by one don't guarantee.
+
+    Examples
+    --------
+    >>> part_sizes(20480, (0.7, 0.2, 0.1))
+    [14336, 4096, 2048]
+    >>> part_sizes(20479, (0.7, 0.2, 0.1))
+    [14336, 4096, 2047]
+    """
+    sizes: list[int] = []
+    for last in range(len(fractions) - 1, 0, -1):
+        share = fractions[last] / math.fsum(fractions[: last + 1])
+        sizes.append(math.floor(usable * share + _ROUNDING))
+        usable -= sizes[-1]
+    return [usable, *reversed(sizes)]
+
+
+def even_shares(total: int, among: int) -> list[int]:
+    """Cut `total` into `among` whole numbers that differ by at most one.
+
+    Examples
+    --------
+    >>> even_shares(10, 3)
+    [4, 3, 3]
+    """
+    return [total // among + (i < total % among) for i in range(among)]
+
+
+def minimum_samples(length: int, fractions: Sequence[float], gap: int) -> int:
+    """Give the shortest recording that has one window in every part.
+
+    Examples
+    --------
+    >>> minimum_samples(2048, (0.7, 0.2, 0.1), 2048)
+    24576
+    """
+    usable = smallest(lambda samples: min(part_sizes(samples, fractions)) >= length)
+    return usable + gap * (len(fractions) - 1)
+
+
+def smallest(works: Callable[[int], bool]) -> int:
+    """Give the smallest number from 0 on that works; all above it must work too."""
+    enough = 1
+    while not works(enough):
+        enough *= 2
+    return bisect_left(range(enough), True, key=works)
+
+
+def within_recording(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    seed: int,
+    *,
+    fractions: Fractions = (0.7, 0.2, 0.1),
+    gap: Gap | None = None,
+) -> Split:
+    """Cut each recording into contiguous train, valid and test parts with a gap between.
+
+    Parameters
+    ----------
+    fractions
+        Shares of train, valid and test of what remains after the gaps.
+    gap
+        Samples left out between two parts; the window length unless given.
+
+    Raises
+    ------
+    FaultdiagError
+        If a recording is too short for one window in every part; all such recordings are
+        named, with the length that is needed.
+    """
+    del seed
+    gap = plan.length if gap is None else gap
+    needed = minimum_samples(plan.length, fractions, gap)
+    terms = f"window.length {plan.length}, fractions {list(fractions)}, gap {gap}"
+    require_samples("within_recording", items, needed, terms, shorten=SHORTEN)
+    parts = no_segments()
+    for index, item in enumerate(items):
+        start = 0
+        sizes = part_sizes(item.samples - 2 * gap, fractions)
+        for part, size in zip(PARTS, sizes, strict=True):
+            parts[part].append(Segment(index, start, start + size))
+            start += size + gap
+    return make_split(parts, fractions)
+
+
+def no_segments() -> dict[str, list[Segment]]:
+    """Give an empty list per part, for a strategy to fill."""
+    return {part: [] for part in PARTS}
+
+
+def make_split(
+    parts: Mapping[str, Sequence[Segment]],
+    fractions: Sequence[float],
+    *notes: str,
+    test_may_lack: bool = False,
+) -> Split:
+    """Give the split of these segments, whose parts have these shares."""
+    segments = {part: tuple(parts[part]) for part in PARTS}
+    return Split(segments, dict(zip(PARTS, fractions, strict=True)), notes, test_may_lack)
+
+
+def require_samples(
+    strategy: str,
+    items: Sequence[SplitItem],
+    needed: int,
+    terms: str,
+    *,
+    shorten: str = "window.length",
+) -> None:
+    """Refuse recordings that are too short for a strategy.
+
+    Parameters
+    ----------
+    needed
+        Samples that every recording must have.
+    terms
+        The settings that `needed` follows from, for the message.
+    shorten
+        Those of them that can be lowered.
+
+    Raises
+    ------
+    FaultdiagError
+        If a recording has fewer samples; all such recordings are named.
+    """
+    short = [f"{item.name} has {item.samples}" for item in items if item.samples < needed]
+    if short:
+        raise FaultdiagError(
+            f"{strategy} needs {needed} samples a recording ({terms}); {', '.join(short)}; "
+            f"leave them out with data.select or use a shorter {shorten}"
+        )

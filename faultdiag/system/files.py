@@ -1,0 +1,317 @@
+"""Files: written whole or not at all, and strict YAML.
+
+PyYAML follows YAML 1.1, in which ``1e-3`` is a string, ``no`` is False, ``12:30`` is 750,
+``014`` is 12 and a repeated key silently wins. Here ``1e-3`` is a number, only ``true`` and
+``false`` are booleans, numbers with a leading zero stay text (a fault size is ``007``), and a
+repeated key is an error.
+"""
+
+import errno
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from faultdiag.errors import FaultdiagError
+
+_FULL = "free some space or choose another folder"
+_FORBIDDEN = "choose a folder you may write to"
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+    errno.ENOENT: "make its folder first or choose one that exists",
+    errno.ENOTDIR: "choose a folder that exists",
+    errno.EISDIR: "that is a folder; name a file",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    r"""Give a temporary path beside `path`; what is written there takes its place at the end.
+
+    The temporary path has the suffix of `path`, because some writers choose the format by it.
+    When the block ends, the file is forced to the disk and moved onto `path` in one step: a
+    reader sees the old file or the new one, never a part. When the block raises, Ctrl-C
+    included, the temporary file is removed and `path` is as it was. A link is followed; a
+    device or pipe, such as ``/dev/stdout``, can't be replaced and is written to as it is.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be written: the disk is full, the folder is missing or read-only.
+        An error of another file or of the network inside the block is passed on unchanged.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "numbers.csv")
+    ...     with replacing(path) as temporary:
+    ...         _ = temporary.write_text("1,2\n")
+    ...     path.read_text()
+    '1,2\n'
+    """
+    target = Path(os.path.realpath(path))
+    written = target.parent / f".writing-{secrets.token_hex(8)}{target.suffix}"
+    try:
+        with telling(path, target, written):
+            if _is_special(path):
+                yield path
+                return
+            yield written
+            _force_to_disk(written)
+            written.replace(target)
+    finally:
+        # The error that brought us here matters more than one from cleaning up.
+        with suppress(OSError):
+            written.unlink(missing_ok=True)
+
+
+@contextmanager
+def telling(path: Path, *others: Path) -> Iterator[None]:
+    """Tell that `path` can't be written where the block fails to write it or one of `others`.
+
+    Raises
+    ------
+    FaultdiagError
+        Instead of an error of the system about one of these files.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not _is_about(error, {str(path), *map(str, others)}):
+            raise
+        raise FaultdiagError(f"cannot write {path}: {_reason(error)}") from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes to a file, whole or not at all.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be written; the old one is then still there.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    r"""Write text as UTF-8 with its line ends as they are, whole or not at all.
+
+    Half a surrogate pair, as in file names that are not UTF-8, becomes its ``\udc..`` escape.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be written; the old one is then still there.
+    """
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write a document as indented JSON, keys in their own order, whole or not at all.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be written; the old one is then still there.
+    ValueError
+        If the document holds a NaN or an infinity, which JSON lacks.
+    TypeError
+        If the document holds something other than JSON's types.
+    """
+    text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def _is_special(path: Path) -> bool:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return path.exists() and not path.is_file()
+
+
+def _force_to_disk(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _is_short_write(error: OSError) -> bool:
+    # numpy reports a full disk without an error number: "131072 requested and 0 written".
+    return error.errno is None and "requested and" in str(error)
+
+
+def _is_about(error: OSError, paths: set[str]) -> bool:
+    if error.errno is None or isinstance(error, ConnectionError | TimeoutError):
+        return _is_short_write(error)
+    return error.filename is None or os.fspath(error.filename) in paths
+
+
+def _reason(error: OSError) -> str:
+    number = error.errno or errno.ENOSPC
+    remedy = _REMEDIES.get(number, "choose another folder")
+    return f"{os.strerror(number)}; {remedy}; nothing was changed"
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the scalars of YAML 1.2's core schema, no other types, and unique keys."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that quotes text which YAML 1.1 or `_Loader` would read as another type."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a value as often as it occurs: `&id001` and `*id001` say nothing to a reader."""
+        del data
+        return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # PyYAML loses the line breaks of Unicode in single quotes; double quotes escape them.
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+# Type -> what it looks like, the characters it starts with, and how it is read.
+_SCALARS: dict[str, tuple[str, list[str], Callable[[str], Any]]] = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""], lambda _: None),
+    "bool": (
+        r"true|True|TRUE|false|False|FALSE",
+        list("tTfF"),
+        lambda text: text.lower() == "true",
+    ),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789"), int),
+    "float": (
+        r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        list("-+0123456789."),
+        lambda text: float(re.sub(r"\.(inf|nan)", r"\1", text, flags=re.IGNORECASE)),
+    ),
+}
+
+
+def _scalar(kind: str) -> Callable[[_Loader, yaml.ScalarNode], Any]:
+    pattern, _, read_text = _SCALARS[kind]
+
+    def construct(loader: _Loader, node: yaml.ScalarNode) -> Any:
+        text = loader.construct_scalar(node)
+        try:
+            if re.fullmatch(pattern, text):
+                return read_text(text)
+        except ValueError:  # Python reads no whole number of more than 4300 digits.
+            pass
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise FaultdiagError(
+            f"line {node.start_mark.line + 1}: cannot read '{shown}' as {kind}; put it in quotes "
+            "if it is text"
+        )
+
+    return construct
+
+
+def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        line = key_node.start_mark.line + 1
+        if not isinstance(key, str):
+            raise FaultdiagError(f"line {line}: the key {key!r} is not text; put it in quotes")
+        if key in mapping:
+            raise FaultdiagError(f"line {line}: the key '{key}' stands twice; keep one of the two")
+        mapping[key] = loader.construct_object(value_node, deep=True)
+    return mapping
+
+
+def _sequence(loader: _Loader, node: yaml.SequenceNode) -> list[Any]:
+    return [loader.construct_object(item, deep=True) for item in node.value]
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _kind, (_pattern, _first, _) in _SCALARS.items():
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_kind}", re.compile(rf"^(?:{_pattern})$"), _first
+        )
+# Dates, sets and whatever else a tag may ask for are refused.
+_Loader.yaml_constructors = {
+    **{f"tag:yaml.org,2002:{kind}": _scalar(kind) for kind in _SCALARS},
+    "tag:yaml.org,2002:str": yaml.SafeLoader.construct_yaml_str,
+    "tag:yaml.org,2002:seq": _sequence,
+    "tag:yaml.org,2002:map": _unique_mapping,
+    None: yaml.SafeLoader.construct_undefined,
+}
+
+
+def parse(text: str, source: str) -> Any:
+    """Parse one YAML document.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is no YAML or repeats a key; the message holds `source` and the line.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise FaultdiagError(f"{source}{_what_is_wrong(error, text)}") from error
+    except FaultdiagError as error:
+        raise FaultdiagError(f"{source}, {error}") from error
+    except RecursionError as error:
+        raise FaultdiagError(f"{source} is nested too deeply to be read") from error
+
+
+def _what_is_wrong(error: yaml.YAMLError, text: str) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return f", line {line} is no YAML: it holds the control character {chr(error.character)!r}"
+    mark = getattr(error, "problem_mark", None)
+    place = f", line {mark.line + 1}" if mark else ""
+    said = [getattr(error, name, None) for name in ("context", "problem")]
+    return f"{place} is no YAML: {', '.join(part for part in said if part)}"
+
+
+def read(path: Path) -> Any:
+    """Read a YAML file.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read or is no strict YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise FaultdiagError(
+            f"cannot read {path}: {reason}; give a config file (`faultdiag init` writes one)"
+        ) from error
+    return parse(text, str(path))
+
+
+def dump(value: Any) -> str:
+    """Write plain data as YAML that `parse` reads back as the same value."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def dump_flow(value: Any) -> str:
+    """Write plain data as YAML on one line."""
+    return yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=True,
+        width=float("inf"),
+    )

@@ -1,0 +1,360 @@
+"""The run folder: checkpoints, history, what is written and what is resumed."""
+
+import csv
+import io
+import json
+import os
+import platform
+import secrets
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from faultdiag.checkpoint import Checkpoint, load, package_versions, save
+from faultdiag.config.schedules import SHAPED
+from faultdiag.config.schema import Config, schedule_of
+from faultdiag.errors import FaultdiagError
+from faultdiag.evaluation.evaluate import read_split, same_recordings
+from faultdiag.preparing.folder import Prepared
+from faultdiag.system.files import write_json, write_text
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def write_history(folder: Path, rows: Rows) -> None:
+    """Write ``history.jsonl`` and, for spreadsheets, ``history.csv``.
+
+    Raises
+    ------
+    FaultdiagError
+        If they can't be written.
+    """
+    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(folder / "history.csv", text.getvalue())
+
+
+def require_tensorboard() -> None:
+    """Refuse ``train.tensorboard`` where the package is not installed.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the extra that brings it.
+    """
+    try:
+        import tensorboard  # noqa: F401  # only whether it is there
+    except ImportError as error:
+        raise FaultdiagError(
+            "train.tensorboard is true, but tensorboard is not installed; install it with "
+            "pip install 'faultdiag[tensorboard]', or set it to false (history.csv and "
+            "history.jsonl are always written)"
+        ) from error
+
+
+def write_event(folder: Path, row: Mapping[str, Any]) -> None:
+    """Add the row of an epoch to the TensorBoard events of a run."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        for name, value in row.items():
+            if name != "epoch":
+                writer.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
+
+
+LAST, PREVIOUS = "last.pt", "previous.pt"
+
+# Settings that may differ when a run is resumed: where the same data lies, how far to go, and
+# what changes no result.
+_FREE = {"data.root", "data.prepared", "train.epochs", "train.graphs", "train.tensorboard"}
+
+
+def save_last(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write ``last.pt``; what it held before is ``previous.pt`` from then on.
+
+    Raises
+    ------
+    FaultdiagError
+        If it can't be written; ``last.pt`` is as it was.
+    """
+    last = folder / LAST
+    if last.exists():
+        spare = folder / f".{PREVIOUS}.{secrets.token_hex(4)}"
+        with suppress(OSError):  # a disk without hard links: there is no previous.pt then
+            os.link(last, spare)
+            spare.replace(folder / PREVIOUS)
+        spare.unlink(missing_ok=True)
+    save(last, checkpoint)
+
+
+def drop_previous(folder: Path) -> None:
+    """Remove ``previous.pt``, which a finished training has no use for."""
+    (folder / PREVIOUS).unlink(missing_ok=True)
+
+
+def last_state(folder: Path, config: Config, prepared: Prepared) -> Checkpoint | None:
+    """Give where a run was interrupted, or None where nothing was trained yet.
+
+    Where ``last.pt`` is damaged, ``previous.pt`` is taken, and a message on stderr says so.
+
+    Raises
+    ------
+    FaultdiagError
+        If it was trained with another config or on other data; what differs is named.
+    """
+    path, last = _newest(folder)
+    if last is None:
+        return None
+    if last.training is None:
+        raise FaultdiagError(
+            f"{path} holds no state of a training (a copy of best.pt?); start anew with --overwrite"
+        )
+    _require_same_config(path, last, config)
+    if last.epoch and not (folder / "best.pt").is_file():
+        raise FaultdiagError(
+            f"{folder} can't be resumed: it has a {path.name} but no best.pt; start anew with "
+            "--overwrite, or give another with --run"
+        )
+    same_recordings(read_split(folder), prepared, "or start anew with --overwrite")
+    return last
+
+
+def _newest(folder: Path) -> tuple[Path, Checkpoint | None]:
+    path, previous = folder / LAST, folder / PREVIOUS
+    if not path.is_file():
+        return path, None
+    try:
+        return path, load(path)
+    except FaultdiagError as error:
+        if not previous.is_file():
+            raise
+        last = load(previous)
+        sys.stderr.write(f"{error}\ngoing on from {previous}, after epoch {last.epoch}\n")
+        return previous, last
+
+
+def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
+    differing = _differences(last.config, config.model_dump(mode="json"))
+    if differing:
+        raise FaultdiagError(
+            f"{path} was trained with another config: {'; '.join(differing)}; give "
+            f"{path.parent / 'config.yaml'}, or start anew with --overwrite"
+        )
+    epochs = config.train.epochs
+    if last.epoch > epochs:
+        raise FaultdiagError(
+            f"{path} has {last.epoch} epochs behind it and train.epochs is {epochs}; "
+            "give as many or more, or start anew with --overwrite"
+        )
+    schedule, _ = schedule_of(config.train.schedule)
+    before = last.config["train"]["epochs"]
+    if schedule in SHAPED and before != epochs:
+        raise FaultdiagError(
+            f"{path} was trained for train.epochs {before} and now it is {epochs}; the schedule "
+            f"'{schedule}' ends with the last epoch, so this would be another training: give "
+            f"{before}, or start anew with --overwrite"
+        )
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    before, now = _flat(there), _flat(here)
+    return [
+        f"{path} is {now.get(path)}, there {before.get(path)}"
+        for path in sorted((before.keys() | now.keys()) - _FREE)
+        if before.get(path) != now.get(path)
+    ]
+
+
+def _flat(tree: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= (
+            _flat(value, f"{place}{key}.") if isinstance(value, dict) else {place + key: value}
+        )
+    return leaves
+
+
+def warn_unfinished(run: Path) -> None:
+    """Warn on stderr where a run folder is not trained to its end."""
+    if (run / "best.pt").is_file() and (note := unfinished_note(run, load(run))):
+        sys.stderr.write(f"warning: {note}\n")
+
+
+def unfinished_note(folder: Path, best: Checkpoint) -> str | None:
+    """Say that a run was not trained to its end, or not scored since; None where it was.
+
+    Parameters
+    ----------
+    folder
+        The run folder; a folder without ``environment.json`` is none.
+    best
+        Its ``best.pt``.
+    """
+    if not (folder / "environment.json").is_file():
+        return None
+    # The line of an epoch is written after its checkpoint.
+    trained = max(_lines(folder / "history.jsonl"), best.epoch)
+    if _scored_epochs(folder / "metrics.json", trained) >= trained:
+        return None
+
+    command = train_command(folder / "config.yaml", [], folder, "--resume")
+    calibrated = " and its confidences are not yet calibrated" if best.temperature == 1 else ""
+    return (
+        f"{folder} is not finished: {trained} of {best.config['train']['epochs']} epochs are "
+        f"trained, best.pt is from epoch {best.epoch}{calibrated}; go on with: {command}"
+    )
+
+
+def _lines(path: Path) -> int:
+    try:
+        return len(path.read_text(encoding="utf-8").splitlines())
+    except OSError:
+        return 0
+
+
+def _scored_epochs(path: Path, trained: int) -> int:
+    """After how many epochs ``metrics.json`` was written; 0 without it."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        # A run of before the selection was written had its metrics at its end.
+        return int(document.get("selection", {}).get("last_epoch", trained))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return 0
+
+
+ARTEFACTS = (
+    "config.yaml",
+    "environment.json",
+    "split.json",
+    "history.jsonl",
+    "history.csv",
+    "best.pt",
+    "last.pt",
+    "previous.pt",
+    "metrics.json",
+    "calibration.png",
+    "curves.png",
+    "confusion.png",
+)
+
+
+def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
+    """Refuse a run folder that may not be written to; nothing is changed.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is a file, a folder of something else, or a run that is neither to be resumed nor
+        to be replaced.
+    """
+    if overwrite and resume:
+        raise FaultdiagError(
+            "--resume goes on with a run and --overwrite replaces it; give one of the two"
+        )
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FaultdiagError(f"--run {folder} is a file; give a folder")
+    present = sorted(path.name for path in folder.iterdir())
+    if present and not _is_run(folder):
+        more = ", …" if len(present) > 3 else ""
+        raise FaultdiagError(
+            f"--run {folder} is a folder of something else ({', '.join(present[:3])}{more}); "
+            "give a new folder"
+        )
+    if present and not (overwrite or resume):
+        raise FaultdiagError(
+            f"the run folder {folder} exists; go on with it by --resume, replace it by "
+            "--overwrite, or give another with --run"
+        )
+    if resume:
+        _require_whole(folder, present)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a training has begun in this folder; environment.json is what it writes first."""
+    try:
+        document = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    versions = document.get("versions") if isinstance(document, dict) else None
+    return isinstance(versions, dict) and "faultdiag" in versions
+
+
+def _require_whole(folder: Path, present: Sequence[str]) -> None:
+    """Refuse to resume a run of which files were taken away."""
+    if "metrics.json" in present and "last.pt" not in present:
+        raise FaultdiagError(
+            f"{folder} can't be resumed: it has a metrics.json but no last.pt; start anew with "
+            "--overwrite, or give another with --run"
+        )
+
+
+def begin(folder: Path, config: Config, prepared: Prepared, device: torch.device) -> None:
+    """Write what a training starts from, into a folder that `require_free` let pass.
+
+    Raises
+    ------
+    FaultdiagError
+        If it can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FaultdiagError(
+            f"cannot make --run {folder}: {error.strerror}; give another folder"
+        ) from error
+    write_json(folder / "environment.json", environment(device))
+    write_text(folder / "config.yaml", config.to_yaml())
+    document = prepared.document
+    split = {
+        **document["split"],
+        "recordings": [asdict(recording) for recording in prepared.recordings],
+        "window": document["window"],
+    }
+    write_json(folder / "split.json", split)
+
+
+def clear(folder: Path) -> None:
+    """Remove an earlier run's files and no others; what marks it as a run goes last."""
+    for name in ARTEFACTS:
+        if name != "environment.json":
+            (folder / name).unlink(missing_ok=True)
+
+
+def discard_untrained(folder: Path) -> None:
+    """Remove the files of a run that ended before its first checkpoint, and the folder if empty."""
+    if any((folder / name).exists() for name in ("best.pt", "last.pt")) or not folder.is_dir():
+        return
+    for name in ARTEFACTS:
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Give what a result can depend on beside config and data: versions, device, threads."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "versions": package_versions(),
+        "platform": platform.platform(),
+        "device": str(device),
+        "device_name": name or platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def train_command(config: Path, settings: Sequence[str], run: Path, *flags: str) -> str:
+    """Give the command line that trains this config in this run folder."""
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    command = ["faultdiag", "train", "--config", str(config), *overrides, "--run", str(run)]
+    return shlex.join([*command, *flags])

@@ -1,0 +1,82 @@
+"""How a command ends: exit codes, one message, interrupts, an output nobody reads."""
+
+import errno
+import os
+import signal
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from faultdiag.cli.exits import Group, say, stop
+from faultdiag.errors import FaultdiagError
+
+
+def run(error: BaseException | None = None, *, kill: bool = False) -> Result:
+    app = typer.Typer(cls=Group, pretty_exceptions_enable=False)
+
+    @app.command()
+    def work() -> None:
+        typer.echo("some output")
+        if kill:
+            os.kill(os.getpid(), signal.SIGTERM)
+        if error is not None:
+            raise error
+
+    @app.command()
+    def other() -> None:
+        """A second command, so that the first needs its name."""
+
+    return CliRunner().invoke(app, ["work"])
+
+
+def test_done() -> None:
+    result = run()
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "some output\n", "")
+
+
+def test_what_the_user_can_mend() -> None:
+    result = run(FaultdiagError("the file is broken"))
+    assert (result.exit_code, result.stderr) == (1, "error: the file is broken\n")
+
+
+def test_an_interrupt() -> None:
+    result = run(KeyboardInterrupt())
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
+def test_a_termination_is_an_interrupt() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    result = run(kill=True)
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_reader_that_went_away_is_no_error() -> None:
+    result = run(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_an_output_that_is_full() -> None:
+    result = run(OSError(errno.ENOSPC, "No space left on device"))
+    assert result.exit_code == 1
+    assert result.stderr == "error: cannot write to standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("a bug"),
+        FileNotFoundError(errno.ENOENT, "No such file", "forgotten.txt"),
+        OSError(errno.ENOSPC, "No space left on device", "forgotten.txt"),
+    ],
+)
+def test_a_bug_is_not_hidden(error: Exception) -> None:
+    result = run(error)
+    assert result.exception is error
+
+
+def test_a_message_and_the_exit_to_raise(capsys: pytest.CaptureFixture[str]) -> None:
+    say("one")
+    assert stop("two", 7).exit_code == 7
+    assert capsys.readouterr() == ("", "one\ntwo\n")

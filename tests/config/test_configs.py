@@ -1,0 +1,72 @@
+"""Every config that comes with faultdiag loads, is a starter, builds and takes one step."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from faultdiag.checkpoint import build_network
+from faultdiag.config import starters
+from faultdiag.config.schema import Config, load_config
+from faultdiag.inference import WindowBatches
+from faultdiag.preparing.prepare import prepare
+from faultdiag.simulation.folder import simulate_folder
+from faultdiag.training.loop import Trainer, trainer_settings
+from faultdiag.training.specs import check_model, model_spec
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten classes of recordings just long enough for windows of 2048 samples."""
+    folder = tmp_path_factory.mktemp("simulated")
+    simulate_folder(folder, seconds=2.1)
+    return folder
+
+
+def load(path: Path, *overrides: str) -> Config:
+    config = load_config(path, overrides)
+    assert config.data.dataset in {"cwru", "synthetic"}, "there is no tiny data for this dataset"
+    return config
+
+
+def test_there_are_configs_and_each_is_a_starter() -> None:
+    assert len(CONFIGS) >= 4
+    assert starters.texts() == {path.stem: path.read_text(encoding="utf-8") for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_its_network_can_be_built(path: Path) -> None:
+    check_model(load(path))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_it_takes_one_step(
+    path: Path, simulated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.getbasetemp() / "prepared of configs"
+    config = load(path, f"data.root={simulated}", f"data.prepared={place}")
+    prepared = prepare(config)
+    assert len(prepared.classes) == 10
+    assert set(config.data.healthy) <= set(prepared.classes)
+    network = build_network(model_spec(config, len(prepared.classes)))
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    train, valid = (
+        WindowBatches(prepared, prepared.windows.of(part).take(slice(0, 32)), torch.device("cpu"))
+        for part in ("train", "valid")
+    )
+    settings = replace(trainer_settings(config), epochs=1)
+    (row,) = Trainer(network, train, valid, settings).fit(lambda *_: None).history
+    assert row["train_loss"] > 0
+    moved = [name for name, value in network.named_parameters() if not value.equal(before[name])]
+    assert "classify.weight" in moved
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_it_says_what_it_is_for(path: Path) -> None:
+    first, *rest = path.read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+    assert first.endswith((".", ",")), "a sentence"
+    assert rest

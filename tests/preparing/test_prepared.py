@@ -1,0 +1,279 @@
+"""The prepared folder: written whole, mapped into memory, checked when it is opened."""
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.preparing.folder import (
+    Prepared,
+    PreparedRecording,
+    SignalLayout,
+    Writer,
+    gather,
+    new_folder,
+    open_signals,
+)
+from faultdiag.preparing.prepare import prepare
+from faultdiag.preparing.window_index import WindowIndex
+from faultdiag.signal.recording import Recording
+from faultdiag.splits.within import PARTS
+from tests.data_fixtures import contents, tiny_config
+
+
+@pytest.fixture(scope="module")
+def two_channels(recordings: Path, prepared_root: Path) -> Prepared:
+    return prepare(tiny_config(recordings, prepared_root, data__channels=["FE", "DE"]))
+
+
+@pytest.fixture
+def copy(two_channels: Prepared, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(two_channels.folder, tmp_path / "copy"))
+
+
+def test_gathered_windows_are_slices_of_the_channels(two_channels: Prepared) -> None:
+    prepared = two_channels
+    rows = np.random.default_rng(0).integers(0, len(prepared.windows), 60)
+    windows = prepared.windows.take(rows)
+    gathered = gather(prepared.signals, prepared.positions(windows), prepared.length)
+    assert gathered.shape == (60, 2, 256)
+    assert gathered.dtype == np.float32
+    seen = set()
+    for window, number, start in zip(gathered, windows.recording, windows.start, strict=True):
+        recording = prepared.recordings[number]
+        block = prepared.signals[recording.offset : recording.offset + 2 * recording.samples]
+        signal = np.asarray(block).reshape(2, recording.samples)
+        np.testing.assert_array_equal(window, signal[:, start : start + 256])
+        seen.add(int(number))
+    assert seen == {0, 1, 2}
+
+
+def test_channels_are_those_of_the_file_in_the_order_asked_for(
+    two_channels: Prepared, recordings: Path
+) -> None:
+    from scipy.io import loadmat
+
+    file = loadmat(recordings / "105.mat")
+    row = next(r for r in two_channels.recordings if r.name == "105")
+    block = np.asarray(two_channels.signals[row.offset : row.offset + 2 * row.samples])
+    assert two_channels.channels == ("FE", "DE")
+    for stored, name in zip(block.reshape(2, -1), ("FE", "DE"), strict=True):
+        expected = file[f"X105_{name}_time"][:, 0].astype(np.float32)
+        np.testing.assert_array_equal(stored, expected)
+
+
+def test_positions_of_recordings_of_different_lengths() -> None:
+    recordings = [
+        PreparedRecording(str(i), "", "", "", samples, offset, rpm=None, recorded_at=1.0, facts={})
+        for i, (samples, offset) in enumerate([(10, 0), (7, 30), (100, 51)])
+    ]
+    windows = WindowIndex(
+        np.array([2, 0, 1], np.int32),
+        np.array([5, 0, 3]),
+        np.zeros(3, np.int8),
+        np.zeros(3, np.int16),
+    )
+    assert SignalLayout(recordings, 3).positions(windows).tolist() == [
+        [56, 156, 256],
+        [0, 10, 20],
+        [33, 40, 47],
+    ]
+
+
+def test_signals_are_mapped_and_never_written_to(two_channels: Prepared) -> None:
+    assert isinstance(two_channels.signals, np.memmap)
+    path = two_channels.folder / "signals.npy"
+    before = path.read_bytes()
+    mine = open_signals(two_channels.folder)
+    mine[:100] = 7
+    assert isinstance(mine, np.memmap)
+    mine.flush()
+    assert path.read_bytes() == before
+    assert np.load(path).size == sum(2 * r.samples for r in two_channels.recordings)
+
+
+def test_segments_and_windows_agree(two_channels: Prepared) -> None:
+    for part in PARTS:
+        spans = two_channels.segments(part)
+        assert [s.recording for s in spans] == [0, 1, 2]
+        for number, starts in two_channels.windows.of(part).by_recording().items():
+            segment = spans[number]
+            assert segment.start <= starts.min()
+            assert starts.max() + 256 <= segment.stop
+
+
+def test_an_honest_split_shares_nothing_and_random_windows_leak(
+    two_channels: Prepared, recordings: Path, prepared_root: Path
+) -> None:
+    assert two_channels.audit.shared_samples == 0
+    assert two_channels.audit.leaking_test_windows == 0
+    dealt = prepare(tiny_config(recordings, prepared_root, split__strategy="random_windows"))
+    assert dealt.audit.shared_samples > 0
+    assert dealt.audit.leaking_test_windows > 0.5
+    assert any("random_windows" in note for note in dealt.notes)
+
+
+def test_recordings_can_be_found_elsewhere(copy: Path) -> None:
+    prepared = Prepared(copy)
+    prepared.relocate([Path("a"), Path("b"), Path("c")])
+    assert [r.source for r in prepared.recordings] == ["a", "b", "c"]
+
+
+def _edit(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        path = folder / "prepared.json"
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document))
+
+    return edit
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no document": (
+        lambda folder: (folder / "prepared.json").unlink(),
+        r"copy is no prepared folder, or a damaged one: cannot read .*copy/prepared\.json; delete",
+    ),
+    "half a document": (
+        lambda folder: (folder / "prepared.json").write_text('{"format": 2,'),
+        "is no prepared folder, or a damaged one: cannot read",
+    ),
+    "another document": (
+        lambda folder: (folder / "prepared.json").write_text("[1, 2]"),
+        "has the format None, this version of faultdiag reads 2; delete it, and it is made anew",
+    ),
+    "a newer format": (
+        _edit(lambda document: document.update(format=3)),
+        "has the format 3, this version of faultdiag reads 2",
+    ),
+    "a lost key": (
+        _edit(lambda document: document.pop("classes")),
+        r"is a damaged prepared folder \('classes'\); delete it, and it is made anew",
+    ),
+    "short signals": (
+        lambda folder: (folder / "signals.npy").write_bytes(
+            (folder / "signals.npy").read_bytes()[:-4000]
+        ),
+        "is a damaged prepared folder .*delete it",
+    ),
+    "no signals": (
+        lambda folder: (folder / "signals.npy").unlink(),
+        "is a damaged prepared folder .*No such file",
+    ),
+    "short windows": (
+        lambda folder: (folder / "windows.npz").write_bytes(
+            (folder / "windows.npz").read_bytes()[:-100]
+        ),
+        r"is a damaged prepared folder \(File is not a zip file\)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_folder_says_so(
+    damage: Callable[[Path], object], message: str, copy: Path
+) -> None:
+    assert Prepared(copy).classes == ("B", "IR", "N")
+    damage(copy)
+    with pytest.raises(FaultdiagError, match=message):
+        Prepared(copy)
+
+
+def test_the_writer_appends_recording_after_recording(tmp_path: Path) -> None:
+    signals = [np.random.default_rng(i).standard_normal((2, 50 + i)) for i in range(12)]
+    with (tmp_path / "signals.npy").open("wb") as file:
+        writer = Writer(file)
+        offsets = [
+            writer.append(Recording(signal.astype(np.float32), tmp_path / "x", ("a", "b")))
+            for signal in signals
+        ]
+        writer.finish()
+    assert offsets == np.cumsum([0, *(s.size for s in signals[:-1])]).tolist()
+    expected = np.concatenate([s.astype(np.float32).ravel() for s in signals])
+    np.testing.assert_array_equal(open_signals(tmp_path), expected)
+
+
+def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "target"
+    with new_folder(target) as temporary:
+        (temporary / "prepared.json").write_text("{}")
+        assert not target.exists()
+    assert contents(tmp_path) == {"deep/target/prepared.json": b"{}"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, FaultdiagError])
+def test_a_new_folder_that_fails_vanishes(tmp_path: Path, error: type[BaseException]) -> None:
+    def fail() -> None:
+        with new_folder(tmp_path / "target") as temporary:
+            (temporary / "signals.npy").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_whole_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "signals.npy").write_text("left by a crash")
+    with new_folder(tmp_path / "target") as temporary:
+        (temporary / "prepared.json").write_text("{}")
+    assert contents(tmp_path) == {"target/prepared.json": b"{}"}
+
+
+def test_of_two_that_prepare_the_same_the_first_stays(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "target") as mine:
+        (mine / "prepared.json").write_text("second")
+        (tmp_path / "target").mkdir()
+        (tmp_path / "target" / "prepared.json").write_text("first")
+    assert contents(tmp_path) == {"target/prepared.json": b"first"}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "whatever"), "No space left on device"),
+        (OSError("400 requested and 17 written"), "No space left on device"),
+        (PermissionError(errno.EACCES, "whatever"), "Permission denied"),
+    ],
+)
+def test_a_folder_that_cannot_be_written(tmp_path: Path, error: OSError, reason: str) -> None:
+    def fail() -> None:
+        with new_folder(tmp_path / "target"):
+            raise error
+
+    expected = (
+        rf"cannot write the prepared folder .*target: {reason}; free some space or choose another "
+        r"place with data\.prepared"
+    )
+    with pytest.raises(FaultdiagError, match=expected):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    def fail() -> None:
+        with new_folder(tmp_path / "file" / "target"):
+            pass
+
+    with pytest.raises(FaultdiagError, match=r"cannot write the prepared folder .*Not a directory"):
+        fail()
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("something else")
+
+    def fail() -> None:
+        with new_folder(tmp_path / "target") as temporary:
+            (temporary / "prepared.json").write_text("{}")
+
+    with pytest.raises(FaultdiagError, match=r"cannot write the prepared folder \S+target: Not a"):
+        fail()
+    assert contents(tmp_path) == {"target": b"something else"}
