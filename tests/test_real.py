@@ -35,12 +35,7 @@ def run(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "label": "{code}",
     }
     with pytest.MonkeyPatch.context() as patch:
-        from faultdiag.report import figures
-        from faultdiag.report import figures as score_figures
-
-        for name in ("confusion_figure", "curves_figure"):
-            patch.setattr(figures, name, lambda *_, **__: None)
-        patch.setattr(score_figures, "reliability_figure", lambda *_, **__: None)
+        patch.setattr("faultdiag.api.train.draw_run", lambda _: None)
         return train(parse_config({"data": data, **SETTINGS}), run=folder / "run").folder
 
 

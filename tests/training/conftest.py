@@ -7,8 +7,6 @@ import pytest
 
 from faultdiag.api.train import train
 from faultdiag.config.schema import Config
-from faultdiag.report import figures
-from faultdiag.report import figures as score_figures
 from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 from tests.training.runs import Make
 
@@ -28,9 +26,7 @@ def whole(brief: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that `brief` gives uninterrupted; tests don't write to it."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("confusion_figure", "curves_figure"):
-            patch.setattr(figures, name, lambda *_, **__: None)
-        patch.setattr(score_figures, "reliability_figure", lambda *_, **__: None)
+        patch.setattr("faultdiag.api.train.draw_run", lambda _: None)
         return train(brief(), run=folder, device="cpu").folder
 
 
@@ -51,7 +47,5 @@ def wrong(hard: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that `hard` gives, whose best epoch is not the last; tests don't write to it."""
     folder = tmp_path_factory.mktemp("runs") / "wrong"
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("confusion_figure", "curves_figure"):
-            patch.setattr(figures, name, lambda *_, **__: None)
-        patch.setattr(score_figures, "reliability_figure", lambda *_, **__: None)
+        patch.setattr("faultdiag.api.train.draw_run", lambda _: None)
         return train(hard, run=folder, device="cpu").folder

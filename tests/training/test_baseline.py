@@ -50,9 +50,7 @@ def forest(brief: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a forest; tests don't write to it."""
     folder = tmp_path_factory.mktemp("baselines") / "forest"
     with pytest.MonkeyPatch.context() as patch:
-        from faultdiag.report import figures
-
-        patch.setattr(figures, "confusion_figure", lambda *_, **__: None)
+        patch.setattr("faultdiag.api.train.draw_run", lambda _: None)
         return train(brief(model=FOREST), run=folder, device="cpu").folder
 
 
