@@ -25,6 +25,17 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_files(real_data: Path) -> list[Path]:
+    """All real recordings, as the folder's own list of digests names them."""
+    lines = (real_data / "SHA256SUMS").read_text().splitlines()
+    names = [line.split(maxsplit=1)[1].lstrip("*") for line in lines if line.endswith(".mat")]
+    paths = sorted(real_data / name for name in names)
+    assert paths == sorted(real_data.rglob("*.mat"))
+    assert paths
+    return paths
+
+
+@pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of three small recordings, N, IR and B; tests don't write to it."""
     return write_recordings(tmp_path_factory.mktemp("recordings"))

@@ -209,10 +209,8 @@ def test_bytes_that_are_no_recordings(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_the_catalogue_states_the_real_bytes(real_data: Path) -> None:
-    paths = sorted((real_data / "cwru").rglob("*.mat"))
-    assert len(paths) == 43
-    for path in paths:
+def test_the_catalogue_states_the_real_bytes(real_files: list[Path]) -> None:
+    for path in (path for path in real_files if path.stem.isdecimal()):
         known = catalogue()[int(path.stem)]
         if path.name == "99.mat":
             # A re-save: other bytes than the catalogue's.

@@ -126,7 +126,7 @@ def test_real_recordings_under_any_name(
 ) -> None:
     (tmp_path / "any").mkdir()
     originals = DATASETS.build(name, real_data / name).entries({}).entries
-    assert len(originals) == 4
+    assert len(originals) == len(list((real_data / name).glob("*.mat")))
     for i, entry in enumerate(originals):
         shutil.copy(entry.path, tmp_path / "any" / f"pump {i}.mat")
         assert identify(entry.path) == entry.facts

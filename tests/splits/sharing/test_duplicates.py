@@ -213,11 +213,18 @@ def cwru(real_data: Path) -> dict[str, Signal]:
 
 @pytest.mark.real
 def test_no_two_real_recordings_are_taken_for_copies(cwru: dict[str, Signal]) -> None:
-    assert len(cwru) == 43
     prints = Fingerprints()
     for signal in cwru.values():
         prints.add(signal)
-    assert prints.find(lambda i: pytest.fail(f"{list(cwru)[i]} is suspected"), [256] * 43) == []
+    signals, suspected = list(cwru.values()), set[int]()
+
+    def read(i: int) -> Signal:
+        suspected.add(i)
+        return signals[i]
+
+    assert prints.find(read, [256] * len(cwru)) == []
+    # Few are so much alike that their samples have to be compared.
+    assert len(suspected) <= len(cwru) / 10
 
 
 @pytest.mark.real
