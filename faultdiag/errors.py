@@ -1,19 +1,74 @@
-"""The one error class for what the user can mend, and the did-you-mean that goes with it.
+"""The one error class for what the user can fix, and the phrases of its messages.
 
-Anything else that surfaces from faultdiag is a bug. A message says what was asked, what was
-found and what would work.
+Any other exception that leaves faultdiag is a bug. A message says what was asked, what was found
+and what would work. Names in it come from files, and are shown so that they can't forge a line or
+control the terminal.
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+from itertools import islice
+
+# Categories of characters that do something instead of being shown: controls, formats such as
+# right-to-left marks, halves of surrogate pairs, private and unassigned characters, separators of
+# lines and of paragraphs.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Characters of a name that are compared or shown, and names that are compared.
+_LONGEST_NAME = 100
+_MOST_COMPARED = 2000
+
+
+def is_shown(character: str) -> bool:
+    """Return whether a character is shown as itself and does nothing else."""
+    return character.isprintable() or unicodedata.category(character) not in _UNSAFE
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return text with an escape in place of every character that is not shown as itself.
+
+    Parameters
+    ----------
+    text
+        A name from a file, such as that of a file, label or variable.
+    keep
+        Characters that are left as they are.
+
+    Examples
+    --------
+    >>> print(printable("bearing 正常 \x1b[2J\n\u202e"))
+    bearing 正常 \x1b[2J\n\u202e
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or is_shown(c) else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def printable_lines(text: str) -> str:
+    r"""Return text of several lines as `printable` does, with its line ends and tabs.
+
+    Examples
+    --------
+    >>> print(printable_lines("one\ntwo \x1b"))
+    one
+    two \x1b
+    """
+    return printable(text, keep="\n\t")
 
 
 class FaultdiagError(Exception):
-    """Something the user can mend: a file, a setting, a device, a full disk."""
+    """Something the user can fix: a file, a setting, a device, a full disk."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(printable_lines(str(message)))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Give `` (did you mean 'x'?)`` for the known name nearest to `name`, or nothing.
+    """Return `` (did you mean 'x'?)`` for the known name nearest to `name`, or nothing.
 
     Case counts only where it decides between two names. The beginning of a single known name
     is near to it, however long the rest.
@@ -27,21 +82,38 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["se", "eca"])
     ''
     """
-    asked, names = str(name), [str(k) for k in known]
+    given, names = str(name)[:_LONGEST_NAME], [str(k) for k in islice(known, _MOST_COMPARED)]
     by_lower = {k.lower(): k for k in names}
-    lower = asked.lower()
+    lower = given.lower()
     near = [
-        *difflib.get_close_matches(asked, names, n=1),
+        *difflib.get_close_matches(given, names, n=1),
         *(by_lower[k] for k in difflib.get_close_matches(lower, by_lower, n=1)),
     ]
-    begun = [k for low, k in by_lower.items() if asked and low.startswith(lower)]
-    if len(begun) == 1:
-        near += begun
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    prefixed = [k for low, k in by_lower.items() if given and low.startswith(lower)]
+    if len(prefixed) == 1:
+        near += prefixed
+    return f" (did you mean '{printable(near[0])}'?)" if near else ""
+
+
+def listed_names(names: Iterable[str], most: int = 20) -> str:
+    """Return names with commas between, the first `most` of them and how many more there are.
+
+    Examples
+    --------
+    >>> listed_names(["DE", "FE", "BA"], most=2)
+    'DE, FE and 1 more'
+    """
+    every = [printable(_shortened(str(name))) for name in names]
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return (", ".join(every[:most]) or "none") + more
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> FaultdiagError:
-    """Error for a name that stands in no list: the name, the nearest one, all known ones.
+    """Return the error for a name that is not in a list: the name, the nearest, all known ones.
 
     Examples
     --------
@@ -49,6 +121,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> FaultdiagError:
     unknown attention block 'sse' (did you mean 'se'?); known: eca, se
     """
     names = sorted(str(k) for k in known)
+    hint = did_you_mean(name, names)
     return FaultdiagError(
-        f"unknown {kind} '{name}'{did_you_mean(name, names)}; known: {', '.join(names) or 'none'}"
+        f"unknown {kind} '{printable(str(name))}'{hint}; known: {', '.join(names) or 'none'}"
     )

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.system.files import telling, write_text
+from faultdiag.system.files import write_errors, write_text
 
 COLUMNS = (
     "path",
@@ -530,7 +530,7 @@ def growing(
 
 @contextmanager
 def _telling(path: Path, *own: Path) -> Iterator[None]:
-    with telling(path, Path(os.path.realpath(path)), *own):
+    with write_errors(path, Path(os.path.realpath(path)), *own):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         yield

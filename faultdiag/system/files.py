@@ -1,9 +1,9 @@
 """Files: written whole or not at all, and strict YAML.
 
 PyYAML follows YAML 1.1, in which ``1e-3`` is a string, ``no`` is False, ``12:30`` is 750,
-``014`` is 12 and a repeated key silently wins. Here ``1e-3`` is a number, only ``true`` and
-``false`` are booleans, numbers with a leading zero stay text (a fault size is ``007``), and a
-repeated key is an error.
+``014`` is 12 and the last of two equal keys wins without a word. Here ``1e-3`` is a number, only
+``true`` and ``false`` are booleans, numbers with a leading zero are text (a fault size is
+``007``), and a duplicate key is an error.
 """
 
 import errno
@@ -18,10 +18,12 @@ from typing import Any
 
 import yaml
 
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, printable
 
 _FULL = "free some space or choose another folder"
 _FORBIDDEN = "choose a folder you may write to"
+TEMPORARY = ".writing-"
+"""How the names of temporary files begin."""
 _REMEDIES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -37,19 +39,19 @@ _REMEDIES = {
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    r"""Give a temporary path beside `path`; what is written there takes its place at the end.
+    r"""Yield a temporary path beside `path`; the file written there replaces `path` at the end.
 
     The temporary path has the suffix of `path`, because some writers choose the format by it.
-    When the block ends, the file is forced to the disk and moved onto `path` in one step: a
-    reader sees the old file or the new one, never a part. When the block raises, Ctrl-C
-    included, the temporary file is removed and `path` is as it was. A link is followed; a
-    device or pipe, such as ``/dev/stdout``, can't be replaced and is written to as it is.
+    When the block ends, the file is synced to disk and moved onto `path` in one step: a reader
+    sees the old file or the new one, never a part. When the block raises, on Ctrl-C too, the
+    temporary file is removed and `path` stays as it was. Links are followed. A device or pipe,
+    such as ``/dev/stdout``, can't be replaced and is written to directly.
 
     Raises
     ------
     FaultdiagError
         If the file can't be written: the disk is full, the folder is missing or read-only.
-        An error of another file or of the network inside the block is passed on unchanged.
+        An error about another file or the network in the block is passed on unchanged.
 
     Examples
     --------
@@ -62,36 +64,47 @@ def replacing(path: Path) -> Iterator[Path]:
     '1,2\n'
     """
     target = Path(os.path.realpath(path))
-    written = target.parent / f".writing-{secrets.token_hex(8)}{target.suffix}"
+    written = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}{target.suffix}"
     try:
-        with telling(path, target, written):
+        with write_errors(path, target, written):
             if _is_special(path):
                 yield path
                 return
             yield written
-            _force_to_disk(written)
+            sync(written)
             written.replace(target)
     finally:
-        # The error that brought us here matters more than one from cleaning up.
+        # An earlier error matters more than one of the clean-up.
         with suppress(OSError):
             written.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder.
+
+    Only the owner of the folder may call this (`faultdiag.system.locks`): the files of a running
+    process have the same names.
+    """
+    with suppress(OSError):
+        for path in folder.glob(f"{TEMPORARY}*"):
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
-def telling(path: Path, *others: Path) -> Iterator[None]:
-    """Tell that `path` can't be written where the block fails to write it or one of `others`.
+def write_errors(path: Path, *others: Path) -> Iterator[None]:
+    """Raise a `FaultdiagError` about `path` where it or one of `others` can't be written.
 
     Raises
     ------
     FaultdiagError
-        Instead of an error of the system about one of these files.
+        In place of an error of the operating system about one of these files.
     """
     try:
         yield
     except OSError as error:
         if not _is_about(error, {str(path), *map(str, others)}):
             raise
-        raise FaultdiagError(f"cannot write {path}: {_reason(error)}") from error
+        raise FaultdiagError(f"cannot write {printable(str(path))}: {_reason(error)}") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -100,7 +113,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises
     ------
     FaultdiagError
-        If the file can't be written; the old one is then still there.
+        If the file can't be written; the old one is unchanged.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -109,27 +122,27 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     r"""Write text as UTF-8 with its line ends as they are, whole or not at all.
 
-    Half a surrogate pair, as in file names that are not UTF-8, becomes its ``\udc..`` escape.
+    Half a surrogate pair, as in a file name that is not UTF-8, becomes its ``\udc..`` escape.
 
     Raises
     ------
     FaultdiagError
-        If the file can't be written; the old one is then still there.
+        If the file can't be written; the old one is unchanged.
     """
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_json(path: Path, document: object) -> None:
-    """Write a document as indented JSON, keys in their own order, whole or not at all.
+    """Write a document as indented JSON, keys in their order, whole or not at all.
 
     Raises
     ------
     FaultdiagError
-        If the file can't be written; the old one is then still there.
+        If the file can't be written; the old one is unchanged.
     ValueError
-        If the document holds a NaN or an infinity, which JSON lacks.
+        If the document holds NaN or infinity, which JSON lacks.
     TypeError
-        If the document holds something other than JSON's types.
+        If the document holds another type than those of JSON.
     """
     text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
@@ -141,9 +154,24 @@ def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _force_to_disk(path: Path) -> None:
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+def sync(path: Path) -> None:
+    """Force a file, or the names in a folder, to the disk.
+
+    Raises
+    ------
+    OSError
+        If a file can't be synced. Folders are synced where the system knows how.
+    """
+    if not path.is_dir():
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
+        return
+    with suppress(OSError):
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _is_short_write(error: OSError) -> bool:
@@ -171,7 +199,7 @@ class _Dumper(yaml.SafeDumper):
     """SafeDumper that quotes text which YAML 1.1 or `_Loader` would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write a value as often as it occurs: `&id001` and `*id001` say nothing to a reader."""
+        """Write a value as often as it occurs: `&id001` and `*id001` tell a reader nothing."""
         del data
         return True
 
@@ -229,7 +257,9 @@ def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
         if not isinstance(key, str):
             raise FaultdiagError(f"line {line}: the key {key!r} is not text; put it in quotes")
         if key in mapping:
-            raise FaultdiagError(f"line {line}: the key '{key}' stands twice; keep one of the two")
+            raise FaultdiagError(
+                f"line {line}: duplicate key '{printable(key)}'; keep one of the two"
+            )
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 
@@ -244,7 +274,7 @@ for _kind, (_pattern, _first, _) in _SCALARS.items():
         _class.add_implicit_resolver(
             f"tag:yaml.org,2002:{_kind}", re.compile(rf"^(?:{_pattern})$"), _first
         )
-# Dates, sets and whatever else a tag may ask for are refused.
+# Dates, sets and other types that a tag could ask for are refused.
 _Loader.yaml_constructors = {
     **{f"tag:yaml.org,2002:{kind}": _scalar(kind) for kind in _SCALARS},
     "tag:yaml.org,2002:str": yaml.SafeLoader.construct_yaml_str,
@@ -260,26 +290,26 @@ def parse(text: str, source: str) -> Any:
     Raises
     ------
     FaultdiagError
-        If it is no YAML or repeats a key; the message holds `source` and the line.
+        If it is not YAML or has a duplicate key; the message names `source` and the line.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader
     except yaml.YAMLError as error:
-        raise FaultdiagError(f"{source}{_what_is_wrong(error, text)}") from error
+        raise FaultdiagError(f"{source}{_problem(error, text)}") from error
     except FaultdiagError as error:
         raise FaultdiagError(f"{source}, {error}") from error
     except RecursionError as error:
         raise FaultdiagError(f"{source} is nested too deeply to be read") from error
 
 
-def _what_is_wrong(error: yaml.YAMLError, text: str) -> str:
+def _problem(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        return f", line {line} is no YAML: it holds the control character {chr(error.character)!r}"
+        return f", line {line} is not YAML: it holds the control character {chr(error.character)!r}"
     mark = getattr(error, "problem_mark", None)
     place = f", line {mark.line + 1}" if mark else ""
-    said = [getattr(error, name, None) for name in ("context", "problem")]
-    return f"{place} is no YAML: {', '.join(part for part in said if part)}"
+    reasons = [getattr(error, name, None) for name in ("context", "problem")]
+    return f"{place} is not YAML: {', '.join(reason for reason in reasons if reason)}"
 
 
 def read(path: Path) -> Any:
@@ -288,25 +318,26 @@ def read(path: Path) -> Any:
     Raises
     ------
     FaultdiagError
-        If the file can't be read or is no strict YAML.
+        If the file can't be read or is not strict YAML.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise FaultdiagError(
-            f"cannot read {path}: {reason}; give a config file (`faultdiag init` writes one)"
+            f"cannot read {printable(str(path))}: {reason}; give a config file (`faultdiag init` "
+            "writes one)"
         ) from error
     return parse(text, str(path))
 
 
 def dump(value: Any) -> str:
-    """Write plain data as YAML that `parse` reads back as the same value."""
+    """Return plain data as YAML that `parse` reads back as the same value."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def dump_flow(value: Any) -> str:
-    """Write plain data as YAML on one line."""
+    """Return plain data as YAML on one line."""
     return yaml.dump(
         value,
         Dumper=_Dumper,

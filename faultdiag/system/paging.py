@@ -1,9 +1,9 @@
-"""Reading the windows of a batch from the disk at once, for signals larger than the memory.
+"""Read the windows of a batch from the disk at once, for signals larger than the memory.
 
-A page that is touched in a memory map is read when it is touched, one after another, and the
-system reads on behind it, in the belief that the file is read in order. Where shuffled windows of
-a file that doesn't fit into memory are touched, what was read ahead is thrown out before it is
-needed. Told what a batch needs, the system reads just that, and all of it at once.
+The pages of a memory map are read one after another when they are touched, and the system reads
+ahead because it expects the file to be read in order. With shuffled windows of a file that
+doesn't fit into memory, the pages read ahead are dropped before they are needed. With advice about
+the windows of a batch, the system reads only those, and all of them at once.
 """
 
 import mmap
@@ -11,8 +11,8 @@ import mmap
 import numpy as np
 from numpy.typing import NDArray
 
-# Signals in bytes from which on it is worth a few hundred microseconds a batch: smaller ones stay
-# in memory once they were read.
+# Bytes of signals from which on this is worth a few hundred microseconds a batch: smaller signals
+# stay in memory once they have been read.
 LEAST = 256 * 2**20
 
 
@@ -22,10 +22,10 @@ class ReadAhead:
     Parameters
     ----------
     signals
-        One-dimensional; where they are no memory map of a file, too small or the system takes no
-        advice, nothing is done.
+        One-dimensional. Nothing is done if they are not a memory map of a file, are too small,
+        or the system takes no advice.
     least
-        Bytes from which on it is.
+        Bytes from which on advice is given.
     """
 
     def __init__(self, signals: NDArray[np.float32], *, least: int = LEAST) -> None:
@@ -39,11 +39,11 @@ class ReadAhead:
 
     @property
     def active(self) -> bool:
-        """Whether anything is done."""
+        """Whether advice is given."""
         return self._mapping is not None
 
     def fetch(self, positions: NDArray[np.int64], length: int) -> None:
-        """Have windows read from the disk, without waiting for it.
+        """Start to read windows from the disk, without waiting for them.
 
         Parameters
         ----------

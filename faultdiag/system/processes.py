@@ -23,11 +23,11 @@ _ENVIRONMENT = dict.fromkeys(
 
 @contextmanager
 def workers(jobs: int) -> Iterator[Callable[..., Future[Any] | None]]:
-    """Give how to submit work to new processes, none of which outlives the block.
+    """Yield a function that submits work to new processes; they end with the block.
 
-    Submitting gives None once one of them has been killed.
+    The function returns None once one of the processes has been killed.
     """
-    # Not loky: to end its processes it needs pgrep or psutil, which not every system has.
+    # Not loky: it needs pgrep or psutil to end its processes, which not every system has.
     # Spawned, not forked: a forked child of a process that has used torch can hang.
     context = get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(os.getpid(),))
@@ -52,7 +52,7 @@ def workers(jobs: int) -> Iterator[Callable[..., Future[Any] | None]]:
 
 @contextmanager
 def inherited() -> Iterator[None]:
-    """Start processes with one thread each that leave an interrupt to this one."""
+    """Start processes in the block with one thread each; only this process sees interrupts."""
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)
     try:
@@ -68,13 +68,13 @@ def inherited() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Block interrupts rather than ignore them: one that comes now comes when the block ends."""
+    """Delay an interrupt that comes in the block until it ends; ignoring would lose it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     from multiprocessing.resource_tracker import ensure_running
 
-    # It starts with the first process, and then unblocks interrupts whatever they were before.
+    # It starts with the first process and then unblocks interrupts, whatever they were before.
     ensure_running()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -84,10 +84,10 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def begin(parent: int) -> None:
-    """End when the parent has ended, however it did."""
+    """Set up a worker process that ends when its parent ends, even by a kill."""
     from tqdm import tqdm
 
-    # Its own lock is a semaphore of the system, which a process that is killed leaves behind.
+    # tqdm's own lock is a semaphore of the system, which a killed process leaves behind.
     tqdm.set_lock(threading.RLock())
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
@@ -98,29 +98,29 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-# Environment of OpenMP. A thread that waits for work spins this often, for about half a
+# Environment of OpenMP. A thread that waits for work spins this many times, for about half a
 # millisecond, then sleeps. By default it spins for many milliseconds, which makes a step ten times
-# slower on a machine that is busy with something else; where it sleeps at once, every one of the
-# hundred and more pieces of a step begins with waking it, a tenth of the step on an idle machine.
+# slower on a machine that does something else too. If it slept at once, each of the hundred or
+# more pieces of a step would start by waking it, a tenth of the step on an idle machine.
 OPENMP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
 
 # glibc's <malloc.h>.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-# The largest that glibc takes on 64 bits, and none.
+# The largest value that glibc takes on 64 bits, and no limit.
 _LARGEST_MMAP, _NEVER = 32 * 2**20, 2**31 - 1
 
 
 def tune_openmp(environment: MutableMapping[str, str]) -> None:
-    """Set `OPENMP`, unless the user has set any of it; torch reads it when it is imported."""
+    """Set `OPENMP` unless the user has set any of it; torch reads it when it is imported."""
     if not OPENMP.keys() & environment.keys():
         environment.update(OPENMP)
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep freed memory for the next step; say whether it could be told.
+    """Let the C library keep freed memory for the next step; return whether it accepted that.
 
-    A training step frees its activations, and the next one asks for as much again. By default
-    glibc hands most of it back to the system in between, which then clears every page anew.
+    A training step frees its activations, and the next step needs the same amount again. By
+    default glibc returns most of it to the system in between, which then clears every page.
     """
     import ctypes
 

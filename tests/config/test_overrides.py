@@ -107,6 +107,6 @@ def test_text_that_is_no_yaml() -> None:
     with pytest.raises(FaultdiagError) as caught:
         overridden("data.label={code}{size}")
     assert str(caught.value) == (
-        "--set data.label={code}{size}, line 1 is no YAML: expected '<document start>', but found "
+        "--set data.label={code}{size}, line 1 is not YAML: expected '<document start>', but found "
         "'{'; put text in quotes: --set 'data.label=\"…\"'"
     )

@@ -164,7 +164,7 @@ def test_tables_that_are_none(root: Path, text: bytes, message: str) -> None:
         ("", "is no list"),
         ("[]", "has no rows"),
         ("- {label: N}", "has no entry with a 'path'; write entries such as"),
-        ("- {path: a.mat, path: b.mat}", "the key 'path' stands twice"),
+        ("- {path: a.mat, path: b.mat}", "duplicate key 'path'"),
     ],
 )
 def test_lists_that_are_none(root: Path, text: str, message: str) -> None:

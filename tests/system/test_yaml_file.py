@@ -103,7 +103,7 @@ def test_any_text_is_read_or_refused_with_its_source(text: str) -> None:
         told = str(error)
     else:
         told = "a.yaml: fine"
-    assert re.match(r"a\.yaml(, line \d+)?(:| is no YAML: )", told)
+    assert re.match(r"a\.yaml(, line \d+)?(:| is not YAML: )", told)
 
 
 def test_keys_keep_their_order_and_repeated_values_get_no_anchors() -> None:
@@ -114,9 +114,9 @@ def test_keys_keep_their_order_and_repeated_values_get_no_anchors() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\nb: 2\na: 3", "a.yaml, line 3: the key 'a' stands twice; keep one of the two"),
-        ("a:\n  b: 1\n  b: 1", "a.yaml, line 3: the key 'b' stands twice; keep one of the two"),
-        ("x: {c: 1, c: 2}", "a.yaml, line 1: the key 'c' stands twice; keep one of the two"),
+        ("a: 1\nb: 2\na: 3", "a.yaml, line 3: duplicate key 'a'; keep one of the two"),
+        ("a:\n  b: 1\n  b: 1", "a.yaml, line 3: duplicate key 'b'; keep one of the two"),
+        ("x: {c: 1, c: 2}", "a.yaml, line 1: duplicate key 'c'; keep one of the two"),
         ("a: 1\n7: x", "a.yaml, line 2: the key 7 is not text; put it in quotes"),
         ("null: x", "a.yaml, line 1: the key None is not text; put it in quotes"),
         ("? [a]\n: x", "a.yaml, line 1: the key ['a'] is not text; put it in quotes"),
@@ -134,30 +134,30 @@ def test_keys_keep_their_order_and_repeated_values_get_no_anchors() -> None:
         ),
         (
             "a: [1",
-            "a.yaml, line 1 is no YAML: while parsing a flow sequence, expected ',' or ']', but "
+            "a.yaml, line 1 is not YAML: while parsing a flow sequence, expected ',' or ']', but "
             "got '<stream end>'",
         ),
         (
             "a: 1\n---\nb: 2",
-            "a.yaml, line 2 is no YAML: expected a single document in the stream, but found "
+            "a.yaml, line 2 is not YAML: expected a single document in the stream, but found "
             "another document",
         ),
-        ("a: b: c", "a.yaml, line 1 is no YAML: mapping values are not allowed here"),
+        ("a: b: c", "a.yaml, line 1 is not YAML: mapping values are not allowed here"),
         (
             "\na: !!python/object:os.system x",
-            "a.yaml, line 2 is no YAML: could not determine a constructor for the tag "
+            "a.yaml, line 2 is not YAML: could not determine a constructor for the tag "
             "'tag:yaml.org,2002:python/object:os.system'",
         ),
         (
             "!!timestamp 2001-01-01",
-            "a.yaml, line 1 is no YAML: could not determine a constructor for the tag "
+            "a.yaml, line 1 is not YAML: could not determine a constructor for the tag "
             "'tag:yaml.org,2002:timestamp'",
         ),
-        ("a: &x [*x]", "a.yaml, line 1 is no YAML: found unconstructable recursive node"),
-        ("a: *x", "a.yaml, line 1 is no YAML: found undefined alias 'x'"),
+        ("a: &x [*x]", "a.yaml, line 1 is not YAML: found unconstructable recursive node"),
+        ("a: *x", "a.yaml, line 1 is not YAML: found undefined alias 'x'"),
         (
             "a: 1\nb: x\x00y",
-            "a.yaml, line 2 is no YAML: it holds the control character '\\x00'",
+            "a.yaml, line 2 is not YAML: it holds the control character '\\x00'",
         ),
         ("[" * 700, "a.yaml is nested too deeply to be read"),
     ],
@@ -176,7 +176,7 @@ def test_a_file_is_read_as_utf_8(tmp_path: Path) -> None:
 def test_problems_of_a_file_name_it(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("a: 1\na: 2\n")
-    with pytest.raises(FaultdiagError, match=f"^{re.escape(f'{path}, line 2: the key')}"):
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(f'{path}, line 2: duplicate key')}"):
         files.read(path)
 
 
@@ -190,6 +190,6 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     latin = tmp_path / "c.yaml"
     latin.write_bytes("label: Außenring\n".encode("latin-1"))
     with pytest.raises(
-        FaultdiagError, match=f"^{re.escape(f'cannot read {latin}: it is no UTF-8 text{remedy}')}$"
+        FaultdiagError, match=f"^{re.escape(f'cannot read {latin}: it is not UTF-8 text{remedy}')}$"
     ):
         files.read(latin)

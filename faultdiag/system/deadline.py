@@ -1,0 +1,63 @@
+"""A time limit for work that should move on: it counts from the last progress, not the start."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# Seconds between two looks once the limit has passed: the first may come where nothing heeds it.
+_AGAIN = 1.0
+
+
+class StalledError(BaseException):
+    """Nothing moved within the time limit.
+
+    No `Exception`, so that code which expects a damaged file to raise anything doesn't take this
+    for damage.
+    """
+
+
+_moved = 0.0
+
+
+def progress() -> None:
+    """Tell the time limit that work has moved on."""
+    global _moved  # noqa: PLW0603  # a timer belongs to the process
+    _moved = time.monotonic()
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise `StalledError` in the block where `progress` is not called for so many seconds.
+
+    Only the main thread of a process can be interrupted, and only on systems with a timer signal;
+    elsewhere, and for None, nothing is limited. A call into a library is interrupted when it
+    returns to Python.
+
+    Raises
+    ------
+    StalledError
+        If nothing moved.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if seconds is None or not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def look(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        left = _moved + seconds - time.monotonic()
+        if left <= 0:
+            raise StalledError
+        signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), _AGAIN)
+
+    progress()
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

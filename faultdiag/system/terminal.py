@@ -1,0 +1,82 @@
+"""Text that leaves the program: messages on stderr, JSON, cells of CSV files.
+
+File names, labels and variable names are chosen by whoever made a file. Escape sequences in them
+would be run by the terminal, and a cell that begins with ``=`` is a formula in a spreadsheet.
+"""
+
+import re
+import sys
+from collections.abc import Iterable
+
+from faultdiag.errors import is_shown, printable_lines
+
+# A spreadsheet takes a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_TEXT_MARK = "'"
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
+
+
+def note(text: str) -> None:
+    """Write a message to stderr, its last line ended."""
+    sys.stderr.write(printable_lines(text.rstrip("\n")) + "\n")
+
+
+def printable_json(document: str) -> str:
+    r"""Return a JSON document with ``\u`` escapes for characters that are not shown as themselves.
+
+    Its values stay the same.
+
+    Examples
+    --------
+    >>> print(printable_json('["\x7f\u202e正"]'))
+    ["\u007f\u202e正"]
+    """
+    if document.isprintable():
+        return document
+    return "".join(c if c == "\n" or is_shown(c) else _json_escape(c) for c in document)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    numbers = (int.from_bytes(units[i : i + 2]) for i in range(0, len(units), 2))
+    return "".join(f"\\u{number:04x}" for number in numbers)
+
+
+def to_cell(text: str) -> str:
+    """Return text as a CSV cell that no spreadsheet runs as a formula; see `from_cell`.
+
+    Examples
+    --------
+    >>> to_cell("=1+1"), to_cell("'=x"), to_cell("IR007"), to_cell("'tis")
+    ("'=1+1", "''=x", 'IR007', "'tis")
+    """
+    return _TEXT_MARK + text if text.lstrip(_TEXT_MARK).startswith(_FORMULA) else text
+
+
+def from_cell(cell: str) -> str:
+    """Return the text that `to_cell` made a cell of.
+
+    Examples
+    --------
+    >>> [from_cell(to_cell(text)) for text in ("=1+1", "'=x", "IR007", "'tis")]
+    ['=1+1', "'=x", 'IR007', "'tis"]
+    """
+    marked = cell.startswith(_TEXT_MARK) and cell.lstrip(_TEXT_MARK).startswith(_FORMULA)
+    return cell[1:] if marked else cell
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    r"""Return cells as a line of CSV; texts from files are made cells by `to_cell` before.
+
+    Unlike `csv.writer` before Python 3.13 it quotes a carriage return.
+
+    Examples
+    --------
+    >>> print(csv_line([to_cell("=1"), "-0.5", 'a, "b" or c']), end="")
+    '=1,-0.5,"a, ""b"" or c"
+    """
+    return ",".join(map(_quoted, cells)) + "\n"
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if _NEEDS_QUOTES.search(cell) else cell

@@ -1,0 +1,163 @@
+"""One owner of anything written, named to whoever comes second, and gone with its process."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.system.locks import LOCK, HeldError, own_file, own_folder
+
+OTHER = "give another"
+
+# Owns a folder or file, says so, and waits for the end of its input.
+HOLD = """
+import sys
+from pathlib import Path
+from faultdiag.system import locks
+sys.argv = ["faultdiag", "train", "--run", "a\\x1b[2Jb"]
+with getattr(locks, KIND)(Path(PATH), "give another"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holding(kind: str, path: Path) -> "subprocess.Popen[str]":
+    code = HOLD.replace("KIND", repr(kind)).replace("PATH", repr(str(path)))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_second_is_told_who_holds_it_and_changes_nothing(tmp_path: Path) -> None:
+    for kind, own in (("own_folder", own_folder), ("own_file", own_file)):
+        target = tmp_path / kind
+        with holding(kind, target) as process:
+            before = content(tmp_path)
+            expected = (
+                rf"^{re.escape(str(target))} is being written by "
+                rf"`faultdiag train --run 'a\\x1b\[2Jb'` \(process {process.pid}, "
+                r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\); wait until it has finished, or "
+                "give another$"
+            )
+            with pytest.raises(HeldError, match=expected), own(target, OTHER):
+                pytest.fail("two owners")
+            assert content(tmp_path) == before
+            process.communicate("")
+        with own(target, OTHER):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_owner_leaves_a_file_but_no_lock(tmp_path: Path) -> None:
+    with holding("own_folder", tmp_path / "run") as process:
+        process.kill()
+    assert (tmp_path / "run" / LOCK).exists()
+    with own_folder(tmp_path / "run", OTHER):
+        assert str(os.getpid()) in (tmp_path / "run" / LOCK).read_text()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_file_of_rubbish_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_bytes(b"\xff" * 100)
+    with own_folder(tmp_path, OTHER):
+        pass
+
+
+def test_owners_in_one_process_exclude_each_other_too(tmp_path: Path) -> None:
+    with (
+        own_folder(tmp_path / "a", OTHER),
+        pytest.raises(HeldError, match=f"process {os.getpid()}"),
+        own_folder(tmp_path / "a", OTHER),
+    ):
+        pytest.fail("two owners")
+
+
+def test_a_folder_that_was_there_or_was_written_stays(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with own_folder(tmp_path / "empty", OTHER):
+        pass
+    assert (tmp_path / "empty").is_dir()
+    with own_folder(tmp_path / "new" / "run", OTHER):
+        (tmp_path / "new" / "run" / "best.pt").touch()
+    assert [p.name for p in (tmp_path / "new" / "run").iterdir()] == ["best.pt"]
+
+
+def test_a_link_is_the_file_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "rows.csv")
+    with (
+        own_file(tmp_path / "rows.csv", OTHER),
+        pytest.raises(HeldError),
+        own_file(tmp_path / "link.csv", OTHER),
+    ):
+        pytest.fail("two owners")
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(FaultdiagError, match=r"cannot write .*file/run: Not a directory; choose"),
+        own_folder(tmp_path / "file" / "run", OTHER),
+    ):
+        pytest.fail("there is no such folder")
+    with (
+        pytest.raises(FaultdiagError, match="make its folder first"),
+        own_file(tmp_path / "missing" / "rows.csv", OTHER),
+    ):
+        pytest.fail("there is no such folder")
+
+
+def test_waiting_ends_with_the_other_and_says_whom_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with holding("own_folder", tmp_path / "a") as process:
+        timer = threading.Timer(0.5, process.kill)
+        timer.start()
+        began = time.monotonic()
+        with own_folder(tmp_path / "a", OTHER, wait=True):
+            assert time.monotonic() - began >= 0.4
+        timer.join()
+    told = capsys.readouterr().err
+    assert told.startswith("waiting for `faultdiag train")
+    assert told.endswith(f"which is writing {tmp_path / 'a'}\n")
+    assert told.count("\n") == 1
+
+
+def test_of_many_at_once_never_two_and_always_one(tmp_path: Path) -> None:
+    def attempt(target: Path, barrier: threading.Barrier, found: list[str]) -> None:
+        barrier.wait()
+        try:
+            with own_folder(target, OTHER):
+                found.append("owned")
+                deadline = time.monotonic() + 20
+                while len(found) < 8 and time.monotonic() < deadline:
+                    time.sleep(0.01)
+        except HeldError:
+            found.append("held")
+
+    for number in range(5):
+        found: list[str] = []
+        arguments = (tmp_path / str(number) / "run", threading.Barrier(8), found)
+        threads = [threading.Thread(target=attempt, args=arguments) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert Counter(found) == {"owned": 1, "held": 7}
+    assert list(tmp_path.iterdir()) == []
