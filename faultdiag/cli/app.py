@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from faultdiag.cli.bearings import bearings
 from faultdiag.cli.exits import INTERRUPTED, Group, add_version, say, stop
 from faultdiag.cli.fetch import fetch
 from faultdiag.cli.options import AsJson, ConfigFile, Device, Settings, as_text
@@ -32,7 +33,7 @@ app = typer.Typer(
 add_version(app)
 
 
-for command in (init, fetch, simulate, inspect):
+for command in (init, fetch, simulate, inspect, bearings):
     app.command()(command)
 
 

@@ -27,7 +27,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.features.envelopes import SUMMARIES, Bands, impulsiveness, whiten
 from faultdiag.features.orders import PARTS, Comb, order_features
 from faultdiag.features.waveform import STATISTICS, band_energies, statistics
-from faultdiag.signal.bearings import Bearing
+from faultdiag.signal.bearings import KnownBearing
 
 ORDER_GROUPS = ("envelope", "whitened")
 GROUPS = ("time", "energy", "impulse", *ORDER_GROUPS)
@@ -77,7 +77,7 @@ def compute(
     sampling_rate: float,
     *,
     shaft_rates: Floats | None = None,
-    bearing: Bearing | None = None,
+    bearing: KnownBearing | None = None,
 ) -> Floats:
     """Give the features of windows, one row each, in the order of `names`.
 

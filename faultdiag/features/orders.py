@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.features.envelopes import Singles, summarise
-from faultdiag.signal.bearings import Bearing
+from faultdiag.signal.bearings import KnownBearing
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ FLOOR_LINES = 6.0
 FLOOR_POINTS = 33
 
 
-def fault_orders(bearing: Bearing) -> dict[str, list[tuple[float, float]]]:
+def fault_orders(bearing: KnownBearing) -> dict[str, list[tuple[float, float]]]:
     """Give, for each part, pairs of a multiple of its order and the sideband to add to it.
 
     A spall of the inner race passes the load zone once per turn of the shaft, one of a ball once
@@ -102,7 +102,7 @@ class Comb:
         Lines of the spectrum.
     """
 
-    def __init__(self, bearing: Bearing, lines: float, reach: int) -> None:
+    def __init__(self, bearing: KnownBearing, lines: float, reach: int) -> None:
         self.parts = {
             part: Teeth(orders, lines, reach) for part, orders in fault_orders(bearing).items()
         }

@@ -13,7 +13,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.baselines.baseline import Baseline
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.features import extract
-from faultdiag.signal.bearings import Bearing, get_bearing
+from faultdiag.signal.bearings import KnownBearing, get_bearing
 
 # Probabilities below this are taken for it, so that every logit is finite.
 LEAST = 1e-12
@@ -38,7 +38,7 @@ class BaselineModel(nn.Module):
     """
 
     def __init__(
-        self, baseline: Baseline, sampling_rate: float, bearing: Bearing | None = None
+        self, baseline: Baseline, sampling_rate: float, bearing: KnownBearing | None = None
     ) -> None:
         super().__init__()
         self.baseline = baseline

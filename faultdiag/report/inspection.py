@@ -26,7 +26,7 @@ from faultdiag.inspection.peaks import (
     too_short,
 )
 from faultdiag.readers.base import channel_unit
-from faultdiag.signal.bearings import KnownBearing, StatedBearing
+from faultdiag.signal.bearings import KnownBearing
 from faultdiag.signal.dsp import Band, Spectrum, spectrum
 from faultdiag.system.files import replacing
 
@@ -373,9 +373,8 @@ def _write_title(figure: "Figure", subject: Subject) -> None:
 def _bearing(bearing: KnownBearing | None) -> str:
     if bearing is None:
         return "bearing not known"
-    if isinstance(bearing, StatedBearing):
-        return f"fault orders {bearing.name}"
-    return f"bearing {bearing.name}"
+    kind = "fault orders" if bearing.name.startswith("stated") else "bearing"
+    return f"{kind} {bearing.name}"
 
 
 def _cells(

@@ -1,14 +1,24 @@
-"""Bearing geometry and the fault frequencies that follow from it: formulas only.
+"""Rolling bearings: geometry, fault frequencies, and the catalogue of known types.
 
-All orders are multiples of the shaft rate, for a rotating inner and a fixed outer ring and balls
-that roll without slip. Real balls slip, so a measured order lies up to one or two percent off.
+All orders are multiples of the shaft rate, for a rotating inner and a fixed outer ring and
+rolling elements that do not slip. Real ones slip: a measured order differs by one or two percent.
+
+References
+----------
+.. [1] R. B. Randall and J. Antoni, "Rolling element bearing diagnostics - a tutorial",
+   Mech. Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017
 """
 
+import csv
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
+from functools import cache
+from pathlib import Path
 from typing import TypeAlias
 
-from faultdiag.errors import FaultdiagError, unknown
+from faultdiag.errors import FaultdiagError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,10 @@ class FaultOrders:
     bsf: float
     ftf: float
 
+    def at(self, rpm: float) -> "FaultOrders":
+        """Return the frequencies in Hz at a shaft speed in revolutions per minute."""
+        return FaultOrders(*(order * rpm / 60 for order in astuple(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Bearing:
@@ -42,9 +56,9 @@ class Bearing:
     name
         What the bearing is called.
     balls
-        Number of balls or rollers in the row.
+        Number of balls or rollers in a row.
     ball_diameter, pitch_diameter
-        In the same unit, whichever: only their ratio matters.
+        In one unit, whichever: only their ratio matters.
     contact_angle
         Degrees.
 
@@ -89,11 +103,6 @@ class Bearing:
         With n balls of diameter d on the pitch diameter D, contact angle a and
         ``g = d / D * cos(a)``: ``BPFO = n/2 (1 - g)``, ``BPFI = n/2 (1 + g)``,
         ``BSF = D/(2d) (1 - g**2)``, ``FTF = (1 - g)/2``.
-
-        References
-        ----------
-        .. [1] R. B. Randall and J. Antoni, "Rolling element bearing diagnostics - a tutorial",
-           Mech. Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017
         """
         ratio = self.ball_diameter / self.pitch_diameter
         g = ratio * math.cos(math.radians(self.contact_angle))
@@ -105,18 +114,18 @@ class Bearing:
         )
 
     def frequencies(self, rpm: float) -> FaultOrders:
-        """Fault frequencies in Hz at a shaft speed in revolutions per minute."""
-        return FaultOrders(*(order * rpm / 60 for order in astuple(self.orders)))
+        """Return the fault frequencies in Hz at a shaft speed in revolutions per minute."""
+        return self.orders.at(rpm)
 
 
 @dataclass(frozen=True, slots=True)
 class StatedBearing:
-    """A bearing by the fault orders that somebody states, its geometry unknown.
+    """A bearing whose fault orders somebody states and whose geometry is unknown.
 
     Parameters
     ----------
     name
-        Who states them.
+        The bearing, or who states its orders.
     orders
         In multiples of the shaft rate.
     """
@@ -124,32 +133,155 @@ class StatedBearing:
     name: str
     orders: FaultOrders
 
+    @property
+    def balls(self) -> int:
+        """Number of balls or rollers in a row: ``BPFO + BPFI``."""
+        return round(self.orders.bpfo + self.orders.bpfi)
+
+    def frequencies(self, rpm: float) -> FaultOrders:
+        """Return the fault frequencies in Hz at a shaft speed in revolutions per minute."""
+        return self.orders.at(rpm)
+
 
 KnownBearing: TypeAlias = Bearing | StatedBearing
 """A bearing whose fault orders are known, from its geometry or as stated."""
 
-BEARINGS: dict[str, Bearing] = {
-    bearing.name: bearing
-    for bearing in (
-        # CWRU Bearing Data Center, "Bearing information": drive end and fan end; inch.
-        Bearing("6205", 9, 0.3126, 1.537),
-        Bearing("6203", 8, 0.2656, 1.122),
-        # MFPT Condition Based Maintenance Fault Database, test rig; inch.
-        Bearing("NICE", 8, 0.235, 1.245),
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRow:
+    """A bearing of the catalogue and where its numbers come from.
+
+    Parameters
+    ----------
+    bearing
+        Geometry where it is published, else the published fault orders.
+    designation, maker
+        Such as ``6203`` and ``FAG``; the maker is empty where it is not known.
+    type
+        In words: ``"deep groove ball"``.
+    unit
+        Of the diameters: mm or inch; empty where only orders are known.
+    approximate
+        Whether the numbers are estimates; `note` says why.
+    note, source
+        What to know about the numbers, and who publishes them.
+    """
+
+    bearing: KnownBearing
+    designation: str
+    maker: str
+    type: str
+    unit: str
+    approximate: bool
+    note: str
+    source: str
+
+
+@cache
+def catalogue() -> Mapping[str, CatalogueRow]:
+    """Read the bearings of bearings.csv by name.
+
+    The name is the designation. Where several makers' bearings have one designation, the first
+    has the bare designation as its name and each of the others adds its maker: ``6203 FAG``.
+    """
+    rows: dict[str, CatalogueRow] = {}
+    with Path(__file__).with_name("bearings.csv").open(encoding="utf-8", newline="") as file:
+        for cells in csv.DictReader(file):
+            name = (
+                cells["name"] if cells["name"] not in rows else f"{cells['name']} {cells['maker']}"
+            )
+            rows[name] = _row(name, cells)
+    return rows
+
+
+def _row(name: str, cells: Mapping[str, str]) -> CatalogueRow:
+    bearing: KnownBearing
+    if cells["elements"]:
+        diameters = float(cells["element_diameter"]), float(cells["pitch_diameter"])
+        bearing = Bearing(name, int(cells["elements"]), *diameters, float(cells["contact_angle"]))
+    else:
+        orders = FaultOrders(*(float(cells[key]) for key in ("bpfo", "bpfi", "bsf", "ftf")))
+        bearing = StatedBearing(name, orders)
+    return CatalogueRow(
+        bearing=bearing,
+        designation=cells["name"],
+        maker=cells["maker"],
+        type=cells["type"],
+        unit=cells["unit"],
+        approximate=cells["approximate"] == "yes",
+        note=cells["note"],
+        source=cells["source"],
     )
-}
 
 
-def get_bearing(name: str) -> Bearing:
-    """Give a bearing by its name, or one made from ``balls,ball_diameter,pitch_diameter[,angle]``.
+def find_bearing(name: str) -> CatalogueRow:
+    """Find a bearing of the catalogue.
 
-    Suffixes after the number (seals, cage, maker: ``6205-2RS JEM``) don't change the geometry and
-    are ignored, as is case. The angle is in degrees.
+    Seals, cages and clearances behind the designation (``6205-2RS``, ``NU 206-E-XL``), case,
+    spaces and hyphens don't matter. A maker chooses among several bearings of one designation
+    (``6203 FAG``, ``FAG 6203``); without one the first in the catalogue is taken.
 
     Raises
     ------
     FaultdiagError
-        If the name is not in the table, or the geometry can't be read.
+        If no bearing has this designation.
+
+    Examples
+    --------
+    >>> find_bearing("FAG 6203-2Z").bearing.name, find_bearing("er16k").bearing.name
+    ('6203 FAG', 'ER-16K')
+    """
+    words = [word for word in re.split(r"[\s/_-]+", name.upper()) if word]
+    rows = catalogue().values()
+    makers = {row.maker.upper() for row in rows if row.maker}
+    nameless = [word for word in words if word not in makers]
+    designation = _designation(words) or _designation(nameless)
+    found = [row for row in rows if row.designation == designation]
+    if not found:
+        raise FaultdiagError(
+            f"unknown bearing '{name}'{did_you_mean(name, catalogue())}; the {len(rows)} known "
+            "ones are listed by 'faultdiag bearings'; a geometry works too: "
+            "balls,ball_diameter,pitch_diameter[,angle_deg]"
+        )
+    return next((row for row in found if row.maker.upper() in words), found[0])
+
+
+def _designation(words: list[str]) -> str | None:
+    """Return the longest designation that the words begin with, or None.
+
+    ``NU 206-E`` begins with NU206, ``6205ZZ`` with 6205; 62051 does not, for a digit follows.
+    """
+    known = {_bare(row.designation): row.designation for row in catalogue().values()}
+    starts = ["".join(words[:count]) for count in range(len(words), 0, -1)]
+    for start in starts:
+        if start in known:
+            return known[start]
+    for start in starts:
+        for end in range(len(start) - 1, 0, -1):
+            if start[:end] in known and not (start[end - 1].isdigit() and start[end].isdigit()):
+                return known[start[:end]]
+    return None
+
+
+def _bare(designation: str) -> str:
+    return designation.upper().replace("-", "")
+
+
+BEARINGS: dict[str, Bearing] = {
+    name: row.bearing for name, row in catalogue().items() if isinstance(row.bearing, Bearing)
+}
+"""The bearings of the catalogue whose geometry is known, by name."""
+
+
+def get_bearing(name: str) -> KnownBearing:
+    """Return a bearing by its name, or one of ``balls,ball_diameter,pitch_diameter[,angle]``.
+
+    The angle is in degrees.
+
+    Raises
+    ------
+    FaultdiagError
+        If the name is not in the catalogue, or the geometry can't be read.
 
     Examples
     --------
@@ -158,14 +290,7 @@ def get_bearing(name: str) -> Bearing:
     >>> get_bearing("8,0.235,1.245").orders == get_bearing("nice").orders
     True
     """
-    if "," in name:
-        return _from_geometry(name)
-    wanted = name.strip().upper()
-    designation = wanted.replace("/", "-").replace(" ", "-").split("-")[0]
-    if designation not in BEARINGS:
-        known = [*BEARINGS, "or a geometry: balls,ball_diameter,pitch_diameter[,angle_deg]"]
-        raise unknown("bearing", name, known)
-    return BEARINGS[designation]
+    return _from_geometry(name) if "," in name else find_bearing(name).bearing
 
 
 def _from_geometry(text: str) -> Bearing:

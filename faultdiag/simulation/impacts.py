@@ -56,8 +56,8 @@ def strike_order(bearing: Bearing, place: str, slip: float = 0.0) -> float:
 
     Examples
     --------
-    >>> from faultdiag.signal.bearings import get_bearing
-    >>> [round(strike_order(get_bearing("6205"), p), 3) for p in ("inner", "ball", "outer")]
+    >>> from faultdiag.signal.bearings import BEARINGS
+    >>> [round(strike_order(BEARINGS["6205"], p), 3) for p in ("inner", "ball", "outer")]
     [5.415, 4.713, 3.585]
     """
     cage = bearing.orders.ftf * (1 + slip)

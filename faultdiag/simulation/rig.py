@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.signal.bearings import get_bearing
+from faultdiag.signal.bearings import BEARINGS
 from faultdiag.simulation.impacts import Array, Impacts, Spall, entry_lead, strikes
 from faultdiag.simulation.structure import (
     MOTOR_LINES,
@@ -27,7 +27,7 @@ from faultdiag.simulation.structure import (
     strike,
 )
 
-BEARING = get_bearing("6205")
+BEARING = BEARINGS["6205"]
 NOMINAL_RPM = (1797, 1772, 1750, 1730)  # at 0 to 3 hp
 LOADS = (0, 1, 2, 3)
 SIZES = ("007", "014", "021")

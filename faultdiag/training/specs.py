@@ -10,7 +10,7 @@ from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.baseline import build_baseline, sees_features
 from faultdiag.preparing.folder import Prepared, PreparedRecording
-from faultdiag.signal.bearings import BEARINGS, Bearing, get_bearing
+from faultdiag.signal.bearings import BEARINGS, KnownBearing, get_bearing
 
 MOST_NAMED = 5
 GIVE = "give model.bearing: its name, or balls,ball_diameter,pitch_diameter"
@@ -79,7 +79,7 @@ def _choose(name: str, options: Mapping[str, Any], prepared: Prepared) -> tuple[
     if not trial.needs_speed:
         return None, ""
     found = _found(options.get("bearing"), prepared)
-    if isinstance(found, Bearing):
+    if not isinstance(found, _Fault):
         return found.name, _others(found, prepared.recordings)
     if options.get("bearing") is not None:
         raise FaultdiagError(
@@ -94,7 +94,7 @@ def _choose(name: str, options: Mapping[str, Any], prepared: Prepared) -> tuple[
     return None, f"{name} sees no shaft orders, because {found.reason}; {found.remedy}"
 
 
-def _found(given: str | int | None, prepared: Prepared) -> Bearing | _Fault:
+def _found(given: str | int | None, prepared: Prepared) -> KnownBearing | _Fault:
     silent = [recording.name for recording in prepared.recordings if recording.rpm is None]
     if silent:
         return _Fault(
@@ -124,7 +124,7 @@ def _named(recording: PreparedRecording) -> str:
         return name
 
 
-def _others(bearing: Bearing, recordings: Sequence[PreparedRecording]) -> str:
+def _others(bearing: KnownBearing, recordings: Sequence[PreparedRecording]) -> str:
     """Say which recordings are of another bearing than the one that is looked for."""
     strange = [r.name for r in recordings if _named(r) not in {"", bearing.name}]
     if not strange:
