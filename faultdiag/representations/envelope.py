@@ -8,6 +8,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.representations import fourier
 from faultdiag.representations.base import centred
 
 LEAST_LINES = 3
@@ -94,7 +95,8 @@ class BandEnvelope(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Give the squared envelopes of the signals less their means."""
-        spectrum = torch.fft.rfft(centred(x))[..., self.index]  # (B, C, bands, lines)
-        analytic = torch.fft.ifft(spectrum * self.weights.to(x.dtype), self.grid, norm="forward")
-        squared: Tensor = analytic.real.square() + analytic.imag.square()  # (B, C, bands, grid)
-        return squared.flatten(1, 2)
+        weights = self.weights.to(x.dtype)
+        lines = fourier.half_spectrum(centred(x))
+        band = [part[..., self.index] * weights for part in lines]  # (B, C, bands, lines) each
+        real, imaginary = fourier.spectrum(*band, points=self.grid, inverse=True)
+        return (real.square() + imaginary.square()).flatten(1, 2)  # (B, C * bands, grid)

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from faultdiag.representations import fourier
 from faultdiag.representations.base import (
     Band,
     Count,
@@ -20,7 +21,6 @@ from faultdiag.representations.base import (
     check_shaft_rate,
     check_shape,
     check_windows,
-    chirp_z,
     in_full_precision,
     taper_of,
 )
@@ -78,6 +78,8 @@ class OrderEnvelopeSpectrum(nn.Module):
     reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
     orders: Tensor
     taper: Tensor
+    seconds: Tensor
+    spacing: Tensor
 
     def __init__(
         self,
@@ -99,12 +101,20 @@ class OrderEnvelopeSpectrum(nn.Module):
         check_shape(name, channels, length, sampling_rate, shortest=4)
         self.channels, self.length = channels, length
         self.envelope = BandEnvelope(band_lines(name, length, sampling_rate, band, bands), length)
-        self.seconds = length / sampling_rate
-        self.max_order, self.method = max_order, method
+        seconds = length / sampling_rate
+        self.method = method
         self.out_channels, self.out_length = channels * bands, bins
         self.scaling = Scaling(scale, standardise)
         orders = torch.linspace(0, max_order, bins, dtype=torch.float64)
         self.register_buffer("orders", orders, persistent=False)
+        # Tensors, because an exported graph would round numbers to single precision.
+        spacing = seconds * max_order / (bins - 1) / self.envelope.grid
+        self.register_buffer(
+            "seconds", torch.tensor(seconds, dtype=torch.float64), persistent=False
+        )
+        self.register_buffer(
+            "spacing", torch.tensor(spacing, dtype=torch.float64), persistent=False
+        )
         self.register_buffer("taper", taper_of(taper, self.envelope.grid), persistent=False)
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
@@ -119,7 +129,7 @@ class OrderEnvelopeSpectrum(nn.Module):
         """
         name = "order_envelope_spectrum"
         check_windows(name, windows, self.channels, self.length)
-        rate = check_shaft_rate(name, shaft_rate, len(windows))
+        rate = check_shaft_rate(name, shaft_rate, windows.shape[0])
         rate = rate.to(windows.device, torch.float64)
         return in_full_precision(partial(self._compute, rate), windows)
 
@@ -130,8 +140,9 @@ class OrderEnvelopeSpectrum(nn.Module):
         if self.method == "linear":
             a = _between_lines(amplitudes(envelope, taper), lines)
         else:
-            step = turns * (self.max_order / (self.out_length - 1) / self.envelope.grid)
-            a = chirp_z(envelope * taper, step, self.out_length).abs() * (2 / taper.sum())
+            step = rate * self.spacing
+            a = fourier.absolute(*fourier.chirp_z(envelope * taper, step, self.out_length))
+            a = a * (2 / taper.sum())
         there = lines <= self.envelope.lines - 1
         return self.scaling(torch.where(there[:, None], a, 0))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from faultdiag.representations.base import chirp_z
+from faultdiag.representations.fourier import chirp_z
 from faultdiag.representations.envelope import band_lines
 from tests.representations import oracles
 from tests.representations.fronts import array, front, rates, windows
@@ -168,12 +168,12 @@ def test_both_methods_agree_on_a_line() -> None:
 def test_chirp_z(samples: int, bins: int) -> None:
     x, step = windows(3, 2, samples), torch.tensor([0.0, 0.0123, 0.4], dtype=torch.float64)
     expected = [oracles.fourier(array(x)[b], np.arange(bins) * float(step[b])) for b in range(3)]
-    np.testing.assert_allclose(chirp_z(x, step, bins).numpy(), expected, atol=1e-10)
+    np.testing.assert_allclose(torch.complex(*chirp_z(x, step, bins)).numpy(), expected, atol=1e-10)
 
 
 def test_chirp_z_in_float32_loses_no_more_than_the_sum() -> None:
     x, step = windows(2, 1, 4000), torch.tensor([1e-3, 2.3e-4], dtype=torch.float64)
-    single, double = chirp_z(x.float(), step, 1024), chirp_z(x, step, 1024)
+    single, double = (torch.complex(*chirp_z(y, step, 1024)) for y in (x.float(), x))
     assert (single - double).abs().max() < 1e-5 * double.abs().max()
 
 

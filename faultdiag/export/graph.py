@@ -1,0 +1,168 @@
+"""A trained network as an ONNX graph: normalisation, front end, network, softmax."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.export.metadata import ModelFacts, to_texts
+from faultdiag.export.runtime import LOGITS, PROBABILITIES, SHAFT_RATE, WINDOWS, OnnxModel
+from faultdiag.models.layers import without_phases
+from faultdiag.representations import fourier
+
+OPSET = 18
+# By how much a probability of the graph may differ from the network's.
+TOLERANCE = 1e-5
+# Of what torch notes at every node: the module that it comes from.
+SCOPES = "pkg.torch.onnx.name_scopes"
+
+Singles = NDArray[np.float32]
+
+
+class DiagnosisGraph(nn.Module):
+    """Raw windows to logits and probabilities: what becomes the graph.
+
+    Parameters
+    ----------
+    network
+        ``(B, C, L) -> (B, classes)``, with the shaft rates ``(B,)`` where it needs them.
+    normalize
+        The fitted normaliser.
+    temperature
+        What the logits are divided by before the softmax.
+    """
+
+    def __init__(
+        self, network: nn.Module, normalize: Callable[[Tensor], Tensor], temperature: float
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.normalize = normalize
+        self.temperature = temperature
+
+    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return logits and probabilities ``(B, classes)`` of raw windows ``(B, C, L)``."""
+        rates = () if shaft_rate is None else (shaft_rate,)
+        logits = self.network(self.normalize(windows), *rates)
+        return logits, torch.softmax(logits / self.temperature, -1)
+
+
+def to_onnx(graph: DiagnosisGraph, facts: ModelFacts) -> bytes:
+    """Return a model as the content of an ONNX file, checked against the network itself.
+
+    The batch is dynamic.
+
+    Raises
+    ------
+    FaultdiagError
+        If onnx or onnxscript are missing, the network can't be written as a graph, or the graph
+        gives other probabilities.
+    """
+    _require_packages()
+    document = _exported(graph.eval(), facts).model_proto
+    for node in document.graph.node:
+        # The rest is stack traces, with the paths of this machine.
+        kept = [entry for entry in node.metadata_props if entry.key == SCOPES]
+        del node.metadata_props[:]
+        node.metadata_props.extend(kept)
+    for key, text in sorted(to_texts(facts).items()):
+        document.metadata_props.add(key=key, value=text)
+    content: bytes = document.SerializeToString()
+    _require_equal(graph, OnnxModel(content))
+    return content
+
+
+def trial_windows(facts: ModelFacts, count: int) -> tuple[Singles, Singles]:
+    """Return windows ``(count, C, L)`` and shaft rates ``(count,)`` that any model can take.
+
+    Noise, impacts on noise and sines in turn, at levels from 0.01 to 10 with an offset.
+    """
+    draw = np.random.default_rng(0)
+    shape = (count, len(facts.channels), facts.length)
+    windows = draw.standard_normal(shape)
+    windows[1::3, :, :: max(facts.length // 19, 1)] += 12.0
+    time = np.arange(facts.length) / facts.length
+    cycles = draw.uniform(5, facts.length / 4, (*shape[:2], 1))
+    windows[2::3] = (0.2 * windows + np.sin(2 * np.pi * cycles * time))[2::3]
+    levels = 10.0 ** draw.uniform(-2, 1, (count, 1, 1))
+    return (levels * (windows + 0.5)).astype(np.float32), np.linspace(
+        15, 60, count, dtype=np.float32
+    )
+
+
+def _exported(graph: DiagnosisGraph, facts: ModelFacts) -> Any:
+    windows, rates = map(torch.from_numpy, trial_windows(facts, 3))
+    arguments = (windows, rates) if facts.needs_speed else (windows,)
+    batch = torch.export.Dim("batch", min=1, max=2**20)
+    with torch.no_grad(), _quiet(), without_phases(), fourier.by_matrices():
+        try:
+            return torch.onnx.export(
+                graph,
+                arguments,
+                dynamo=True,
+                dynamic_shapes=({0: batch},) * len(arguments),
+                opset_version=OPSET,
+                input_names=[WINDOWS, SHAFT_RATE][: len(arguments)],
+                output_names=[LOGITS, PROBABILITIES],
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise FaultdiagError(
+                f"the model can't be written as an ONNX graph: {_cause(error)}; use its run "
+                "folder or checkpoint"
+            ) from error
+
+
+def _require_equal(graph: DiagnosisGraph, model: OnnxModel) -> None:
+    windows, rates = trial_windows(model.facts, 12)
+    with torch.no_grad():
+        speeds = (torch.from_numpy(rates),) if model.facts.needs_speed else ()
+        expected = graph(torch.from_numpy(windows), *speeds)[1].numpy()
+    found = model.probabilities(windows, rates)
+    difference = np.abs(found - expected).max()
+    if not difference <= TOLERANCE:  # true of NaN, too
+        raise FaultdiagError(
+            f"the ONNX graph of the model gives other probabilities than the network: they differ "
+            f"by {difference:.1e}, allowed is {TOLERANCE:g}; use its run folder or checkpoint"
+        )
+
+
+def _require_packages() -> None:
+    try:
+        import onnx
+        import onnxscript
+    except ImportError as error:
+        raise FaultdiagError(
+            f"an ONNX file is written with onnx and onnxscript, but {error.name} is not "
+            "installed; install them with: pip install 'faultdiag[onnx]'"
+        ) from error
+    del onnx, onnxscript
+
+
+def _cause(error: BaseException) -> str:
+    """Return the first line of the error behind torch's long report."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what torch says about its own exporter."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

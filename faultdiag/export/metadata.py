@@ -1,0 +1,174 @@
+"""The facts that travel in an ONNX file beside its graph, as texts under plain keys.
+
+Every value is JSON. `FORMAT` counts changes that an older reader would misunderstand.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from faultdiag import novelty
+from faultdiag.errors import FaultdiagError
+from faultdiag.novelty import Novelty
+
+FORMAT = 1
+PREFIX = "faultdiag."
+
+Positive = Field(gt=0, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFacts:
+    """What a trained model is for, whatever computes it.
+
+    Parameters
+    ----------
+    classes, healthy
+        Class names in the order of the logits, and those of them that count as healthy.
+    channels
+        Channel names in the order of the input.
+    sampling_rate
+        Hz.
+    length
+        Samples of a window.
+    needs_speed
+        Whether each window needs its shaft rate.
+    temperature
+        What the logits are divided by before the softmax.
+    novelty
+        What recordings are compared with, if the model has it.
+    provenance
+        What the model was trained on and how it did in its tests: plain data, for people.
+    """
+
+    classes: tuple[str, ...]
+    healthy: tuple[str, ...]
+    channels: tuple[str, ...]
+    sampling_rate: float
+    length: int
+    needs_speed: bool
+    temperature: float
+    novelty: Novelty | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Stored(BaseModel):
+    """The keys of a file that a diagnosis depends on."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    classes: list[str] = Field(min_length=1)
+    healthy: list[str]
+    channels: list[str] = Field(min_length=1)
+    sampling_rate: float = Positive
+    length: int = Field(gt=0)
+    needs_speed: bool
+    temperature: float = Positive
+
+
+def to_texts(facts: ModelFacts) -> dict[str, str]:
+    """Return the facts of a model as texts by key."""
+    document: dict[str, Any] = {name: getattr(facts, name) for name in _Stored.model_fields}
+    document |= {"format": FORMAT, "novelty": _novelty_to_plain(facts.novelty)}
+    document |= {name: value for name, value in facts.provenance.items() if name not in document}
+    return {f"{PREFIX}{name}": json.dumps(value) for name, value in document.items()}
+
+
+def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
+    """Read the facts of a model from the texts of its file.
+
+    Raises
+    ------
+    FaultdiagError
+        If they are not those of a faultdiag model, of another format, or damaged.
+    """
+    document = _document(path, texts)
+    if document["format"] != FORMAT:
+        raise FaultdiagError(
+            f"{path} has the format {document['format']!r}, this version of faultdiag reads "
+            f"{FORMAT}; use the faultdiag it was exported with, or export again"
+        )
+    try:
+        stored = _Stored.model_validate(document)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise _damaged(path, f"{PREFIX}{place}: {problem['msg']}") from error
+    known = {*_Stored.model_fields, "format", "novelty"}
+    return ModelFacts(
+        classes=tuple(stored.classes),
+        healthy=tuple(stored.healthy),
+        channels=tuple(stored.channels),
+        sampling_rate=stored.sampling_rate,
+        length=stored.length,
+        needs_speed=stored.needs_speed,
+        temperature=stored.temperature,
+        novelty=_novelty_from_plain(path, document.get("novelty"), stored),
+        provenance={name: value for name, value in document.items() if name not in known},
+    )
+
+
+def _document(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
+    if f"{PREFIX}format" not in texts:
+        raise FaultdiagError(
+            f"{path} is an ONNX file, but not one that `faultdiag export` wrote: it has no "
+            f"{PREFIX}format; export a run with `faultdiag export RUN --out model.onnx`"
+        )
+    own = {name: text for name, text in texts.items() if name.startswith(PREFIX)}
+    document = {}
+    for name, text in own.items():
+        try:
+            document[name.removeprefix(PREFIX)] = json.loads(text)
+        except ValueError as error:
+            raise _damaged(path, f"{name} is not JSON") from error
+    return document
+
+
+def _novelty_to_plain(fitted: Novelty | None) -> dict[str, Any] | None:
+    if fitted is None:
+        return None
+    reference = np.ascontiguousarray(fitted.reference, dtype="<f4")
+    return {
+        "reference": base64.b64encode(reference.tobytes()).decode("ascii"),
+        "columns": reference.shape[1],
+        "threshold": fitted.threshold,
+        "false_positive_rate": fitted.false_positive_rate,
+        "neighbours": fitted.neighbours,
+    }
+
+
+def _novelty_from_plain(path: Path, plain: Any, stored: _Stored) -> Novelty | None:
+    if plain is None:
+        return None
+    columns = len(stored.channels) * novelty.bands_of(stored.length)
+    fields: Any = plain
+    if isinstance(plain, dict):
+        names = ("threshold", "false_positive_rate", "neighbours")
+        fields = {name: plain.get(name) for name in names}
+        fields["reference"] = _reference(plain.get("reference"), columns)
+    problem = novelty.check(fields, columns)
+    if problem is not None:
+        raise _damaged(path, f"{PREFIX}novelty {problem}")
+    return Novelty(**fields)
+
+
+def _reference(text: Any, columns: int) -> Any:
+    """Return the reference as an array, or None where the text holds no such array."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        return None
+    if len(content) % (4 * columns):
+        return None
+    return np.frombuffer(content, "<f4").reshape(-1, columns).astype(np.float32)
+
+
+def _damaged(path: Path, problem: str) -> FaultdiagError:
+    return FaultdiagError(f"{path} is damaged: {problem}; use another copy, or export again")

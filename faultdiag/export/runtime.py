@@ -1,0 +1,134 @@
+"""A model in an ONNX file, computed by ONNX Runtime; torch is never imported."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.export.metadata import ModelFacts, from_texts
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+WINDOWS, SHAFT_RATE = "windows", "shaft_rate"
+LOGITS, PROBABILITIES = "logits", "probabilities"
+
+Singles = NDArray[np.float32]
+
+
+class OnnxModel:
+    """A model in an ONNX file.
+
+    Parameters
+    ----------
+    content
+        The file's bytes.
+    path
+        The file, for messages.
+    threads
+        Threads that compute one batch.
+
+    Raises
+    ------
+    FaultdiagError
+        If ONNX Runtime is missing, or the file is damaged or not of this package.
+    """
+
+    def __init__(
+        self, content: bytes, path: Path = Path("model.onnx"), *, threads: int = 1
+    ) -> None:
+        self._session = _session(content, path, threads)
+        self.path = path
+        texts = self._session.get_modelmeta().custom_metadata_map
+        self.facts: ModelFacts = from_texts(path, texts)
+        _require_shapes(path, self._session, self.facts)
+
+    def logits(self, windows: Singles, shaft_rates: Singles | None = None) -> Singles:
+        """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``.
+
+        Parameters
+        ----------
+        shaft_rates
+            ``(B,)`` in Hz; only models that need the speed take them.
+        """
+        return self._run(LOGITS, windows, shaft_rates)
+
+    def probabilities(self, windows: Singles, shaft_rates: Singles | None = None) -> Singles:
+        """Return the probabilities ``(B, classes)`` of raw windows ``(B, C, L)``."""
+        return self._run(PROBABILITIES, windows, shaft_rates)
+
+    def _run(self, output: str, windows: Singles, shaft_rates: Singles | None) -> Singles:
+        feed = {WINDOWS: np.ascontiguousarray(windows, np.float32)}
+        if self.facts.needs_speed:
+            if shaft_rates is None:
+                raise FaultdiagError(
+                    f"{self.path}: the model sees shaft orders and needs the shaft speed; give it"
+                )
+            feed[SHAFT_RATE] = np.ascontiguousarray(shaft_rates, np.float32)
+        result: Singles = self._session.run([output], feed)[0]
+        return result
+
+
+def load(path: Path, *, threads: int = 1) -> OnnxModel:
+    """Load a model from an ONNX file.
+
+    Raises
+    ------
+    FaultdiagError
+        If ONNX Runtime is missing, or the file is missing, damaged, or not of this package.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FaultdiagError(
+            f"{path} cannot be read: {error.strerror or error}; give a file that "
+            "`faultdiag export` wrote"
+        ) from error
+    return OnnxModel(content, path, threads=threads)
+
+
+def _session(content: bytes, path: Path, threads: int) -> "InferenceSession":
+    ort = _onnxruntime()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors are raised; its warnings are about its own choices
+    try:
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the classes of its errors have no common base
+        raise FaultdiagError(
+            f"{path} is not an ONNX file that ONNX Runtime {ort.__version__} can load: it is "
+            "damaged, cut off or another kind of file; use another copy, or export again"
+        ) from error
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise FaultdiagError(
+            "an ONNX file needs ONNX Runtime, which is not installed; install it with: "
+            "pip install 'faultdiag[onnx]'"
+        ) from error
+    return onnxruntime
+
+
+def _require_shapes(path: Path, session: "InferenceSession", facts: ModelFacts) -> None:
+    """Refuse a graph that contradicts its own metadata."""
+    expected = {WINDOWS: [len(facts.channels), facts.length]}
+    if facts.needs_speed:
+        expected[SHAFT_RATE] = []
+    expected |= {name: [len(facts.classes)] for name in (LOGITS, PROBABILITIES)}
+    values = [*session.get_inputs(), *session.get_outputs()]
+    found = {value.name: list(value.shape[1:]) for value in values}
+    if found != expected:
+        raise FaultdiagError(
+            f"{path} contradicts itself: the sizes of its graph are {found}, those of its "
+            f"metadata {expected}; use another copy, or export again"
+        )
+    if any(isinstance(value.shape[0], int) for value in values):
+        raise FaultdiagError(
+            f"{path} takes batches of {values[0].shape[0]} windows only; export the run again"
+        )

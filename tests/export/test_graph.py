@@ -1,0 +1,115 @@
+"""Every network, front end, attention block and normaliser as an ONNX graph, against torch."""
+
+import ast
+import copy
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from faultdiag import attention, models, normalize, representations
+from faultdiag.errors import FaultdiagError
+from faultdiag.export import graph as graph_module
+from faultdiag.export.graph import OPSET, SCOPES, to_onnx, trial_windows
+from tests.export.graphs import LENGTH, RATE, Pair, SideBySide, compare, exported, exported_network
+
+# What a graph can't hold, with the words of the refusal.
+REFUSED = {"vmd": "settle"}
+FRONTS = [name for name in representations.REPRESENTATIONS if name not in REFUSED]
+
+
+@pytest.mark.parametrize("name", list(models.NETWORKS))
+def test_every_network(name: str) -> None:
+    compare(exported_network(name))
+
+
+@pytest.fixture(scope="module")
+def fronts() -> Pair:
+    parts = {name: representations.build(name, 2, LENGTH, RATE) for name in FRONTS}
+    return exported(SideBySide(parts), channels=2)
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_every_front_end(fronts: Pair, name: str) -> None:
+    compare_part(fronts, name)
+
+
+@pytest.fixture(scope="module")
+def blocks() -> Pair:
+    torch.manual_seed(0)
+    more = {"emca": {"previous_channels": ()}}
+    parts = {name: attention.build(name, 16, **more.get(name, {})) for name in attention.BLOCKS}
+    wrapped = {name: _Alone(part) for name, part in parts.items()}
+    return exported(SideBySide(wrapped), channels=16, length=32)
+
+
+class _Alone(nn.Module):
+    """A block where nothing was before it."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.block(x, []) if getattr(self.block, "uses_previous", False) else self.block(x)
+
+
+@pytest.mark.parametrize("name", list(attention.BLOCKS))
+def test_every_attention_block(blocks: Pair, name: str) -> None:
+    compare_part(blocks, name)
+
+
+def compare_part(pair: Pair, name: str) -> None:
+    """A part of the graph is as near to the exact numbers as torch is in single precision."""
+    exact = copy.deepcopy(pair.graph).double()
+    windows, rates = trial_windows(pair.model.facts, 7)
+    speeds = (torch.from_numpy(rates),) if pair.model.facts.needs_speed else ()
+    with torch.no_grad():
+        wanted = exact(torch.from_numpy(windows).double(), *speeds)[0].numpy()
+    (torch_made, _), (found, _) = pair.outputs(7)
+    place = pair.graph.network.places[name]
+    error, usual = (np.sqrt(np.mean((y - wanted)[:, place] ** 2)) for y in (found, torch_made))
+    size = np.sqrt(np.mean(wanted[:, place] ** 2))
+    assert size > 0
+    assert error <= 2 * usual + 1e-6 * size
+
+
+@pytest.mark.parametrize("name", list(normalize.NORMALIZERS))
+def test_every_normaliser(name: str) -> None:
+    network = SideBySide({"all": nn.Identity()})
+    pair = exported(network, channels=2, length=64, norm=name)
+    compare(pair)
+
+
+def test_the_graph_states_opset_and_facts_and_no_path_of_this_machine() -> None:
+    content = to_onnx(*_tiny())
+    document = onnx.load_from_string(content)
+    assert [(o.domain, o.version) for o in document.opset_import] == [("", OPSET)]
+    assert {tuple(e.key for e in node.metadata_props) for node in document.graph.node} <= {
+        (SCOPES,),
+        (),
+    }
+    assert b"/faultdiag/" not in content
+    keys = {entry.key for entry in document.metadata_props}
+    assert {"faultdiag.classes", "faultdiag.sampling_rate", "faultdiag.format"} <= keys
+    shape = document.graph.input[0].type.tensor_type.shape
+    assert [d.dim_param or d.dim_value for d in shape.dim] == ["batch", 2, 64]
+    scopes = {ast.literal_eval(e.value)[1] for n in document.graph.node for e in n.metadata_props}
+    assert "network" in scopes
+
+
+def _tiny() -> tuple[graph_module.DiagnosisGraph, object]:
+    pair = exported(
+        SideBySide({"a": nn.Sequential(nn.Flatten(), nn.Linear(128, 3))}), channels=2, length=64
+    )
+    return pair.graph, pair.model.facts
+
+
+def test_a_graph_with_other_probabilities_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, facts = _tiny()
+    monkeypatch.setattr(graph_module, "TOLERANCE", 0.0)
+    nn.init.constant_(graph.network.parts["a"][1].weight, torch.nan)
+    with pytest.raises(FaultdiagError, match=r"gives other probabilities.*differ by nan"):
+        to_onnx(graph, facts)
