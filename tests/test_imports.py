@@ -36,6 +36,7 @@ LAYERS = [
     {"novelty"},
     {"checkpoint"},
     {"inference"},
+    {"export"},
     {"evaluation"},
     {"training"},
     {"fetch", "guess", "inspection", "prediction", "protocol"},

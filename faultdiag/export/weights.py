@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.files import write_bytes
+from faultdiag.system.files import write_bytes
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

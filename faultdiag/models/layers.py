@@ -57,7 +57,7 @@ def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
 
 @contextmanager
 def without_phases() -> Iterator[None]:
-    """Carry strided convolutions out as they are written, within the block."""
+    """Carry strided convolutions and poolings out as they are written, within the block."""
     token = _MOST_PHASES.set(0)
     try:
         yield
@@ -203,6 +203,8 @@ class ConvolutionBlock(nn.Module):
         scale = norm.weight * torch.rsqrt(variance + norm.eps)
         shift = norm.bias + scale * (-mean if bias is None else bias - mean)
         x = self.conv.convolve(x, self.conv.kernel() * scale[:, None, None], shift)
+        if not _MOST_PHASES.get():
+            return functional.max_pool2d(x, (1, self.pool)).relu_()
         full = x.shape[-1] // self.pool * self.pool
         phases = (x[..., start : full : self.pool] for start in range(self.pool))
         return reduce(torch.maximum, phases).relu_()

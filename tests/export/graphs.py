@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from faultdiag import models, normalize
+from faultdiag import models
 from faultdiag.export.graph import TOLERANCE, DiagnosisGraph, to_onnx, trial_windows
 from faultdiag.export.metadata import ModelFacts
 from faultdiag.export.runtime import OnnxModel
+from faultdiag.signal import normalize
 
 LENGTH, RATE = 2048, 12000.0
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from faultdiag import attention, models, normalize, representations
+from faultdiag import attention, models, representations
 from faultdiag.errors import FaultdiagError
 from faultdiag.export import graph as graph_module
 from faultdiag.export.graph import OPSET, SCOPES, to_onnx, trial_windows
+from faultdiag.signal import normalize
 from tests.export.graphs import LENGTH, RATE, Pair, SideBySide, compare, exported, exported_network
 
 # What a graph can't hold, with the words of the refusal.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from faultdiag.representations.fourier import chirp_z
 from faultdiag.representations.envelope import band_lines
+from faultdiag.representations.fourier import chirp_z
 from tests.representations import oracles
 from tests.representations.fronts import array, front, rates, windows
 
