@@ -1,0 +1,71 @@
+"""Multi-kernel maximum mean discrepancy with minimum class confusion."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import nn
+
+from faultdiag.transfer.domains import Domain
+from faultdiag.transfer.kernels import Bandwidth, KernelCount, Positive
+from faultdiag.transfer.mcc import MCC
+from faultdiag.transfer.mk_mmd import MKMMD
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class MKMMDWithMCC(nn.Module):
+    """The sum of `MKMMD` and `MCC`.
+
+    The discrepancy brings the domains together as a whole, the confusion keeps their classes
+    apart. In one forward pass of both domains the source keeps its accuracy.
+
+    Parameters
+    ----------
+    features, classes
+        Width of the features and number of classes.
+    kernels, factor, bandwidth, unbiased
+        As of `MKMMD`.
+    temperature
+        As of `MCC`.
+    confusion
+        What the class confusion is multiplied by before it is added.
+
+    References
+    ----------
+    .. [1] M. Long et al., ICML 2015, arXiv:1502.02791
+    .. [2] Y. Jin et al., ECCV 2020, arXiv:1912.03699
+    """
+
+    reference: ClassVar[str] = "Long et al., arXiv:1502.02791, and Jin et al., arXiv:1912.03699"
+    kind: ClassVar[str] = "joint"
+    minimum_batch: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        features: int,
+        classes: int,
+        *,
+        kernels: KernelCount = 5,
+        factor: Positive = 2.0,
+        bandwidth: Bandwidth = "mean",
+        unbiased: bool = False,
+        temperature: Positive = 2.5,
+        confusion: Positive = 1.0,
+    ) -> None:
+        super().__init__()
+        self.discrepancy = MKMMD(
+            features,
+            classes,
+            kernels=kernels,
+            factor=factor,
+            bandwidth=bandwidth,
+            unbiased=unbiased,
+        )
+        self.confusion = MCC(features, classes, temperature=temperature)
+        self.weight = confusion
+
+    def forward(self, source: Domain, target: Domain, ramp: "Tensor") -> "Tensor":
+        """Return discrepancy and confusion of a batch, times the ramp."""
+        confusion = self.confusion(source, target, ramp)
+        loss: Tensor = self.discrepancy(source, target, ramp) + self.weight * confusion
+        return loss
