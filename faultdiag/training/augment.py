@@ -1,7 +1,7 @@
-"""Training windows changed at random: what a network shall not mind.
+"""Random changes of training windows: what a network should be insensitive to.
 
 The random numbers of a step follow from seed, epoch and step alone, so a resumed training draws
-the same. Samples are only ever taken from the segment that a window was cut from: whatever is
+the same. Samples only ever come from the segment that a window was cut from: whatever is
 drawn, training sees no sample of another part.
 """
 
@@ -18,30 +18,30 @@ from faultdiag.inference import WindowBatches
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.signal.recording import Segment
 
-# Keeps these draws apart from those of the order of windows, which have the same seed.
+# Separates these draws from those of the order of windows, which use the same seed.
 _STREAM = 0x617567
 
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """What is drawn for each window, evenly from these ranges.
+    """The ranges that each window's changes are drawn from, uniformly.
 
     Parameters
     ----------
     shift
-        The window starts up to so many samples earlier or later.
+        The window starts up to this many samples earlier or later.
     speed
         The shaft turns faster or slower by up to this share: the signal is resampled by cubic
         interpolation between four samples (R. G. Keys 1981, doi:10.1109/TASSP.1981.1163711),
         which weakens the highest quarter of the spectrum.
     snr
-        White noise is added to the raw window, at a ratio between these in dB to its power
-        without its mean.
+        White noise is added to the raw window; the ratio of the window's power, without its
+        mean, to that of the noise is between these, in dB.
     gain
-        The normalised window is multiplied by a number between these, evenly on a logarithmic
+        The normalised window is multiplied by a factor between these, uniform on a logarithmic
         scale.
     sign
-        Every other window, on average, is turned upside down.
+        Half of the windows, on average, change their sign.
     mask
         A stretch of up to this share of the normalised window becomes zero.
     """
@@ -55,27 +55,27 @@ class Ranges:
 
     @property
     def any(self) -> bool:
-        """Whether anything is changed."""
+        """Whether there is any change to draw."""
         return self != Ranges()
 
     def reach(self, length: int) -> int:
-        """Samples that a window of `length` is made from."""
+        """Return how many samples a window of `length` is computed from."""
         return length if not self.speed else int(np.ceil((length - 1) * (1 + self.speed))) + 1
 
 
 class Augmentation:
-    """Training windows of `batches`, changed at random.
+    """Random changes of the training windows of `batches`.
 
     Parameters
     ----------
     batches
         The windows.
     segments
-        The segments that they were cut from.
+        The segments that the windows were cut from.
     ranges
-        What is drawn.
+        What is drawn, and from where.
     seed
-        Of the draws.
+        Seed of the draws.
 
     Raises
     ------
@@ -94,21 +94,21 @@ class Augmentation:
         self._kinds = tuple(self._numbers(_Draw([0], 1)))
 
     def windows(self, rows: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
-        """Give windows ``(rows, channels, length)`` and what their shaft rates are multiplied by.
+        """Return windows ``(rows, channels, length)`` and the factors of their shaft rates.
 
         Parameters
         ----------
         rows
             Which windows, on the device.
         epoch, step
-            Where training stands; they decide what is drawn.
+            The epoch and step of the training; they decide what is drawn.
         """
         return self.changed(rows, *self.draw(len(rows), epoch, step))
 
     def draw(self, count: int, epoch: int, step: int) -> tuple[Tensor, ...]:
-        """Draw what `changed` needs for so many windows: tensors on the device.
+        """Draw what `changed` needs for `count` windows: tensors on the device.
 
-        On a GPU this is one copy that nothing waits for.
+        On a GPU this is one copy, and nothing waits for it.
         """
         device = self._batches.device
         draw = _Draw([_STREAM, self._seed, epoch, step], count)
@@ -126,7 +126,7 @@ class Augmentation:
     def changed(
         self, rows: Tensor, numbers: Tensor, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Give windows and factors as `windows` does, by what was drawn."""
+        """Return windows and factors as `windows` does, from the numbers of `draw`."""
         drawn = dict(zip(self._kinds, numbers.unbind(), strict=True))
         raw, factor = self._raw(rows, drawn)
         if noise is not None:
@@ -134,7 +134,7 @@ class Augmentation:
         return self._varied(self._batches.normalised(raw), drawn), factor
 
     def _numbers(self, draw: "_Draw") -> dict[str, Tensor]:
-        """What is drawn for each window, by its name."""
+        """Draw one number per window and change, by the name of the change."""
         ranges, numbers = self._ranges, {}
         if self._room is not None:
             numbers["shift"] = draw.whole(ranges.shift)
@@ -163,7 +163,7 @@ class Augmentation:
         return stretched(raw, factor, self._batches.length), factor
 
     def _varied(self, x: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
-        """Change normalised windows in gain and sign, and hide a stretch."""
+        """Change gain and sign of normalised windows, and mask a stretch."""
         if "gain" in drawn:
             x = x * drawn["gain"].float().exp()[:, None, None]
         if "sign" in drawn:
@@ -182,7 +182,7 @@ def _moves(ranges: Ranges) -> bool:
 
 
 class _Draw:
-    """Random numbers of one step, one per window."""
+    """The random numbers of one step, one per window."""
 
     def __init__(self, key: Sequence[int], count: int) -> None:
         state = np.random.SeedSequence(key).generate_state(2, np.uint32).astype(np.int64)
@@ -191,16 +191,16 @@ class _Draw:
         self._count = count
 
     def between(self, low: float, high: float) -> Tensor:
-        """Give numbers from `low` to `high`."""
+        """Draw numbers from `low` to `high`."""
         drawn = torch.rand(self._count, generator=self._generator)
         return low + (high - low) * drawn
 
     def whole(self, most: int) -> Tensor:
-        """Give whole numbers from ``-most`` to ``most``."""
+        """Draw integers from ``-most`` to ``most``."""
         return torch.randint(-most, most + 1, (self._count,), generator=self._generator)
 
     def normal(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
-        """Give normal numbers, drawn where they are wanted."""
+        """Draw normal numbers on the device."""
         generator = torch.Generator(device).manual_seed(self._seed)
         return torch.randn(shape, generator=generator, device=device)
 
@@ -212,14 +212,14 @@ def _noisy(raw: Tensor, snr: Tensor, noise: Tensor) -> Tensor:
 
 
 def stretched(x: Tensor, factor: Tensor, length: int) -> Tensor:
-    """Give `length` samples, each `factor` samples of `x` after the one before it.
+    """Return `length` samples, each `factor` samples of `x` after the one before it.
 
     Cubic convolution with a = -1/2: exact for polynomials up to the second degree.
 
     Parameters
     ----------
     x
-        ``(batch, channels, samples)``, with samples of at least ``(length - 1) * factor + 1``.
+        ``(batch, channels, samples)``, with at least ``(length - 1) * factor + 1`` samples.
     factor
         ``(batch,)``; above 1 the signal runs faster.
     """
@@ -241,7 +241,7 @@ def stretched(x: Tensor, factor: Tensor, length: int) -> Tensor:
 
 
 class _Room:
-    """How far each window can be moved within the segment it was cut from."""
+    """How far each window can move within the segment it was cut from."""
 
     def __init__(self, batches: WindowBatches, segments: Sequence[Segment], reach: int) -> None:
         self._batches = batches
@@ -250,7 +250,7 @@ class _Room:
         shortest = int(np.diff(self._bounds[:, 1:]).min())
         if shortest < reach:
             raise FaultdiagError(
-                f"train.augment.speed makes a window from {reach} samples, and the shortest "
+                f"train.augment.speed computes a window from {reach} samples, and the shortest "
                 f"training segment has {shortest}; use a smaller train.augment.speed, or a split "
                 "whose segments are longer than a window"
             )
@@ -262,7 +262,7 @@ class _Room:
             self._known = back.to(batches.device), ahead.to(batches.device)
 
     def clipped(self, rows: Tensor, shift: Tensor) -> Tensor:
-        """Give the shifts that are nearest to `shift` and keep the windows in their segments."""
+        """Return the shifts nearest to `shift` that keep the windows in their segments."""
         if self._known is not None:
             low, high = (limit[rows] for limit in self._known)
         else:
@@ -273,11 +273,11 @@ class _Room:
     def _limits(self, windows: WindowIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         start = windows.start.astype(np.int64)
         # The last segment that begins at or before the window.
-        found = np.searchsorted(self._keys, _keys(windows.recording, start), side="right") - 1
-        _, first, stop = self._bounds[found].T
+        segments = np.searchsorted(self._keys, _keys(windows.recording, start), side="right") - 1
+        _, first, stop = self._bounds[segments].T
         return first - start, stop - self._reach - start
 
 
 def _keys(recording: NDArray[np.integer], start: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers in the order of recording and start."""
+    """Return one number per window, sorted like recording and start."""
     return np.asarray(recording.astype(np.int64) << 40 | start)

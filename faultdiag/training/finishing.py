@@ -1,4 +1,4 @@
-"""After the last epoch: calibrate, fit novelty, score."""
+"""After the last epoch: calibrate, fit the novelty detection, score."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +15,12 @@ from faultdiag.novelty import Levels, Novelty, evenly
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.window_index import WindowIndex
 
-# Validation windows that the threshold is read off, at most.
+# The most validation windows that the threshold is computed from.
 MOST_VALID = 4096
 
 
 def fit_novelty(prepared: Prepared) -> Novelty:
-    """Fit what recordings are held against; of the test part nothing is read."""
+    """Fit the novelty detection on the training and validation parts; the test part is not read."""
     most = novelty.most_windows(len(prepared.channels), prepared.length)
     return novelty.fit(
         _described(prepared, "train", most), _described(prepared, "valid", MOST_VALID)
@@ -28,14 +28,12 @@ def fit_novelty(prepared: Prepared) -> Novelty:
 
 
 def score_novelty(fitted: Novelty, prepared: Prepared) -> dict[str, Any]:
-    """Give the false-positive rate, and the share of the test recordings that are novel."""
+    """Return the false-positive rate, and the share of the test recordings that are novel."""
     test = prepared.windows.of("test")
     rows = [np.flatnonzero(test.recording == number) for number in test.by_recording()]
     scores = [
-        fitted.score(
-            _raw(prepared, test.take(found[evenly(len(found), novelty.MOST_OF_RECORDING)]))
-        )
-        for found in rows
+        fitted.score(_raw(prepared, test.take(own[evenly(len(own), novelty.MOST_OF_RECORDING)])))
+        for own in rows
     ]
     share = float(np.mean(np.array(scores) > 1))
     return {"false_positive_rate": fitted.false_positive_rate, "test_share": share}
@@ -57,22 +55,22 @@ def _raw(prepared: Prepared, windows: WindowIndex) -> "np.ndarray[Any, np.dtype[
 CHOSEN_BY = "valid accuracy, then loss"
 PARTS = ("test", "valid")
 DRAWN = ("valid", "test")
-# What is said of the last epoch, to stand beside the one that was chosen.
+# The scores of the last epoch that are reported beside those of the chosen one.
 COMPARED = ("accuracy", "macro_f1", "recording_accuracy")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished training says of itself.
+    """The results of a finished training.
 
     Parameters
     ----------
     metrics
-        What ``metrics.json`` holds.
+        The content of ``metrics.json``.
     temperature
-        That of the chosen epoch.
+        The temperature of the chosen epoch.
     reliability
-        For each part, the windows by their confidence at temperature 1 and at that one.
+        Per part, the windows by their confidence at temperature 1 and at that temperature.
     """
 
     metrics: dict[str, Any]
@@ -81,7 +79,9 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Scored:
+    """A calibrated checkpoint and its logits of each part."""
+
     source: Checkpoint
     logits: dict[str, PartLogits]
 
@@ -95,9 +95,9 @@ class _Judged:
         )
 
     def reliability(self, part: str) -> tuple[Reliability, Reliability]:
-        said = self.logits[part]
-        before, after = (said.probabilities(t) for t in (1.0, self.source.temperature))
-        return reliability(said.labels, before), reliability(said.labels, after)
+        part_of = self.logits[part]
+        before, after = (part_of.probabilities(t) for t in (1.0, self.source.temperature))
+        return reliability(part_of.labels, before), reliability(part_of.labels, after)
 
 
 def finish(
@@ -105,12 +105,11 @@ def finish(
 ) -> Outcome:
     """Calibrate ``best.pt`` and ``last.pt`` of a run folder, and score both.
 
-    The temperature of each is fitted on the validation part, and what recordings are held
-    against to be called novel on that and the training part. Both are written into its checkpoint
-    before the test part is read. The temperature is never below 1, so it lowers confidences or
-    leaves them.
-    A checkpoint is replaced in one step: whenever this ends, it
-    is the one without calibration or the one with it, and doing it again gives the same.
+    The temperature of each is fitted on the validation part, the novelty detection on the
+    training and validation parts. Both are written into the checkpoint before the test part is
+    read. The temperature is at least 1, so it lowers confidences or keeps them. A checkpoint is
+    replaced in one step: an interrupt leaves it either without or with its calibration, and
+    finishing again gives the same result.
 
     Raises
     ------
@@ -118,13 +117,13 @@ def finish(
         If a checkpoint can't be read or written.
     """
     fitted = fit_novelty(prepared)
-    best = _judge(folder / "best.pt", prepared, device, fitted)
+    best = _calibrate(folder / "best.pt", prepared, device, fitted)
     last = best
     if best_epoch == last_epoch:
-        # The same weights: there is nothing to run again.
+        # The same weights: nothing needs to run again.
         _store(folder / "last.pt", load(folder / "last.pt"), best.source.temperature, fitted)
     else:
-        last = _judge(folder / "last.pt", prepared, device, fitted)
+        last = _calibrate(folder / "last.pt", prepared, device, fitted)
     metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in PARTS}
     metrics["novelty"] = score_novelty(fitted, prepared)
     metrics["split"] = describe_split(prepared)
@@ -138,7 +137,7 @@ def finish(
     return Outcome(metrics, best.source.temperature, drawn)
 
 
-def _judge(path: Path, prepared: Prepared, device: torch.device, fitted: Novelty) -> _Judged:
+def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: Novelty) -> _Scored:
     source = load(path)
     network = source.build(device)
 
@@ -153,15 +152,15 @@ def _judge(path: Path, prepared: Prepared, device: torch.device, fitted: Novelty
         )
 
     valid = read("valid")
-    # The validation windows are of the recordings that were trained on: where they call for more
-    # confidence, that is no ground for it on other recordings.
+    # The validation windows come from the recordings that were trained on: that they allow more
+    # confidence is no reason for it on other recordings.
     temperature = max(fit_temperature(valid.logits, valid.labels), 1.0)
     calibrated = _store(path, source, temperature, fitted)
-    return _Judged(calibrated, {"valid": valid, "test": read("test")})
+    return _Scored(calibrated, {"valid": valid, "test": read("test")})
 
 
 def _store(path: Path, source: Checkpoint, temperature: float, fitted: Novelty) -> Checkpoint:
-    """Give the checkpoint with this calibration, written unless it has it already."""
+    """Return the checkpoint with this calibration; write it unless it has it already."""
     if source.temperature == temperature and fitted.same(source.novelty):
         return source
     calibration = {"temperature": temperature, "novelty": to_stored(fitted)}

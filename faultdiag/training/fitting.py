@@ -1,4 +1,4 @@
-"""Fitting a baseline. Like the training loop it sees the training and the validation part only."""
+"""Fitting a baseline. Like the training loop, it sees the training and validation parts only."""
 
 import sys
 import time
@@ -19,16 +19,16 @@ Ints = NDArray[np.int64]
 
 
 class Fitter:
-    """A baseline that is fitted in one pass, in the place of a `faultdiag.training.loop.Trainer`.
+    """Fits a baseline in one pass; the counterpart of `faultdiag.training.loop.Trainer`.
 
     Parameters
     ----------
     network
         The baseline.
     train, valid
-        Windows to learn from, and windows to say how well it does beside the test part.
+        Windows to fit on, and windows to report a score of beside the test part.
     seed
-        Of whatever the baseline leaves to chance.
+        Seed of what the baseline draws at random.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Fitter:
         self.progress = Progress()
 
     def fit(self, on_epoch: Callable[["Fitter", bool], None]) -> Progress:
-        """Fit, unless that was done; `on_epoch(fitter, True)` is called after it.
+        """Fit, unless it is fitted already; `on_epoch(fitter, True)` is called afterwards.
 
         Raises
         ------
         FaultdiagError
-            If the training part doesn't have what the baseline needs.
+            If the training part lacks what the baseline needs.
         """
         if self.progress.epoch:
             return self.progress
@@ -82,7 +82,7 @@ class Fitter:
         return row
 
     def _table(self, windows: WindowBatches, bar: "tqdm[Any]") -> tuple[Floats, Ints]:
-        """Features and labels of all windows: a batch of windows is in memory at a time."""
+        """Compute features and labels of all windows, with one batch in memory at a time."""
         table = np.empty((len(windows), len(self.network.baseline.features)))
         labels = np.empty(len(windows), dtype=np.int64)
         for rows in windows.in_order():
@@ -93,30 +93,30 @@ class Fitter:
         return table, labels
 
     def _scores(self, table: Floats, labels: Ints) -> tuple[float, float]:
-        """Mean loss and accuracy."""
-        found = self.network.baseline.probabilities(table)
-        right = found[np.arange(len(labels)), labels]
+        """Return mean loss and accuracy."""
+        p = self.network.baseline.probabilities(table)
+        right = p[np.arange(len(labels)), labels]
         loss = -np.log(np.maximum(right, LEAST)).mean()
-        return float(loss), float((found.argmax(axis=1) == labels).mean())
+        return float(loss), float((p.argmax(axis=1) == labels).mean())
 
     def state(self) -> dict[str, Any]:
-        """Give what resuming needs besides what was learnt, as plain types."""
+        """Return what resuming needs besides what was learnt, as plain types."""
         return {"history": self.progress.history, "best_epoch": self.progress.best_epoch}
 
     def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Go back to where `state` was taken."""
+        """Restore the state that `state` returned."""
         self.network.load_state_dict(dict(weights))
         self.progress = Progress(list(state["history"]), state["best_epoch"])
 
 
 def features_of(network: BaselineModel, windows: WindowBatches, rows: Tensor) -> Floats:
-    """Give what a baseline sees of windows, with their shaft rates if it needs them."""
+    """Compute the features that a baseline sees of windows."""
     speeds = (windows.shaft_rates(rows),) if network.needs_speed else ()
     return network.features(windows.windows(rows), *speeds)
 
 
 def try_baseline(network: BaselineModel, windows: WindowBatches, rows: Tensor) -> str:
-    """Compute the features of a few windows and say what the baseline looks at.
+    """Compute the features of a few windows and describe what the baseline looks at.
 
     Raises
     ------
@@ -124,11 +124,11 @@ def try_baseline(network: BaselineModel, windows: WindowBatches, rows: Tensor) -
         If the features can't be computed.
     """
     baseline = network.baseline
-    found = features_of(network, windows, rows)[:, baseline.columns]
+    table = features_of(network, windows, rows)[:, baseline.columns]
     if not baseline.sees_features:
-        return f"baseline {baseline.name}: looks at no window"
+        return f"baseline {baseline.name}: uses no features"
     orders = f" at the orders of bearing {network.bearing.name}" if network.bearing else ""
     return (
-        f"baseline {baseline.name}: {found.shape[1]} features of each window "
-        f"({', '.join(baseline.groups)}{orders}); computed for one batch of {len(found)} windows"
+        f"baseline {baseline.name}: {table.shape[1]} features of each window "
+        f"({', '.join(baseline.groups)}{orders}); computed for one batch of {len(table)} windows"
     )

@@ -1,7 +1,7 @@
-"""CUDA graphs: many small kernels recorded once, then started by one call.
+"""CUDA graphs: many small kernels, recorded once and then started by one call.
 
-A step of a small network is some hundred kernels of a few microseconds each. Started one by one
-they cost the processor more time than the GPU takes to compute them.
+A step of a small network is about a hundred kernels of a few microseconds each. Starting them one
+by one takes the processor longer than the GPU needs to compute them.
 """
 
 import sys
@@ -16,17 +16,17 @@ from torch import Tensor
 from faultdiag.errors import FaultdiagError
 
 # Calls before a function is recorded: libraries start, convolutions choose their algorithms and
-# the optimizer makes its state, none of which a graph can hold.
+# the optimizer creates its state, which a graph cannot contain.
 REHEARSALS = 3
 
 Function = Callable[..., Tensor]
 
 
 class Recorder(Protocol):
-    """What can record a function of tensors that lie at fixed places."""
+    """Records a function of tensors at fixed addresses."""
 
     def rehearse(self, function: Callable[[], Tensor]) -> tuple[Tensor, str | None]:
-        """Call the function as it will be recorded; give its result and what forbids recording."""
+        """Call the function; return its result and what prevents recording it."""
 
     def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         """Record the function without executing it.
@@ -34,22 +34,22 @@ class Recorder(Protocol):
         Returns
         -------
         tuple
-            What repeats the function, and where its result then is.
+            A call that repeats the function, and the tensor that then holds its result.
 
         Raises
         ------
         RuntimeError
-            If the function does what can't be recorded.
+            If the function does something that can't be recorded.
         """
 
 
 def require_graphs(graphs: str, device: torch.device) -> None:
-    """Refuse ``train.graphs: on`` where there are none.
+    """Refuse ``train.graphs: on`` without a CUDA device.
 
     Raises
     ------
     FaultdiagError
-        If the device is no CUDA device.
+        If the device is not a CUDA device.
     """
     if graphs == "on" and device.type != "cuda":
         raise FaultdiagError(
@@ -59,7 +59,7 @@ def require_graphs(graphs: str, device: torch.device) -> None:
 
 
 def recorder_for(graphs: str, device: torch.device) -> Recorder | None:
-    """Give what records on a device; None where functions are to be called.
+    """Return a recorder for a device, or None where functions are called directly.
 
     Parameters
     ----------
@@ -70,22 +70,22 @@ def recorder_for(graphs: str, device: torch.device) -> Recorder | None:
 
 
 class Repeated:
-    """A function of tensors that is recorded at its fourth call and only repeated from then on.
+    """A function of tensors that is recorded at its fourth call and repeated from then on.
 
-    Its first calls, and those with another number of rows, are plain calls: every call does what
-    the function does, once. The result of a repetition is overwritten by the next one.
+    Its first calls, and those with another number of rows, are plain calls: every call has the
+    effect of the function, once. The next repetition overwrites the result of the last one.
 
     Parameters
     ----------
     function
-        Of tensors on the device. It may change what lies on the device at a fixed place; what it
-        changes in Python does not happen when it is repeated.
+        A function of tensors on the device. It may change tensors at fixed addresses; a repetition
+        does not repeat what it changes in Python.
     recorder
-        None: the function is always called.
+        None means that the function is always called.
     rows
-        Length of the first argument in the calls that are to be repeated.
+        Length of the first argument in the calls that can be repeated.
     name
-        What the function is, for messages.
+        Name of the function, for messages.
     required
         Whether it is an error if the function can't be recorded.
     recording
@@ -111,19 +111,19 @@ class Repeated:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, as must be done when what the function changes has moved."""
+        """Discard the recording; needed when a tensor that the function changes has moved."""
         self._rehearsals = 0
         self._buffers: tuple[Tensor, ...] = ()
         self._repeat: Callable[[], None] | None = None
         self._result: Tensor | None = None
 
     def __call__(self, *arguments: Tensor) -> Tensor:
-        """Give ``function(*arguments)``.
+        """Return ``function(*arguments)``.
 
         Raises
         ------
         FaultdiagError
-            If the function can't be recorded and must be.
+            If the function can't be recorded but `required` says it must be.
         """
         if self._recorder is None or len(arguments[0]) != self._rows:
             return self._function(*arguments)
@@ -136,7 +136,7 @@ class Repeated:
     def _rehearse(self, recorder: Recorder, arguments: tuple[Tensor, ...]) -> Tensor:
         result, obstacle = recorder.rehearse(lambda: self._function(*arguments))
         self._rehearsals += 1
-        # What is done once, in the first calls, may wait for the device.
+        # One-time work in the first calls may wait for the device.
         if obstacle is not None and self._rehearsals == REHEARSALS:
             self._give_up(obstacle)
         return result
@@ -154,7 +154,7 @@ class Repeated:
 
     def _repetition(self, arguments: tuple[Tensor, ...]) -> Tensor:
         if self._repeat is None or self._result is None:
-            raise RuntimeError("nothing was recorded")
+            raise RuntimeError("the function was not recorded")
         for buffer, argument in zip(self._buffers, arguments, strict=True):
             buffer.copy_(argument, non_blocking=True)
         self._repeat()
@@ -168,19 +168,19 @@ class Repeated:
             ) from error
         self._recorder = None
         sys.stderr.write(
-            f"note: the {self._name} goes without CUDA graphs, which is slower: {reason}\n"
+            f"note: the {self._name} runs without CUDA graphs, which is slower: {reason}\n"
         )
 
 
 def _cause(error: BaseException) -> str:
-    """First line of the error that broke a recording off; ending it then raises another."""
+    """Return the first line of the error that stopped a recording; its end raises another one."""
     while isinstance(error.__context__, RuntimeError):
         error = error.__context__
     return str(error).partition("\n")[0]
 
 
 class CudaRecorder:
-    """Records CUDA graphs on a stream of its own.
+    """Records CUDA graphs on its own stream.
 
     References
     ----------
@@ -191,19 +191,19 @@ class CudaRecorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)
-        # Kept even where recording failed: torch's allocator goes on pointing to them.
+        # Kept even if recording failed: torch's allocator still refers to them.
         self._graphs: list[torch.cuda.CUDAGraph] = []
 
     def rehearse(self, function: Callable[[], Tensor]) -> tuple[Tensor, str | None]:
         """Call the function on the stream on which it will be recorded.
 
-        Gradients remember the stream of the calls that made them, and what belongs to the
-        default stream can't be recorded.
+        Gradients belong to the stream of the calls that computed them, and those of the default
+        stream can't be recorded.
         """
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         waits: list[str] = []
-        with _waits_noted(waits), torch.cuda.stream(self._stream):
+        with _record_waits(waits), torch.cuda.stream(self._stream):
             result = function()
         current.wait_stream(self._stream)
         return result, waits[0] if waits else None
@@ -213,8 +213,8 @@ class CudaRecorder:
         try:
             return self._record(self._stream, function)
         except RuntimeError:
-            # A recording that broke off leaves torch's random numbers in a state in which they
-            # refuse to be drawn; one that is whole puts them right.
+            # A failed recording leaves torch's random generator in a state in which it can't draw;
+            # a complete recording repairs it.
             with suppress(RuntimeError):
                 stream = torch.cuda.Stream(self._device)
                 self._record(stream, lambda: torch.zeros(1, device=self._device))
@@ -225,7 +225,7 @@ class CudaRecorder:
     ) -> tuple[Callable[[], None], Tensor]:
         graph = torch.cuda.CUDAGraph()
         self._graphs.append(graph)
-        # Where recording fails, torch.cuda.graph doesn't go back to the stream it came from.
+        # If recording fails, torch.cuda.graph doesn't return to the previous stream.
         current = torch.cuda.current_stream(self._device)
         with torch.cuda.stream(current), torch.cuda.graph(graph, stream=stream):
             result = function()
@@ -233,8 +233,8 @@ class CudaRecorder:
 
 
 @contextmanager
-def _waits_noted(waits: list[str]) -> Iterator[None]:
-    """Note where the processor waits for the device; other warnings are passed on."""
+def _record_waits(waits: list[str]) -> Iterator[None]:
+    """Collect where the processor waits for the device; other warnings pass."""
     before = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")

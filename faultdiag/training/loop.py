@@ -20,23 +20,23 @@ from faultdiag.signal.recording import Segment
 from faultdiag.training.augment import Augmentation, Ranges
 from faultdiag.training.graphs import Recorder, Repeated, recorder_for
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
-from faultdiag.training.step import Judge, Step, balanced, batch_sizes, shuffled
+from faultdiag.training.step import Step, ValidationStep, balanced, batch_sizes, shuffled
 
 
 @dataclass
 class Progress:
-    """Where training stands: rows of history, and the best epoch by validation so far."""
+    """The progress of a training: a row per epoch, and the best epoch by validation so far."""
 
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
 
     @property
     def epoch(self) -> int:
-        """Epochs finished."""
+        """Number of finished epochs."""
         return len(self.history)
 
     def note(self, row: dict[str, Any]) -> bool:
-        """Add the row of a finished epoch and say whether it is the best so far."""
+        """Add the row of a finished epoch; return whether it is the best so far."""
         self.history.append(row)
         best = self.history[self.best_epoch - 1] if self.best_epoch else None
         if best is None or _merit(row) > _merit(best):
@@ -45,25 +45,25 @@ class Progress:
 
 
 def _merit(row: Mapping[str, Any]) -> tuple[float, float]:
-    """Accuracy first; of equals the one with the smaller loss."""
+    """Return what epochs are compared by: accuracy, then loss."""
     return row["valid_accuracy"], -row["valid_loss"]
 
 
 def progress_line(row: Mapping[str, Any], epochs: int) -> str:
-    """What is logged of an epoch where stderr is no terminal and no bar is shown."""
+    """Return the log line of an epoch, used where stderr is no terminal and no bar is shown."""
     return (
         f"epoch {row['epoch']} of {epochs}: training loss {row['train_loss']:.4g}, validation "
         f"accuracy {row['valid_accuracy']:.4f}, {row['seconds']:.1f} s\n"
     )
 
 
-# Steps between two looks at the loss on a device that would have to be waited for.
-_LOOK_EVERY = 50
+# Steps between two checks of the loss on a GPU, each of which waits for the device.
+_CHECK_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a network is trained; the fields are those of the config's ``train`` section."""
+    """How a network is trained: the fields of the config's ``train`` section."""
 
     epochs: int
     batch_size: int
@@ -84,23 +84,23 @@ class Settings:
 
 
 class Trainer:
-    """A network, its optimizer and where its training stands.
+    """A network, its optimizer and the progress of its training.
 
     Parameters
     ----------
     network
-        On the device where it is trained.
+        The network, on its device.
     train, valid
-        Windows to learn from, and windows to choose the epoch by.
+        Windows to train on, and windows to choose the epoch by.
     settings
-        How it is trained.
+        The settings of the training.
     segments
-        The segments that the training windows were cut from; only augmentation needs them.
+        The segments that the training windows were cut from; needed for augmentation only.
     on_step
-        Called after each step, with the trainer; it may raise, and the training can go on later
-        from `state`.
+        Called after each step, with the trainer. It may raise; the training can be resumed from
+        `state`.
     recorder
-        What records the steps so as to repeat them; by default CUDA graphs where there are any.
+        Records the steps to repeat them; CUDA graphs by default, where they are available.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Trainer:
             momentum=settings.momentum,
         )
         recorder = recorder or recorder_for(settings.graphs, train.device)
-        # A tensor on every GPU, so that graphs change nothing but the time it takes.
+        # A tensor on every GPU, so that graphs change the time of a training and nothing else.
         on_device = recorder is not None or train.device.type != "cpu"
         self._rate = LearningRate(self.optimizer, train.device if on_device else None)
         self._on_step = on_step
@@ -135,15 +135,15 @@ class Trainer:
         if settings.augment.any:
             self._augment = Augmentation(train, segments, settings.augment, settings.seed)
         self._sizes = batch_sizes(len(train), settings.batch_size)
-        self._look_every = 1 if train.device.type == "cpu" else _LOOK_EVERY
-        # Of the epoch that is under way: steps done, and loss and number right in each.
+        self._check_every = 1 if train.device.type == "cpu" else _CHECK_EVERY
+        # In the current epoch: the number of steps done, and loss and correct windows of each.
         self._done = 0
         self._steps = torch.zeros(len(self._sizes), 2, dtype=torch.float64, device=train.device)
-        self._run, self._judge = self._repeated(recorder)
+        self._run, self._validation = self._repeated(recorder)
 
     def _repeated(self, recorder: Recorder | None) -> tuple[Repeated, Repeated]:
-        """Give the steps of training and of validation."""
-        # Nothing of them may refer to the trainer: a circle would keep a GPU's memory.
+        """Build the repeated steps of training and validation."""
+        # They must not refer to the trainer: a reference cycle would keep the GPU's memory.
         settings = self.settings
         step = Step(
             self.network,
@@ -155,13 +155,13 @@ class Trainer:
             clip_gradient=settings.clip_gradient,
             label_smoothing=settings.label_smoothing,
         )
-        judge = Judge(self.network, self.valid, precision=settings.precision)
+        validation = ValidationStep(self.network, self.valid, precision=settings.precision)
         repeated = partial(Repeated, recorder=recorder, required=settings.graphs == "on")
         recording = partial(recordable, self.optimizer)
         rows = min(BATCH, len(self.valid))
         return (
             repeated(step, rows=self._sizes[0], name="training step", recording=recording),
-            repeated(judge, rows=rows, name="validation"),
+            repeated(validation, rows=rows, name="validation"),
         )
 
     def fit(self, on_epoch: Callable[["Trainer", bool], None]) -> Progress:
@@ -170,7 +170,7 @@ class Trainer:
         Raises
         ------
         FaultdiagError
-            If the loss stops being a number.
+            If the loss is no longer finite.
         """
         steps = len(self._sizes)
         total, done = self.settings.epochs * steps, self.progress.epoch * steps + self._done
@@ -186,7 +186,7 @@ class Trainer:
 
     @property
     def stalled(self) -> bool:
-        """Whether early stopping ends the training here."""
+        """Whether early stopping ends the training now."""
         patience = self.settings.early_stopping
         return patience is not None and self.progress.epoch - self.progress.best_epoch >= patience
 
@@ -196,7 +196,7 @@ class Trainer:
         epoch = self.progress.epoch + 1
         valid_loss, valid_accuracy = self.validate()
         if not math.isfinite(valid_loss):
-            raise self._no_number("validation", valid_loss, f"epoch {epoch}")
+            raise self._not_finite("validation", valid_loss, f"epoch {epoch}")
         return {
             "epoch": epoch,
             "train_loss": loss,
@@ -208,9 +208,9 @@ class Trainer:
         }
 
     def learn(self, bar: "tqdm[Any] | None" = None) -> tuple[float, float]:
-        """Pass once over the training windows and give their mean loss and accuracy.
+        """Train one epoch and return the mean loss and accuracy.
 
-        A pass that was broken off goes on where it was.
+        An interrupted epoch continues where it stopped.
         """
         self.network.train()
         order = self._order().to(self.train.device)
@@ -221,14 +221,14 @@ class Trainer:
             self._steps[self._done] = self._step(order[first : first + size])
             first += size
             self._done += 1
-            self._require_numbers()
+            self._require_finite()
             if bar is not None:
                 bar.update()
             if self._on_step is not None:
                 self._on_step(self)
-        loss, right = (self._steps.sum(0) / len(order)).tolist()
+        loss, accuracy = (self._steps.sum(0) / len(order)).tolist()
         self._done = 0
-        return loss, right
+        return loss, accuracy
 
     def _order(self) -> Tensor:
         epoch = self.progress.epoch + 1
@@ -247,8 +247,8 @@ class Trainer:
         )
         self._rate.set(self.settings.learning_rate * factor)
 
-    def _require_numbers(self) -> None:
-        every = self._look_every
+    def _require_finite(self) -> None:
+        every = self._check_every
         if self._done % every and self._done < len(self._sizes):
             return
         begun = (self._done - 1) // every * every
@@ -256,15 +256,15 @@ class Trainer:
         bad = (~losses.isfinite()).nonzero()
         if len(bad):
             place = f"epoch {self.progress.epoch + 1}, step {begun + int(bad[0]) + 1}"
-            raise self._no_number("training", float(losses[bad[0]]), place)
+            raise self._not_finite("training", float(losses[bad[0]]), place)
 
-    def _no_number(self, kind: str, loss: float, place: str) -> FaultdiagError:
+    def _not_finite(self, kind: str, loss: float, place: str) -> FaultdiagError:
         instead = "" if self.settings.precision == "float32" else ", train in float32"
         clip = "" if self.settings.clip_gradient else ", set train.clip_gradient: 1"
         rate = self.settings.learning_rate
         return FaultdiagError(
             f"the {kind} loss is {loss} in {place}; lower train.learning_rate (it is {rate:g})"
-            f"{clip}{instead}, or begin with train.warmup_epochs"
+            f"{clip}{instead}, or set train.warmup_epochs"
         )
 
     def _step(self, rows: Tensor) -> Tensor:
@@ -275,16 +275,16 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, float]:
-        """Pass over the validation windows and give their mean loss and accuracy."""
+        """Return mean loss and accuracy of the validation windows."""
         self.network.eval()
         total = torch.zeros(2, dtype=torch.float64, device=self.valid.device)
         for rows in self.valid.in_order():
-            total += self._judge(rows)
-        loss, right = (total / len(self.valid)).tolist()
-        return loss, right
+            total += self._validation(rows)
+        loss, accuracy = (total / len(self.valid)).tolist()
+        return loss, accuracy
 
     def state(self) -> dict[str, Any]:
-        """Give everything besides the weights that resuming needs, as plain types and tensors."""
+        """Return what resuming needs besides the weights, as plain types and tensors."""
         return {
             "optimizer": self._rate.state(),
             "history": self.progress.history,
@@ -295,10 +295,10 @@ class Trainer:
         }
 
     def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Go back to where `state` was taken."""
+        """Restore the state that `state` returned."""
         self.network.load_state_dict(dict(weights))
         self._rate.restore(state["optimizer"])
-        self._run.forget()  # the optimizer's state has moved
+        self._run.forget()  # the tensors of the optimizer have moved
         self.progress = Progress(list(state["history"]), state["best_epoch"])
         self._done = len(state["steps"])
         self._steps[: self._done] = state["steps"].to(self._steps.device)
@@ -312,7 +312,7 @@ def _cuda_states(device: torch.device) -> Tensor | None:
 
 
 def trainer_settings(config: Config) -> Settings:
-    """Give what the section ``train`` of a config says to the loop."""
+    """Return the settings of the config's ``train`` section."""
     section = config.train
     same = ("epochs", "batch_size", "optimizer", "learning_rate", "l2", "precision", "momentum")
     options = ("warmup_epochs", "early_stopping", "clip_gradient", "label_smoothing", "balance")

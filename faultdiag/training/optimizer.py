@@ -31,20 +31,20 @@ def build_optimizer(
 
 
 class LearningRate:
-    """The learning rate of an optimizer, changed without the processor waiting for a GPU.
+    """The learning rate of an optimizer, changed without waiting for the GPU.
 
     Parameters
     ----------
     optimizer
-        Its groups share the rate.
+        All its parameter groups get the same rate.
     device
-        Where it computes; None: the rate is a plain number. On a device it is a tensor at a fixed
-        place, which steps recorded as a CUDA graph read, too.
+        The device of the rate, which is then a tensor at a fixed address that steps recorded as a
+        CUDA graph read too. None: a plain number.
 
     Attributes
     ----------
     value
-        The rate that was set last.
+        The current rate.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device | None) -> None:
@@ -69,13 +69,13 @@ class LearningRate:
             group["lr"] = self.value if self._tensor is None else self._tensor
 
     def state(self) -> dict[str, Any]:
-        """Give the state of the optimizer, the rate a plain number on whatever device it is."""
+        """Return the state of the optimizer, with the rate as a plain number on any device."""
         state = self._optimizer.state_dict()
         groups = [{**group, "lr": self.value} for group in state["param_groups"]]
         return {**state, "param_groups": groups}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go back to a state of the optimizer."""
+        """Restore a state of the optimizer."""
         self._optimizer.load_state_dict(dict(state))
         rate = float(state["param_groups"][0]["lr"])
         if self._tensor is not None:
@@ -86,9 +86,9 @@ class LearningRate:
 
 @contextmanager
 def recordable(optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Let the steps of an optimizer be recorded as a CUDA graph while the block runs.
+    """Make the steps of an optimizer recordable as a CUDA graph while the block runs.
 
-    Only then, because torch warns of such an optimizer wherever it makes a plain step.
+    Only then, because torch warns at every plain step of such an optimizer.
     """
     groups = [group for group in optimizer.param_groups if "capturable" in group]
     for group in groups:

@@ -1,4 +1,4 @@
-"""Arithmetic on a GPU: what may be rounded more coarsely, and what must repeat bit for bit."""
+"""Arithmetic on a GPU: precision and repeatability."""
 
 import os
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def set_precision(device: torch.device, precision: str, *, deterministic: bool) -> None:
-    """Set what torch may do on a device; a processor always computes alike and in full.
+    """Set torch's precision and repeatability on a device; on a CPU nothing needs to be set.
 
     Parameters
     ----------
     precision
-        ``tf32`` lets matrix products and convolutions round their factors to 10 bits; for
-        ``float32`` both are in full. ``bfloat16`` is autocast's.
+        ``tf32`` lets matrix products and convolutions round their factors to 10 bits;
+        ``float32`` keeps full precision. ``bfloat16`` is left to autocast.
     deterministic
-        Only algorithms that give the same bits each time; they are slower.
+        Use only algorithms with identical results each time; they are slower.
 
     Raises
     ------
     FaultdiagError
-        If the environment keeps cuBLAS from giving the same bits each time.
+        If an environment variable prevents identical results of cuBLAS.
     """
     if device.type != "cuda":
         return
@@ -38,22 +38,22 @@ def set_precision(device: torch.device, precision: str, *, deterministic: bool) 
             f"train.deterministic is true, but {_CUBLAS} is {os.environ[_CUBLAS]!r} in the "
             f"environment; unset it, or set it to {' or '.join(REPEATABLE_CUBLAS)}"
         )
-    # The same as use_deterministic_algorithms, which imports torch's compiler for a second.
+    # Equals use_deterministic_algorithms, which takes a second to import torch's compiler.
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
     torch.backends.cudnn.deterministic = deterministic
-    # A search for the fastest algorithm takes longer than a short training, and two runs may
-    # find different ones.
+    # Searching for the fastest algorithm takes longer than a short training, and two runs may
+    # choose different ones.
     torch.backends.cudnn.benchmark = False
 
 
 @contextmanager
 def repeatable(deterministic: bool) -> Iterator[None]:
-    """Say what can be done where an operation has no form that repeats bit for bit.
+    """Turn torch's error about an operation without a deterministic form into ours.
 
     Raises
     ------
     FaultdiagError
-        If there was one in the block.
+        If the block used such an operation.
     """
     try:
         yield

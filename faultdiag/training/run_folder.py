@@ -1,4 +1,4 @@
-"""The run folder: checkpoints, history, what is written and what is resumed."""
+"""The run folder: its checkpoints and history, and resuming from it."""
 
 import csv
 import io
@@ -44,12 +44,12 @@ def write_history(folder: Path, rows: Rows) -> None:
 
 
 def require_tensorboard() -> None:
-    """Refuse ``train.tensorboard`` where the package is not installed.
+    """Refuse ``train.tensorboard`` if the package is not installed.
 
     Raises
     ------
     FaultdiagError
-        Naming the extra that brings it.
+        Naming the extra that installs it.
     """
     try:
         import tensorboard  # noqa: F401  # only whether it is there
@@ -73,23 +73,23 @@ def write_event(folder: Path, row: Mapping[str, Any]) -> None:
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
 
-# Settings that may differ when a run is resumed: where the same data lies, how far to go, and
-# what changes no result.
+# Settings that may differ when a run is resumed: the place of the same data, the number of epochs,
+# and what has no effect on the result.
 _FREE = {"data.root", "data.prepared", "train.epochs", "train.graphs", "train.tensorboard"}
 
 
 def save_last(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write ``last.pt``; what it held before is ``previous.pt`` from then on.
+    """Write ``last.pt``; its previous content becomes ``previous.pt``.
 
     Raises
     ------
     FaultdiagError
-        If it can't be written; ``last.pt`` is as it was.
+        If it can't be written; ``last.pt`` is unchanged.
     """
     last = folder / LAST
     if last.exists():
         spare = folder / f".{PREVIOUS}.{secrets.token_hex(4)}"
-        with suppress(OSError):  # a disk without hard links: there is no previous.pt then
+        with suppress(OSError):  # without hard links there is no previous.pt
             os.link(last, spare)
             spare.replace(folder / PREVIOUS)
         spare.unlink(missing_ok=True)
@@ -97,34 +97,34 @@ def save_last(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def drop_previous(folder: Path) -> None:
-    """Remove ``previous.pt``, which a finished training has no use for."""
+    """Remove ``previous.pt``, which a finished training doesn't need."""
     (folder / PREVIOUS).unlink(missing_ok=True)
 
 
 def last_state(folder: Path, config: Config, prepared: Prepared) -> Checkpoint | None:
-    """Give where a run was interrupted, or None where nothing was trained yet.
+    """Return the state of an interrupted run, or None if nothing was trained yet.
 
-    Where ``last.pt`` is damaged, ``previous.pt`` is taken, and a message on stderr says so.
+    If ``last.pt`` is damaged, ``previous.pt`` is used, and a message on stderr says so.
 
     Raises
     ------
     FaultdiagError
-        If it was trained with another config or on other data; what differs is named.
+        If it was trained with another config or on other data, naming the differences.
     """
     path, last = _newest(folder)
     if last is None:
         return None
     if last.training is None:
         raise FaultdiagError(
-            f"{path} holds no state of a training (a copy of best.pt?); start anew with --overwrite"
+            f"{path} holds no training state (a copy of best.pt?); start again with --overwrite"
         )
     _require_same_config(path, last, config)
     if last.epoch and not (folder / "best.pt").is_file():
         raise FaultdiagError(
-            f"{folder} can't be resumed: it has a {path.name} but no best.pt; start anew with "
+            f"{folder} can't be resumed: it has a {path.name} but no best.pt; start again with "
             "--overwrite, or give another with --run"
         )
-    same_recordings(read_split(folder), prepared, "or start anew with --overwrite")
+    same_recordings(read_split(folder), prepared, "or start again with --overwrite")
     return last
 
 
@@ -138,7 +138,7 @@ def _newest(folder: Path) -> tuple[Path, Checkpoint | None]:
         if not previous.is_file():
             raise
         last = load(previous)
-        sys.stderr.write(f"{error}\ngoing on from {previous}, after epoch {last.epoch}\n")
+        sys.stderr.write(f"{error}\nresuming from {previous}, after epoch {last.epoch}\n")
         return previous, last
 
 
@@ -147,13 +147,13 @@ def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
     if differing:
         raise FaultdiagError(
             f"{path} was trained with another config: {'; '.join(differing)}; give "
-            f"{path.parent / 'config.yaml'}, or start anew with --overwrite"
+            f"{path.parent / 'config.yaml'}, or start again with --overwrite"
         )
     epochs = config.train.epochs
     if last.epoch > epochs:
         raise FaultdiagError(
-            f"{path} has {last.epoch} epochs behind it and train.epochs is {epochs}; "
-            "give as many or more, or start anew with --overwrite"
+            f"{path} was trained for {last.epoch} epochs and train.epochs is {epochs}; "
+            f"set {last.epoch} or more, or start again with --overwrite"
         )
     schedule, _ = schedule_of(config.train.schedule)
     before = last.config["train"]["epochs"]
@@ -161,7 +161,7 @@ def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
         raise FaultdiagError(
             f"{path} was trained for train.epochs {before} and now it is {epochs}; the schedule "
             f"'{schedule}' ends with the last epoch, so this would be another training: give "
-            f"{before}, or start anew with --overwrite"
+            f"{before}, or start again with --overwrite"
         )
 
 
@@ -184,24 +184,24 @@ def _flat(tree: Mapping[str, Any], place: str = "") -> dict[str, Any]:
 
 
 def warn_unfinished(run: Path) -> None:
-    """Warn on stderr where a run folder is not trained to its end."""
+    """Warn on stderr if the training of a run folder is unfinished."""
     if (run / "best.pt").is_file() and (note := unfinished_note(run, load(run))):
         sys.stderr.write(f"warning: {note}\n")
 
 
 def unfinished_note(folder: Path, best: Checkpoint) -> str | None:
-    """Say that a run was not trained to its end, or not scored since; None where it was.
+    """Return a note if a run was not trained to its end or not scored, else None.
 
     Parameters
     ----------
     folder
-        The run folder; a folder without ``environment.json`` is none.
+        The run folder; without ``environment.json`` it is not a run folder.
     best
         Its ``best.pt``.
     """
     if not (folder / "environment.json").is_file():
         return None
-    # The line of an epoch is written after its checkpoint.
+    # The history of an epoch is written after its checkpoint.
     trained = max(_lines(folder / "history.jsonl"), best.epoch)
     if _scored_epochs(folder / "metrics.json", trained) >= trained:
         return None
@@ -210,7 +210,7 @@ def unfinished_note(folder: Path, best: Checkpoint) -> str | None:
     calibrated = " and its confidences are not yet calibrated" if best.temperature == 1 else ""
     return (
         f"{folder} is not finished: {trained} of {best.config['train']['epochs']} epochs are "
-        f"trained, best.pt is from epoch {best.epoch}{calibrated}; go on with: {command}"
+        f"trained, best.pt is from epoch {best.epoch}{calibrated}; resume with: {command}"
     )
 
 
@@ -222,10 +222,10 @@ def _lines(path: Path) -> int:
 
 
 def _scored_epochs(path: Path, trained: int) -> int:
-    """After how many epochs ``metrics.json`` was written; 0 without it."""
+    """Return after how many epochs ``metrics.json`` was written; 0 without it."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        # A run of before the selection was written had its metrics at its end.
+        # Older runs have no selection; their metrics were written at the end.
         return int(document.get("selection", {}).get("last_epoch", trained))
     except (OSError, ValueError, AttributeError, TypeError):
         return 0
@@ -248,17 +248,17 @@ ARTEFACTS = (
 
 
 def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
-    """Refuse a run folder that may not be written to; nothing is changed.
+    """Refuse a run folder that must not be written to; nothing is changed.
 
     Raises
     ------
     FaultdiagError
-        If it is a file, a folder of something else, or a run that is neither to be resumed nor
-        to be replaced.
+        If it is a file, a folder of other files, or a run that should neither be resumed nor
+        replaced.
     """
     if overwrite and resume:
         raise FaultdiagError(
-            "--resume goes on with a run and --overwrite replaces it; give one of the two"
+            "--resume continues a run and --overwrite replaces it; give one of the two"
         )
     if not folder.exists():
         return
@@ -268,12 +268,12 @@ def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
     if present and not _is_run(folder):
         more = ", …" if len(present) > 3 else ""
         raise FaultdiagError(
-            f"--run {folder} is a folder of something else ({', '.join(present[:3])}{more}); "
+            f"--run {folder} is a folder of other files ({', '.join(present[:3])}{more}); "
             "give a new folder"
         )
     if present and not (overwrite or resume):
         raise FaultdiagError(
-            f"the run folder {folder} exists; go on with it by --resume, replace it by "
+            f"the run folder {folder} exists; continue it with --resume, replace it with "
             "--overwrite, or give another with --run"
         )
     if resume:
@@ -281,7 +281,7 @@ def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a training has begun in this folder; environment.json is what it writes first."""
+    """Return whether a training began in this folder: it writes environment.json first."""
     try:
         document = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -291,16 +291,16 @@ def _is_run(folder: Path) -> bool:
 
 
 def _require_whole(folder: Path, present: Sequence[str]) -> None:
-    """Refuse to resume a run of which files were taken away."""
+    """Refuse to resume a run that lacks files."""
     if "metrics.json" in present and "last.pt" not in present:
         raise FaultdiagError(
-            f"{folder} can't be resumed: it has a metrics.json but no last.pt; start anew with "
+            f"{folder} can't be resumed: it has a metrics.json but no last.pt; start again with "
             "--overwrite, or give another with --run"
         )
 
 
 def begin(folder: Path, config: Config, prepared: Prepared, device: torch.device) -> None:
-    """Write what a training starts from, into a folder that `require_free` let pass.
+    """Write config, environment and split into a folder that `require_free` accepted.
 
     Raises
     ------
@@ -325,14 +325,14 @@ def begin(folder: Path, config: Config, prepared: Prepared, device: torch.device
 
 
 def clear(folder: Path) -> None:
-    """Remove an earlier run's files and no others; what marks it as a run goes last."""
+    """Remove an earlier run's files and no others; environment.json stays and marks the run."""
     for name in ARTEFACTS:
         if name != "environment.json":
             (folder / name).unlink(missing_ok=True)
 
 
 def discard_untrained(folder: Path) -> None:
-    """Remove the files of a run that ended before its first checkpoint, and the folder if empty."""
+    """Remove the files of a run without a checkpoint, and the folder if it is then empty."""
     if any((folder / name).exists() for name in ("best.pt", "last.pt")) or not folder.is_dir():
         return
     for name in ARTEFACTS:
@@ -342,7 +342,7 @@ def discard_untrained(folder: Path) -> None:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Give what a result can depend on beside config and data: versions, device, threads."""
+    """Return what a result can depend on beside config and data: versions, device, threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
     return {
         "versions": package_versions(),
@@ -354,7 +354,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def train_command(config: Path, settings: Sequence[str], run: Path, *flags: str) -> str:
-    """Give the command line that trains this config in this run folder."""
+    """Return the command line that trains this config in this run folder."""
     overrides = [word for setting in settings for word in ("--set", setting)]
     command = ["faultdiag", "train", "--config", str(config), *overrides, "--run", str(run)]
     return shlex.join([*command, *flags])

@@ -44,48 +44,48 @@ from faultdiag.training.specs import check_model, prepared_spec
 
 
 class Interrupt:
-    """Whether a training was asked to stop.
+    """Whether a training was asked to stop by a signal.
 
     Attributes
     ----------
-    asked
-        True from the first signal on. A second one doesn't wait.
+    requested
+        True from the first signal on. A second one stops at once.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Note SIGINT and SIGTERM while the block runs.
+    def watch(self) -> Iterator[None]:
+        """Watch for SIGINT and SIGTERM while the block runs.
 
         Raises
         ------
         KeyboardInterrupt
-            At the end of the block, if there was a signal that nothing in it heeded.
+            At the end of the block, if there was a signal that the block did not react to.
         """
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may handle signals
             return
-        watched = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, self._note) for number in watched]
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._note) for number in signals]
         try:
             yield
         finally:
-            for number, handler in zip(watched, before, strict=True):
+            for number, handler in zip(signals, before, strict=True):
                 signal.signal(number, handler)
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
-        sys.stderr.write("stopping after this step; once more to stop at once\n")
+        self.requested = True
+        sys.stderr.write("stopping after this step; interrupt again to stop at once\n")
 
 
-# Seconds between two checkpoints within an epoch: what a killed training loses at most.
+# Seconds between two checkpoints within an epoch: the most that a killed training loses.
 SAVE_EVERY = 300.0
 
 
@@ -98,15 +98,15 @@ class Run:
     folder
         The run folder.
     metrics
-        What ``metrics.json`` in it says.
+        The content of its ``metrics.json``.
     best_epoch, epochs
-        The epoch whose weights were kept, and how many there were.
+        The epoch whose weights were kept, and the number of epochs.
     outcome
-        What the last look at it found, for its pictures.
+        The results that its pictures are drawn from.
     history
-        A row for each epoch; one where there was a single pass.
+        A row per epoch; a single row for a baseline.
     trained_in_epochs
-        Whether it learns in epochs; a baseline makes one pass.
+        Whether there were epochs; a baseline is fitted in one pass.
     """
 
     folder: Path
@@ -119,7 +119,7 @@ class Run:
 
 
 class Session:
-    """One training: config and data in, run folder out."""
+    """One training, from config and data to a run folder."""
 
     def __init__(
         self,
@@ -136,19 +136,19 @@ class Session:
         self.spec, self.notes = prepared_spec(config, prepared)
         self._on_begun = on_begun
         self._overwrite = False
-        self._waits = False
+        self._replaces = False
         self._saved = time.monotonic()
         self._interrupt = Interrupt()
 
     def run(self, *, overwrite: bool, resume: bool) -> Run:
-        """Train, and score what came of it.
+        """Train and score.
 
         Raises
         ------
         FaultdiagError
-            If training fails for what the user can mend, or a file can't be written.
+            If training fails for a reason that the user can fix, or a file can't be written.
         KeyboardInterrupt
-            If it was interrupted; the run can be resumed.
+            If interrupted; the run can be resumed.
         """
         if self.config.train.threads:
             torch.set_num_threads(self.config.train.threads)
@@ -161,13 +161,13 @@ class Session:
         last = last_state(self.folder, self.config, self.prepared) if resume else None
         if last is not None and last.training is not None:
             trainer.restore(last.model, last.training)
-        # An earlier run is only replaced once this one has a first checkpoint.
+        # An earlier run is replaced only once this one has a first checkpoint.
         self._overwrite = overwrite
-        self._waits = overwrite and (self.folder / "best.pt").exists()
-        if not self._waits:
+        self._replaces = overwrite and (self.folder / "best.pt").exists()
+        if not self._replaces:
             self._begin()
         try:
-            with self._interrupt.watched(), repeatable(train.deterministic):
+            with self._interrupt.watch(), repeatable(train.deterministic):
                 trainer.fit(self._after_epoch)
         except FaultdiagError:
             discard_untrained(self.folder)
@@ -178,7 +178,7 @@ class Session:
         if self._overwrite:
             clear(self.folder)
         begin(self.folder, self.config, self.prepared, self.device)
-        self._waits = False
+        self._replaces = False
         if self._on_begun:
             self._on_begun()
 
@@ -201,17 +201,17 @@ class Session:
         )
 
     def _after_step(self, trainer: Trainer) -> None:
-        """Save what an interrupt would lose: at once when there was one, else now and then."""
-        due = self._interrupt.asked or time.monotonic() - self._saved > SAVE_EVERY
-        # While an earlier run waits to be replaced, it is not given up for less than an epoch.
-        if due and not self._waits:
+        """Save a checkpoint within an epoch: after an interrupt at once, else every few minutes."""
+        due = self._interrupt.requested or time.monotonic() - self._saved > SAVE_EVERY
+        # An earlier run is not replaced before this one has finished an epoch.
+        if due and not self._replaces:
             save_last(self.folder, replace(self._checkpoint(trainer), training=trainer.state()))
             self._saved = time.monotonic()
-        if self._interrupt.asked:
+        if self._interrupt.requested:
             raise KeyboardInterrupt
 
     def _after_epoch(self, trainer: Trainer | Fitter, is_best: bool) -> None:
-        if self._waits:
+        if self._replaces:
             self._begin()
         checkpoint = self._checkpoint(trainer)
         if is_best:
@@ -243,7 +243,7 @@ class Session:
 
     def _finish(self, trainer: Trainer | Fitter) -> Run:
         progress = trainer.progress
-        # An interrupt may have come between the last checkpoint and its line of history.
+        # An interrupt may have come between the last checkpoint and its history.
         self._write_history(progress)
         epochs = {"best_epoch": progress.best_epoch, "last_epoch": progress.epoch}
         outcome = finish(self.folder, self.prepared, self.device, **epochs)
@@ -278,25 +278,25 @@ def train_run(
     config
         A `Config`, plain data, or the path of a YAML file.
     run
-        The run folder; unless given, ``runs/<name of the file>`` or, of no file,
+        The run folder; by default ``runs/<name of the file>`` or, without a file,
         ``runs/<dataset>-<network>``.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     overwrite
-        Replace a run that is there; files that are not a run's stay.
+        Replace an existing run; other files in the folder stay.
     resume
-        Go on with a run that was interrupted, or for more epochs; starts fresh where there is
-        none.
+        Continue an interrupted run, or train it for more epochs; without a run, start a new
+        one.
     on_prepared
-        Called once the data is prepared, before training.
+        Called when the data is prepared, before training.
     on_begun
-        Called once the run folder is this run's: at once, or, where it replaces a finished
-        run, when there is a first checkpoint to replace it with.
+        Called when the run folder belongs to this run: at once, or, if it replaces a finished
+        run, after the first checkpoint.
 
     Raises
     ------
     FaultdiagError
-        For anything the user can mend: config, recordings, device, folder, disk.
+        For anything the user can fix: config, recordings, device, folder, disk.
     """
     parsed = _as_config(config)
     folder = Path(run or f"runs/{_name(config, parsed)}")

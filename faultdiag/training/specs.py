@@ -1,4 +1,4 @@
-"""From a config to the specification of what is trained."""
+"""From a config to the specification of the model that is trained."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ GIVE = "give model.bearing: its name, or balls,ball_diameter,pitch_diameter"
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """Why there can be no shaft orders, and what would mend it."""
+    """Why there are no shaft orders, and what would help."""
 
     reason: str
     remedy: str
@@ -27,11 +27,11 @@ class _Fault:
 def baseline_spec(
     name: str, options: Mapping[str, Any], prepared: Prepared
 ) -> tuple[dict[str, Any], list[str]]:
-    """Give what a checkpoint needs to build a baseline again, and notes on what it looks at.
+    """Return what a checkpoint needs to rebuild a baseline, and notes on its features.
 
-    The bearing whose fault orders it looks for is the option ``bearing``, else the one that all
-    training recordings name. Where there is none, or a recording has no shaft speed, it sees no
-    orders and a note says so.
+    The fault orders are those of the option ``bearing``, else of the bearing that all training
+    recordings name. Without one, or if a recording has no shaft speed, the baseline sees no orders
+    and a note says so.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ def baseline_spec(
     options
         As in the config.
     prepared
-        What it is to learn from.
+        The data to fit it on.
 
     Raises
     ------
     FaultdiagError
-        If it can't do without the orders, or a bearing was given for them, and there can be none;
-        if its options or classes are not as it needs them.
+        If it needs the orders, or a bearing was given for them, and there are none; if its options
+        or classes are invalid.
     """
     spec = {
         "name": name,
@@ -67,8 +67,8 @@ def baseline_spec(
 
 
 def _choose(name: str, options: Mapping[str, Any], prepared: Prepared) -> tuple[str | None, str]:
-    """Give the bearing, or None for no orders, and what must be said of it."""
-    # Built for any bearing at all, it shows whether it uses orders.
+    """Return the bearing, or None for no orders, and a note on it."""
+    # Built for any bearing, it shows whether it uses orders.
     trial = build_baseline(
         name,
         prepared.channels,
@@ -78,23 +78,23 @@ def _choose(name: str, options: Mapping[str, Any], prepared: Prepared) -> tuple[
     )
     if not trial.needs_speed:
         return None, ""
-    found = _found(options.get("bearing"), prepared)
-    if not isinstance(found, _Fault):
-        return found.name, _others(found, prepared.recordings)
+    bearing = _bearing(options.get("bearing"), prepared)
+    if not isinstance(bearing, _Fault):
+        return bearing.name, _others(bearing, prepared.recordings)
     if options.get("bearing") is not None:
         raise FaultdiagError(
-            f"model.bearing is given for the shaft orders of '{name}', but {found.reason}; "
-            f"{found.remedy}, or leave model.bearing out"
+            f"model.bearing is given for the shaft orders of '{name}', but {bearing.reason}; "
+            f"{bearing.remedy}, or leave model.bearing out"
         )
     if trial.baseline.needs_orders:
         raise FaultdiagError(
-            f"baseline '{name}' looks at shaft orders, but {found.reason}; {found.remedy}, or "
+            f"baseline '{name}' looks at shaft orders, but {bearing.reason}; {bearing.remedy}, or "
             "choose one that can do without, such as random_forest"
         )
-    return None, f"{name} sees no shaft orders, because {found.reason}; {found.remedy}"
+    return None, f"{name} sees no shaft orders, because {bearing.reason}; {bearing.remedy}"
 
 
-def _found(given: str | int | None, prepared: Prepared) -> KnownBearing | _Fault:
+def _bearing(given: str | int | None, prepared: Prepared) -> KnownBearing | _Fault:
     silent = [recording.name for recording in prepared.recordings if recording.rpm is None]
     if silent:
         return _Fault(
@@ -116,7 +116,7 @@ def _found(given: str | int | None, prepared: Prepared) -> KnownBearing | _Fault
 
 
 def _named(recording: PreparedRecording) -> str:
-    """Name of a recording's bearing, in one spelling where it is known; empty where none is."""
+    """Return the name of a recording's bearing, in one spelling if it is known; "" without one."""
     name = str(recording.facts.get("bearing") or "")
     try:
         return get_bearing(name).name
@@ -125,7 +125,7 @@ def _named(recording: PreparedRecording) -> str:
 
 
 def _others(bearing: KnownBearing, recordings: Sequence[PreparedRecording]) -> str:
-    """Say which recordings are of another bearing than the one that is looked for."""
+    """Return a note on the recordings of another bearing than the one looked for."""
     strange = [r.name for r in recordings if _named(r) not in {"", bearing.name}]
     if not strange:
         return ""
@@ -142,12 +142,12 @@ def _some(names: Iterable[str]) -> str:
 
 
 def check_model(config: Config, classes: int = 2) -> None:
-    """Refuse a network, attention slot or baseline that can't be, before any data is loaded.
+    """Refuse an invalid network, attention slot or baseline before any data is loaded.
 
     Raises
     ------
     FaultdiagError
-        Naming every problem by its place in the config.
+        Naming every problem with its place in the config.
     """
     if config.model.name in BASELINES:
         _check_baseline(config)
@@ -180,12 +180,12 @@ def _check_baseline(config: Config) -> None:
 
 
 def prepared_spec(config: Config, prepared: Prepared) -> tuple[dict[str, Any], list[str]]:
-    """Give the specification of network or baseline for these data, and notes on it.
+    """Return the specification of the network or baseline for these data, and notes on it.
 
     Raises
     ------
     FaultdiagError
-        If it is a baseline that these data lack something for.
+        If it is a baseline that needs something these data lack.
     """
     if config.model.name in BASELINES:
         return baseline_spec(config.model.name, config.model.options, prepared)
@@ -193,7 +193,7 @@ def prepared_spec(config: Config, prepared: Prepared) -> tuple[dict[str, Any], l
 
 
 def model_spec(config: Config, classes: int) -> dict[str, Any]:
-    """Give what a checkpoint needs to build a network again."""
+    """Return what a checkpoint needs to rebuild a network."""
     return {
         "name": config.model.name,
         "channels": len(config.data.channels),

@@ -11,10 +11,10 @@ from faultdiag.training.augment import Augmentation
 
 
 def shuffled(count: int, seed: int, epoch: int) -> Tensor:
-    """Give the order of `count` windows in an epoch.
+    """Return the order of `count` windows in an epoch.
 
-    It follows from seed and epoch alone: a network that draws (dropout) can't shift it, and a
-    resumed training needs no state for it.
+    It depends on seed and epoch alone: the random draws of a network (dropout) can't change it,
+    and a resumed training needs no state for it.
     """
     order = np.arange(count, dtype=_smallest(count))
     np.random.default_rng([seed, epoch]).shuffle(order)
@@ -22,10 +22,10 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
 
 
 def balanced(labels: NDArray[np.integer], seed: int, epoch: int) -> Tensor:
-    """Give as many windows as there are, every class equally often, in the order of an epoch.
+    """Draw as many windows as there are, each class equally often, in the order of an epoch.
 
-    A class comes whole before any of its windows comes again: of a small class all windows are
-    seen, some of them once more often than others; of a large one some wait for the next epoch.
+    No window of a class repeats before all others of that class were drawn: a small class repeats
+    its windows, and of a large class some are left for the next epoch.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def balanced(labels: NDArray[np.integer], seed: int, epoch: int) -> Tensor:
 
 
 def class_weights(labels: NDArray[np.integer], classes: int) -> Tensor:
-    """Give a weight per class with which every class counts the same: ``n / (classes n_c)``.
+    """Return a weight per class that balances the classes: ``n / (classes n_c)``.
 
-    A class without windows has the weight 1; it makes no difference.
+    A class without windows gets the weight 1, which has no effect.
     """
     counts = np.bincount(labels, minlength=classes)
     present = np.count_nonzero(counts)
@@ -58,9 +58,9 @@ def class_weights(labels: NDArray[np.integer], classes: int) -> Tensor:
 
 
 def batch_sizes(count: int, size: int) -> list[int]:
-    """Cut a number of windows into batches; a single one left over joins the batch before it.
+    """Split a number of windows into batches; a single remaining one joins the batch before it.
 
-    BatchNorm after a global mean has one value per window and channel, and one value has no
+    BatchNorm after a global mean has one value per window and channel, and a single value has no
     variance.
 
     Examples
@@ -84,17 +84,17 @@ def _smallest(count: int) -> type[np.signedinteger]:
 class Step:
     """Forward, backward and one step of the optimizer: ``step(rows, *drawn)``.
 
-    It draws nothing in Python, and on CUDA it neither copies from the processor's memory nor
-    waits for the device, so that it can be recorded as a CUDA graph.
+    It draws no random numbers in Python, and on CUDA it neither copies from host memory nor waits
+    for the device, so that it can be recorded as a CUDA graph.
 
     Parameters
     ----------
     network, batches, optimizer
-        What is trained, on what, by what.
+        What is trained, the training windows, and the optimizer.
     augment
-        What changes the windows, if anything does.
+        Random changes of the windows, if any.
     balance
-        Class of each training window, if every class shall count the same.
+        Class of each training window, if the classes are to be balanced by weights.
     precision, clip_gradient, label_smoothing
         As in the config's ``train`` section.
     """
@@ -122,14 +122,14 @@ class Step:
         self._smoothing = label_smoothing
 
     def __call__(self, rows: Tensor, *drawn: Tensor) -> Tensor:
-        """Learn from the windows of `rows`; give the sum of their losses and how many are right.
+        """Train on the windows of `rows`; return the sum of losses and the number of correct ones.
 
         Parameters
         ----------
         rows
-            Which windows, on the device.
+            Indices of the windows, on the device.
         drawn
-            What `Augmentation.draw` gave.
+            The result of `Augmentation.draw`.
         """
         rows = rows.long()
         labels = self._batches.labels(rows)
@@ -160,13 +160,13 @@ class Step:
         )
 
 
-class Judge:
-    """Loss and number right of windows, the network in evaluation mode: ``judge(rows)``.
+class ValidationStep:
+    """Loss and correct windows, with the network in evaluation mode: ``step(rows)``.
 
     Parameters
     ----------
     network, batches, precision
-        As of a `Step`.
+        As for `Step`.
     """
 
     def __init__(self, network: nn.Module, batches: WindowBatches, *, precision: str) -> None:
@@ -175,7 +175,7 @@ class Judge:
         self._precision = precision
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Give the sum of the losses of the windows of `rows`, and how many are right."""
+        """Return the sum of losses of the windows of `rows`, and the number of correct ones."""
         labels = self._batches.labels(rows)
         with autocast(self._batches.device, self._precision):
             logits = forward(self._network, self._batches, rows).double()

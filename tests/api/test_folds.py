@@ -99,7 +99,9 @@ def test_a_run_that_is_there_is_kept_resumed_or_replaced(
     shutil.copytree(trained_folds[0], folder)
     before = contents(folder)
     words = ("train", "--config", config_file, "--run", folder)
-    refused(run(*words), "run/0-to-1 exists; go on with it by --resume, replace it by --overwrite")
+    refused(
+        run(*words), "run/0-to-1 exists; continue it with --resume, replace it with --overwrite"
+    )
     refused(run(*words, "--resume", "--overwrite"), "give one of the two")
     assert contents(folder) == before
 

@@ -130,7 +130,7 @@ def test_a_training_prints_its_table_and_says_the_rest_on_stderr(
     assert result.stdout.endswith("\nrun folder: runs/pumps\n")
     assert result.stderr.startswith("part   windows  disjoint"), "what was prepared"
     again = run("train", "--config", config_file)
-    refused(again, "the run folder runs/pumps exists; go on with it by --resume")
+    refused(again, "the run folder runs/pumps exists; continue it with --resume")
     done("train", "--config", config_file, "--overwrite", "--set", "seed=4")
     assert load(Path("runs/pumps")).config["seed"] == 4
     done("train", "--config", "runs/pumps/config.yaml", "--run", "again", "--device", "cpu")

@@ -67,11 +67,11 @@ ERRORS = {
     ),
     "going on and replacing": (
         ["train", "--config", "good.yaml", "--resume", "--overwrite"],
-        "--resume goes on with a run and --overwrite replaces it; give one of the two",
+        "--resume continues a run and --overwrite replaces it; give one of the two",
     ),
     "run that exists": (
         ["train", "--config", "good.yaml", "--run", "RUN"],
-        "exists; go on with it by --resume, replace it by --overwrite",
+        "exists; continue it with --resume, replace it with --overwrite",
     ),
     "run that is not there": (["eval", "none"], "none does not exist; give a run folder or"),
     "run of something else": (["predict", ".", "text"], ". is no run folder: it has no best"),

@@ -176,7 +176,7 @@ def test_the_error_that_is_told_is_the_first(
         assert total(torch.ones(2)).item() == 2
     assert calls == ["side1", "main", "main"]
     assert capsys.readouterr().err == (
-        "note: the sum goes without CUDA graphs, which is slower: operation not permitted when "
+        "note: the sum runs without CUDA graphs, which is slower: operation not permitted when "
         "stream is capturing\n"
     )
 

@@ -52,7 +52,7 @@ def test_a_folder_of_something_else_is_never_touched(
     named = ", ".join(sorted(files)[:3]) + (", …" if len(files) > 3 else "")
     with pytest.raises(
         FaultdiagError,
-        match=rf"--run \S+ is a folder of something else \({named}\); give a new folder",
+        match=rf"--run \S+ is a folder of other files \({named}\); give a new folder",
     ):
         require_free(tmp_path, overwrite=overwrite, resume=resume)
     assert contents(tmp_path) == before
@@ -67,7 +67,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 def test_going_on_and_replacing_contradict_each_other(tmp_path: Path) -> None:
     with pytest.raises(
-        FaultdiagError, match="--resume goes on with a run and --overwrite replaces it; give one"
+        FaultdiagError, match="--resume continues a run and --overwrite replaces it; give one"
     ):
         require_free(tmp_path, overwrite=True, resume=True)
 
@@ -75,7 +75,7 @@ def test_going_on_and_replacing_contradict_each_other(tmp_path: Path) -> None:
 def test_a_run_whose_last_state_was_taken(trained: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(trained, tmp_path / "copy"))
     (copy / "last.pt").unlink()
-    message = r"can't be resumed: it has a metrics\.json but no last\.pt; start anew with"
+    message = r"can't be resumed: it has a metrics\.json but no last\.pt; start again with"
     with pytest.raises(FaultdiagError, match=message):
         require_free(copy, overwrite=False, resume=True)
     require_free(copy, overwrite=True, resume=False)
@@ -124,7 +124,7 @@ def test_a_last_checkpoint_without_its_state(
     shutil.copy(trained / "best.pt", tmp_path / "last.pt")
     config = tiny_config(recordings, prepared_root)
     with pytest.raises(
-        FaultdiagError, match=r"last\.pt holds no state of a training \(a copy of best\.pt\?\);"
+        FaultdiagError, match=r"last\.pt holds no training state \(a copy of best\.pt\?\);"
     ):
         last_state(tmp_path, config, prepare(config))
     assert last_state(tmp_path / "none", config, prepare(config)) is None

@@ -231,7 +231,7 @@ def test_losses_are_looked_at_now_and_then_and_the_first_bad_step_is_named(
     bad: int, found: int, prepared: Prepared
 ) -> None:
     trainer = trainer_of(prepared, None, windows=56)
-    trainer._look_every = 4
+    trainer._check_every = 4
     done: list[int] = []
     trainer._on_step = lambda t: done.append(t._done)
     real = trainer._run
@@ -275,7 +275,7 @@ def test_what_cannot_be_recorded_is_called_and_said_once(
         assert total(torch.full((2,), float(i))).item() == 2 * i
     assert calls == [0, 2, 4, 6, 8, 10]
     assert capsys.readouterr().err == (
-        "note: the sum goes without CUDA graphs, which is slower: aten::_local_scalar_dense is "
+        "note: the sum runs without CUDA graphs, which is slower: aten::_local_scalar_dense is "
         "not permitted while recording\n"
     )
     required = doubled(TapeRecorder(), looked_at, required=True)
@@ -344,7 +344,7 @@ def test_vmd_that_looks_at_what_it_reached_cannot_be_recorded(
     vmd = {"name": "vmd", "tolerance": tolerance, "iterations": 3, "modes": 2}
     network = network_of(representation=vmd, sampling_rate=12000.0)
     assert recorded_training(prepared, network).repetitions == repetitions
-    said = capsys.readouterr().err.count("the training step goes without CUDA graphs")
+    said = capsys.readouterr().err.count("the training step runs without CUDA graphs")
     assert said == (1 if repetitions else 2)  # the plain steps say so, too
 
 

@@ -311,7 +311,7 @@ def test_a_loss_that_is_no_number(kind: str, training: bool, prepared: Prepared)
     with pytest.raises(
         FaultdiagError,
         match=rf"^the {kind} loss is nan in {place}; lower train\.learning_rate \(it is 0\.25\), "
-        r"set train\.clip_gradient: 1, or begin with train\.warmup_epochs$",
+        r"set train\.clip_gradient: 1, or set train\.warmup_epochs$",
     ):
         trainer.fit(lambda *_: None)
     assert trainer.progress.epoch == 0

@@ -136,7 +136,7 @@ def test_what_cannot_be_resumed(brief: Make, whole: Path, recordings: Path, tmp_
 
     refused(
         r"last\.pt was trained with another config: seed is 4, there 0; train\.learning_rate is "
-        r"0\.5, there 0\.005; give \S+copy/config\.yaml, or start anew with --overwrite",
+        r"0\.5, there 0\.005; give \S+copy/config\.yaml, or start again with --overwrite",
         lambda: resume(seed=4, train__learning_rate=0.5),
     )
     refused(
@@ -145,14 +145,14 @@ def test_what_cannot_be_resumed(brief: Make, whole: Path, recordings: Path, tmp_
         lambda: resume(model__attention={"name": "eca", "after": [2]}),
     )
     refused(
-        r"last\.pt has 3 epochs behind it and train\.epochs is 2; give as many or more, or start",
+        r"last\.pt was trained for 3 epochs and train\.epochs is 2; set 3 or more, or start",
         lambda: resume(train__epochs=2),
     )
     mine = Path(shutil.copytree(recordings, tmp_path / "mine"))
     write_recording(mine / "118.mat", 118, seed=5)
     refused(
         r"the data is not what the run was trained on: \S+mine/118\.mat has changed; restore it, "
-        r"or start anew with --overwrite",
+        r"or start again with --overwrite",
         lambda: resume(mine),
     )
     assert contents(copy) == before
@@ -242,7 +242,7 @@ def test_an_interrupt_in_the_first_epoch_is_resumed_too(
         stop_after(patch, epoch=1, step=2)
         with pytest.raises(KeyboardInterrupt):
             train(brief(), run=folder, device="cpu")
-    assert "stopping after this step; once more to stop at once" in capsys.readouterr().err
+    assert "stopping after this step; interrupt again to stop at once" in capsys.readouterr().err
     assert {path.name for path in folder.iterdir()} == {
         *("config.yaml", "environment.json", "split.json", "last.pt"),
     }
@@ -295,7 +295,7 @@ def test_a_damaged_last_state_falls_back_to_the_one_before(
     spoiled = {"cut": content[:-100], "empty": b"", "zeros": bytes(len(content))}
     (folder / "last.pt").write_bytes(spoiled[damage])
     train(brief(), run=folder, device="cpu", resume=True)
-    assert f"going on from {folder / 'previous.pt'}, after epoch 1" in capsys.readouterr().err
+    assert f"resuming from {folder / 'previous.pt'}, after epoch 1" in capsys.readouterr().err
     assert_same_run(folder, whole)
 
 
@@ -305,7 +305,7 @@ def test_a_state_without_its_best_weights_is_refused(
     copy = Path(shutil.copytree(whole, tmp_path / "copy"))
     (copy / "best.pt").unlink()
     refused(
-        r"copy can't be resumed: it has a last\.pt but no best\.pt; start anew with --overwrite",
+        r"copy can't be resumed: it has a last\.pt but no best\.pt; start again with --overwrite",
         lambda: train(brief(), run=copy, device="cpu", resume=True),
     )
 

@@ -148,8 +148,8 @@ def test_an_existing_run_is_never_overwritten(brief: Make, whole: Path, tmp_path
     before = contents(copy)
     config = brief(seed=2, train__epochs=2)
     refused(
-        r"the run folder \S+copy exists; go on with it by --resume, replace it by --overwrite, or "
-        r"give another with --run",
+        r"the run folder \S+copy exists; continue it with --resume, replace it with --overwrite, "
+        r"or give another with --run",
         lambda: train(config, run=copy),
     )
     assert contents(copy) == before

@@ -35,9 +35,9 @@ def test_an_interrupted_run_is_evaluated_with_a_warning(interrupted: Path) -> No
     (line,) = result.stderr.splitlines()
     assert line.startswith(
         f"warning: {interrupted} is not finished: 2 of 3 epochs are trained, best.pt is from epoch "
-        f"{best} and its confidences are not yet calibrated; go on with: faultdiag train --config "
+        f"{best} and its confidences are not yet calibrated; resume with: faultdiag train --config "
     )
-    command = shlex.split(line.rpartition("go on with: faultdiag ")[2])
+    command = shlex.split(line.rpartition("resume with: faultdiag ")[2])
     assert run(*command).exit_code == 0
     assert run("eval", interrupted, "--device", "cpu").stderr == ""
 
