@@ -33,6 +33,7 @@ LAYERS = [
     # From here on there is torch.
     {"attention", "baselines", "representations"},
     {"models"},
+    {"transfer"},
     {"novelty"},
     {"checkpoint"},
     {"inference"},
@@ -54,7 +55,7 @@ COMMANDS = [
 ]
 SLOW = {"h5py", "joblib", "matplotlib", "pooch", "requests", "scipy", "sklearn"}
 # Their modules are imported by name, when a config asks for them.
-LATE = {"attention", "models", "representations"}
+LATE = {"attention", "models", "representations", "transfer"}
 
 
 def _name(path: Path) -> str:

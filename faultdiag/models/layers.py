@@ -190,7 +190,8 @@ class ConvolutionBlock(nn.Module):
         x = norm(self.conv.convolve(x, self.conv.kernel(), None))
         if bias is not None:
             # By way of `data`, because autograd keeps the buffer and would take offence.
-            cast("Tensor", norm.running_mean).data.add_(bias.detach(), alpha=_MOMENTUM)
+            momentum = norm.momentum or 0.0
+            cast("Tensor", norm.running_mean).data.add_(bias.detach(), alpha=momentum)
         return x
 
     def _evaluate(self, x: Tensor) -> Tensor:
