@@ -37,7 +37,7 @@ LAYERS = [
     {"novelty"},
     {"checkpoint"},
     {"inference"},
-    {"export"},
+    {"evidence", "export"},
     {"evaluation"},
     {"training"},
     {"fetch", "guess", "inspection", "prediction", "protocol"},

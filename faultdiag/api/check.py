@@ -1,11 +1,12 @@
 """Check or prepare a config before training."""
 
 from faultdiag.config.schema import Config
-from faultdiag.inspection.rate_check import rate_lines, survey_rates
+from faultdiag.inspection.rate_survey import survey_rates
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand, has_folds, prepare_folds
 from faultdiag.preparing.prepare import prepare, select_recordings
 from faultdiag.report.data import class_line, describe_prepared, describe_recordings, fold_table
+from faultdiag.report.inspection import rate_lines
 
 
 def check_config(config: Config) -> str:

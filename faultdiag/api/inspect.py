@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
 from faultdiag.inspection.inspect import inspect_file, inspect_files
-from faultdiag.inspection.peaks import EnvelopePeak, strongest_fault
 from faultdiag.readers.finding import nothing_in, recordings_in
 from faultdiag.report.inspection import format_inspection, plot_inspection
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from faultdiag.datasets.identify import identify, identify_by_name
+from faultdiag.datasets.stated_bearing import cage_warning, stated_bearing
 from faultdiag.errors import FaultdiagError
-from faultdiag.inspection.peaks import cage_warning, envelope_peaks, stated_bearing, too_short
-from faultdiag.inspection.rate_check import check_channels
+from faultdiag.evidence.peaks import envelope_peaks, too_short
+from faultdiag.evidence.rate_check import check_channels
 from faultdiag.readers.base import Variable, channel_unit
 from faultdiag.readers.read import list_variables, read_recording
 from faultdiag.signal.bearings import KnownBearing, StatedBearing, get_bearing

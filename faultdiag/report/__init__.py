@@ -1,1 +1,1 @@
-"""Tables, sentences and pictures: typed results in, text or PNG out."""
+"""Tables, sentences, pictures and pages: typed results in, text, PNG or HTML out."""

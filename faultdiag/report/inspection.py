@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.inspection.inspect import PEAKS, Subject, open_subject, rate_verdict
-from faultdiag.inspection.peaks import (
+from faultdiag.evidence.peaks import (
     HIGHEST_HZ,
     LONGEST,
     LOWEST_ORDER,
@@ -25,6 +24,8 @@ from faultdiag.inspection.peaks import (
     strongest_fault,
     too_short,
 )
+from faultdiag.inspection.inspect import PEAKS, Subject, open_subject, rate_verdict
+from faultdiag.inspection.rate_survey import StatedRate
 from faultdiag.readers.base import channel_unit
 from faultdiag.signal.bearings import KnownBearing
 from faultdiag.signal.dsp import Band, Spectrum, spectrum
@@ -47,6 +48,7 @@ _STATISTICS = {
     "clipped_samples": "clipped",
 }
 _SIGNED = ("mean", "skewness")
+MOST_NAMED = 8
 _LEGEND = (
     "step: of the grid of values; clipped: samples at full scale; "
     "prominence: log10(line / median around it)"
@@ -405,3 +407,24 @@ def _save(figure: "Figure", path: Path) -> None:
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(temporary, format="png", dpi=130)
+
+
+def rate_lines(rates: Sequence[StatedRate]) -> list[str]:
+    """Return how many of the rates fit, and the recordings whose rate doesn't, by name."""
+    by_verdict = {
+        verdict: [rate for rate in rates if rate.check.verdict == verdict]
+        for verdict in ("consistent", "contradicted", "undecided")
+    }
+    counts = ", ".join(f"{len(group)} {verdict}" for verdict, group in by_verdict.items())
+    undecided = [rate.name for rate in by_verdict["undecided"]]
+    more = f" and {len(undecided) - MOST_NAMED} more" if len(undecided) > MOST_NAMED else ""
+    named = f" ({', '.join(undecided[:MOST_NAMED])}{more})" if undecided else ""
+    lines = [f"sampling rates against shaft orders: {counts}{named}"]
+    wrong: dict[tuple[float, float | None], list[str]] = {}
+    for rate in by_verdict["contradicted"]:
+        wrong.setdefault((rate.rate, rate.check.suggested), []).append(rate.name)
+    return lines + [
+        f"RATE: stated to be sampled at {stated:g} Hz, but the shaft orders fit {fitting:g} Hz: "
+        + ", ".join(names)
+        for (stated, fitting), names in wrong.items()
+    ]

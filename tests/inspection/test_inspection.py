@@ -87,7 +87,7 @@ def test_a_wrong_rate_is_contradicted(tmp_path: Path) -> None:
     check = inspect_file(path, sampling_rate=3000)["rate_check"]
     assert (check["verdict"], check["suggested"]) == ("contradicted", 12000)
     text = format_inspection(inspect_file(path, sampling_rate=3000))
-    assert "rate check     contradicted, 12000 Hz fits: lines stand at odd multiples" in text
+    assert "rate check     contradicted, 12000 Hz fits: there are lines at odd multiples" in text
 
 
 def test_channels_that_disagree_decide_nothing(tmp_path: Path) -> None:

@@ -13,14 +13,9 @@ from faultdiag.config.schema import parse_config
 from faultdiag.datasets.base import Entry
 from faultdiag.datasets.cwru import Cwru
 from faultdiag.errors import FaultdiagError
-from faultdiag.inspection.rate_check import (
-    RateCheck,
-    StatedRate,
-    Verdict,
-    rate_lines,
-    stated_rate,
-    survey_rates,
-)
+from faultdiag.evidence.rate_check import RateCheck, Verdict
+from faultdiag.inspection.rate_survey import StatedRate, check_stated_rate, survey_rates
+from faultdiag.report.inspection import rate_lines
 
 
 def shaft(path: Path, *, fs: float = 12_000, rpm: float = 1797, seconds: float = 10) -> Path:
@@ -54,13 +49,13 @@ def pump(tmp_path: Path) -> Path:
 def test_the_rate_that_a_dataset_states(
     stated: float, verdict: str, suggested: float | None, pump: Path
 ) -> None:
-    found = stated_rate(entry(pump, stated), ["DE"])
+    found = check_stated_rate(entry(pump, stated), ["DE"])
     assert (found.name, found.rate) == ("pump", stated)
     assert (found.check.verdict, found.check.suggested) == (verdict, suggested)
 
 
 def test_without_a_speed_nothing_is_decided(pump: Path) -> None:
-    check = stated_rate(entry(pump, 48_000, rpm=None), ["DE"]).check
+    check = check_stated_rate(entry(pump, 48_000, rpm=None), ["DE"]).check
     assert (check.verdict, check.reason) == ("undecided", "the shaft speed is not known")
 
 

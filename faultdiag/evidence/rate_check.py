@@ -3,9 +3,9 @@
 A machine's vibration has lines at whole multiples of the shaft rate; read at a wrong rate, they
 fall elsewhere. That whole orders carry lines proves nothing: read at half or a quarter of the true
 rate, every whole order falls on a true one. What separates two rates is what lies between:
-declared too low, lines stand at halves or quarters of an order; declared too high, odd orders are
-missing. So every candidate rate is judged by the odd multiples of the shaft rate that it implies,
-and the true rate is the highest one whose odd multiples carry lines.
+declared too low, there are lines at halves or quarters of an order; declared too high, odd orders
+are missing. So every candidate rate is judged by the odd multiples of the shaft rate that it
+implies, and the true rate is the highest one whose odd multiples carry lines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
-from faultdiag.datasets.base import Entry
-from faultdiag.datasets.load import load_entry
 from faultdiag.signal.dsp import fast_length, spectrum
 
 Verdict: TypeAlias = Literal["consistent", "contradicted", "undecided"]
@@ -81,7 +78,7 @@ class _Lines(NamedTuple):
 def check_rate(
     signal: ArrayLike, declared: float, rpm: float, *, tolerance: float = 0.01
 ) -> RateCheck:
-    """Give the verdict on a declared sampling rate from the shaft's comb of lines.
+    """Return the verdict on a declared sampling rate from the shaft's comb of lines.
 
     Candidates are the declared rate and a quarter, half, twice and four times it. A rate that is
     wrong by another factor mostly ends undecided; where it is contradicted, the suggestion is
@@ -104,7 +101,7 @@ def check_rate(
 def check_rates(
     signal: ArrayLike, declared: Sequence[float], rpm: float, *, tolerance: float = 0.01
 ) -> list[RateCheck]:
-    """Give the verdict on each of several rates, as `check_rate` does for one."""
+    """Return the verdict on each of several rates, as `check_rate` does for one."""
     samples = np.asarray(signal)[:LONGEST]
     lines = _lines(samples)
     return [_check(lines, rate, rpm, tolerance) for rate in declared]
@@ -113,7 +110,7 @@ def check_rates(
 def check_channels(
     signal: NDArray[np.floating], channels: Sequence[str], declared: float, rpm: float
 ) -> RateCheck:
-    """Give the verdict of the channels that have one, as far as they agree.
+    """Return the verdict of the channels that have one, as far as they agree.
 
     Parameters
     ----------
@@ -125,8 +122,8 @@ def check_channels(
     }
     decided = {name: check for name, check in checks.items() if check.verdict != "undecided"}
     if len({(check.verdict, check.suggested) for check in decided.values()}) > 1:
-        said = ", ".join(f"{name}: {check.verdict}" for name, check in decided.items())
-        return _undecided(f"the channels disagree ({said})")
+        verdicts = ", ".join(f"{name}: {check.verdict}" for name, check in decided.items())
+        return _undecided(f"the channels disagree ({verdicts})")
     return next(iter((decided or checks).values()))
 
 
@@ -161,7 +158,7 @@ def _verdict(
     doubt = _doubt(lines, rpm / 60 / fitting / lines.resolution)
     if doubt:
         return _undecided(f"a comb fits {fitting:g} Hz, but {doubt}", scores)
-    reason = f"lines stand at odd multiples of {rpm / 60:.2f} Hz read at {fitting:g} Hz"
+    reason = f"there are lines at odd multiples of {rpm / 60:.2f} Hz read at {fitting:g} Hz"
     if fitting == declared:
         return RateCheck("consistent", None, reason, scores, rpm)
     return RateCheck("contradicted", fitting, reason, scores, rpm)
@@ -175,7 +172,7 @@ def _doubt(lines: _Lines, spacing: float) -> str | None:
         return "no line stands at the shaft rate itself"
     for divisor in FRACTIONS:
         if _teeth(lines, spacing / divisor, exact)[0, 0] > max(SHAFT_LINE, own / 2):
-            return f"a line also stands at 1/{divisor} of the shaft rate"
+            return f"there is also a line at 1/{divisor} of the shaft rate"
     return None
 
 
@@ -220,77 +217,3 @@ def _teeth(lines: _Lines, spacing: float, trials: NDArray[np.float64]) -> NDArra
 def _score(teeth: NDArray[np.float64]) -> NDArray[np.float64]:
     score: NDArray[np.float64] = np.minimum(teeth, 1.0).mean(axis=1)
     return score
-
-
-MOST_NAMED = 8
-
-
-@dataclass(frozen=True, slots=True)
-class StatedRate:
-    """What the shaft orders say of the sampling rate stated for one recording.
-
-    Parameters
-    ----------
-    name
-        The recording.
-    rate
-        Hz, as the file or the dataset states it.
-    check
-        The verdict.
-    """
-
-    name: str
-    rate: float
-    check: RateCheck
-
-
-def survey_rates(entries: Sequence[Entry], channels: Sequence[str]) -> list[StatedRate]:
-    """Check the rate of each recording, as recorded, with the speed of its file or the dataset.
-
-    Parameters
-    ----------
-    channels
-        The channels to look at.
-
-    Raises
-    ------
-    FaultdiagError
-        If a file can't be read, lacks a channel, or nothing states its rate.
-    """
-    return [
-        stated_rate(entry, channels)
-        for entry in tqdm(entries, "checking rates", unit="recording", disable=None)
-    ]
-
-
-def stated_rate(entry: Entry, channels: Sequence[str]) -> StatedRate:
-    """Check the rate of one recording; see `survey_rates`."""
-    recording = load_entry(entry, channels)
-    # load_entry refuses a recording whose rate nothing states.
-    rate = float(recording.sampling_rate or 0.0)
-    if recording.rpm is None:
-        check = RateCheck("undecided", None, "the shaft speed is not known")
-    else:
-        check = check_channels(recording.signal, recording.channels, rate, recording.rpm)
-    return StatedRate(entry.name, rate, check)
-
-
-def rate_lines(rates: Sequence[StatedRate]) -> list[str]:
-    """Say how many of the rates fit, and name each recording whose rate doesn't."""
-    by_verdict = {
-        verdict: [rate for rate in rates if rate.check.verdict == verdict]
-        for verdict in ("consistent", "contradicted", "undecided")
-    }
-    counts = ", ".join(f"{len(found)} {verdict}" for verdict, found in by_verdict.items())
-    undecided = [rate.name for rate in by_verdict["undecided"]]
-    more = f" and {len(undecided) - MOST_NAMED} more" if len(undecided) > MOST_NAMED else ""
-    named = f" ({', '.join(undecided[:MOST_NAMED])}{more})" if undecided else ""
-    lines = [f"sampling rates against shaft orders: {counts}{named}"]
-    wrong: dict[tuple[float, float | None], list[str]] = {}
-    for found in by_verdict["contradicted"]:
-        wrong.setdefault((found.rate, found.check.suggested), []).append(found.name)
-    return lines + [
-        f"RATE: stated to be sampled at {stated:g} Hz, but the shaft orders fit {fitting:g} Hz: "
-        + ", ".join(names)
-        for (stated, fitting), names in wrong.items()
-    ]

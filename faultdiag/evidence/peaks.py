@@ -1,82 +1,16 @@
-"""Peaks of the envelope spectrum, and the fault orders that they match."""
+"""Envelope spectra of one channel in many bands, their peaks, and the fault orders they match."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faultdiag.errors import FaultdiagError
-from faultdiag.readers.base import Variable
-from faultdiag.readers.mat import open_arrays
-from faultdiag.readers.source import reading
-from faultdiag.signal.bearings import FaultOrders, KnownBearing, StatedBearing
+from faultdiag.signal.bearings import FaultOrders, KnownBearing
 from faultdiag.signal.dsp import Band, Spectrum, band_envelope_spectra, prominence
-
-_NAMES = ("bpfo", "bpfi", "bsf", "ftf")
-# BPFO and BPFI add up to the number of balls, to the digits that files state.
-_NEAR = 0.05
-_BALLS = range(3, 100)
-
-
-def stated_bearing(
-    path: Path, variables: Iterable[Variable], rpm: float | None
-) -> StatedBearing | None:
-    """Give the fault orders from a MAT-file's scalars BPFO, BPFI, BSF and FTF, or None.
-
-    They are taken for Hz at the shaft speed, or else for orders: whichever makes
-    ``BPFO + BPFI`` a whole number of balls times the shaft rate.
-
-    Parameters
-    ----------
-    path
-        The file.
-    variables
-        What it holds; nothing is read unless all four are among them.
-    rpm
-        Its shaft speed.
-    """
-    scalars = {v.name.lower(): v.name for v in variables if set(v.shape) <= {1}}
-    if path.suffix.lower() != ".mat" or not set(_NAMES) <= scalars.keys():
-        return None
-    values = _values(path, [scalars[name] for name in _NAMES])
-    if values is None:
-        return None
-    for shaft in (*([rpm / 60] if rpm else []), 1.0):
-        orders = FaultOrders(*(value / shaft for value in values))
-        balls = orders.bpfo + orders.bpfi
-        if round(balls) in _BALLS and abs(balls - round(balls)) < _NEAR:
-            return StatedBearing("stated by the file", orders)
-    return None
-
-
-def cage_warning(bearing: StatedBearing) -> str | None:
-    """Say why the stated rate of the cage can't be that of a bearing with a fixed outer ring."""
-    orders = bearing.orders
-    if orders.ftf < 0.5:
-        return None
-    cage = orders.bpfo / round(orders.bpfo + orders.bpfi)
-    return (
-        f"the file states an FTF of {orders.ftf:.3f} × shaft; with the outer ring fixed it is "
-        f"BPFO / balls = {cage:.3f}, and {1 - cage:.3f} as seen from the shaft"
-    )
-
-
-def _values(path: Path, names: list[str]) -> list[float] | None:
-    try:
-        arrays = open_arrays(path)
-    except FaultdiagError:
-        return None  # MATLAB 7.3
-    if not all(arrays[name].real for name in names):
-        return None
-    with reading(path):
-        values = [arrays[name].scalar() for name in names]
-    return values if all(0 < value < np.inf for value in values) else None
-
 
 # Impacts ring where the structure resonates, and where that is isn't known: so many bands. They
 # are wide enough for several harmonics of a fault frequency, and overlap by half.
@@ -142,7 +76,7 @@ class KnownLine(NamedTuple):
 
 
 def known_lines(bearing: KnownBearing | None) -> list[KnownLine]:
-    """Give the lines to look for: harmonics of shaft, races, balls and cage, and sidebands.
+    """Return the lines to look for: harmonics of shaft, races, balls and cage, and sidebands.
 
     A spot on a ball strikes at even multiples of the ball spin frequency. Races have sidebands at
     the shaft rate, balls at that of the cage.
@@ -190,12 +124,12 @@ def _times(k: int, name: str) -> str:
 
 
 def highest_order(bearing: KnownBearing | None) -> float:
-    """Give the highest shaft order searched: 12, or what two harmonics of BPFI need."""
+    """Return the highest shaft order searched: 12, or what two harmonics of BPFI need."""
     return max(HIGHEST_ORDER, 2.2 * bearing.orders.bpfi) if bearing else HIGHEST_ORDER
 
 
 def analysis_bands(fs: float, highest: float) -> list[Band]:
-    """Give the bands to search: all of the spectrum, and slices that overlap by half.
+    """Return the bands to search: all of the spectrum, and slices that overlap by half.
 
     The slices are 1.2 kHz wide, or twice `highest`, the highest frequency in Hz searched for, or
     what makes them at most so many.
@@ -206,7 +140,7 @@ def analysis_bands(fs: float, highest: float) -> list[Band]:
 
 
 def averaged_envelope_spectra(x: ArrayLike, fs: float, bands: Sequence[Band]) -> list[Spectrum]:
-    """Give one envelope spectrum per band, the root mean square over stretches of the signal.
+    """Return one envelope spectrum per band, the root mean square over stretches of the signal.
 
     A signal of up to 524,288 samples is one stretch.
     """
@@ -224,7 +158,7 @@ def averaged_envelope_spectra(x: ArrayLike, fs: float, bands: Sequence[Band]) ->
 
 
 def too_short(samples: int, fs: float, rpm: float | None) -> str | None:
-    """Say why a signal is too short to look for envelope peaks, or None."""
+    """Return why a signal is too short to look for envelope peaks, or None."""
     seconds = samples / fs
     if rpm and seconds * rpm / 60 < FEWEST_REVOLUTIONS:
         return f"{seconds * rpm / 60:.1f} revolutions; {FEWEST_REVOLUTIONS} are needed"
@@ -233,18 +167,39 @@ def too_short(samples: int, fs: float, rpm: float | None) -> str | None:
     return None
 
 
-def envelope_peaks(
-    x: ArrayLike,
-    fs: float,
-    *,
-    rpm: float | None = None,
-    bearing: KnownBearing | None = None,
-    count: int = 10,
-) -> list[EnvelopePeak]:
-    """Give the most prominent lines of the envelope spectra of one channel, the strongest first.
+@dataclass(frozen=True, eq=False)
+class EnvelopeSpectra:
+    """Squared-envelope spectra of one channel, one for each band.
 
-    Searched are the bands of `analysis_bands`, from 0.3 to 12 orders of the shaft (or to 2.2
-    times BPFI), or from 2 to 500 Hz where its speed is not known.
+    Parameters
+    ----------
+    bands
+        In Hz.
+    levels
+        Log10 of each amplitude over the median around it, ``(bands, lines)``; -inf below the
+        lowest frequency searched.
+    amplitudes
+        In the square of the signal's unit, ``(bands, lines)``.
+    resolution
+        Hz from line to line.
+    shaft_rate
+        Hz; None where the speed is not known.
+    """
+
+    bands: tuple[Band, ...]
+    levels: NDArray[np.float64]
+    amplitudes: NDArray[np.float64]
+    resolution: float
+    shaft_rate: float | None
+
+
+def measure_envelopes(
+    x: ArrayLike, fs: float, *, rpm: float | None = None, bearing: KnownBearing | None = None
+) -> EnvelopeSpectra:
+    """Compute the envelope spectra in which lines are searched.
+
+    They are those of the bands of `analysis_bands`, from 0.3 to 12 orders of the shaft (or to
+    2.2 times BPFI), or from 2 to 500 Hz where its speed is not known.
 
     Parameters
     ----------
@@ -255,29 +210,67 @@ def envelope_peaks(
     rpm
         Shaft speed.
     bearing
+        Decides how far up the search goes.
+    """
+    shaft = rpm / 60 if rpm else None
+    highest = highest_order(bearing) * shaft if shaft else HIGHEST_HZ
+    lowest = LOWEST_ORDER * shaft if shaft else LOWEST_HZ
+    bands = analysis_bands(fs, highest)
+    spectra = averaged_envelope_spectra(x, fs, bands)
+    levels = _levels(spectra, lowest, highest, shaft)
+    amplitudes = np.stack([s.amplitudes[: levels.shape[1]] for s in spectra])
+    resolution = float(spectra[0].frequencies[1])
+    return EnvelopeSpectra(tuple(bands), levels, amplitudes, resolution, shaft)
+
+
+def envelope_peaks(
+    x: ArrayLike,
+    fs: float,
+    *,
+    rpm: float | None = None,
+    bearing: KnownBearing | None = None,
+    count: int = 10,
+) -> list[EnvelopePeak]:
+    """Return the most prominent lines of the envelope spectra of one channel; see `find_peaks`.
+
+    Parameters
+    ----------
+    x, fs, rpm, bearing
+        As for `measure_envelopes`.
+    count
+        How many lines at most.
+    """
+    return find_peaks(measure_envelopes(x, fs, rpm=rpm, bearing=bearing), bearing, count=count)
+
+
+def find_peaks(
+    spectra: EnvelopeSpectra, bearing: KnownBearing | None = None, *, count: int = 10
+) -> list[EnvelopePeak]:
+    """Return the most prominent lines of envelope spectra, the strongest first.
+
+    Parameters
+    ----------
+    spectra
+        Of one channel.
+    bearing
         Its lines are looked for beside those of the shaft.
     count
         How many lines at most.
     """
-    shaft = rpm / 60 if rpm else None
-    highest = highest_order(bearing) * shaft if shaft else HIGHEST_HZ
-    bands = analysis_bands(fs, highest)
-    spectra = averaged_envelope_spectra(x, fs, bands)
-    levels = _levels(spectra, LOWEST_ORDER * shaft if shaft else LOWEST_HZ, highest, shaft)
-    resolution = float(spectra[0].frequencies[1])
+    shaft, resolution = spectra.shaft_rate, spectra.resolution
     apart = max(round(0.06 * (shaft or FLOOR_HZ) / resolution), 2)
     lines = known_lines(bearing) if shaft else []
     peaks = []
-    for place in _places(levels.max(axis=0), count, apart):
-        best = int(levels[:, place].argmax())
+    for place in _places(spectra.levels.max(axis=0), count, apart):
+        best = int(spectra.levels[:, place].argmax())
         order = place * resolution / shaft if shaft else None
         peaks.append(
             EnvelopePeak(
                 frequency=place * resolution,
                 order=order,
-                prominence=float(levels[best, place]),
-                amplitude=float(spectra[best].amplitudes[place]),
-                band=bands[best],
+                prominence=float(spectra.levels[best, place]),
+                amplitude=float(spectra.amplitudes[best, place]),
+                band=spectra.bands[best],
                 matches=_matches(place * resolution, order, lines),
             )
         )
@@ -285,7 +278,7 @@ def envelope_peaks(
 
 
 def strongest_fault(peaks: Sequence[EnvelopePeak]) -> EnvelopePeak | None:
-    """Give the strongest peak that is a harmonic of one kind of fault and of no other.
+    """Return the strongest peak that is a harmonic of one kind of fault and of no other.
 
     Examples
     --------
@@ -322,7 +315,7 @@ def _levels(
 
 
 def _places(levels: NDArray[np.float64], count: int, apart: int) -> list[int]:
-    """Give the highest lines, each at least `apart` from a higher one."""
+    """Return the highest lines, each at least `apart` from a higher one."""
     left = levels.copy()
     found: list[int] = []
     while len(found) < count and left.max(initial=-np.inf) >= LEAST_PROMINENCE:

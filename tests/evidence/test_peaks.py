@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faultdiag.inspection.peaks import (
+from faultdiag.evidence.peaks import (
     LEAST_PROMINENCE,
     LONGEST,
     EnvelopePeak,

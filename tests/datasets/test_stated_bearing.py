@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from faultdiag.datasets.stated_bearing import cage_warning, stated_bearing
 from faultdiag.inspection.inspect import inspect_file
-from faultdiag.inspection.peaks import cage_warning, stated_bearing
 from faultdiag.readers.read import list_variables
 from faultdiag.signal.bearings import FaultOrders, StatedBearing, get_bearing
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faultdiag.datasets.cwru import Cwru
-from faultdiag.inspection.rate_check import ABSENT, PRESENT, RateCheck, check_rate, check_rates
+from faultdiag.evidence.rate_check import ABSENT, PRESENT, RateCheck, check_rate, check_rates
 from faultdiag.readers.read import read_recording
 
 RPM = 1797.0
@@ -83,7 +83,7 @@ def test_a_fan_with_four_blades_does_not_make_the_rate_too_high() -> None:
     blades = (1, *range(4, 80, 4))
     check = check_rate(machine(blades), 12000, RPM)
     assert check.verdict == "undecided"
-    assert check.reason == "a comb fits 3000 Hz, but a line also stands at 1/4 of the shaft rate"
+    assert check.reason == "a comb fits 3000 Hz, but there is also a line at 1/4 of the shaft rate"
 
 
 def test_a_comb_without_the_shaft_line_is_not_the_shaft_s() -> None:
@@ -95,7 +95,7 @@ def test_a_comb_without_the_shaft_line_is_not_the_shaft_s() -> None:
 def test_a_third_of_the_rate_is_not_taken_for_it() -> None:
     check = check_rate(machine(range(1, 64)), 4000, RPM)
     assert check.verdict == "undecided"
-    assert "a line also stands at 1/3 of the shaft rate" in check.reason
+    assert "there is also a line at 1/3 of the shaft rate" in check.reason
 
 
 def test_a_faint_comb_is_undecided() -> None:

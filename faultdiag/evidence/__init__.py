@@ -1,0 +1,1 @@
+"""Evidence beside a diagnosis: envelope lines, physics, statistics, relevance, severity, trend."""

@@ -1,0 +1,205 @@
+"""The evidence of one recording: what its signal says by itself, beside what a network says."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.evidence.families import FaultFamily, fault_families
+from faultdiag.evidence.healthy import (
+    HealthyRatios,
+    HealthyReference,
+    WindowStatistics,
+    statistics_of_windows,
+    summarise,
+)
+from faultdiag.evidence.peaks import (
+    EnvelopePeak,
+    EnvelopeSpectra,
+    envelope_peaks,
+    measure_envelopes,
+    too_short,
+)
+from faultdiag.evidence.physics import Agreement, PhysicsVerdict, compare, part_of, physics_verdict
+from faultdiag.evidence.rate_check import RateCheck, check_rate
+from faultdiag.signal.bearings import KnownBearing
+
+PEAKS = 8
+# Longer recordings are looked at from their beginning only, so that memory stays bounded.
+MOST_SAMPLES = 2**22
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a diagnosis, or against it.
+
+    Parameters
+    ----------
+    channel
+        The channel it was found in: the one with the largest score of physics, or else the one
+        with the most prominent line.
+    seconds
+        How much of the recording was looked at.
+    peaks
+        Most prominent lines of the envelope spectra, the strongest first.
+    families
+        Harmonics and sidebands that one fault explains, the strongest first; empty where speed
+        or bearing are not known.
+    physics
+        The verdict that needs no training, where speed and bearing are known.
+    agreement
+        Of the diagnosis with it.
+    statistics
+        Medians over windows.
+    ratios
+        The same over those of the training part's healthy windows, where those are known.
+    rate_check
+        Whether the sampling rate fits the shaft speed.
+    missing
+        What is not known, and how to add it.
+    """
+
+    channel: str
+    seconds: float
+    peaks: tuple[EnvelopePeak, ...]
+    families: tuple[FaultFamily, ...]
+    physics: PhysicsVerdict | None
+    statistics: WindowStatistics
+    ratios: HealthyRatios | None
+    rate_check: RateCheck
+    missing: tuple[str, ...]
+    agreement: Agreement = "unknown"
+
+    @property
+    def matched(self) -> FaultFamily | None:
+        """The family of fault lines that explains most, or None where there is none."""
+        return self.families[0] if self.families else None
+
+    def compared_with(self, label: str, healthy: Collection[str] = ()) -> "Evidence":
+        """Return the evidence with its agreement with a diagnosis filled in."""
+        return replace(self, agreement=compare(part_of(label, healthy), self.physics))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is known of the machine when a recording was made.
+
+    Parameters
+    ----------
+    fs
+        Sampling rate in Hz.
+    rpm
+        Shaft speed, or None.
+    bearing
+        The bearing, or None.
+    """
+
+    fs: float
+    rpm: float | None = None
+    bearing: KnownBearing | None = None
+
+
+def gather(
+    signal: NDArray[np.floating],
+    channels: Sequence[str],
+    machine: Machine,
+    *,
+    window_seconds: float,
+    healthy: HealthyReference | None = None,
+) -> Evidence:
+    """Gather the evidence of a recording from all of its channels.
+
+    Parameters
+    ----------
+    signal
+        ``(channels, samples)``, as recorded; none is constant.
+    channels
+        Their names.
+    machine
+        What is known beside it.
+    window_seconds
+        Length of the windows that statistics are taken over.
+    healthy
+        What they are compared with.
+    """
+    cut = signal[:, :MOST_SAMPLES]
+    each = [
+        _channel(row, name, machine, window_seconds, healthy)
+        for row, name in zip(cut, channels, strict=True)
+    ]
+    return max(each, key=_strength)
+
+
+def _strength(evidence: Evidence) -> tuple[float, float]:
+    score = evidence.physics.score if evidence.physics else 0.0
+    return score, max((peak.prominence for peak in evidence.peaks), default=0.0)
+
+
+def _channel(
+    x: NDArray[np.floating],
+    name: str,
+    machine: Machine,
+    window_seconds: float,
+    healthy: HealthyReference | None,
+) -> Evidence:
+    fs, rpm, bearing = machine.fs, machine.rpm, machine.bearing
+    short = too_short(x.size, fs, rpm)
+    spectra = None if short else measure_envelopes(x, fs, rpm=rpm, bearing=bearing)
+    statistics = summarise(statistics_of_windows(_windows(x, fs, window_seconds)))
+    return Evidence(
+        channel=name,
+        seconds=x.size / fs,
+        peaks=tuple(envelope_peaks(x, fs, rpm=rpm, bearing=bearing, count=PEAKS))
+        if spectra
+        else (),
+        families=_families(spectra, bearing),
+        physics=physics_verdict(x, fs, rpm, bearing) if spectra and rpm and bearing else None,
+        statistics=statistics,
+        ratios=healthy.ratios(name, statistics) if healthy else None,
+        rate_check=_check(x, fs, rpm),
+        missing=_missing(machine, short, healthy),
+    )
+
+
+def _families(
+    spectra: EnvelopeSpectra | None, bearing: KnownBearing | None
+) -> tuple[FaultFamily, ...]:
+    if spectra is None or spectra.shaft_rate is None or bearing is None:
+        return ()
+    return tuple(fault_families(spectra, bearing))
+
+
+def _windows(x: NDArray[np.floating], fs: float, seconds: float) -> NDArray[np.floating]:
+    length = min(max(round(seconds * fs), 2), x.size)
+    return x[: x.size // length * length].reshape(-1, length)
+
+
+def _check(x: NDArray[np.floating], fs: float, rpm: float | None) -> RateCheck:
+    if rpm is None:
+        return RateCheck("undecided", None, "the shaft speed is not known")
+    return check_rate(x, fs, rpm)
+
+
+def _missing(
+    machine: Machine, short: str | None, healthy: HealthyReference | None
+) -> tuple[str, ...]:
+    missing = []
+    if short:
+        missing.append(f"envelope lines: the recording is too short ({short}); record longer")
+    if machine.rpm is None:
+        missing.append(
+            "orders, fault lines and the verdict of physics: the shaft speed is not known; give "
+            "it with --rpm, or in a manifest"
+        )
+    if machine.bearing is None:
+        missing.append(
+            "fault lines and the verdict of physics: the bearing is not known; name it, or its "
+            "geometry, with --bearing"
+        )
+    if healthy is None:
+        missing.append(
+            "comparison with healthy windows: the model keeps none; train it again with a healthy "
+            "class in data.healthy"
+        )
+    return tuple(missing)

@@ -1,0 +1,1 @@
+"""Pages: typed results in, one HTML file, Markdown or JSON out."""

@@ -1,0 +1,149 @@
+"""What a diagnosis and its evidence mean for whoever decides: one finding for each recording."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from faultdiag.evidence.gather import Evidence
+from faultdiag.evidence.physics import FAULT_LINES, Part, part_of
+from faultdiag.report.style import FAULT_NAMES
+
+# A diagnosis with less confidence than this is called unsure.
+SURE = 0.7
+
+PART_NAMES: dict[Part, str] = {
+    "inner": "inner race",
+    "outer": "outer race",
+    "ball": "ball",
+    "cage": "cage",
+    "healthy": "healthy",
+}
+
+
+class Rank(IntEnum):
+    """How soon a recording needs a look, the first one first."""
+
+    CONFIRMED = 1
+    CONTRADICTED = 2
+    UNCONFIRMED = 3
+    NOVEL = 4
+    UNSURE = 5
+    NO_FINDING = 6
+    NOT_DIAGNOSED = 7
+
+
+STATES: dict[Rank, tuple[str, str]] = {
+    Rank.CONFIRMED: ("fault, confirmed", "alarm"),
+    Rank.CONTRADICTED: ("network and envelope disagree", "alarm"),
+    Rank.UNCONFIRMED: ("fault, not confirmed", "caution"),
+    Rank.NOVEL: ("unlike the training data", "caution"),
+    Rank.UNSURE: ("unsure", "caution"),
+    Rank.NO_FINDING: ("no finding", "good"),
+    Rank.NOT_DIAGNOSED: ("not diagnosed", "caution"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a recording's diagnosis means.
+
+    Parameters
+    ----------
+    rank
+        How soon it needs a look.
+    reasons
+        Why, in sentences.
+    """
+
+    rank: Rank
+    reasons: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """The rank in words."""
+        return STATES[self.rank][0]
+
+    @property
+    def tone(self) -> str:
+        """``alarm``, ``caution`` or ``good``."""
+        return STATES[self.rank][1]
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether somebody should look at the recording."""
+        return self.rank < Rank.NO_FINDING
+
+
+def finding(
+    label: str,
+    confidence: float,
+    *,
+    healthy: bool,
+    novelty: float | None = None,
+    evidence: Evidence | None = None,
+) -> Finding:
+    """Rank a diagnosis and say why.
+
+    Parameters
+    ----------
+    label, confidence
+        The diagnosis.
+    healthy
+        Whether the class is a healthy one.
+    novelty
+        Above 1 where the recording is unlike the training data.
+    evidence
+        Compared with the diagnosis already.
+    """
+    reasons = [f"{diagnosis_words(label, confidence, evidence)}."]
+    novel = novelty is not None and novelty > 1
+    if novel:
+        reasons.append(
+            f"Unlike the training data (novelty {novelty:.2g}, above 1): the model has seen "
+            "nothing like it, so the diagnosis may be wrong whatever its confidence."
+        )
+    if confidence < SURE:
+        reasons.append(f"The confidence is below {SURE:g}: the windows are split between classes.")
+    agreement = evidence.agreement if evidence else "unknown"
+    if agreement == "disagrees":
+        return Finding(Rank.CONTRADICTED, tuple(reasons))
+    if agreement == "agrees" and not healthy:
+        return Finding(Rank.CONFIRMED, tuple(reasons))
+    return Finding(_unconfirmed(healthy, novel, confidence), tuple(reasons))
+
+
+def _unconfirmed(healthy: bool, novel: bool, confidence: float) -> Rank:
+    if novel:
+        return Rank.NOVEL
+    if not healthy:
+        return Rank.UNCONFIRMED
+    return Rank.UNSURE if confidence < SURE else Rank.NO_FINDING
+
+
+def diagnosis_words(label: str, confidence: float, evidence: Evidence | None) -> str:
+    """Return the diagnosis and what the envelope says, in one line.
+
+    For example ``network: inner race (IR007), 0.93; envelope: outer race, 4 harmonics of BPFO``.
+    """
+    part = part_of(label)
+    name = PART_NAMES[part] if part else label
+    network = f"network: {name}{f' ({label})' if name != label else ''}, {confidence:.2f}"
+    return f"{network}; envelope: {envelope_words(evidence)}" if evidence else network
+
+
+def envelope_words(evidence: Evidence) -> str:
+    """Return what the envelope says by itself."""
+    verdict = evidence.physics
+    if verdict is None:
+        return "not compared (see what is missing)"
+    if verdict.part is None:
+        return (
+            f"no bearing signature (largest score {verdict.score:.1f}, below {verdict.threshold:g})"
+        )
+    fault = FAULT_LINES[verdict.part]
+    family = next((f for f in evidence.families if f.fault == fault), None)
+    if family is None:
+        return f"{FAULT_NAMES[fault]} (score {verdict.score:.1f})"
+    count = len(family.lines)
+    lines = f"{count} harmonic{'s' if count != 1 else ''} of {fault}"
+    beside = f" with {family.sidebands} sidebands" if family.sidebands else ""
+    return f"{FAULT_NAMES[fault]}, {lines}{beside}"

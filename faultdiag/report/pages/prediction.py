@@ -1,0 +1,442 @@
+"""A report of a prediction: what is known of each recording, and the page that shows it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import PurePath
+
+from faultdiag.evidence.explanation import Explanation
+from faultdiag.evidence.gather import Evidence
+from faultdiag.evidence.physics import Agreement
+from faultdiag.evidence.severity import MEANING, Severity
+from faultdiag.evidence.views import SignalViews
+from faultdiag.report.pages.charts import Chart, draw_svg
+from faultdiag.report.pages.findings import STATES, Finding, Rank, envelope_words, finding
+from faultdiag.report.pages.recording_charts import explanation_charts, signal_charts
+from faultdiag.report.pages.render import html, markdown, percent, to_json
+from faultdiag.signal.bearings import KnownBearing
+
+# Recordings with a page of their own, those that need a look first.
+MOST_PAGES = 60
+MOST_FIRST = 20
+MOST_CLASSES = 8
+SEVERITY_NOTE = (
+    "The zones of ISO 20816-3 grade the vibration of a whole machine, measured on its bearing "
+    "housings. They say nothing about which part is faulty."
+)
+AGREEMENTS: dict[Agreement, str] = {
+    "agrees": "agrees with the network",
+    "disagrees": "disagrees with the network",
+    "no signature": "neither confirms nor contradicts it: there is no bearing signature",
+    "unknown": "can't be compared",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFacts:
+    """The model that diagnosed.
+
+    Parameters
+    ----------
+    name
+        Its run folder or file.
+    classes, healthy
+        What it can say, and which of that is healthy.
+    sampling_rate
+        Hz, at which it works.
+    window_seconds
+        Length of its windows.
+    channels
+        Their names.
+    novelty
+        Whether it knows how unlike the training data a recording is.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    healthy: tuple[str, ...]
+    sampling_rate: float
+    window_seconds: float
+    channels: tuple[str, ...]
+    novelty: bool
+
+
+@dataclass(frozen=True, eq=False)
+class RecordingResult:
+    """What is known of one recording; everything beyond the path may be missing.
+
+    Parameters
+    ----------
+    path
+        As the user named it.
+    error
+        Why there is no diagnosis.
+    label, confidence, agreement, windows, probabilities, novelty
+        The diagnosis; `agreement` is the share of windows that have the same class.
+    sampling_rate, sampling_rate_source, rpm, channel, bearing
+        What it rests on.
+    evidence, explanation, severity, views
+        What there is beside it.
+    no_severity
+        Why there is no severity, where one was asked for.
+    warnings, missing
+        What is odd, and what is not known and how to add it.
+    """
+
+    path: str
+    error: str | None = None
+    label: str | None = None
+    confidence: float | None = None
+    agreement: float | None = None
+    windows: int | None = None
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    novelty: float | None = None
+    sampling_rate: float | None = None
+    sampling_rate_source: str | None = None
+    rpm: float | None = None
+    channel: str | None = None
+    bearing: KnownBearing | None = None
+    evidence: Evidence | None = None
+    explanation: Explanation | None = None
+    severity: Severity | None = None
+    no_severity: str | None = None
+    views: SignalViews | None = None
+    warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def finding(self, healthy: Sequence[str]) -> Finding:
+        """Return what the diagnosis means."""
+        if self.label is None or self.confidence is None:
+            return Finding(Rank.NOT_DIAGNOSED, (self.error or "there is no diagnosis",))
+        return finding(
+            self.label,
+            self.confidence,
+            healthy=self.label in healthy,
+            novelty=self.novelty,
+            evidence=self.evidence,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionReport:
+    """All recordings of a prediction, and the model that diagnosed them.
+
+    Parameters
+    ----------
+    model
+        None where only the rows are known, not the model.
+    results
+        One for each recording.
+    made
+        When.
+    version
+        Of faultdiag.
+    pages
+        How many recordings have a page of their own at most.
+    """
+
+    model: ModelFacts | None
+    results: Sequence[RecordingResult]
+    made: datetime
+    version: str
+    pages: int = MOST_PAGES
+
+    @property
+    def healthy(self) -> tuple[str, ...]:
+        """The healthy classes, as far as they are known."""
+        return self.model.healthy if self.model else ()
+
+    def ranked(self) -> list["RankedResult"]:
+        """Return the recordings with their findings, those that need a look first."""
+        found = [
+            RankedResult(number, result, result.finding(self.healthy))
+            for number, result in enumerate(self.results, 1)
+        ]
+        return sorted(found, key=RankedResult.order)
+
+
+@dataclass(frozen=True, eq=False)
+class RankedResult:
+    """A recording with its number in the prediction and its finding."""
+
+    number: int
+    result: RecordingResult
+    finding: Finding
+
+    def order(self) -> tuple[int, float, int]:
+        """Return the sort key: rank, then the surest, then the first."""
+        return self.finding.rank, -(self.result.confidence or 0.0), self.number
+
+
+@dataclass(frozen=True, eq=False)
+class RecordingRow:
+    """A recording as the page shows it, in the tables and on its own page."""
+
+    number: int
+    name: str
+    result: RecordingResult
+    finding: Finding
+    page: bool
+
+    @property
+    def envelope(self) -> str:
+        """What the envelope says, for the table."""
+        return envelope_words(self.result.evidence) if self.result.evidence else "–"
+
+    @property
+    def probabilities(self) -> list[tuple[str, float]]:
+        """The most probable classes."""
+        pairs = sorted(self.result.probabilities.items(), key=lambda pair: -pair[1])
+        return pairs[:MOST_CLASSES]
+
+    @property
+    def charts(self) -> list[Chart]:
+        """The charts of its own page."""
+        result = self.result
+        charts: list[Chart] = []
+        if result.views:
+            charts += signal_charts(result.views, result.evidence, result.bearing)
+        if result.explanation:
+            charts += explanation_charts(result.explanation)
+        return charts
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is not known of it, and how to add it."""
+        evidence = self.result.evidence.missing if self.result.evidence else ()
+        explanation = self.result.explanation.missing if self.result.explanation else ()
+        return (*self.result.missing, *evidence, *explanation)
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What the diagnosis rests on."""
+        return recording_facts(self.result)
+
+    @property
+    def evidence(self) -> list[tuple[str, str]]:
+        """Evidence in words."""
+        return evidence_facts(self.result)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionView:
+    """What the template of a prediction shows."""
+
+    lead: str
+    figures: list[tuple[int, str]]
+    first: list[RecordingRow]
+    attention: int
+    rows: list[RecordingRow]
+    pages: list[RecordingRow]
+    limits: list[str]
+    warnings: list[str]
+
+    @property
+    def without_page(self) -> int:
+        """How many recordings have no page of their own."""
+        return len(self.rows) - len(self.pages)
+
+
+def prediction_view(report: PredictionReport) -> PredictionView:
+    """Arrange a prediction for its page."""
+    ranked = report.ranked()
+    with_page = {entry.number for entry in ranked[: report.pages]}
+    names = display_names([result.path for result in report.results])
+    rows = [
+        RecordingRow(
+            entry.number,
+            names[entry.number - 1],
+            entry.result,
+            entry.finding,
+            entry.number in with_page,
+        )
+        for entry in ranked
+    ]
+    attention = [row for row in rows if row.finding.needs_attention]
+    return PredictionView(
+        lead=_lead(rows),
+        figures=_figures(rows),
+        first=attention[:MOST_FIRST],
+        attention=len(attention),
+        rows=sorted(rows, key=lambda row: row.number),
+        pages=[row for row in rows if row.page],
+        limits=_limits(report),
+        warnings=_warnings(report.results),
+    )
+
+
+def display_names(paths: Sequence[str]) -> list[str]:
+    """Return paths without the folders that all of them share.
+
+    Examples
+    --------
+    >>> display_names(["data/x/a.mat", "data/y/a.mat"])
+    ['x/a.mat', 'y/a.mat']
+    >>> display_names(["data/x/a.mat"])
+    ['a.mat']
+    """
+    parts = [PurePath(path).parts for path in paths]
+    shared = 0
+    while parts and all(len(p) > shared + 1 and p[shared] == parts[0][shared] for p in parts):
+        shared += 1
+    return ["/".join(p[shared:]) for p in parts]
+
+
+def _lead(rows: Sequence[RecordingRow]) -> str:
+    counts = Counter(row.finding.rank for row in rows)
+    attention = sum(row.finding.needs_attention for row in rows)
+    if not attention:
+        words = "None of the recordings shows a finding"
+    else:
+        words = f"{attention} of {len(rows)} recordings need a look"
+        details = [
+            f"{counts[rank]} {STATES[rank][0]}" for rank in Rank if counts[rank] and rank < 6
+        ]
+        words += f": {', '.join(details)}"
+    failed = counts[Rank.NOT_DIAGNOSED]
+    return f"{words}.{f' {failed} could not be diagnosed.' if failed else ''}"
+
+
+def _figures(rows: Sequence[RecordingRow]) -> list[tuple[int, str]]:
+    attention = sum(row.finding.needs_attention for row in rows)
+    failed = sum(row.finding.rank == Rank.NOT_DIAGNOSED for row in rows)
+    clear = len(rows) - attention - failed
+    return [
+        (len(rows), "recordings"),
+        (attention, "need a look"),
+        (clear, "without a finding"),
+        (failed, "not diagnosed"),
+    ]
+
+
+def _limits(report: PredictionReport) -> list[str]:
+    model = report.model
+    limits = []
+    if model is not None:
+        limits.append(
+            f"It knows {len(model.classes)} classes ({', '.join(model.classes)}) and names one of "
+            "them for every recording, also where the machine has another fault."
+        )
+        if not model.novelty:
+            limits.append("It can't say how unlike the training data a recording is.")
+    else:
+        limits.append("The model isn't given, only its rows: what it looked at can't be shown.")
+    return [
+        *limits,
+        "A confidence is the model's own, measured on recordings like those it was trained on; on "
+        "another machine, bearing or sensor it may be wrong.",
+        "A size in the name of a class is that of a bearing of the training data. It is no "
+        "measurement of this bearing, and no severity.",
+        "An envelope without a signature doesn't prove a healthy bearing: faults of balls, of "
+        "cages and some of races show none.",
+    ]
+
+
+def _warnings(results: Sequence[RecordingResult]) -> list[str]:
+    assumed = sum(result.sampling_rate_source == "assumed" for result in results)
+    warnings = []
+    if assumed:
+        warnings.append(
+            f"Nothing states the sampling rate of {assumed} recordings; the model's was assumed. "
+            "If it is another, their diagnosis is wrong; give it with --sampling-rate."
+        )
+    if any(result.severity for result in results):
+        warnings.append(SEVERITY_NOTE)
+    return warnings
+
+
+def recording_facts(result: RecordingResult) -> list[tuple[str, str]]:
+    """Return what the diagnosis of a recording rests on, as names and values."""
+    rate = f"{result.sampling_rate:g} Hz" if result.sampling_rate else "not known"
+    source = f" ({result.sampling_rate_source})" if result.sampling_rate_source else ""
+    rows = [
+        ("File", result.path),
+        ("Channel", result.channel or "–"),
+        ("Sampling rate", rate + source),
+        ("Shaft speed", f"{result.rpm:g} rpm" if result.rpm else "not known"),
+        ("Bearing", result.bearing.name if result.bearing else "not known"),
+    ]
+    if result.agreement is not None:
+        rows.append(("Windows of this class", percent(result.agreement)))
+    if result.novelty is not None:
+        rows.append(("Novelty", f"{result.novelty:.2f} (above 1: unlike the training data)"))
+    if result.severity:
+        rows += _severity_facts(result.severity)
+    if result.no_severity:
+        rows.append(("Severity", result.no_severity))
+    return rows
+
+
+def _severity_facts(found: Severity) -> list[tuple[str, str]]:
+    velocity = (
+        f"{found.velocity:.2f} mm/s RMS, {found.lowest:g} to 1000 Hz; the signal is in "
+        f"{found.units} (said by the {found.units_source})"
+    )
+    rows = [("Velocity", velocity)]
+    if found.zone:
+        zone = (
+            f"{found.zone}: {MEANING[found.zone]} (group {found.group}, {found.mounting} mounting; "
+            f"{found.source})"
+        )
+        rows.append(("Zone of the machine", zone))
+    return rows
+
+
+def evidence_facts(result: RecordingResult) -> list[tuple[str, str]]:
+    """Return the evidence of a recording in words, as names and values."""
+    evidence = result.evidence
+    if evidence is None:
+        return []
+    values = evidence.statistics
+    rows = [
+        ("Envelope", envelope_words(evidence)),
+        ("Against the network", AGREEMENTS[evidence.agreement]),
+        (
+            "Statistics",
+            f"RMS {values.rms:.4g}, kurtosis {values.kurtosis:.2f}, crest factor "
+            f"{values.crest_factor:.2f}: medians over {values.windows} windows",
+        ),
+    ]
+    if ratios := evidence.ratios:
+        compared = (
+            f"RMS × {ratios.rms:.2f}, kurtosis × {ratios.kurtosis:.2f}, crest factor × "
+            f"{ratios.crest_factor:.2f}"
+        )
+        rows.append(("Over healthy windows of the training data", compared))
+    check = evidence.rate_check
+    fits = f"; {check.suggested:g} Hz fits" if check.suggested else ""
+    rows.append(("Sampling rate and shaft speed", f"{check.verdict}{fits}: {check.reason}"))
+    return rows
+
+
+def render_prediction(report: PredictionReport, form: str) -> str:
+    """Return the report as ``html``, ``md`` or ``json``."""
+    if form == "json":
+        return to_json(_document(report))
+    view = prediction_view(report)
+    count = len(report.results)
+    title = f"Diagnosis of {count} recording{'s' if count != 1 else ''}"
+    render = html if form == "html" else markdown
+    return render("prediction", report=report, view=view, title=title, draw_svg=draw_svg)
+
+
+def _document(report: PredictionReport) -> dict[str, object]:
+    """The report without the arrays of pictures, its findings beside each recording."""
+    results = [
+        {
+            "finding": entry.finding,
+            **{f.name: getattr(entry.result, f.name) for f in fields(entry.result)},
+        }
+        for entry in report.ranked()
+    ]
+    for result in results:
+        del result["views"]
+    return {
+        "kind": "prediction",
+        "version": report.version,
+        "made": report.made,
+        "model": report.model,
+        "limits": _limits(report),
+        "recordings": results,
+    }
