@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from faultdiag import models, novelty
-from faultdiag.baselines import BASELINES
+from faultdiag import novelty
 from faultdiag.errors import FaultdiagError
+from faultdiag.models.spec import ModelSpec, spec_of
 from faultdiag.novelty import Novelty
 from faultdiag.system.files import write_bytes
 
@@ -162,8 +162,7 @@ class Checkpoint:
     model
         Weights and buffers by name.
     model_spec
-        What `faultdiag.models.build` needs: name, channels, classes, length, attention,
-        representation, sampling_rate, options; a baseline's also has names of channels, classes.
+        The network or baseline, parsed; the file holds its `ModelSpec.document`.
     classes
         Class names in the order of the logits.
     healthy
@@ -191,7 +190,7 @@ class Checkpoint:
     """
 
     model: Mapping[str, torch.Tensor]
-    model_spec: Mapping[str, Any]
+    model_spec: ModelSpec
     classes: tuple[str, ...]
     healthy: tuple[str, ...]
     sampling_rate: float
@@ -233,12 +232,12 @@ class Checkpoint:
         FaultdiagError
             If the weights don't fit the network that the checkpoint describes.
         """
-        network = build_network(self.model_spec)
+        network = self.model_spec.build()
         try:
             network.load_state_dict(dict(self.model))
         except RuntimeError as error:
             raise FaultdiagError(
-                f"the weights don't fit the network '{self.model_spec['name']}' they were saved "
+                f"the weights don't fit the network '{self.model_spec.name}' they were saved "
                 "for; the checkpoint is of another version of faultdiag: "
                 + " ".join(str(error).split())
             ) from error
@@ -261,24 +260,6 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def build_network(spec: Mapping[str, Any]) -> nn.Module:
-    """Build the network or baseline that a specification describes, before it has learnt."""
-    if spec["name"] in BASELINES:
-        from faultdiag.models.baseline import from_specification
-
-        return from_specification(spec)
-    return models.build(
-        spec["name"],
-        spec["channels"],
-        spec["classes"],
-        length=spec["length"],
-        attention=spec["attention"],
-        representation=spec["representation"],
-        sampling_rate=spec["sampling_rate"],
-        **spec["options"],
-    )
-
-
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all.
 
@@ -291,6 +272,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         **{name: _plain(value) for name, value in vars(checkpoint).items()},
         "model": {name: tensor.detach().cpu() for name, tensor in checkpoint.model.items()},
+        "model_spec": _plain(checkpoint.model_spec.document()),
     }
     if checkpoint.training is None:
         del document["training"]
@@ -326,7 +308,15 @@ def load(path: Path) -> Checkpoint:
     require_consistent(path, document)
     known = {f.name: document[f.name] for f in fields(Checkpoint) if f.name in document}
     tuples = {name: tuple(document[name]) for name in ("classes", "healthy", "channels")}
-    return Checkpoint(**{**known, **tuples})
+    spec = _parse(path, document["model_spec"])
+    return Checkpoint(**{**known, **tuples, "model_spec": spec})
+
+
+def _parse(path: Path, document: Mapping[str, Any]) -> ModelSpec:
+    try:
+        return spec_of(document)
+    except FaultdiagError as error:
+        raise FaultdiagError(f"{path} holds a model that cannot be built: {error}") from error
 
 
 def _read(path: Path) -> Any:

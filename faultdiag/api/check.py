@@ -1,5 +1,7 @@
 """Check or prepare a config before training."""
 
+from typing import TYPE_CHECKING
+
 from faultdiag.config.schema import Config
 from faultdiag.inspection.rate_survey import survey_rates
 from faultdiag.preparing.folder import Prepared
@@ -7,6 +9,9 @@ from faultdiag.preparing.folds import expand, has_folds, prepare_folds
 from faultdiag.preparing.prepare import prepare, select_recordings
 from faultdiag.report.data import class_line, describe_prepared, describe_recordings, fold_table
 from faultdiag.report.inspection import rate_lines
+
+if TYPE_CHECKING:
+    from faultdiag.models.spec import ModelSpec
 
 
 def check_config(config: Config) -> str:
@@ -45,9 +50,9 @@ def prepare_config(config: Config) -> str:
 
 
 def _check_one(config: Config) -> str:
-    from faultdiag.training.specs import check_model
+    from faultdiag.training.specs import resolve_spec
 
-    check_model(config)
+    spec = resolve_spec(config)
     prepared = prepare(config)
     return "\n".join(
         [
@@ -60,23 +65,22 @@ def _check_one(config: Config) -> str:
             f" windows of {prepared.length} samples ({prepared.length / prepared.sampling_rate:.3g}"
             " s)",
             *rate_lines(survey_rates(select_recordings(config).entries, config.data.channels)),
-            _try_network(config, prepared),
+            _try_network(config, spec, prepared),
             "ready to train",
         ]
     )
 
 
-def _try_network(config: Config, prepared: Prepared) -> str:
+def _try_network(config: Config, spec: "ModelSpec", prepared: Prepared) -> str:
     import torch
 
-    from faultdiag.checkpoint import build_network
     from faultdiag.inference import WindowBatches, forward
     from faultdiag.models.baseline import BaselineModel
     from faultdiag.training.fitting import try_baseline
-    from faultdiag.training.specs import prepared_spec
+    from faultdiag.training.specs import complete_spec
 
-    spec, notes = prepared_spec(config, prepared)
-    network = build_network(spec).eval()
+    complete, notes = complete_spec(spec, prepared)
+    network = complete.build().eval()
     batches = WindowBatches(prepared, prepared.windows.of("train"), torch.device("cpu"))
     with torch.inference_mode():
         rows = torch.arange(min(len(batches), config.train.batch_size))

@@ -19,7 +19,7 @@ from faultdiag.splits.sharing import LEVELS
 from faultdiag.system.files import write_json
 from faultdiag.training import run_folder
 from faultdiag.training.session import Run
-from faultdiag.training.specs import check_model
+from faultdiag.training.specs import resolve_spec
 
 RESULTS = "folds.json"
 
@@ -144,7 +144,7 @@ def train_all(
     folds = expand(config)
     names = folder_names(fold.name for fold in folds)
     earlier = require_free(run, names, overwrite=overwrite, resume=resume)
-    check_model(config)
+    resolve_spec(config)
     # What is wrong with the last fold is told before hours of training, not after.
     prepare_folds(folds)
     runs: list[Run] = []

@@ -46,7 +46,7 @@ def _require_ours(out: Path) -> None:
 
 def _require_networks(plan: Plan, source: str) -> None:
     """Build every network of the plan once, and tell of all that can't be built."""
-    from faultdiag.training.specs import check_model
+    from faultdiag.training.specs import resolve_spec
 
     problems: list[str] = []
     tried = []
@@ -57,7 +57,7 @@ def _require_networks(plan: Plan, source: str) -> None:
             continue
         tried.append(what)
         try:
-            check_model(config)
+            resolve_spec(config)
         except FaultdiagError as error:
             problems += [f"protocol: {cell.model}: {line}" for line in str(error).splitlines()]
     if problems:

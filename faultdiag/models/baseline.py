@@ -13,6 +13,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.baselines.baseline import Baseline
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.features import extract
+from faultdiag.models.spec import BaselineNames, ModelSpec
 from faultdiag.signal.bearings import KnownBearing, get_bearing
 
 # Probabilities below this are taken for it, so that every logit is finite.
@@ -189,8 +190,8 @@ class _Names(BaseModel):
     classes: list[str]
 
 
-class _Specification(BaseModel):
-    """What stands in ``model_spec`` of a checkpoint, as far as a baseline needs it."""
+class _Stored(BaseModel):
+    """The part of a checkpoint's ``model_spec`` that a baseline needs."""
 
     model_config = ConfigDict(strict=True)
 
@@ -200,16 +201,16 @@ class _Specification(BaseModel):
     options: dict[str, Any]
 
 
-def from_specification(spec: Mapping[str, Any]) -> BaselineModel:
-    """Build the baseline that the ``model_spec`` of a checkpoint describes.
+def baseline_spec_of(document: Mapping[str, Any]) -> ModelSpec:
+    """Parse the ``model_spec`` of a baseline's checkpoint.
 
     Raises
     ------
     FaultdiagError
-        If it can't be built.
+        If it is damaged or contradicts itself.
     """
     try:
-        sound = _Specification.model_validate(dict(spec))
+        stored = _Stored.model_validate(dict(document))
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, ("model_spec", *problem["loc"])))
@@ -217,19 +218,37 @@ def from_specification(spec: Mapping[str, Any]) -> BaselineModel:
             f"the description of the baseline is damaged: {place}: {problem['msg']}; take another "
             "copy, or train again"
         ) from error
-    names = sound.names
-    if (len(names.channels), len(names.classes)) != (spec["channels"], spec["classes"]):
+    names = BaselineNames(tuple(stored.names.channels), tuple(stored.names.classes))
+    if (len(names.channels), len(names.classes)) != (document["channels"], document["classes"]):
         raise FaultdiagError(
-            f"the baseline is said to have {spec['channels']} channels and {spec['classes']} "
-            f"classes, but {len(names.channels)} and {len(names.classes)} are named; take another "
-            "copy, or train again"
+            f"the baseline is said to have {document['channels']} channels and "
+            f"{document['classes']} classes, but {len(names.channels)} and {len(names.classes)} "
+            "are named; take another copy, or train again"
         )
-    return build_baseline(
-        sound.name,
-        names.channels,
-        names.classes,
-        **{**sound.options, "sampling_rate": sound.sampling_rate},
+    return ModelSpec(
+        stored.name,
+        len(names.channels),
+        len(names.classes),
+        document["length"],
+        stored.sampling_rate,
+        options=stored.options,
+        names=names,
     )
+
+
+def baseline_of(spec: ModelSpec) -> BaselineModel:
+    """Build the baseline of a spec.
+
+    Raises
+    ------
+    FaultdiagError
+        If it cannot be built.
+    """
+    if spec.names is None or spec.sampling_rate is None:
+        raise ValueError(f"the spec of baseline '{spec.name}' lacks its names or sampling rate")
+    names = spec.names
+    options = {**spec.options, "sampling_rate": spec.sampling_rate}
+    return build_baseline(spec.name, names.channels, names.classes, **options)
 
 
 # Any will do to find out which columns there are when the bearing is known.

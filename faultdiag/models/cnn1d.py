@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.layers import Convolution, ConvolutionBlock, initialise
-from faultdiag.models.slots import Slot, Slots
-from faultdiag.models.spec import Count, Counts, Share
+from faultdiag.models.options import Count, Counts, Share
+from faultdiag.models.slots import Slots
+from faultdiag.models.spec import Slot
 
 
 class CNN1d(nn.Module):

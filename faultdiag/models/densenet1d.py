@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faultdiag.models.layers import Convolution, as_image, own_modules
-from faultdiag.models.slots import Slot, Slots
-from faultdiag.models.spec import Count, Counts, Fraction, Share
+from faultdiag.models.options import Count, Counts, Fraction, Share
+from faultdiag.models.slots import Slots
+from faultdiag.models.spec import Slot
 
 
 class DenseLayer(nn.Module):

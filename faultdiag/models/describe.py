@@ -11,7 +11,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.models import NETWORKS, build
 from faultdiag.models.baseline import known_options, minimum_length
 from faultdiag.models.layers import without_phases
-from faultdiag.models.spec import defaults, network
+from faultdiag.models.zoo import defaults, network
 
 CHANNELS, CLASSES, LENGTH = 1, 10, 2048
 

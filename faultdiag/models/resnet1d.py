@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faultdiag.models.layers import Convolution, as_image, own_modules
-from faultdiag.models.slots import Slot, Slots
-from faultdiag.models.spec import Count, Counts, Share
+from faultdiag.models.options import Count, Counts, Share
+from faultdiag.models.slots import Slots
+from faultdiag.models.spec import Slot
 
 
 class ResidualBlock(nn.Module):

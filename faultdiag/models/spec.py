@@ -1,286 +1,354 @@
-"""The specification of a network: checked, completed and built."""
+"""The specification of a network or baseline: parsed once, checked, and built from.
+
+A config or a checkpoint is parsed into one frozen `ModelSpec`, which is passed on. Importing this
+module does not import torch; building does.
+"""
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Protocol, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-import torch
-from pydantic import AfterValidator, Field
-from torch import Tensor, nn
-
-from faultdiag import representations
+from faultdiag import attention
 from faultdiag.baselines import BASELINES
-from faultdiag.errors import FaultdiagError, unknown
-from faultdiag.models import NETWORKS
-from faultdiag.models.layers import lay_out
-from faultdiag.models.slots import Slot, parse
+from faultdiag.errors import FaultdiagError
+from faultdiag.models.zoo import NETWORKS, defaults, network
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def _share(value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError("give 0 or more and less than 1")
-    return value
-
-
-def _count(value: int) -> int:
-    if value < 1:
-        raise ValueError("give 1 or more")
-    return value
-
-
-def _counts(value: tuple[int, ...]) -> tuple[int, ...]:
-    if not value:
-        raise ValueError("give at least one number")
-    return value
-
-
-Share = Annotated[float, Field(strict=True), AfterValidator(_share)]
-Count = Annotated[int, Field(strict=True), AfterValidator(_count)]
-Counts = Annotated[tuple[Count, ...], AfterValidator(_counts)]
-
-
-def _share_range(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError("give the smaller share first")
-    return value
-
-
-ShareRange = Annotated[tuple[Share, Share], AfterValidator(_share_range)]
-
-
-def _fraction(value: float) -> float:
-    if not 0 < value <= 1:
-        raise ValueError("give more than 0 and at most 1")
-    return value
-
-
-Fraction = Annotated[float, Field(strict=True), AfterValidator(_fraction)]
-
-
-PLACE = "model.representation"
-
-
-class Fronted(nn.Module):
-    """A network that sees a representation of the windows: ``(B, C, L) -> (B, classes)``.
-
-    Parameters
-    ----------
-    front
-        The representation; it has no parameters.
-    network
-        Built for what `front` gives.
-    """
-
-    def __init__(self, front: nn.Module, network: nn.Module) -> None:
-        super().__init__()
-        self.front = front
-        self.network = network
-
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Give the logits of windows, with their shaft rates ``(B,)`` in Hz where needed."""
-        logits: Tensor = self.network(self.front(windows, shaft_rate))
-        return logits
-
-
-def needs_speed(network: nn.Module) -> bool:
-    """Say whether a network or baseline must be given the shaft rate of each window."""
-    eye = network.front if isinstance(network, Fronted) else network
-    return bool(getattr(eye, "needs_speed", False))
-
-
-def build_front(
-    specification: Any, channels: int, length: int, sampling_rate: float | None
-) -> nn.Module | None:
-    """Build the representation that a config names; None for the raw windows.
-
-    Parameters
-    ----------
-    specification
-        A name, or a mapping ``{name, **options}``; None is ``raw``.
-    channels, length, sampling_rate
-        Of the windows; the rate in Hz.
-
-    Raises
-    ------
-    FaultdiagError
-        If it can't be built; the message begins with the place in the config.
-    """
-    name, options = _named(specification)
-    if name == "raw" and not options:
-        return None
-    if sampling_rate is None:
-        raise FaultdiagError(f"{PLACE} is '{name}', which needs the sampling rate of the windows")
-    try:
-        return representations.build(name, channels, length, sampling_rate, **options)
-    except FaultdiagError as error:
-        raise FaultdiagError(f"{PLACE}: {error}") from error
-
-
-def _named(specification: Any) -> tuple[str, dict[str, Any]]:
-    if specification is None:
-        return "raw", {}
-    if isinstance(specification, str):
-        return specification, {}
-    if isinstance(specification, Mapping) and isinstance(specification.get("name"), str):
-        options = {str(key): value for key, value in specification.items() if key != "name"}
-        return specification["name"], options
-    raise FaultdiagError(
-        f"{PLACE} is {specification!r}; give a name, or name and options, such as "
-        "{name: envelope_spectrum, bands: 4}"
-    )
-
-
-class Network(Protocol):
-    """What the class of every network offers."""
-
-    reference: str
-
-    def __call__(
-        self, channels: int, classes: int, length: int, slots: Sequence[Slot] = (), **options: Any
-    ) -> nn.Module:
-        """Construct the network."""
-        ...
-
-    def positions(self, **options: Any) -> int:
-        """Give the number of places attention can take."""
-        ...
-
-    def minimum_length(self, **options: Any) -> int:
-        """Give the shortest window in samples."""
-        ...
-
-
-def network(name: str) -> Network:
-    """Give the class registered as `name`.
-
-    Raises
-    ------
-    FaultdiagError
-        If no network has this name. The baselines are named too: a config can ask for either.
-    """
-    if name in BASELINES:
-        raise FaultdiagError(
-            f"'{name}' is a baseline, no network: name it in a config, model: {{name: {name}}}; "
-            f"networks: {', '.join(sorted(NETWORKS))}"
-        )
-    if name not in NETWORKS:
-        raise unknown(NETWORKS.kind, name, [*NETWORKS, *BASELINES])
-    return cast("Network", NETWORKS.get(name))
-
-
-def defaults(name: str) -> dict[str, Any]:
-    """Give the default of every option of a network."""
-    return {option.name: option.default for option in NETWORKS.options(name).values()}
+PLACE = "model.attention"
+FRONT_PLACE = "model.representation"
 
 
 @dataclass(frozen=True)
-class Specification:
-    """The sound parts of a specification, and the problems of the others."""
+class Slot:
+    """One attention block, the positions that it follows, and its place in the config.
+
+    Each position gets its own block with its own parameters.
+    """
+
+    name: str
+    after: tuple[int, ...]
+    residual: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    place: str = PLACE
+
+    def document(self) -> dict[str, Any]:
+        """Return the slot as a config writes it."""
+        residual = {"residual": True} if self.residual else {}
+        return {"name": self.name, "after": list(self.after), **residual, **_plain(self.options)}
+
+
+@dataclass(frozen=True)
+class FrontSpec:
+    """The front end of a network: the representation of the windows that it sees."""
+
+    name: str = "raw"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the network sees the windows themselves."""
+        return self.name == "raw" and not self.options
+
+    def build(self, channels: int, length: int, sampling_rate: float | None) -> "nn.Module | None":
+        """Build the representation; None for the raw windows.
+
+        Parameters
+        ----------
+        channels, length, sampling_rate
+            Of the windows; the rate in Hz.
+
+        Raises
+        ------
+        FaultdiagError
+            If it cannot be built; the message begins with the place in the config.
+        """
+        from faultdiag import representations
+
+        if self.is_raw:
+            return None
+        if sampling_rate is None:
+            raise FaultdiagError(
+                f"{FRONT_PLACE} is '{self.name}', which needs the sampling rate of the windows"
+            )
+        try:
+            return representations.build(self.name, channels, length, sampling_rate, **self.options)
+        except FaultdiagError as error:
+            raise FaultdiagError(f"{FRONT_PLACE}: {error}") from error
+
+    def document(self) -> str | dict[str, Any]:
+        """Return the front end as a config writes it."""
+        return {"name": self.name, **_plain(self.options)} if self.options else self.name
+
+
+@dataclass(frozen=True)
+class BaselineNames:
+    """Names of the channels and classes that a baseline is built for."""
+
+    channels: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What is built: a network with its attention slots and front end, or a baseline.
+
+    Parameters
+    ----------
+    name
+        A name of `NETWORKS` or of `faultdiag.baselines.BASELINES`.
+    channels, classes, length
+        Channels and samples of a window; number of logits.
+    sampling_rate
+        Hz; None where no front end needs it.
+    slots
+        The attention slots.
+    front
+        The front end.
+    options
+        The network's or baseline's own options.
+    names
+        A baseline's channels and classes by name; None for a network.
+    """
 
     name: str
     channels: int
     classes: int
     length: int
-    slots: list[Slot]
-    options: dict[str, Any]
-    problems: list[str]
-    front: nn.Module | None = None
+    sampling_rate: float | None = None
+    slots: tuple[Slot, ...] = ()
+    front: FrontSpec = field(default_factory=FrontSpec)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    names: BaselineNames | None = None
 
-    def build(self) -> nn.Module:
-        """Construct the network of the sound parts, behind its representation."""
-        alone = self.build_alone()
-        return alone if self.front is None else Fronted(self.front, alone)
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is a baseline, not a network."""
+        return self.name in BASELINES
 
-    def build_alone(self) -> nn.Module:
-        """Construct the network itself; it sees what the representation gives."""
-        built = network(self.name)(
-            self.channels, self.classes, self.length, self.slots, **self.options
-        )
+    def build(self) -> "nn.Module":
+        """Build the network behind its front end, or the baseline, untrained.
+
+        Raises
+        ------
+        FaultdiagError
+            If the parts do not go together.
+        """
+        if self.is_baseline:
+            from faultdiag.models.baseline import baseline_of
+
+            return baseline_of(self)
+        from faultdiag.models.front import Fronted
+
+        front = self.front.build(self.channels, self.length, self.sampling_rate)
+        if front is None:
+            return self.build_network(self.channels, self.length)
+        return Fronted(front, self.build_network(*_seen(front)))
+
+    def build_network(self, channels: int, length: int) -> "nn.Module":
+        """Build the network itself for what its front end returns, ``(B, channels, length)``."""
+        from faultdiag.models.layers import lay_out
+
+        built = network(self.name)(channels, self.classes, length, self.slots, **self.options)
         lay_out(built)
         return built
 
-    def try_out(self) -> list[str]:
-        """Build the sound parts, pass two windows through, and give the problems that shows."""
-        if self.name not in NETWORKS:
-            return []
-        options = defaults(self.name) | self.options
-        shortest = network(self.name).minimum_length(**options)
-        sound = replace(
-            self,
-            channels=max(self.channels, 1),
-            classes=max(self.classes, 2),
-            length=max(self.length, shortest),
-        )
-        problem = _failure(sound)
-        if not problem:
-            return []
-        alone = [
-            _failure(replace(sound, slots=[replace(slot, after=(position,))]))
-            for slot in sound.slots
-            for position in slot.after
-        ]
-        return [p for p in alone if p] or [problem]
+    def document(self) -> dict[str, Any]:
+        """Return the spec as plain types, as a checkpoint stores it."""
+        plain = {
+            "name": self.name,
+            "channels": self.channels,
+            "classes": self.classes,
+            "length": self.length,
+            "attention": [slot.document() for slot in self.slots] or None,
+            "representation": self.front.document(),
+            "sampling_rate": self.sampling_rate,
+            "options": _plain(self.options),
+        }
+        if self.names is not None:
+            named = {"channels": self.names.channels, "classes": self.names.classes}
+            plain["names"] = {key: list(names) for key, names in named.items()}
+        return plain
 
 
-def _failure(sound: Specification) -> str:
-    """Text of the error that building `sound`, or passing two windows through it, raises."""
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        try:
-            sound.build_alone().eval()(torch.randn(2, sound.channels, sound.length))
-        except FaultdiagError as error:
-            return str(error)
-    return ""
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with lists in place of tuples, as YAML and checkpoints write them."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}
 
 
-def examine(
+def _seen(front: Any) -> tuple[int, int]:
+    """Channels and length of what a front end returns."""
+    return int(front.out_channels), int(front.out_length)
+
+
+def spec_of(document: Mapping[str, Any]) -> ModelSpec:
+    """Parse the ``model_spec`` of a checkpoint.
+
+    Raises
+    ------
+    FaultdiagError
+        For a name, option, position or length that does not exist or does not work; all such
+        problems are in the one message, a line each.
+    """
+    if document["name"] in BASELINES:
+        from faultdiag.models.baseline import baseline_spec_of
+
+        return baseline_spec_of(document)
+    return parse_spec(
+        document["name"],
+        document["channels"],
+        document["classes"],
+        length=document["length"],
+        attention=document["attention"],
+        representation=document["representation"],
+        sampling_rate=document["sampling_rate"],
+        options=document["options"],
+    )
+
+
+def parse_spec(
     name: str,
-    shape: tuple[int, int, int],
-    attention: Any,
-    options: Mapping[str, Any],
-    representation: tuple[Any, float | None] = (None, None),
-) -> Specification:
-    """Sort a specification into what is sound and what is not, without building the network.
+    channels: int,
+    classes: int,
+    *,
+    length: int,
+    attention: Any = None,
+    representation: Any = None,
+    sampling_rate: float | None = None,
+    options: Mapping[str, Any] | None = None,
+    try_out: bool = False,
+) -> ModelSpec:
+    """Parse and check what a config or a caller asks for, without building the network.
 
     Parameters
     ----------
     name
-        What the config names as the network.
-    shape
-        Channels, classes and length of the windows.
-    attention, options
-        The attention specification and the network's options.
+        A name of `NETWORKS`.
+    channels, classes, length
+        Of the windows and the logits.
+    attention
+        None, one slot or a list of slots, as a config writes them.
     representation
-        What stands in front, and the sampling rate in Hz that it is for.
+        A name, a mapping ``{name, **options}``, or None for the raw windows.
+    sampling_rate
+        Hz.
+    options
+        The network's own options.
+    try_out
+        Also pass two windows through the network, so that a block that cannot work at the length
+        it would meet is found. The global random state is kept.
+
+    Raises
+    ------
+    FaultdiagError
+        One error that names every problem, a line each, beginning with its place in the config.
     """
+    examined = _examine(
+        ModelSpec(name, channels, classes, length, sampling_rate),
+        slots=attention,
+        options=options or {},
+        representation=representation,
+    )
+    problems = examined.problems + (_try_out(examined) if try_out else [])
+    if problems:
+        raise FaultdiagError("\n".join(problems))
+    return examined.spec
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """The sound parts of a spec, what its network sees, and the problems of the other parts."""
+
+    spec: ModelSpec
+    seen: tuple[int, int]
+    problems: list[str]
+
+
+def _examine(
+    bare: ModelSpec, *, slots: Any, options: Mapping[str, Any], representation: Any
+) -> _Examined:
+    name = bare.name
+    front, seen, front_problems = _front(representation, bare)
+    spec = replace(bare, front=front)
     try:
         entry = network(name)
     except FaultdiagError as error:
-        # Of an unknown network no position is known to be wrong, but blocks and options are.
-        _, problems = parse(attention, sys.maxsize, name)
-        problems = [f"model.name: {error}", *problems, *_front(representation, shape)[1]]
-        return Specification(name, *shape, slots=[], options={}, problems=problems)
+        # The positions of an unknown network are unknown, but blocks and options can be checked.
+        _, problems = parse_slots(slots, sys.maxsize, name)
+        return _Examined(spec, seen, [f"model.name: {error}", *problems, *front_problems])
     usable, problems = _check_options(name, options)
     known = defaults(name) | usable
-    front, found = _front(representation, shape)
-    seen = shape
-    if front is not None:
-        seen = front.out_channels, shape[1], front.out_length
-    source = "window.length" if front is None else "the length that model.representation gives"
-    problems += found + _check_shape(name, seen, entry.minimum_length(**known), source)
-    slots, found = parse(attention, entry.positions(**known), name)
-    problems += found
-    return Specification(name, *seen, slots=slots, options=usable, problems=problems, front=front)
+    source = "window.length" if front.is_raw else f"the length that {FRONT_PLACE} gives"
+    shape, shortest = (seen[0], bare.classes, seen[1]), entry.minimum_length(**known)
+    problems += [*front_problems, *_check_shape(name, shape, shortest, source)]
+    parsed, slot_problems = parse_slots(slots, entry.positions(**known), name)
+    spec = replace(spec, slots=tuple(parsed), options=usable)
+    return _Examined(spec, seen, problems + slot_problems)
 
 
-def _front(
-    representation: tuple[Any, float | None], shape: tuple[int, int, int]
-) -> tuple[Any, list[str]]:
-    channels, _, length = shape
+def _front(representation: Any, bare: ModelSpec) -> tuple[FrontSpec, tuple[int, int], list[str]]:
+    """Parse a front end: its spec, the shape of what it returns, and its problems."""
+    shape = (bare.channels, bare.length)
     try:
-        return build_front(representation[0], channels, length, representation[1]), []
+        front = parse_front(representation)
+        built = front.build(*shape, bare.sampling_rate)
     except FaultdiagError as error:
-        return None, [str(error)]
+        return FrontSpec(), shape, [str(error)]
+    return front, shape if built is None else _seen(built), []
+
+
+def parse_front(representation: Any) -> FrontSpec:
+    """Parse a representation as a config writes it: a name, or ``{name, **options}``.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is neither.
+    """
+    if representation is None:
+        return FrontSpec()
+    if isinstance(representation, str):
+        return FrontSpec(representation)
+    if isinstance(representation, Mapping) and isinstance(representation.get("name"), str):
+        options = {str(key): value for key, value in representation.items() if key != "name"}
+        return FrontSpec(representation["name"], options)
+    raise FaultdiagError(
+        f"{FRONT_PLACE} is {representation!r}; give a name, or name and options, such as "
+        "{name: envelope_spectrum, bands: 4}"
+    )
+
+
+def _try_out(examined: _Examined) -> list[str]:
+    """Pass two windows through the sound parts, and return the problems that this shows."""
+    spec = examined.spec
+    if spec.name not in NETWORKS:
+        return []
+    shortest = network(spec.name).minimum_length(**defaults(spec.name) | dict(spec.options))
+    sound = replace(spec, classes=max(spec.classes, 2))
+    seen = max(examined.seen[0], 1), max(examined.seen[1], shortest)
+    problem = _failure(sound, seen)
+    if not problem:
+        return []
+    alone = [
+        _failure(replace(sound, slots=(replace(slot, after=(position,)),)), seen)
+        for slot in sound.slots
+        for position in slot.after
+    ]
+    return [p for p in alone if p] or [problem]
+
+
+def _failure(spec: ModelSpec, seen: tuple[int, int]) -> str:
+    """Text of the error that building a network, or passing two windows through it, raises."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        try:
+            spec.build_network(*seen).eval()(torch.randn(2, *seen))
+        except FaultdiagError as error:
+            return str(error)
+    return ""
 
 
 def _check_options(name: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -303,4 +371,119 @@ def _check_shape(name: str, shape: tuple[int, int, int], shortest: int, source: 
         problems.append(f"classes is {classes}; {name} needs 2 or more to tell apart")
     if length < shortest:
         problems.append(f"{source} is {length} samples; {name} needs {shortest} or more")
+    return problems
+
+
+def uses_previous(name: str) -> bool:
+    """Whether a block takes the channel means of the earlier stages."""
+    return bool(getattr(attention.BLOCKS.get(name), "uses_previous", False))
+
+
+def parse_slots(
+    slots: Any, positions: int, network: str, place: str = PLACE
+) -> tuple[list[Slot], list[str]]:
+    """Parse attention slots as a config writes them: the sound ones, and all problems of others.
+
+    Parameters
+    ----------
+    slots
+        None, one mapping ``{name, after, residual, **block options}``, or a list of mappings.
+    positions
+        How many positions the network has.
+    network
+        Its name, for the messages.
+    place
+        The place in the config; every problem starts with it.
+    """
+    if slots is None:
+        return [], []
+    if isinstance(slots, Mapping):
+        return _parse_entries([(place, slots)], positions, network)
+    if isinstance(slots, Sequence) and not isinstance(slots, str):
+        entries = [(f"{place}.{i}", entry) for i, entry in enumerate(slots)]
+        return _parse_entries(entries, positions, network)
+    return [], [f"{place} is {slots!r}; give name and after, or a list of such slots"]
+
+
+def _parse_entries(
+    entries: Sequence[tuple[str, Any]], positions: int, network: str
+) -> tuple[list[Slot], list[str]]:
+    slots: list[Slot] = []
+    problems: list[str] = []
+    taken: dict[int, str] = {}
+    for place, entry in entries:
+        found, slot = _parse_slot(place, entry, positions, network)
+        for position in slot.after if slot else ():
+            if position in taken:
+                found.append(f"{place}.after is {position}, where {taken[position]} already stands")
+            taken.setdefault(position, place)
+        problems += found
+        if slot and not found:
+            slots.append(slot)
+    return slots, problems
+
+
+def _parse_slot(
+    place: str, entry: Any, positions: int, network: str
+) -> tuple[list[str], Slot | None]:
+    if not isinstance(entry, Mapping):
+        return [f"{place} is {entry!r}; give name and after"], None
+    name, residual = entry.get("name"), entry.get("residual", False)
+    options = {str(k): v for k, v in entry.items() if k not in {"name", "after", "residual"}}
+    after, problems = _parse_after(place, entry.get("after"), positions, network)
+    problems = [*_check_name(place, name), *problems, *_check_residual(place, name, residual)]
+    if isinstance(name, str) and name in attention.BLOCKS:
+        problems += _check_block_options(place, name, options)
+    return problems, Slot(str(name), after, residual is True, options, place)
+
+
+def _check_name(place: str, name: Any) -> list[str]:
+    if name is None:
+        return [f"{place}.name is missing; known: {', '.join(sorted(attention.BLOCKS))}"]
+    try:
+        attention.BLOCKS.get(name if isinstance(name, str) else repr(name))
+    except FaultdiagError as error:
+        return [f"{place}.name: {error}"]
+    return []
+
+
+def _check_residual(place: str, name: Any, residual: Any) -> list[str]:
+    if not isinstance(residual, bool):
+        return [f"{place}.residual is {residual!r}; give true or false"]
+    if residual and name == "none":
+        return [f"{place}.residual is true for 'none', which would only double x; leave it out"]
+    return []
+
+
+def _parse_after(
+    place: str, after: Any, positions: int, network: str
+) -> tuple[tuple[int, ...], list[str]]:
+    legal = f"{network} has blocks 1 to {positions}"
+    if after is None:
+        return (), [f"{place}.after is missing; {legal}"]
+    entries = list(after) if isinstance(after, list | tuple) else [after]
+    if not entries:
+        return (), [f"{place}.after is empty; {legal}"]
+    good = [p for p in entries if type(p) is int and 1 <= p <= positions]
+    bad = [p for p in entries if type(p) is not int or not 1 <= p <= positions]
+    problems = [f"{place}.after is {p!r}; {legal}" for p in bad]
+    unique = tuple(dict.fromkeys(good))
+    problems += [
+        f"{place}.after has {p} more than once; name each block once"
+        for p in unique
+        if good.count(p) > 1
+    ]
+    return unique, problems
+
+
+def _check_block_options(place: str, name: str, options: Mapping[str, Any]) -> list[str]:
+    hidden = {"previous_channels": ()} if uses_previous(name) else {}
+    problems = []
+    for key, value in options.items():
+        try:
+            if key in hidden:
+                raise FaultdiagError("is set by the network; leave it out")
+            attention.BLOCKS.check_options(name, {key: value, **hidden})
+        except FaultdiagError as error:
+            problems.append(f"{place}.{key}: {error}")
     return problems

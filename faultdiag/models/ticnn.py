@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faultdiag.models.layers import Convolution, ConvolutionBlock, initialise
-from faultdiag.models.slots import Slot, Slots
-from faultdiag.models.spec import Share, ShareRange
+from faultdiag.models.options import Share, ShareRange
+from faultdiag.models.slots import Slots
+from faultdiag.models.spec import Slot
 
 WIDTHS = (16, 32, 64, 64, 64, 64)
 

@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.layers import initialise
-from faultdiag.models.slots import Slot, Slots
-from faultdiag.models.spec import Count, Share
+from faultdiag.models.options import Count, Share
+from faultdiag.models.slots import Slots
+from faultdiag.models.spec import Slot
 
 
 class EncoderBlock(nn.Module):

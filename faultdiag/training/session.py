@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from faultdiag import inference
-from faultdiag.checkpoint import Checkpoint, build_network, save
+from faultdiag.checkpoint import Checkpoint, save
 from faultdiag.config.schema import Config, load_config, parse_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
+from faultdiag.models.spec import ModelSpec
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.system.files import write_json
@@ -40,7 +41,7 @@ from faultdiag.training.run_folder import (
     write_event,
     write_history,
 )
-from faultdiag.training.specs import check_model, prepared_spec
+from faultdiag.training.specs import complete_spec, resolve_spec
 
 
 class Interrupt:
@@ -124,16 +125,18 @@ class Session:
     def __init__(
         self,
         config: Config,
+        spec: ModelSpec,
         prepared: Prepared,
         folder: Path,
         device: torch.device,
+        *,
         on_begun: Callable[[], None] | None = None,
     ) -> None:
         self.config = config
         self.prepared = prepared
         self.folder = folder
         self.device = device
-        self.spec, self.notes = prepared_spec(config, prepared)
+        self.spec, self.notes = complete_spec(spec, prepared)
         self._on_begun = on_begun
         self._overwrite = False
         self._replaces = False
@@ -184,7 +187,7 @@ class Session:
 
     def _trainer(self) -> Trainer | Fitter:
         torch.manual_seed(self.config.seed)
-        network = build_network(self.spec).to(self.device)
+        network = self.spec.build().to(self.device)
         train, valid = (
             WindowBatches(self.prepared, self.prepared.windows.of(part), self.device)
             for part in ("train", "valid")
@@ -302,14 +305,14 @@ def train_run(
     folder = Path(run or f"runs/{_name(config, parsed)}")
     require_free(folder, overwrite=overwrite, resume=resume)
     target = inference.select_device(device)
-    check_model(parsed)
+    spec = resolve_spec(parsed)
     require_graphs(parsed.train.graphs, target)
     if parsed.train.tensorboard:
         require_tensorboard()
     prepared = prepare(parsed)
     if on_prepared:
         on_prepared(prepared)
-    session = Session(parsed, prepared, folder, target, on_begun)
+    session = Session(parsed, spec, prepared, folder, target, on_begun=on_begun)
     return session.run(overwrite=overwrite, resume=resume)
 
 

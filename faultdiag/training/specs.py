@@ -1,18 +1,20 @@
 """From a config to the specification of the model that is trained."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from faultdiag import models
 from faultdiag.baselines import BASELINES
 from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.baseline import build_baseline, sees_features
+from faultdiag.models.spec import BaselineNames, ModelSpec, parse_spec
 from faultdiag.preparing.folder import Prepared, PreparedRecording
 from faultdiag.signal.bearings import BEARINGS, KnownBearing, get_bearing
 
 MOST_NAMED = 5
+# Until the data is prepared; the fewest that a network can tell apart.
+UNKNOWN_CLASSES = 2
 GIVE = "give model.bearing: its name, or balls,ball_diameter,pitch_diameter"
 
 
@@ -26,8 +28,8 @@ class _Fault:
 
 def baseline_spec(
     name: str, options: Mapping[str, Any], prepared: Prepared
-) -> tuple[dict[str, Any], list[str]]:
-    """Return what a checkpoint needs to rebuild a baseline, and notes on its features.
+) -> tuple[ModelSpec, list[str]]:
+    """Return the spec of a baseline for prepared data, and notes on what it looks at.
 
     The fault orders are those of the option ``bearing``, else of the bearing that all training
     recordings name. Without one, or if a recording has no shaft speed, the baseline sees no orders
@@ -48,22 +50,19 @@ def baseline_spec(
         If it needs the orders, or a bearing was given for them, and there are none; if its options
         or classes are invalid.
     """
-    spec = {
-        "name": name,
-        "channels": len(prepared.channels),
-        "classes": len(prepared.classes),
-        "length": prepared.length,
-        "attention": None,
-        "representation": "raw",
-        "sampling_rate": prepared.sampling_rate,
-        "options": dict(options),
-        "names": {"channels": list(prepared.channels), "classes": list(prepared.classes)},
-    }
+    spec = ModelSpec(
+        name,
+        len(prepared.channels),
+        len(prepared.classes),
+        prepared.length,
+        prepared.sampling_rate,
+        options=options,
+        names=BaselineNames(prepared.channels, prepared.classes),
+    )
     if not sees_features(name):
         return spec, []
     bearing, note = _choose(name, options, prepared)
-    spec["options"] = {**options, "bearing": bearing}
-    return spec, [note] if note else []
+    return replace(spec, options={**options, "bearing": bearing}), [note] if note else []
 
 
 def _choose(name: str, options: Mapping[str, Any], prepared: Prepared) -> tuple[str | None, str]:
@@ -141,26 +140,37 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(first[:MOST_NAMED]) + more
 
 
-def check_model(config: Config, classes: int = 2) -> None:
-    """Refuse an invalid network, attention slot or baseline before any data is loaded.
+def resolve_spec(config: Config) -> ModelSpec:
+    """Parse and check the network or baseline of a config, before any data is loaded.
+
+    The number of classes is not known yet; `complete_spec` sets it.
 
     Raises
     ------
     FaultdiagError
         Naming every problem with its place in the config.
     """
-    if config.model.name in BASELINES:
+    model, channels = config.model, config.data.channels
+    if model.name in BASELINES:
         _check_baseline(config)
-        return
-    models.check(
-        config.model.name,
-        len(config.data.channels),
-        classes,
+        return ModelSpec(
+            model.name,
+            len(channels),
+            UNKNOWN_CLASSES,
+            config.window.length,
+            config.data.sampling_rate,
+            options=model.options,
+        )
+    return parse_spec(
+        model.name,
+        len(channels),
+        UNKNOWN_CLASSES,
         length=config.window.length,
-        attention=config.model.attention,
-        representation=config.model.representation,
+        attention=model.attention,
+        representation=model.representation,
         sampling_rate=config.data.sampling_rate,
-        options=config.model.options,
+        options=model.options,
+        try_out=True,
     )
 
 
@@ -179,28 +189,14 @@ def _check_baseline(config: Config) -> None:
         raise FaultdiagError("\n".join(problems))
 
 
-def prepared_spec(config: Config, prepared: Prepared) -> tuple[dict[str, Any], list[str]]:
-    """Return the specification of the network or baseline for these data, and notes on it.
+def complete_spec(spec: ModelSpec, prepared: Prepared) -> tuple[ModelSpec, list[str]]:
+    """Return the spec for the classes of prepared data, and notes on it.
 
     Raises
     ------
     FaultdiagError
         If it is a baseline that needs something these data lack.
     """
-    if config.model.name in BASELINES:
-        return baseline_spec(config.model.name, config.model.options, prepared)
-    return model_spec(config, len(prepared.classes)), []
-
-
-def model_spec(config: Config, classes: int) -> dict[str, Any]:
-    """Return what a checkpoint needs to rebuild a network."""
-    return {
-        "name": config.model.name,
-        "channels": len(config.data.channels),
-        "classes": classes,
-        "length": config.window.length,
-        "attention": config.model.attention,
-        "representation": config.model.representation,
-        "sampling_rate": config.data.sampling_rate,
-        "options": config.model.options,
-    }
+    if spec.is_baseline:
+        return baseline_spec(spec.name, spec.options, prepared)
+    return replace(spec, classes=len(prepared.classes)), []

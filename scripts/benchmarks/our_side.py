@@ -10,12 +10,11 @@ import torch
 
 from benchmarks.data import read_config
 from benchmarks.serve import serve
-from faultdiag.checkpoint import build_network
 from faultdiag.inference import WindowBatches, logits_of
 from faultdiag.preparing.prepare import prepare
 from faultdiag.system.processes import keep_freed_memory
 from faultdiag.training.loop import Trainer, trainer_settings
-from faultdiag.training.specs import model_spec
+from faultdiag.training.specs import complete_spec, resolve_spec
 
 
 class OurSide:
@@ -26,7 +25,7 @@ class OurSide:
         train = config.train.model_copy(update={"threads": threads, "precision": precision})
         config = config.model_copy(update={"train": train})
         prepared = prepare(config)
-        spec = model_spec(config, len(prepared.classes))
+        spec, _ = complete_spec(resolve_spec(config), prepared)
         windows, valid = (
             WindowBatches(prepared, prepared.windows.of(part), torch.device("cpu"))
             for part in ("train", "valid")
@@ -34,8 +33,8 @@ class OurSide:
         keep_freed_memory()
         if threads:
             torch.set_num_threads(threads)
-        self.trainer = Trainer(build_network(spec), windows, valid, trainer_settings(config))
-        self.network = build_network(spec).eval()
+        self.trainer = Trainer(spec.build(), windows, valid, trainer_settings(config))
+        self.network = spec.build().eval()
         self.precision = precision
 
     def training(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from faultdiag.api.check import check_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.training.specs import check_model
+from faultdiag.training.specs import resolve_spec
 from tests.data_fixtures import tiny_config
 
 
@@ -40,6 +40,6 @@ def test_all_problems_of_a_network_are_told(tmp_path: Path) -> None:
         window__length=8,
     )
     with pytest.raises(FaultdiagError) as error:
-        check_model(config)
+        resolve_spec(config)
     for problem in ("model.widths", "unknown attention block 'sse'", "model.attention.after is 9"):
         assert problem in str(error.value)

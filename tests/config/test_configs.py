@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from faultdiag.checkpoint import build_network
 from faultdiag.config import starters
 from faultdiag.config.schema import Config, load_config
 from faultdiag.inference import WindowBatches
 from faultdiag.preparing.prepare import prepare
 from faultdiag.simulation.folder import simulate_folder
 from faultdiag.training.loop import Trainer, trainer_settings
-from faultdiag.training.specs import check_model, model_spec
+from faultdiag.training.specs import complete_spec, resolve_spec
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -39,7 +38,7 @@ def test_there_are_configs_and_each_is_a_starter() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_its_network_can_be_built(path: Path) -> None:
-    check_model(load(path))
+    resolve_spec(load(path))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -51,7 +50,7 @@ def test_it_takes_one_step(
     prepared = prepare(config)
     assert len(prepared.classes) == 10
     assert set(config.data.healthy) <= set(prepared.classes)
-    network = build_network(model_spec(config, len(prepared.classes)))
+    network = complete_spec(resolve_spec(config), prepared)[0].build()
     before = {name: value.clone() for name, value in network.named_parameters()}
     train, valid = (
         WindowBatches(prepared, prepared.windows.of(part).take(slice(0, 32)), torch.device("cpu"))

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from faultdiag import models
 from faultdiag.baselines import BASELINES
-from faultdiag.checkpoint import build_network
 from faultdiag.errors import FaultdiagError
 from faultdiag.features import extract
 from faultdiag.models.baseline import LEAST, BaselineModel, build_baseline, problems_of
+from faultdiag.models.spec import spec_of
 from faultdiag.signal.bearings import get_bearing
 
 NAMES = list(BASELINES)
@@ -103,7 +103,7 @@ def test_a_class_without_training_windows_has_a_finite_logit() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_the_same_after_storing_and_building_anew(name: str) -> None:
     model = fitted(name)
-    again = build_network(specification(name))
+    again = spec_of(specification(name)).build()
     again.load_state_dict(stored(model))
     assert torch.equal(again(windows(seed=1), speeds()), model(windows(seed=1), speeds()))
     assert isinstance(again, BaselineModel)
@@ -115,7 +115,7 @@ def test_it_is_the_same_after_storing_and_building_anew(name: str) -> None:
 
 
 def test_what_was_stored_does_not_change_with_the_model() -> None:
-    model = build_network(specification("dummy"))
+    model = spec_of(specification("dummy")).build()
     state = fitted("dummy").state_dict()
     model.load_state_dict(state)
     state["shares"].fill_(7)
@@ -127,7 +127,7 @@ def test_inside_another_module_it_is_stored_under_its_name() -> None:
     outer = torch.nn.ModuleDict({"inner": fitted("logistic")})
     state = outer.state_dict()
     assert {"inner.weights", "inner.present"} <= set(state)
-    again = torch.nn.ModuleDict({"inner": build_network(specification("logistic"))})
+    again = torch.nn.ModuleDict({"inner": spec_of(specification("logistic")).build()})
     again.load_state_dict(state)
     assert torch.equal(again["inner"](windows(), speeds()), outer["inner"](windows(), speeds()))
 
@@ -220,13 +220,13 @@ LIES = [
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: f"{lie.name}-{'-'.join(lie.changes)}")
 def test_a_file_that_lies_gives_one_error(lie: Lie) -> None:
-    model = build_network(specification(lie.name))
+    model = spec_of(specification(lie.name)).build()
     with pytest.raises(FaultdiagError, match=re.escape(lie.message)):
         model.load_state_dict(tampered(lie.name, **lie.changes))
 
 
 def test_a_cycle_far_down_a_tree() -> None:
-    model, state = build_network(specification("random_forest")), stored(fitted("random_forest"))
+    model, state = spec_of(specification("random_forest")).build(), stored(fitted("random_forest"))
     children = state["children"]
     inner = (children != torch.arange(len(children))[:, None]).any(1).nonzero().flatten()
     children[inner[-1], 1] = inner[0]
@@ -236,7 +236,7 @@ def test_a_cycle_far_down_a_tree() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_arrays_too_few_or_too_many(name: str) -> None:
-    model = build_network(specification(name))
+    model = spec_of(specification(name)).build()
     state = stored(fitted(name))
     with pytest.raises(FaultdiagError, match=f"'{name}' was stored without anything"):
         model.load_state_dict({})
@@ -257,7 +257,7 @@ def test_whatever_the_numbers_it_is_used_or_refused(data: st.DataObject) -> None
     values = [*extreme, math.nan, math.inf, 1e30] if tensor.is_floating_point() else extreme
     place = data.draw(st.integers(0, tensor.numel() - 1))
     tensor.view(-1)[place] = data.draw(st.sampled_from(values))
-    model = build_network(specification(name))
+    model = spec_of(specification(name)).build()
     try:
         model.load_state_dict(state)
     except FaultdiagError as error:
@@ -285,7 +285,7 @@ def test_whatever_the_numbers_it_is_used_or_refused(data: st.DataObject) -> None
 )
 def test_a_description_that_lies(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(FaultdiagError, match=re.escape(message)):
-        build_network(specification("svm", **changes))
+        spec_of(specification("svm", **changes)).build()
 
 
 def problems(name: str = "random_forest", length: int = 2048, **settings: Any) -> list[str]:

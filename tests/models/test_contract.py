@@ -12,7 +12,7 @@ from faultdiag import models
 from faultdiag.attention import BLOCKS
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import NETWORKS
-from faultdiag.models.spec import defaults, network
+from faultdiag.models.zoo import defaults, network
 from tests.models.networks import LENGTH, build, eca, perturb, windows
 
 NAMES = list(NETWORKS)

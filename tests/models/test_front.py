@@ -7,6 +7,7 @@ import torch
 
 from faultdiag import models, representations
 from faultdiag.errors import FaultdiagError
+from faultdiag.models.spec import parse_spec
 
 RATE = 12000.0
 
@@ -65,7 +66,15 @@ def test_the_front_has_no_kernels_for_l2() -> None:
 )
 def test_problems_are_named_before_data_is_loaded(representation: object, message: str) -> None:
     with pytest.raises(FaultdiagError, match=re.escape(message)):
-        models.check("wdcnn", 1, 5, length=2048, representation=representation, sampling_rate=RATE)
+        parse_spec(
+            "wdcnn",
+            1,
+            5,
+            length=2048,
+            representation=representation,
+            sampling_rate=RATE,
+            try_out=True,
+        )
 
 
 def test_a_representation_needs_the_sampling_rate() -> None:

@@ -7,30 +7,31 @@ import torch
 
 from faultdiag import attention, models
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.slots import AttentionSlot, Slot, Slots, parse
-from faultdiag.models.spec import defaults, network
+from faultdiag.models.slots import AttentionSlot, Slots
+from faultdiag.models.spec import Slot, parse_slots
+from faultdiag.models.zoo import defaults, network
 from tests.models.networks import LENGTH, build, perturb, windows
 
 KNOWN = ", ".join(sorted(attention.BLOCKS))
 
 
 def problems(specification: Any) -> list[str]:
-    return parse(specification, 5, "wdcnn")[1]
+    return parse_slots(specification, 5, "wdcnn")[1]
 
 
 def test_none_is_no_slot() -> None:
-    assert parse(None, 5, "wdcnn") == ([], [])
+    assert parse_slots(None, 5, "wdcnn") == ([], [])
 
 
 def test_one_mapping_is_one_slot() -> None:
-    slots, found = parse({"name": "eca", "after": 2, "kernel_size": 5}, 5, "wdcnn")
+    slots, found = parse_slots({"name": "eca", "after": 2, "kernel_size": 5}, 5, "wdcnn")
     assert slots == [Slot("eca", (2,), options={"kernel_size": 5})]
     assert found == []
 
 
 def test_a_list_is_many_slots_with_their_places() -> None:
     given = [{"name": "eca", "after": [1, 3], "residual": True}, {"name": "se", "after": 2}]
-    slots, found = parse(given, 5, "wdcnn")
+    slots, found = parse_slots(given, 5, "wdcnn")
     assert [(s.name, s.after, s.residual, s.place) for s in slots] == [
         ("eca", (1, 3), True, "model.attention.0"),
         ("se", (2,), False, "model.attention.1"),

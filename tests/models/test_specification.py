@@ -9,17 +9,18 @@ import torch
 
 from faultdiag import models
 from faultdiag.errors import FaultdiagError
+from faultdiag.models.spec import parse_spec
 
 
 def told(name: str = "wdcnn", channels: int = 1, classes: int = 4, **settings: Any) -> list[str]:
     with pytest.raises(FaultdiagError) as error:
-        models.check(name, channels, classes, **({"length": 2048} | settings))
+        parse_spec(name, channels, classes, **({"length": 2048} | settings), try_out=True)
     return str(error.value).splitlines()
 
 
 @pytest.mark.parametrize("name", list(models.NETWORKS))
 def test_defaults_pass(name: str) -> None:
-    models.check(name, 1, 10, length=2048, attention={"name": "eca", "after": [1, 2]})
+    parse_spec(name, 1, 10, length=2048, attention={"name": "eca", "after": [1, 2]}, try_out=True)
 
 
 def test_all_problems_at_once_each_with_its_place() -> None:
@@ -92,7 +93,7 @@ def test_heads_that_do_not_divide_the_width() -> None:
 def test_shortest_window_follows_the_options() -> None:
     short = {"length": 1008, "options": {"padding5": "valid"}}
     assert told(**short) == ["window.length is 1008 samples; wdcnn needs 1009 or more"]
-    models.check("wdcnn", 1, 4, length=1009, options={"padding5": "valid"})
+    parse_spec("wdcnn", 1, 4, length=1009, options={"padding5": "valid"}, try_out=True)
 
 
 def test_lengths_at_which_blocks_cannot_work_are_all_found() -> None:
@@ -107,7 +108,7 @@ def test_lengths_at_which_blocks_cannot_work_are_all_found() -> None:
 
 def test_check_keeps_the_global_random_state() -> None:
     state = torch.random.get_rng_state()
-    models.check("ticnn", 1, 4, length=2048)
+    parse_spec("ticnn", 1, 4, length=2048, try_out=True)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 

@@ -18,6 +18,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.checkpoint import load
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
+from faultdiag.models.spec import BaselineNames
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.report.training import summary
@@ -238,8 +239,8 @@ class TestBearing:
 
     def chosen(self, prepared: Prepared, name: str = "svm", **options: Any) -> tuple[Any, str]:
         spec, notes = baseline_spec(name, options, prepared)
-        assert spec["names"] == {"channels": ["DE"], "classes": ["B", "IR", "N"]}
-        return spec["options"]["bearing"], "\n".join(notes)
+        assert spec.names == BaselineNames(("DE",), ("B", "IR", "N"))
+        return spec.options["bearing"], "\n".join(notes)
 
     def change(self, prepared: Prepared, number: int, **changes: Any) -> None:
         facts = dict(prepared.recordings[number].facts)
@@ -319,7 +320,7 @@ class TestBearing:
         self.change(prepared, 1, rpm=None)
         assert self.chosen(prepared, use=["time"]) == (None, "")
         spec, notes = baseline_spec("dummy", {}, prepared)
-        assert (spec["options"], notes) == ({}, [])
+        assert (spec.options, notes) == ({}, [])
 
 
 @pytest.fixture
@@ -377,7 +378,7 @@ def test_the_note_is_told_and_the_model_then_needs_no_speed(
     finished = train(config, run=tmp_path / "run", device="cpu")
     assert note in capsys.readouterr().err
     assert "there was no epoch to choose" in summary(finished)
-    assert load(finished.folder).model_spec["options"]["bearing"] is None
+    assert load(finished.folder).model_spec.options["bearing"] is None
     told = done("predict", finished.folder, unknown_speed / "silent.mat", "--json", *RATES[:2])
     assert json.loads(told)["label"] == "IR"
 

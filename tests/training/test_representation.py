@@ -37,7 +37,7 @@ def test_every_representation_trains_and_predicts(
         recording = faultdiag.read_recording(recordings / "105.mat", sampling_rate=12000)
         (diagnosis,) = faultdiag.load(finished.folder).predict([recording])
         assert diagnosis.label in {"N", "IR", "B"}
-        assert load(finished.folder).model_spec["representation"] == name
+        assert load(finished.folder).model_spec.front.document() == name
 
 
 def test_a_spectrum_tells_the_tones_apart(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from faultdiag.checkpoint import load
 from faultdiag.config.schema import load_config
 from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError
+from faultdiag.models.spec import spec_of
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.splits.within import PARTS
 from faultdiag.training.loop import Trainer
 from faultdiag.training.run_folder import ARTEFACTS
 from faultdiag.training.session import Run
-from faultdiag.training.specs import check_model, model_spec
+from faultdiag.training.specs import resolve_spec
 from tests.data_fixtures import contents, tiny, tiny_config
 from tests.training.runs import Make, assert_same_weights, history, metrics, refused, weights
 
@@ -246,13 +248,14 @@ def test_threads_are_set_where_the_config_says_so(
 def test_what_a_checkpoint_needs_to_build_the_network(recordings: Path, tmp_path: Path) -> None:
     slot = {"name": "eca", "after": [1]}
     config = tiny_config(recordings, tmp_path, model__attention=slot, data__channels=["DE", "FE"])
-    check_model(config)
-    assert model_spec(config, 7) == {
+    spec = replace(resolve_spec(config), classes=7)
+    assert spec_of(spec.document()) == spec
+    assert spec.document() == {
         "name": "cnn1d",
         "channels": 2,
         "classes": 7,
         "length": 256,
-        "attention": slot,
+        "attention": [slot],
         "representation": "raw",
         "sampling_rate": 12_000,
         "options": {"widths": [4, 8], "kernels": [7]},

@@ -1,0 +1,69 @@
+"""The table of the networks, and what the class of each one offers."""
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from faultdiag.baselines import BASELINES
+from faultdiag.errors import FaultdiagError, unknown
+from faultdiag.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+    from faultdiag.models.spec import Slot
+
+NETWORKS: "Registry[nn.Module]" = Registry(
+    "network",
+    {
+        "wdcnn": "faultdiag.models.wdcnn:WDCNN",
+        "cnn1d": "faultdiag.models.cnn1d:CNN1d",
+        "ticnn": "faultdiag.models.ticnn:TICNN",
+        "resnet1d": "faultdiag.models.resnet1d:ResNet1d",
+        "densenet1d": "faultdiag.models.densenet1d:DenseNet1d",
+        "transformer1d": "faultdiag.models.transformer1d:Transformer1d",
+    },
+)
+
+
+class Network(Protocol):
+    """What the class of every network offers."""
+
+    reference: str
+
+    def __call__(
+        self, channels: int, classes: int, length: int, slots: "Sequence[Slot]" = (), **options: Any
+    ) -> "nn.Module":
+        """Construct the network."""
+        ...
+
+    def positions(self, **options: Any) -> int:
+        """Return the number of places attention can take."""
+        ...
+
+    def minimum_length(self, **options: Any) -> int:
+        """Return the shortest window in samples."""
+        ...
+
+
+def network(name: str) -> Network:
+    """Return the class registered as `name`.
+
+    Raises
+    ------
+    FaultdiagError
+        If no network has this name. The baselines are named too: a config can ask for either.
+    """
+    if name in BASELINES:
+        raise FaultdiagError(
+            f"'{name}' is a baseline, no network: name it in a config, model: {{name: {name}}}; "
+            f"networks: {', '.join(sorted(NETWORKS))}"
+        )
+    if name not in NETWORKS:
+        raise unknown(NETWORKS.kind, name, [*NETWORKS, *BASELINES])
+    return cast("Network", NETWORKS.get(name))
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Return the default of every option of a network."""
+    return {option.name: option.default for option in NETWORKS.options(name).values()}
