@@ -32,7 +32,7 @@ class Slot:
     after: tuple[int, ...]
     residual: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
-    place: str = PLACE
+    place: str = field(default=PLACE, compare=False)
 
     def document(self) -> dict[str, Any]:
         """Return the slot as a config writes it."""
