@@ -17,7 +17,7 @@ from faultdiag.evidence.attribution import (
 )
 from faultdiag.evidence.explanation import Explanation, FrontRelevance, Gate, TimeRelevance
 from faultdiag.evidence.occlusion import BandRelevance, occlude_bands
-from faultdiag.models.spec import Fronted, needs_speed
+from faultdiag.models.front import Fronted, needs_speed
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.spec import Fronted
+from faultdiag.models.front import Fronted
 from faultdiag.transfer.domains import Domain
 
 if TYPE_CHECKING:
