@@ -185,6 +185,7 @@ class TrainConfig(Section):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     balance: Literal["none", "weights", "sampling"] = "none"
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
+    running_statistics: Literal["debiased", "published"] = "debiased"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     deterministic: bool = False
     graphs: Literal["auto", "on", "off"] = "auto"

@@ -20,6 +20,7 @@ from faultdiag.signal.recording import Segment
 from faultdiag.training.augment import Augmentation, Ranges
 from faultdiag.training.graphs import Recorder, Repeated, recorder_for
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
+from faultdiag.training.statistics import RunningStatistics
 from faultdiag.training.step import Step, ValidationStep, balanced, batch_sizes, shuffled
 
 
@@ -47,6 +48,38 @@ class Progress:
 def _merit(row: Mapping[str, Any]) -> tuple[float, float]:
     """Return what epochs are compared by: accuracy, then loss."""
     return row["valid_accuracy"], -row["valid_loss"]
+
+
+def last_gain(history: Sequence[Mapping[str, Any]], windows: int) -> int:
+    """Return the last epoch whose validation accuracy rose by more than chance.
+
+    An epoch counts if its accuracy exceeds that of the last one that counted, p, by more than one
+    standard error, ``sqrt(p (1 - p) / windows)``: less is no sign of a better network, and waiting
+    for the last such epoch would double the training for it.
+
+    Parameters
+    ----------
+    windows
+        Number of validation windows that share no sample with each other.
+
+    References
+    ----------
+    .. [1] Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees", 1984,
+       section 3.4.3: the rule of one standard error. doi:10.1201/9781315139470
+
+    Examples
+    --------
+    >>> accuracies = {1: 0.8, 2: 0.98, 3: 0.99}
+    >>> last_gain([{"epoch": n, "valid_accuracy": a} for n, a in accuracies.items()], 100)
+    2
+    """
+    epoch, best = 0, -1.0
+    for row in history:
+        accuracy = row["valid_accuracy"]
+        error = math.sqrt(max(best * (1 - best), 0.0) / windows)
+        if accuracy > best + error:
+            epoch, best = row["epoch"], accuracy
+    return epoch
 
 
 def progress_line(row: Mapping[str, Any], epochs: int) -> str:
@@ -81,6 +114,7 @@ class Settings:
     balance: str = "none"
     augment: Ranges = field(default_factory=Ranges)
     graphs: str = "auto"
+    running_statistics: str = "debiased"
 
 
 class Trainer:
@@ -96,6 +130,9 @@ class Trainer:
         The settings of the training.
     segments
         The segments that the training windows were cut from; needed for augmentation only.
+    independent
+        Number of validation windows that share no sample with each other; all of them unless
+        given.
     on_step
         Called after each step, with the trainer. It may raise; the training can be resumed from
         `state`.
@@ -111,6 +148,7 @@ class Trainer:
         settings: Settings,
         *,
         segments: Sequence[Segment] = (),
+        independent: int | None = None,
         on_step: Callable[["Trainer"], None] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -131,6 +169,7 @@ class Trainer:
         on_device = recorder is not None or train.device.type != "cpu"
         self._rate = LearningRate(self.optimizer, train.device if on_device else None)
         self._on_step = on_step
+        self._independent = independent or len(valid)
         self._augment: Augmentation | None = None
         if settings.augment.any:
             self._augment = Augmentation(train, segments, settings.augment, settings.seed)
@@ -145,6 +184,7 @@ class Trainer:
         """Build the repeated steps of training and validation."""
         # They must not refer to the trainer: a reference cycle would keep the GPU's memory.
         settings = self.settings
+        debiased = settings.running_statistics == "debiased"
         step = Step(
             self.network,
             self.train,
@@ -154,6 +194,7 @@ class Trainer:
             precision=settings.precision,
             clip_gradient=settings.clip_gradient,
             label_smoothing=settings.label_smoothing,
+            statistics=RunningStatistics(self.network) if debiased else None,
         )
         validation = ValidationStep(self.network, self.valid, precision=settings.precision)
         repeated = partial(Repeated, recorder=recorder, required=settings.graphs == "on")
@@ -188,7 +229,10 @@ class Trainer:
     def stalled(self) -> bool:
         """Whether early stopping ends the training now."""
         patience = self.settings.early_stopping
-        return patience is not None and self.progress.epoch - self.progress.best_epoch >= patience
+        if patience is None:
+            return False
+        gained = last_gain(self.progress.history, self._independent)
+        return self.progress.epoch - gained >= patience
 
     def _epoch(self, bar: "tqdm[Any]") -> dict[str, Any]:
         began = time.perf_counter()
@@ -316,7 +360,7 @@ def trainer_settings(config: Config) -> Settings:
     section = config.train
     same = ("epochs", "batch_size", "optimizer", "learning_rate", "l2", "precision", "momentum")
     options = ("warmup_epochs", "early_stopping", "clip_gradient", "label_smoothing", "balance")
-    both = (*same, *options, "graphs")
+    both = (*same, *options, "graphs", "running_statistics")
     return Settings(
         **{name: getattr(section, name) for name in both},
         seed=config.seed,

@@ -200,6 +200,7 @@ class Session:
             valid,
             trainer_settings(self.config),
             segments=self.prepared.segments("train"),
+            independent=self.prepared.audit.disjoint_windows["valid"],
             on_step=self._after_step,
         )
 

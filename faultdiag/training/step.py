@@ -1,5 +1,7 @@
 """One step of training and one of validation, and the order of the windows."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -8,6 +10,7 @@ from torch.nn import functional
 
 from faultdiag.inference import WindowBatches, autocast, forward
 from faultdiag.training.augment import Augmentation
+from faultdiag.training.statistics import RunningStatistics
 
 
 def shuffled(count: int, seed: int, epoch: int) -> Tensor:
@@ -97,6 +100,8 @@ class Step:
         Class of each training window, if the classes are to be balanced by weights.
     precision, clip_gradient, label_smoothing
         As in the config's ``train`` section.
+    statistics
+        The network's running statistics, to be debiased; None: they are torch's own.
     """
 
     def __init__(
@@ -110,11 +115,13 @@ class Step:
         precision: str,
         clip_gradient: float | None,
         label_smoothing: float,
+        statistics: RunningStatistics | None = None,
     ) -> None:
         self._network = network
         self._batches = batches
         self._optimizer = optimizer
         self._augment = augment
+        self._debiased = nullcontext if statistics is None else statistics.debiased
         self._balance = balance
         self._weights: Tensor | None = None
         self._precision = precision
@@ -133,7 +140,7 @@ class Step:
         """
         rows = rows.long()
         labels = self._batches.labels(rows)
-        with autocast(self._batches.device, self._precision):
+        with autocast(self._batches.device, self._precision), self._debiased():
             logits = self._logits(rows, drawn)
             loss = self._loss(logits, labels)
         self._optimizer.zero_grad(set_to_none=True)

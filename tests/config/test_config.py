@@ -30,8 +30,8 @@ law = settings(max_examples=60, deadline=None)
 WINDOW = {"length": 2048, "stride": 128}
 TRAIN_KEYS = (
     "epochs, batch_size, optimizer, learning_rate, momentum, l2, schedule, warmup_epochs, "
-    "early_stopping, clip_gradient, label_smoothing, balance, augment, precision, deterministic, "
-    "graphs, threads, tensorboard"
+    "early_stopping, clip_gradient, label_smoothing, balance, augment, running_statistics, "
+    "precision, deterministic, graphs, threads, tensorboard"
 )
 SECTION_KEYS = "seed, data, window, split, normalize, model, train, protocol"
 

@@ -68,7 +68,7 @@ class _Tape(TorchDispatchMode):
         super().__init__()
         self._notes: list[tuple[Any, Any, Any, Any]] = []
         self._before: list[tuple[Tensor, Tensor]] = []
-        self._seen: set[int] = set()
+        self._made: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
@@ -77,27 +77,28 @@ class _Tape(TorchDispatchMode):
         if name in FORBIDDEN or (name in ("aten::index", "aten::index_put_") and _masked(args[1])):
             raise RuntimeError(f"{name} is not permitted while recording\nand more")
         self._keep(func, args, kwargs)
+        given = {_memory(tensor) for tensor in _tensors([*args, *kwargs.values()])}
         out = func(*args, **kwargs)
-        self._seen.update(id(tensor) for tensor in _tensors(out))
+        # A view of what was there before is no new memory.
+        self._made.update({_memory(tensor) for tensor in _tensors(out)} - given)
         self._notes.append((func, args, kwargs, out))
         return out
 
     def _keep(self, func: Any, args: Any, kwargs: Any) -> None:
-        """Keep what the operation writes to and did not come of an earlier one."""
+        """Keep what the operation writes to, unless an earlier one made it."""
         for place, argument in enumerate(func._schema.arguments):
             written = argument.alias_info is not None and argument.alias_info.is_write
             if not written and argument.name not in UNSAID:
                 continue
             value = args[place] if place < len(args) else kwargs.get(argument.name)
             for tensor in _tensors(value):
-                if id(tensor) not in self._seen:
-                    self._seen.add(id(tensor))
+                if _memory(tensor) not in self._made:
                     self._before.append((tensor, tensor.detach().clone()))
 
     def undo(self) -> None:
-        """Put back what was written to."""
+        """Put back what was written to, the last first."""
         with torch.no_grad():
-            for tensor, value in self._before:
+            for tensor, value in reversed(self._before):
                 tensor.copy_(value)
 
     def play(self, result: Tensor) -> Tensor:
@@ -115,6 +116,10 @@ class _Tape(TorchDispatchMode):
 
 def _masked(indices: Any) -> bool:
     return any(tensor.dtype == torch.bool for tensor in _tensors(indices))
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _tensors(value: Any) -> list[Tensor]:

@@ -19,7 +19,7 @@ from faultdiag.inference import WindowBatches
 from faultdiag.models import kernel_parameters
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
-from faultdiag.training.loop import Progress, Settings, Trainer
+from faultdiag.training.loop import Progress, Settings, Trainer, last_gain
 from faultdiag.training.optimizer import build_optimizer
 from faultdiag.training.step import batch_sizes, shuffled
 from tests.data_fixtures import tiny_config
@@ -99,7 +99,7 @@ def test_five_steps_are_those_of_a_loop_written_by_hand(prepared: Prepared) -> N
     plain = deepcopy(ours)
     before = deepcopy(ours.state_dict())
     assert len(kernel_parameters(plain)) == 7
-    trainer = trainer_of(prepared, ours, kind=Double)
+    trainer = trainer_of(prepared, ours, kind=Double, running_statistics="published")
     trainer.learn()
     adam_by_hand(plain, trainer.train, shuffled(80, 11, 1), size=16, rate=1e-3, l2=1e-4)
     for name, value in plain.state_dict().items():
@@ -347,3 +347,21 @@ def test_a_cuda_device_learns_the_same(prepared: Prepared) -> None:
         weights.append({name: value.cpu() for name, value in network.state_dict().items()})
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=1e-2, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "windows", "epoch"),
+    [
+        ([0.5], 100, 1),
+        ([0.90, 0.92], 100, 1),  # one standard error of 90 % of 100 windows is 3 points
+        ([0.90, 0.92, 0.94], 100, 3),
+        ([0.90, 0.92], 1000, 2),
+        ([1.0, 1.0], 10, 1),
+        ([0.0, 0.1], 10, 2),
+    ],
+)
+def test_an_epoch_counts_if_it_is_better_than_chance(
+    accuracies: list[float], windows: int, epoch: int
+) -> None:
+    rows = [{"epoch": n, "valid_accuracy": a} for n, a in enumerate(accuracies, start=1)]
+    assert last_gain(rows, windows) == epoch

@@ -14,7 +14,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
-from faultdiag.training.loop import Trainer, trainer_settings
+from faultdiag.training.loop import Trainer, last_gain, trainer_settings
 from tests.data_fixtures import tiny_config
 from tests.training.runs import Make, history, refused
 
@@ -33,6 +33,7 @@ CHANGES: dict[str, Any] = {
     "label_smoothing": 0.3,
     "balance": "sampling",
     "augment": {"sign": True},
+    "running_statistics": "published",
     "precision": "bfloat16",
 }
 # What acts on a GPU alone, on the run folder, on speed, or only with others.
@@ -116,7 +117,9 @@ def test_the_schedule_is_in_the_history(prepared: Prepared, config: Any) -> None
 def test_training_stops_when_validation_does_not_get_better(brief: Make, tmp_path: Path) -> None:
     options = {"train__epochs": 40, "train__early_stopping": 2}
     run = train(brief(**options), run=tmp_path / "run", device="cpu")
-    assert run.epochs == run.best_epoch + 2 < 40
+    rows = history(run.folder)
+    windows = run.metrics["split"]["disjoint_windows"]["valid"]
+    assert run.epochs == last_gain(rows, windows) + 2 < 40
     whole = train(brief(train__epochs=run.epochs), run=tmp_path / "whole", device="cpu")
     assert history(run.folder) == history(whole.folder)
     # Going on with it changes nothing.
