@@ -1,13 +1,15 @@
 """How a command ends: exit codes, messages, interrupts; and --version."""
 
 import errno
+import io
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -21,7 +23,26 @@ _OUTPUT_FAILS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO
 
 
 class Group(TyperGroup):
-    """Commands of which each turns what the user can mend into one message and exit code 1."""
+    """The commands: a problem that the user can solve is one message and exit code 1."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands in their sections, with the whole first line of each help."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is None or command.hidden:
+                continue
+            section = getattr(command, "rich_help_panel", None) or "Commands"
+            first = (command.help or "").strip().split("\n")[0]
+            sections.setdefault(str(section), []).append((name, first))
+        for section, rows in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands in the order of their registration."""
+        del ctx
+        return list(self.commands)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; an interrupt or SIGTERM ends it with exit code 130."""
@@ -38,6 +59,8 @@ class Group(TyperGroup):
             raise _output_failed(error) from error
         finally:
             signal.signal(signal.SIGTERM, before)
+            if isinstance(sys.stderr, _Silence):
+                sys.stderr = sys.stderr.behind
 
 
 def say(text: str) -> None:
@@ -45,8 +68,28 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+class _Silence(io.TextIOBase):
+    """A stderr that drops progress, notes and warnings; `stop` writes to the stream behind it."""
+
+    def __init__(self, behind: TextIO) -> None:
+        self.behind = behind
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def be_quiet(quiet: bool) -> bool:
+    """Drop what is written to stderr from here on, except the message a command ends with."""
+    if quiet and not isinstance(sys.stderr, _Silence):
+        sys.stderr = _Silence(sys.stderr)
+        warnings.simplefilter("ignore")
+    return quiet
+
+
 def stop(message: str, code: int) -> typer.Exit:
-    """Write a message to stderr and give the exit to raise."""
+    """Write a message to stderr and return the exit to raise."""
+    if isinstance(sys.stderr, _Silence):
+        sys.stderr = sys.stderr.behind
     say(message)
     return typer.Exit(code)
 
@@ -71,7 +114,7 @@ VERSION = "0.1.0"
 
 
 def add_version(app: typer.Typer) -> None:
-    """Give the program the option that prints its version; nothing slow is imported for it."""
+    """Add the option that prints the version; nothing slow is imported for it."""
 
     @app.callback()
     def program(
@@ -83,7 +126,7 @@ def add_version(app: typer.Typer) -> None:
         del version  # its callback has ended the program
 
 
-def _show(asked: bool) -> None:
-    if asked:
+def _show(version: bool) -> None:
+    if version:
         typer.echo(f"faultdiag {VERSION}")
         raise typer.Exit

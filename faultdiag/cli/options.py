@@ -6,14 +6,46 @@ from typing import Annotated
 
 import typer
 
-ConfigFile = Annotated[Path, typer.Option("--config", help="YAML config.")]
+from faultdiag.cli.exits import be_quiet
+
+ConfigPath = Annotated[
+    Path | None, typer.Argument(metavar="CONFIG", help="YAML config.", show_default=False)
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="The same as an option.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Override one setting: --set train.epochs=5.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", callback=be_quiet, is_eager=True, help="No progress, notes or warnings."
+    ),
+]
 
 
 def as_text(document: object) -> str:
-    """Give a document as the JSON that commands print."""
+    """Return a document as the JSON that commands print."""
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def config_path(argument: Path | None, option: Path | None) -> Path:
+    """Return the config that a command was given, as an argument or by ``--config``.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is none, or there are two.
+    """
+    if argument is not None and option is not None and argument != option:
+        raise typer.BadParameter(
+            f"two configs are given: {argument} and --config {option}; give one of them"
+        )
+    path = argument or option
+    if path is None:
+        raise typer.BadParameter(
+            "no config is given; name a YAML file, such as: faultdiag train my.yaml "
+            "(faultdiag init writes one)"
+        )
+    return path

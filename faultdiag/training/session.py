@@ -304,9 +304,9 @@ def train_run(
     """
     parsed = _as_config(config)
     folder = Path(run or f"runs/{_name(config, parsed)}")
-    require_free(folder, overwrite=overwrite, resume=resume)
     target = inference.select_device(device)
     spec = resolve_spec(parsed)
+    require_free(folder, overwrite=overwrite, resume=resume)
     require_graphs(parsed.train.graphs, target)
     if parsed.train.tensorboard:
         require_tensorboard()

@@ -134,7 +134,7 @@ def test_an_interrupted_training_goes_on(
     result = run("train", "--config", config_file, "--run", folder, "--device", "cpu")
     assert result.exit_code == 130
     command = f"faultdiag train --config {config_file} --run {folder} --resume --device cpu"
-    assert result.stderr.splitlines()[-1] == f"interrupted; go on with: {command}"
+    assert result.stderr.splitlines()[-1] == f"interrupted; continue with: {command}"
     table = json.loads((folder / "folds.json").read_text())
     assert table["overall"] is None
     assert [row.get("accuracy") is None for row in table["folds"]] == [False, True]

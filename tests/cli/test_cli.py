@@ -158,7 +158,7 @@ def test_an_interrupted_training_names_the_command_that_goes_on(
         result = run(*words, "--run", tmp_path / "my run")
     assert (result.exit_code, result.stdout) == (130, "")
     message = result.stderr.splitlines()[-1]
-    assert message.startswith("interrupted; go on with: faultdiag train ")
+    assert message.startswith("interrupted; continue with: faultdiag train ")
     program, *command = shlex.split(message.partition(": ")[2])
     assert program == "faultdiag"
     assert command[-3:] == ["--resume", "--device", "cpu"]
@@ -259,7 +259,7 @@ def test_an_interrupted_prediction_keeps_what_was_printed(
     result = run(*words)
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr == (
-        "interrupted; finished rows are kept: go on with the same command and --resume\n"
+        "interrupted; finished rows are kept: continue with the same command and --resume\n"
     )
     monkeypatch.undo()
     assert "2 recordings, 2 of them diagnosed" in done(*words, "--resume")

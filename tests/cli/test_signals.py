@@ -52,7 +52,7 @@ def test_signals_end_a_training_that_can_be_resumed_to_the_same_end(
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out) == (130, "")
         assert "Traceback" not in err
-        assert err.splitlines()[-1].startswith("interrupted; go on with: faultdiag train ")
+        assert err.splitlines()[-1].startswith("interrupted; continue with: faultdiag train ")
         assert err.splitlines()[-1].endswith(" --resume --device cpu")
         assert not [path for path in runs[number].iterdir() if path.name.startswith(".")]
         epochs.append(load(runs[number] / "last.pt").epoch)

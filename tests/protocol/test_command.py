@@ -201,7 +201,7 @@ def test_an_interrupt_leaves_no_process_and_loses_no_finished_cell(
     _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert said.endswith(
-        "interrupted; finished cells are kept, go on with: faultdiag "
+        "interrupted; finished cells are kept, continue with: faultdiag "
         + " ".join(words[:3])
         + f" --jobs 2 --out {tmp_path / 'out'}\n"
     )

@@ -1,0 +1,37 @@
+"""The commands that look at a config and its data before training: check and prepare."""
+
+import typer
+
+from faultdiag.cli.options import ConfigOption, ConfigPath, Quiet, Settings, config_path
+
+
+def check(
+    config: ConfigPath = None,
+    config_option: ConfigOption = None,
+    settings: Settings = None,
+    quiet: Quiet = False,
+) -> None:
+    """Check files, labels, rates, windows and model before training.
+
+    Example: faultdiag check configs/demo.yaml
+    """
+    from faultdiag.api.check import check_config
+    from faultdiag.config.schema import load_config
+
+    typer.echo(check_config(load_config(config_path(config, config_option), settings or [])))
+
+
+def prepare(
+    config: ConfigPath = None,
+    config_option: ConfigOption = None,
+    settings: Settings = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run the preprocessing stage alone.
+
+    Example: faultdiag prepare configs/demo.yaml
+    """
+    from faultdiag.api.check import prepare_config
+    from faultdiag.config.schema import load_config
+
+    typer.echo(prepare_config(load_config(config_path(config, config_option), settings or [])))

@@ -1,0 +1,53 @@
+"""`faultdiag predict`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from faultdiag.cli.exits import INTERRUPTED, stop
+from faultdiag.cli.options import AsJson, Device, Quiet
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Run folder or checkpoint.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recordings, folders, manifests; -: a list on stdin.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
+    windows: Annotated[
+        Path | None, typer.Option(help="Also write a row for each window to this file.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
+    ] = None,
+    as_json: AsJson = False,
+    channel: Annotated[str | None, typer.Option(help="Channel to read.")] = None,
+    sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
+    rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
+    device: Device = "auto",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the rows of --out.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Diagnose new recordings: one row each.
+
+    Example: faultdiag predict runs/demo new_recordings --out diagnoses.csv
+    """
+    from faultdiag.prediction import predict as predicting
+
+    options: dict[str, Any] = {"channel": channel, "sampling_rate": sampling_rate, "rpm": rpm}
+    options |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
+    options |= {"pattern": pattern, "windows": windows}
+    try:
+        rows, failed = predicting.predict_paths(run, paths, out=out, **options)
+    except KeyboardInterrupt:
+        kept = out is not None and predicting.is_begun(out)
+        how = (
+            "; finished rows are kept: continue with the same command and --resume" if kept else ""
+        )
+        raise stop(f"interrupted{how}", INTERRUPTED) from None
+    if out is not None:
+        typer.echo(f"wrote {out}: {rows} recordings, {rows - failed} of them diagnosed")
+    if failed:
+        raise stop(f"{failed} of {rows} recordings could not be diagnosed; see their rows", 1)

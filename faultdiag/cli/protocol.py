@@ -1,0 +1,59 @@
+"""`faultdiag protocol`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faultdiag.cli.exits import INTERRUPTED, say, stop
+from faultdiag.cli.options import (
+    AsJson,
+    ConfigOption,
+    ConfigPath,
+    Device,
+    Quiet,
+    Settings,
+    as_text,
+    config_path,
+)
+
+
+def protocol(
+    config: ConfigPath = None,
+    config_option: ConfigOption = None,
+    settings: Settings = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many; else what the config says, or 5.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cells at a time; the number of cores, or 1 on CUDA."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; runs/<config's name>.")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare models under several protocols and seeds, and write one table.
+
+    Finished cells are kept: the same command continues an interrupted protocol.
+
+    Example: faultdiag protocol configs/protocol_quick.yaml --jobs 2
+    """
+    from faultdiag.api import protocol as command
+
+    path = config_path(config, config_option)
+    folder = out or Path("runs") / path.stem
+    try:
+        plan = command.read(path, settings or [], seeds, folder, device)
+        document = command.run(plan, out=folder, jobs=jobs, device=device, title=path.stem)
+    except KeyboardInterrupt:
+        again = command.again(
+            path, settings or [], seeds=seeds, jobs=jobs, out=folder, device=device
+        )
+        message = f"interrupted; finished cells are kept, continue with: {again}"
+        raise stop(message, INTERRUPTED) from None
+    typer.echo(as_text(document) if as_json else command.text(document), nl=as_json)
+    say(f"wrote {', '.join(command.FILES)} to {folder}")
+    if document["failures"]:
+        raise stop(f"{len(document['failures'])} cells failed; the table says why", 1)

@@ -1,0 +1,50 @@
+"""`faultdiag train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faultdiag.cli.exits import INTERRUPTED, say, stop
+from faultdiag.cli.options import ConfigOption, ConfigPath, Device, Quiet, Settings, config_path
+
+
+def train(
+    config: ConfigPath = None,
+    config_option: ConfigOption = None,
+    settings: Settings = None,
+    run: Annotated[Path | None, typer.Option(help="Run folder; runs/<config's name>.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue that run.")] = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Prepare if needed, train, evaluate on the test part, write the run folder.
+
+    Example: faultdiag train configs/demo.yaml --set train.epochs=5
+    """
+    from faultdiag.config.schema import load_config
+
+    path = config_path(config, config_option)
+    parsed = load_config(path, settings or [])
+    folder = run or Path("runs") / path.stem
+    again = ["--overwrite" if overwrite else "--resume"]
+
+    from faultdiag.api.folds import train_all
+    from faultdiag.training.run_folder import train_command
+
+    try:
+        text = train_all(
+            parsed,
+            run=folder,
+            device=device,
+            overwrite=overwrite,
+            resume=resume,
+            tell=say,
+            on_begun=lambda: again.__setitem__(0, "--resume"),
+        )
+    except KeyboardInterrupt:
+        flags = again if device == "auto" else [*again, "--device", device]
+        command = train_command(path, settings or [], folder, *flags)
+        raise stop(f"interrupted; continue with: {command}", INTERRUPTED) from None
+    typer.echo(text)
