@@ -21,6 +21,7 @@ from torch import nn
 
 from faultdiag import novelty
 from faultdiag.errors import FaultdiagError
+from faultdiag.features.healthy import HealthyReference, healthy_from_stored
 from faultdiag.models.spec import ModelSpec, spec_of
 from faultdiag.novelty import Novelty
 from faultdiag.system.files import write_bytes
@@ -184,7 +185,8 @@ class Checkpoint:
     calibration
         What makes confidences of logits: ``temperature`` divides them before the softmax. It is
         1 until the training is finished, and in checkpoints of before there was calibration.
-        Then also ``novelty``, what recordings are held against (`faultdiag.novelty`).
+        Then also ``novelty``, what recordings are held against (`faultdiag.novelty`), and
+        ``healthy``, the statistics of healthy training windows (`faultdiag.features.healthy`).
     training
         In ``last.pt``: what resuming needs.
     """
@@ -218,6 +220,11 @@ class Checkpoint:
     def novelty(self) -> Novelty | None:
         """What recordings are held against; None where none was fitted."""
         return from_stored(self.calibration)
+
+    @property
+    def healthy_reference(self) -> HealthyReference | None:
+        """Statistics of the healthy training windows; None where there were none."""
+        return healthy_from_stored(self.calibration.get("healthy"))
 
     @property
     def precision(self) -> str:

@@ -85,6 +85,7 @@ def score_part(
     for row in result["recording"]["rows"]:
         row["recording"] = prepared.recordings[row["recording"]].name
     unscaled = metrics.expected_calibration_error(said.labels, said.probabilities())
+    bins = metrics.reliability(said.labels, said.probabilities(temperature))
     calibration = {
         "ece_unscaled": unscaled,
         "nll": metrics.nll(said.logits, said.labels, temperature=temperature),
@@ -93,7 +94,13 @@ def score_part(
     }
     # What is long goes last: people read this.
     tables = {key: result.pop(key) for key in ("per_class", "confusion", "recording")}
-    return result | calibration | tables
+    return result | calibration | tables | {"reliability": _plain(bins)}
+
+
+def _plain(bins: metrics.Reliability) -> dict[str, list[float | None]]:
+    """Return bins as plain values; what is undefined in an empty bin is None."""
+    columns = {name: column.tolist() for name, column in bins._asdict().items()}
+    return {k: [v if np.isfinite(v) else None for v in column] for k, column in columns.items()}
 
 
 def evaluate_part(

@@ -7,13 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.evidence.families import FaultFamily, fault_families
-from faultdiag.evidence.healthy import (
-    HealthyRatios,
-    HealthyReference,
-    WindowStatistics,
-    statistics_of_windows,
-    summarise,
-)
 from faultdiag.evidence.peaks import (
     EnvelopePeak,
     EnvelopeSpectra,
@@ -23,6 +16,13 @@ from faultdiag.evidence.peaks import (
 )
 from faultdiag.evidence.physics import Agreement, PhysicsVerdict, compare, part_of, physics_verdict
 from faultdiag.evidence.rate_check import RateCheck, check_rate
+from faultdiag.features.healthy import (
+    HealthyRatios,
+    HealthyReference,
+    WindowStatistics,
+    statistics_of_windows,
+    summarise,
+)
 from faultdiag.signal.bearings import KnownBearing
 
 PEAKS = 8

@@ -1,5 +1,6 @@
 """After the last epoch: calibrate, fit the novelty detection, score."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,12 @@ import torch
 from faultdiag import novelty
 from faultdiag.checkpoint import Checkpoint, load, save, to_stored
 from faultdiag.evaluation.evaluate import PartLogits, describe_split, part_logits, score_part
+from faultdiag.features.healthy import (
+    HealthyReference,
+    fit_healthy,
+    healthy_to_stored,
+    statistics_of_windows,
+)
 from faultdiag.metrics.calibration import Reliability, fit_temperature, reliability
 from faultdiag.novelty import Levels, Novelty, evenly
 from faultdiag.preparing.folder import Prepared, gather
@@ -17,6 +24,8 @@ from faultdiag.preparing.window_index import WindowIndex
 
 # The most validation windows that the threshold is computed from.
 MOST_VALID = 4096
+# The most healthy training windows whose statistics are taken.
+MOST_HEALTHY = 1024
 
 
 def fit_novelty(prepared: Prepared) -> Novelty:
@@ -25,6 +34,18 @@ def fit_novelty(prepared: Prepared) -> Novelty:
     return novelty.fit(
         _described(prepared, "train", most), _described(prepared, "valid", MOST_VALID)
     )
+
+
+def fit_healthy_windows(prepared: Prepared, healthy: Collection[str]) -> HealthyReference | None:
+    """Fit what recordings' statistics are compared with; None without healthy training windows."""
+    train = prepared.windows.of("train")
+    numbers = [i for i, name in enumerate(prepared.classes) if name in healthy]
+    rows = np.flatnonzero(np.isin(train.label, numbers))
+    if not len(rows):
+        return None
+    chosen = rows[evenly(len(rows), MOST_HEALTHY)]
+    windows = _raw(prepared, train.take(chosen))
+    return fit_healthy(statistics_of_windows(windows), prepared.channels)
 
 
 def score_novelty(fitted: Novelty, prepared: Prepared) -> dict[str, Any]:
@@ -79,6 +100,18 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class _Fitted:
+    """What is fitted on the training and validation parts, beside the temperature."""
+
+    novelty: Novelty
+    healthy: HealthyReference | None
+
+    def stored_in(self, source: Checkpoint) -> bool:
+        """Whether a checkpoint has this already."""
+        return self.novelty.same(source.novelty) and self.healthy == source.healthy_reference
+
+
+@dataclass(frozen=True)
 class _Scored:
     """A calibrated checkpoint and its logits of each part."""
 
@@ -116,7 +149,8 @@ def finish(
     FaultdiagError
         If a checkpoint can't be read or written.
     """
-    fitted = fit_novelty(prepared)
+    healthy = load(folder / "best.pt").healthy
+    fitted = _Fitted(fit_novelty(prepared), fit_healthy_windows(prepared, healthy))
     best = _calibrate(folder / "best.pt", prepared, device, fitted)
     last = best
     if best_epoch == last_epoch:
@@ -125,7 +159,7 @@ def finish(
     else:
         last = _calibrate(folder / "last.pt", prepared, device, fitted)
     metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in PARTS}
-    metrics["novelty"] = score_novelty(fitted, prepared)
+    metrics["novelty"] = score_novelty(fitted.novelty, prepared)
     metrics["split"] = describe_split(prepared)
     metrics["selection"] = {
         "best_epoch": best_epoch,
@@ -137,7 +171,7 @@ def finish(
     return Outcome(metrics, best.source.temperature, drawn)
 
 
-def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: Novelty) -> _Scored:
+def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: _Fitted) -> _Scored:
     source = load(path)
     network = source.build(device)
 
@@ -159,11 +193,13 @@ def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: Nov
     return _Scored(calibrated, {"valid": valid, "test": read("test")})
 
 
-def _store(path: Path, source: Checkpoint, temperature: float, fitted: Novelty) -> Checkpoint:
+def _store(path: Path, source: Checkpoint, temperature: float, fitted: _Fitted) -> Checkpoint:
     """Return the checkpoint with this calibration; write it unless it has it already."""
-    if source.temperature == temperature and fitted.same(source.novelty):
+    if source.temperature == temperature and fitted.stored_in(source):
         return source
-    calibration = {"temperature": temperature, "novelty": to_stored(fitted)}
+    calibration = {"temperature": temperature, "novelty": to_stored(fitted.novelty)}
+    if fitted.healthy is not None:
+        calibration["healthy"] = healthy_to_stored(fitted.healthy)
     calibrated = replace(source, calibration=calibration)
     save(path, calibrated)
     return calibrated

@@ -13,7 +13,7 @@ from faultdiag.config.schema import Config
 from faultdiag.evaluation.evaluate import PartLogits, part_logits
 from faultdiag.evaluation.run import evaluate_run
 from faultdiag.metrics.calibration import expected_calibration_error, fit_temperature, nll
-from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.prepare import prepare
 from faultdiag.splits.within import PARTS
 from faultdiag.training import finishing
@@ -54,12 +54,38 @@ def test_the_temperature_is_that_of_the_checkpoints_own_valid_logits(
     source = load(wrong / name)
     valid = logits(source, prepared, "valid")
     assert source.temperature == fit_temperature(valid.logits, valid.labels) > 1
-    assert source.calibration.keys() == {"temperature", "novelty"}
+    assert source.calibration.keys() == {"temperature", "novelty", "healthy"}
     cooler, own, warmer = (
         nll(valid.logits, valid.labels, temperature=factor * source.temperature)
         for factor in (0.9, 1.0, 1.1)
     )
     assert own < min(cooler, warmer)
+
+
+def test_the_healthy_statistics_are_those_of_healthy_training_windows(
+    wrong: Path, prepared: Prepared
+) -> None:
+    source = load(wrong)
+    train = prepared.windows.of("train")
+    rows = np.flatnonzero(train.label == prepared.classes.index("N"))
+    windows = gather(prepared.signals, prepared.positions(train.take(rows)), prepared.length)
+    assert source.healthy_reference is not None
+    stored = source.healthy_reference.channels["DE"]
+    assert stored.windows == len(rows)
+    assert stored.rms == pytest.approx(np.median(windows[:, 0].std(axis=-1)), rel=1e-5)
+
+
+def test_the_stored_bins_give_the_calibration_error(wrong: Path) -> None:
+    test = metrics(wrong)["test"]
+    bins = test["reliability"]
+    counts = np.array(bins["windows"])
+    gaps = [
+        abs(a - c)
+        for a, c in zip(bins["accuracy"], bins["confidence"], strict=True)
+        if a is not None
+    ]
+    assert counts.sum() == test["windows"]
+    assert (counts[counts > 0] * gaps).sum() / counts.sum() == pytest.approx(test["ece"])
 
 
 @pytest.mark.parametrize(("fitted", "kept"), [(0.3, 1.0), (1.5, 1.5)])

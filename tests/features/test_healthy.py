@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from faultdiag.evidence.healthy import (
+from faultdiag.features.healthy import (
     fit_healthy,
-    from_stored,
+    healthy_from_stored,
+    healthy_to_stored,
     statistics_of_windows,
     summarise,
-    to_stored,
 )
 
 RNG = np.random.default_rng(0)
@@ -49,9 +49,9 @@ def test_ratios_are_over_the_healthy_medians() -> None:
 
 def test_a_stored_reference_is_the_same_and_damage_is_nothing() -> None:
     reference = fit_healthy(statistics_of_windows(RNG.normal(size=(9, 1, 512))), ["DE"])
-    assert from_stored(to_stored(reference)) == reference
+    assert healthy_from_stored(healthy_to_stored(reference)) == reference
     for damaged in (None, 3, {}, {"DE": {"rms": 1.0}}, {"DE": 5}, [("DE", 1)]):
-        assert from_stored(damaged) is None
-    stored = to_stored(reference)
+        assert healthy_from_stored(damaged) is None
+    stored = healthy_to_stored(reference)
     stored["DE"]["rms"] = float("nan")
-    assert from_stored(stored) is None
+    assert healthy_from_stored(stored) is None

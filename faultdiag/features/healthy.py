@@ -94,13 +94,13 @@ def fit_healthy(windows: Floats, channels: Sequence[str]) -> HealthyReference:
     return HealthyReference({name: summarise(windows[:, i]) for i, name in enumerate(channels)})
 
 
-def to_stored(reference: HealthyReference) -> dict[str, dict[str, float]]:
+def healthy_to_stored(reference: HealthyReference) -> dict[str, dict[str, float]]:
     """Return the reference as plain values for a checkpoint."""
     return {name: asdict(values) for name, values in reference.channels.items()}
 
 
-def from_stored(stored: Any) -> HealthyReference | None:
-    """Read what `to_stored` wrote; None where nothing usable is stored."""
+def healthy_from_stored(stored: Any) -> HealthyReference | None:
+    """Read what `healthy_to_stored` wrote; None where nothing usable is stored."""
     if not isinstance(stored, Mapping):
         return None
     try:
