@@ -274,7 +274,7 @@ class TestBearing:
         ("named", "because"),
         [
             (None, "no training recording names its bearing"),
-            ("NU205", "of the bearing that all training recordings name: unknown bearing 'NU205'"),
+            ("NU299", "of the bearing that all training recordings name: unknown bearing 'NU299'"),
         ],
     )
     def test_none_where_none_is_known(
