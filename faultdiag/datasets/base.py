@@ -36,6 +36,9 @@ class Entry:
         where they go by the names asked for.
     any_channel
         Whether a file that has as many channels as asked for may call them anything.
+    columns
+        Documented name of a channel -> its index among the file's own channels, from the end if
+        negative; for files that don't name their channels.
     """
 
     path: Path
@@ -45,6 +48,7 @@ class Entry:
     name: str
     channels: tuple[str, ...] = ()
     any_channel: bool = False
+    columns: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

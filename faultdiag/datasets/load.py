@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from faultdiag.datasets.base import Entry
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.read import list_variables, read_recording
 from faultdiag.signal.recording import Recording
 from faultdiag.signal.resampling import resample
@@ -65,6 +65,9 @@ def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
     FaultdiagError
         If the file can't be read or lacks a channel.
     """
+    if entry.columns:
+        own = _columns(entry, channels)
+        return replace(read_recording(entry.path, channel=own), channels=tuple(channels))
     if entry.channels:
         if len(entry.channels) != len(channels):
             raise FaultdiagError(
@@ -81,6 +84,24 @@ def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
             raise
         return read_recording(entry.path, channel=own)
     return replace(recording, channels=tuple(channels))
+
+
+def _columns(entry: Entry, channels: Sequence[str]) -> list[str]:
+    """Return the file's own names of channels that the dataset documents by their place."""
+    own = channel_names(entry.path)
+    for name in channels:
+        if name not in entry.columns:
+            raise FaultdiagError(
+                f"data.channels asks for '{name}'{did_you_mean(name, entry.columns)}; the dataset "
+                f"has: {', '.join(entry.columns)}"
+            )
+    places = [entry.columns[name] for name in channels]
+    if any(not -len(own) <= place < len(own) for place in places):
+        raise FaultdiagError(
+            f"{entry.path} has {len(own)} channels; the dataset documents "
+            f"{', '.join(entry.columns)}"
+        )
+    return [own[place] for place in places]
 
 
 def channel_names(path: Path) -> list[str]:

@@ -211,7 +211,7 @@ def _dialect(
     return Dialect(
         separator=separator,
         decimal_comma=comma,
-        trailing=separator != " " and sample[0].rstrip().endswith(separator),
+        trailing=separator != " " and sample[0].rstrip(" ").endswith(separator),
         columns=columns,
         names=tuple(header or [""] * columns),
         offset=offset,

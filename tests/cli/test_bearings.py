@@ -38,4 +38,4 @@ def test_json_of_all_and_of_one() -> None:
 
 
 def test_an_unknown_bearing() -> None:
-    refused(run("bearings", "zzz"), "unknown bearing 'zzz'; the 98 known ones are listed by")
+    refused(run("bearings", "zzz"), "unknown bearing 'zzz'; the 99 known ones are listed by")

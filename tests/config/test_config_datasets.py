@@ -47,7 +47,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_an_unknown_dataset() -> None:
-    expected = "data.dataset: unknown dataset 'foldr' (did you mean 'folder'?); known: cwru, folder"
+    expected = "data.dataset: unknown dataset 'foldr' (did you mean 'folder'?); known: cwru, femto"
     with pytest.raises(FaultdiagError, match=re.escape(expected)):
         config({"dataset": "foldr", "pattern": "{a}"})
 
