@@ -3,8 +3,9 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from functools import cached_property
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, partial
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -13,10 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from faultdiag.checkpoint import Checkpoint
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_speed
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.window_index import WindowIndex
+from faultdiag.scoring import ModelFacts
 from faultdiag.signal import normalize
 from faultdiag.system.paging import ReadAhead
 
@@ -50,6 +53,8 @@ def signals_on(prepared: Prepared, device: torch.device) -> Tensor:
 
 # Windows per batch where no gradient is kept; more gains nothing on a processor.
 BATCH = 512
+# Windows per batch of a prediction on a processor: more would not stay in the cache between layers.
+CPU_BATCH = 256
 # Workspaces with which cuBLAS gives the same bits each time.
 REPEATABLE_CUBLAS = (":4096:8", ":16:8")
 # dB
@@ -319,9 +324,74 @@ def logits_of(
     return found
 
 
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn logits into probabilities along the last axis."""
-    shares: NDArray[np.float64] = logits - logits.max(axis=-1, keepdims=True)
-    np.exp(shares, out=shares)
-    shares /= shares.sum(axis=-1, keepdims=True)
-    return shares
+class TorchScorer:
+    """The network of a checkpoint, which computes the logits of raw windows.
+
+    Parameters
+    ----------
+    source
+        The checkpoint.
+    device
+        Where the network computes.
+
+    Attributes
+    ----------
+    facts : ModelFacts
+        What the model is for.
+    network : nn.Module
+        The network, in evaluation mode.
+    """
+
+    def __init__(self, source: Checkpoint, device: torch.device) -> None:
+        self.network = source.build(device)
+        self.facts = facts_of(source, self.network)
+        self.device = device
+        self.batch = CPU_BATCH if device.type == "cpu" else BATCH
+        self._normalize = normalizer(source.normalize, device)
+        self._precision = source.precision
+
+    @torch.inference_mode()
+    def logits(
+        self, windows: NDArray[np.float32], shaft_rates: NDArray[np.float32] | None
+    ) -> NDArray[np.float64]:
+        """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``."""
+        arguments = [self._normalize(torch.from_numpy(windows).to(self.device))]
+        if self.facts.needs_speed and shaft_rates is not None:
+            arguments.append(torch.from_numpy(shaft_rates).to(self.device))
+        with autocast(self.device, self._precision):
+            logits = self.network(*arguments)
+        values: NDArray[np.float64] = logits.double().cpu().numpy()
+        return values
+
+    @contextmanager
+    def threads(self) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+        """Yield threads that compute batches side by side, one batch each, and their number.
+
+        On a processor one batch a thread keeps the cores busier than all threads on one batch,
+        and the result doesn't depend on how many threads there are.
+        """
+        if self.device.type != "cpu":
+            with ThreadPoolExecutor(1) as pool:
+                yield pool, 1
+            return
+        count = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(count, initializer=partial(torch.set_num_threads, 1)) as pool:
+                yield pool, count
+        finally:
+            # Some of the libraries behind torch take the number for all threads.
+            torch.set_num_threads(count)
+
+
+def facts_of(source: Checkpoint, network: nn.Module) -> ModelFacts:
+    """Return what the model of a checkpoint is for."""
+    return ModelFacts(
+        classes=source.classes,
+        healthy=source.healthy,
+        channels=source.channels,
+        sampling_rate=float(source.sampling_rate),
+        length=source.length,
+        needs_speed=needs_speed(network),
+        temperature=source.temperature,
+        novelty=source.novelty,
+    )

@@ -181,13 +181,13 @@ class Novelty:
         return distances(levels, self.reference, self.neighbours, self._squares)
 
 
-class Watched:
+class RecordingNovelty:
     """The novelty of a recording whose windows come some at a time.
 
     Parameters
     ----------
     novelty
-        What it is held against.
+        What the recording is compared with.
     windows
         How many windows there will be.
     """

@@ -41,8 +41,8 @@ from torch import nn
 from faultdiag import load
 from faultdiag.api.train import train
 from faultdiag.config.schema import parse_config
-from faultdiag.prediction.diagnoser import CPU_BATCH
-from faultdiag.prediction.reading import Asked, try_read
+from faultdiag.prediction.events import Windows
+from faultdiag.prediction.reading import ReadRequest, read_events
 from faultdiag.simulation.folder import simulate_folder
 from faultdiag.system.processes import keep_freed_memory
 
@@ -152,14 +152,16 @@ def _half(run: str, files: list[str], ready: Any, results: Any) -> None:
     diagnoser = load(run, device="cpu")
     ready.wait()
     began = time.perf_counter()
-    read = [part for f in files for part in try_read(Asked(Path(f), None, RATE), diagnoser.needs)]
+    requests = [ReadRequest(Path(file), None, RATE) for file in files]
+    read = [event for r in requests for event in read_events(r, diagnoser.input)]
     reading = time.perf_counter() - began
-    windows = [part.reshape(-1, 1, LENGTH) for part in read if isinstance(part, np.ndarray)]
+    windows = [e.values.reshape(-1, 1, LENGTH) for e in read if isinstance(e, Windows)]
     whole = np.concatenate(windows)
     ready.wait()
     began = time.perf_counter()
-    for first in range(0, len(whole), CPU_BATCH):
-        diagnoser.logits(whole[first : first + CPU_BATCH])
+    size = diagnoser.scorer.batch
+    for first in range(0, len(whole), size):
+        diagnoser.logits(whole[first : first + size])
     results.put((reading, time.perf_counter() - began))
 
 

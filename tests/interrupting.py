@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from faultdiag.prediction import batching, reading
-from faultdiag.prediction import reading as read_ahead
-from faultdiag.prediction.reading import Asked
+from faultdiag.prediction import ahead, batching, reading
+from faultdiag.prediction.reading import ReadRequest
 
 
 def never_waiting(patch: pytest.MonkeyPatch) -> None:
@@ -18,12 +17,12 @@ def never_waiting(patch: pytest.MonkeyPatch) -> None:
 
 def interrupting(patch: pytest.MonkeyPatch, name: str) -> None:
     """Interrupt the reading of the file of this name."""
-    real = reading.try_read
+    real = reading.read_events
 
-    def interrupted(one: Asked, *more: Any) -> Any:
-        if one.path.name == name:
+    def interrupted(request: ReadRequest, *more: Any) -> Any:
+        if request.path.name == name:
             raise KeyboardInterrupt
-        return real(one, *more)
+        return real(request, *more)
 
-    patch.setattr(read_ahead, "try_read", interrupted)
+    patch.setattr(ahead, "read_events", interrupted)
     never_waiting(patch)

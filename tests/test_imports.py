@@ -35,6 +35,7 @@ LAYERS = [
     {"models"},
     {"transfer"},
     {"novelty"},
+    {"scoring"},
     {"checkpoint"},
     {"inference"},
     {"evidence", "export"},

@@ -15,17 +15,17 @@ from tests.data_fixtures import CASES, write_recording
 COMMAND = """
 import sys, time
 from pathlib import Path
-from faultdiag.prediction import reading
+from faultdiag.prediction import ahead
 from tests.interrupting import never_waiting
 import pytest
 never_waiting(pytest.MonkeyPatch())
-real, stop = reading.try_read, sys.argv[1]
-def slowly(one, *more):
-    for part in real(one, *more):
-        yield part
-    if one.path.name == stop:
+real, stop = ahead.read_events, sys.argv[1]
+def slowly(request, *more):
+    for event in real(request, *more):
+        yield event
+    if request.path.name == stop:
         time.sleep(60)
-reading.try_read = slowly
+ahead.read_events = slowly
 from faultdiag.cli import main
 sys.argv = ["faultdiag", *sys.argv[2:]]
 main()

@@ -14,8 +14,9 @@ from torch import nn
 from faultdiag import metrics
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.errors import FaultdiagError
-from faultdiag.inference import WindowBatches, logits_of, softmax, white_noise
+from faultdiag.inference import WindowBatches, logits_of, white_noise
 from faultdiag.preparing.folder import Prepared
+from faultdiag.scoring import softmax
 
 # Noise of `eval --snr` is the same in every evaluation, so that figures can be compared.
 NOISE_SEED = 0

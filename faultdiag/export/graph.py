@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.export.metadata import ModelFacts, to_texts
-from faultdiag.export.runtime import LOGITS, PROBABILITIES, SHAFT_RATE, WINDOWS, OnnxModel
+from faultdiag.export.metadata import to_texts
+from faultdiag.export.runtime import LOGITS, PROBABILITIES, SHAFT_RATE, WINDOWS, OnnxScorer
 from faultdiag.models.layers import without_phases
 from faultdiag.representations import fourier
+from faultdiag.scoring import ModelFacts
 
 OPSET = 18
 # By how much a probability of the graph may differ from the network's.
@@ -75,7 +76,7 @@ def to_onnx(graph: DiagnosisGraph, facts: ModelFacts) -> bytes:
     for key, text in sorted(to_texts(facts).items()):
         document.metadata_props.add(key=key, value=text)
     content: bytes = document.SerializeToString()
-    _require_equal(graph, OnnxModel(content))
+    _require_equal(graph, OnnxScorer(content))
     return content
 
 
@@ -120,7 +121,7 @@ def _exported(graph: DiagnosisGraph, facts: ModelFacts) -> Any:
             ) from error
 
 
-def _require_equal(graph: DiagnosisGraph, model: OnnxModel) -> None:
+def _require_equal(graph: DiagnosisGraph, model: OnnxScorer) -> None:
     windows, rates = trial_windows(model.facts, 12)
     with torch.no_grad():
         speeds = (torch.from_numpy(rates),) if model.facts.needs_speed else ()

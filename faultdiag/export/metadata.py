@@ -7,7 +7,6 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from faultdiag import novelty
 from faultdiag.errors import FaultdiagError
 from faultdiag.novelty import Novelty
+from faultdiag.scoring import ModelFacts
 
 FORMAT = 1
 PREFIX = "faultdiag."
 
 Positive = Field(gt=0, allow_inf_nan=False)
-
-
-@dataclass(frozen=True, eq=False)
-class ModelFacts:
-    """What a trained model is for, whatever computes it.
-
-    Parameters
-    ----------
-    classes, healthy
-        Class names in the order of the logits, and those of them that count as healthy.
-    channels
-        Channel names in the order of the input.
-    sampling_rate
-        Hz.
-    length
-        Samples of a window.
-    needs_speed
-        Whether each window needs its shaft rate.
-    temperature
-        What the logits are divided by before the softmax.
-    novelty
-        What recordings are compared with, if the model has it.
-    provenance
-        What the model was trained on and how it did in its tests: plain data, for people.
-    """
-
-    classes: tuple[str, ...]
-    healthy: tuple[str, ...]
-    channels: tuple[str, ...]
-    sampling_rate: float
-    length: int
-    needs_speed: bool
-    temperature: float
-    novelty: Novelty | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Stored(BaseModel):

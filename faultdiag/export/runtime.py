@@ -1,5 +1,9 @@
 """A model in an ONNX file, computed by ONNX Runtime; torch is never imported."""
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,19 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.export.metadata import ModelFacts, from_texts
+from faultdiag.export.metadata import from_texts
+from faultdiag.scoring import ModelFacts
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+SUFFIX = ".onnx"
 WINDOWS, SHAFT_RATE = "windows", "shaft_rate"
 LOGITS, PROBABILITIES = "logits", "probabilities"
+# Windows per batch: more would not stay in the cache between layers.
+BATCH = 256
 
 Singles = NDArray[np.float32]
 
 
-class OnnxModel:
-    """A model in an ONNX file.
+class OnnxScorer:
+    """A model in an ONNX file, which computes the logits of raw windows.
 
     Parameters
     ----------
@@ -30,11 +38,19 @@ class OnnxModel:
     threads
         Threads that compute one batch.
 
+    Attributes
+    ----------
+    facts : ModelFacts
+        What the model is for.
+
     Raises
     ------
     FaultdiagError
         If ONNX Runtime is missing, or the file is damaged or not of this package.
     """
+
+    device = "cpu"
+    batch = BATCH
 
     def __init__(
         self, content: bytes, path: Path = Path("model.onnx"), *, threads: int = 1
@@ -45,33 +61,36 @@ class OnnxModel:
         self.facts: ModelFacts = from_texts(path, texts)
         _require_shapes(path, self._session, self.facts)
 
-    def logits(self, windows: Singles, shaft_rates: Singles | None = None) -> Singles:
+    def logits(self, windows: Singles, shaft_rates: Singles | None = None) -> NDArray[np.float64]:
         """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``.
 
         Parameters
         ----------
         shaft_rates
-            ``(B,)`` in Hz; only models that need the speed take them.
+            ``(B,)`` in Hz; only models that need the speed use them.
         """
-        return self._run(LOGITS, windows, shaft_rates)
+        return self._run(LOGITS, windows, shaft_rates).astype(np.float64)
 
     def probabilities(self, windows: Singles, shaft_rates: Singles | None = None) -> Singles:
-        """Return the probabilities ``(B, classes)`` of raw windows ``(B, C, L)``."""
+        """Return the probabilities ``(B, classes)`` that the graph itself gives."""
         return self._run(PROBABILITIES, windows, shaft_rates)
+
+    @contextmanager
+    def threads(self) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+        """Yield threads that compute batches side by side, one batch each, and their number."""
+        count = _cores()
+        with ThreadPoolExecutor(count) as pool:
+            yield pool, count
 
     def _run(self, output: str, windows: Singles, shaft_rates: Singles | None) -> Singles:
         feed = {WINDOWS: np.ascontiguousarray(windows, np.float32)}
-        if self.facts.needs_speed:
-            if shaft_rates is None:
-                raise FaultdiagError(
-                    f"{self.path}: the model sees shaft orders and needs the shaft speed; give it"
-                )
+        if self.facts.needs_speed and shaft_rates is not None:
             feed[SHAFT_RATE] = np.ascontiguousarray(shaft_rates, np.float32)
         result: Singles = self._session.run([output], feed)[0]
         return result
 
 
-def load(path: Path, *, threads: int = 1) -> OnnxModel:
+def load(path: Path, *, threads: int = 1) -> OnnxScorer:
     """Load a model from an ONNX file.
 
     Raises
@@ -86,7 +105,17 @@ def load(path: Path, *, threads: int = 1) -> OnnxModel:
             f"{path} cannot be read: {error.strerror or error}; give a file that "
             "`faultdiag export` wrote"
         ) from error
-    return OnnxModel(content, path, threads=threads)
+    return OnnxScorer(content, path, threads=threads)
+
+
+def _cores() -> int:
+    """Return how many threads may work, as OpenMP counts them."""
+    stated = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _session(content: bytes, path: Path, threads: int) -> "InferenceSession":

@@ -1,159 +1,180 @@
-"""Full batches out of the windows of many recordings, and what belongs to whom behind them."""
+"""Full batches from the windows of many recordings, and each result back in its place."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faultdiag.prediction.events import (
+    Header,
+    Pause,
+    Probabilities,
+    ReadEvent,
+    ScoredEvent,
+    Windows,
+)
 
 Key = TypeVar("Key")
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-# From windows (size, channels, length) and shaft speeds in rpm (size,) to probabilities
+# From windows (size, channels, length) and shaft rates (size,) in Hz to probabilities
 # (size, classes).
 Score = Callable[[Singles, Singles], Floats]
 
-# Seconds that windows wait for others to fill their batch with, at most, while others come.
+# Seconds that windows wait at most for others to fill their batch, while others come.
 PATIENCE = 1.0
-# What stands for the speed of windows whose result doesn't depend on it, or is thrown away.
-_ANY_RPM = 60.0
+# Shaft rate of windows whose result doesn't depend on it, or isn't used; Hz.
+_ANY_RATE = 1.0
 
 
 class _Batch:
-    """Windows ``(size, channels, length)`` and their speeds, and later what is said of them."""
+    """Windows ``(size, channels, length)`` and their shaft rates, and later their probabilities."""
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self.windows = np.zeros(shape, np.float32)
-        self.rpm = np.full(shape[0], _ANY_RPM, np.float32)
+        self.rates = np.full(shape[0], _ANY_RATE, np.float32)
         self.filled = 0
         self.since = time.monotonic()
         self.future: Future[Floats] | None = None
 
-    def put(self, windows: Singles, rpm: float) -> slice:
-        """Copy windows ``(channels, windows, length)`` into it; give their places."""
+    def put(self, windows: Singles, rate: float) -> slice:
+        """Copy windows ``(channels, windows, length)`` into it and return their places."""
         places = slice(self.filled, self.filled + windows.shape[1])
         self.windows[places] = windows.transpose(1, 0, 2)
-        self.rpm[places] = rpm
+        self.rates[places] = rate
         self.filled = places.stop
         return places
 
 
-class Batching(Generic[Key]):
-    """Passes a stream of parts on, its windows as probabilities.
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """Windows in a batch whose probabilities aren't there yet."""
 
-    All batches have the same size, the rest of one that is not full being zeros or earlier
-    windows, whose result is thrown away: so that what a network says of a window doesn't depend
-    on how many others there are, by which it would choose in which order to add up numbers.
+    batch: _Batch
+    places: slice
+
+
+class Batching(Generic[Key]):
+    """Turns a stream of events with windows into the same stream with their probabilities.
+
+    All batches have the same size; the rest of one that is not full is zeros or earlier windows,
+    whose result is not used. So the result for a window doesn't depend on how many others there
+    are, by which a network would choose the order in which it adds numbers.
 
     Parameters
     ----------
     score
-        What is asked of a batch.
+        Computes the probabilities of a batch.
     shape
         Of a batch: windows, channels, length.
+    pool
+        Threads that compute batches.
     threads
-        Batches that are worked on at once, each in a thread.
-    begin
-        What such a thread does first.
+        How many of them work at once.
     """
 
     def __init__(
         self,
         score: Score,
         shape: tuple[int, int, int],
+        pool: ThreadPoolExecutor,
         *,
         threads: int = 1,
-        begin: Callable[[], object] | None = None,
     ) -> None:
         self._score = score
         self._shape = shape
+        self._pool = pool
         self._threads = threads
-        self._begin = begin
+        self._rate = _ANY_RATE
         self._free: list[_Batch] = []
         self._filling: _Batch | None = None
-        self._under_way: deque[_Batch] = deque()
-        self._waiting: deque[tuple[Key, Any, _Batch | None]] = deque()
+        self._running: deque[_Batch] = deque()
+        self._waiting: deque[tuple[Key, ScoredEvent | _Pending]] = deque()
 
-    def run(self, parts: Iterable[tuple[Key, Any] | None]) -> Iterator[tuple[Key, Any]]:
-        """Give the parts in their order, each array of windows as one or more of probabilities.
+    def run(
+        self, events: Iterable[tuple[Key, ReadEvent] | Pause]
+    ) -> Iterator[tuple[Key, ScoredEvent]]:
+        """Yield the events in their order, windows as one or more pieces of probabilities.
 
         Parameters
         ----------
-        parts
-            Each with whose it is. Windows are ``(channels, windows x length)``; what has an
-            attribute `rpm` says the speed of those that follow. None stands for a time in which
-            nothing came: then a batch is not waited for until it is full.
+        events
+            Each with the key of its recording. At a pause, a batch that is not full is computed.
         """
-        with ThreadPoolExecutor(self._threads, initializer=self._begin) as pool:
-            rpm = _ANY_RPM
-            for part in parts:
-                if part is None:
-                    yield from self._flush(pool)
-                    continue
-                key, thing = part
-                if isinstance(thing, np.ndarray):
-                    yield from self._fill(key, thing, rpm, pool)
-                else:
-                    rpm = float(getattr(thing, "rpm", None) or _ANY_RPM)
-                    self._waiting.append((key, thing, None))
-                if self._filling and time.monotonic() - self._filling.since > PATIENCE:
-                    self._send(pool)
-                yield from self._done(self._threads + 1)
-            yield from self._flush(pool)
+        for event in events:
+            if isinstance(event, Pause):
+                yield from self._flush()
+                continue
+            yield from self._take(*event)
+            if self._filling and time.monotonic() - self._filling.since > PATIENCE:
+                self._submit()
+            yield from self._finished(self._threads + 1)
+        yield from self._flush()
 
-    def _fill(
-        self, key: Key, windows: Singles, rpm: float, pool: ThreadPoolExecutor
-    ) -> Iterator[tuple[Key, Any]]:
+    def _take(self, key: Key, event: ReadEvent) -> Iterator[tuple[Key, ScoredEvent]]:
+        match event:
+            case Windows(values):
+                yield from self._fill(key, values)
+            case Header(rpm=rpm):
+                self._rate = float(np.float32(rpm) / 60) if rpm else _ANY_RATE
+                self._waiting.append((key, event))
+            case _:
+                self._waiting.append((key, event))
+
+    def _fill(self, key: Key, values: Singles) -> Iterator[tuple[Key, ScoredEvent]]:
         size, channels, length = self._shape
-        apart = windows.reshape(channels, -1, length)
+        windows = values.reshape(channels, -1, length)
         done = 0
-        while done < apart.shape[1]:
-            batch = self._filling = self._filling or self._fresh()
-            count = min(apart.shape[1] - done, size - batch.filled)
-            places = batch.put(apart[:, done : done + count], rpm)
-            self._waiting.append((key, places, batch))
+        while done < windows.shape[1]:
+            batch = self._filling = self._filling or self._empty()
+            count = min(windows.shape[1] - done, size - batch.filled)
+            places = batch.put(windows[:, done : done + count], self._rate)
+            self._waiting.append((key, _Pending(batch, places)))
             done += count
             if batch.filled == size:
-                self._send(pool)
-                yield from self._done(self._threads + 1)
+                self._submit()
+                yield from self._finished(self._threads + 1)
 
-    def _fresh(self) -> _Batch:
+    def _empty(self) -> _Batch:
         if not self._free:
             return _Batch(self._shape)
         batch = self._free.pop()
         batch.filled, batch.since, batch.future = 0, time.monotonic(), None
         return batch
 
-    def _send(self, pool: ThreadPoolExecutor) -> None:
+    def _submit(self) -> None:
         batch = self._filling
         if batch is not None:
-            batch.future = pool.submit(self._score, batch.windows, batch.rpm)
-            self._under_way.append(batch)
+            batch.future = self._pool.submit(self._score, batch.windows, batch.rates)
+            self._running.append(batch)
         self._filling = None
 
-    def _flush(self, pool: ThreadPoolExecutor) -> Iterator[tuple[Key, Any]]:
-        self._send(pool)
-        yield from self._done(0)
+    def _flush(self) -> Iterator[tuple[Key, ScoredEvent]]:
+        self._submit()
+        yield from self._finished(0)
 
-    def _done(self, most: int) -> Iterator[tuple[Key, Any]]:
-        """Give what is finished; wait for it while more than so many batches are under way."""
+    def _finished(self, most: int) -> Iterator[tuple[Key, ScoredEvent]]:
+        """Yield what is finished; wait for it while more than `most` batches are running."""
         while self._waiting:
-            key, thing, batch = self._waiting[0]
-            if batch is not None:
-                future = batch.future
-                if future is None or not (future.done() or len(self._under_way) > most):
+            key, event = self._waiting[0]
+            if isinstance(event, _Pending):
+                future = event.batch.future
+                if future is None or not (future.done() or len(self._running) > most):
                     return
-                thing = future.result()[thing]
+                event = Probabilities(future.result()[event.places])
             self._waiting.popleft()
             self._release()
-            yield key, thing
+            yield key, event
 
     def _release(self) -> None:
-        """Take back the batches of which nothing is waited for any more."""
-        awaited = next((batch for _, _, batch in self._waiting if batch is not None), None)
-        while self._under_way and self._under_way[0] is not awaited:
-            self._free.append(self._under_way.popleft())
+        """Take back finished batches, to be reused."""
+        pending = (event for _, event in self._waiting if isinstance(event, _Pending))
+        first = next((event.batch for event in pending), None)
+        while self._running and self._running[0] is not first:
+            self._free.append(self._running.popleft())

@@ -1,73 +1,45 @@
-"""Recordings in, one diagnosis each out."""
+"""Load a model and diagnose recordings with it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from faultdiag import checkpoint, inference
 from faultdiag.errors import FaultdiagError
-from faultdiag.inference import BATCH, autocast, normalizer, softmax
+from faultdiag.export import runtime
 from faultdiag.metrics.windows import RunningAggregate
-from faultdiag.models import needs_speed
 from faultdiag.prediction.batching import Batching
-from faultdiag.prediction.reading import Needs, Opened, Windows, windows_of
+from faultdiag.prediction.events import (
+    Diagnosis,
+    End,
+    Failure,
+    Header,
+    NoveltyScore,
+    Pause,
+    Probabilities,
+    ReadEvent,
+    RecordingDiagnosis,
+    Result,
+    ScoredEvent,
+)
+from faultdiag.prediction.reading import (
+    ModelInput,
+    ReadRequest,
+    file_events,
+    recording_events,
+)
+from faultdiag.scoring import Scorer, softmax
 from faultdiag.signal.recording import Recording
 
-# Windows per batch on a processor: with more, what is between the layers leaves the cache.
-CPU_BATCH = 256
-
-# What is known of a recording, its windows, its novelty, a message why there is no more, and None
-# at its end.
-Part = Opened | Windows | float | str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What the windows of one recording say together.
-
-    Parameters
-    ----------
-    label
-        The class with the largest mean probability.
-    confidence
-        That probability.
-    agreement
-        Share of the windows whose own most probable class is `label`.
-    windows
-        How many windows there were.
-    probabilities
-        Mean probability of each class; that of a window is the softmax of its logits over the
-        temperature that was fitted on the validation part.
-    novelty
-        How unlike the training data the recording is, 1 at the threshold and above it where it
-        is novel; None of models that were trained before this was measured.
-    """
-
-    label: str
-    confidence: float
-    agreement: float
-    windows: int
-    probabilities: dict[str, float]
-    novelty: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosed:
-    """A recording, and what was found out about it."""
-
-    opened: Opened
-    diagnosis: Diagnosis
-
+# Windows of `logits` that are passed to the model at once.
+_MOST = 512
 
 Key = TypeVar("Key")
-Found = NDArray[np.float64] | Diagnosed | str
-"""Probabilities of windows ``(windows, classes)``, at the end all that was found, or a message."""
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Input = Recording | Path | str | ArrayLike
 
 
 class Diagnoser:
@@ -75,38 +47,53 @@ class Diagnoser:
 
     Parameters
     ----------
-    source
-        The checkpoint.
-    device
-        Where the network runs.
+    scorer
+        What computes the logits of windows.
     """
 
-    def __init__(self, source: checkpoint.Checkpoint, device: torch.device) -> None:
-        self.classes = source.classes
-        self.channels = source.channels
-        self.sampling_rate = source.sampling_rate
-        self.length = source.length
-        self.device = device
-        self._network = source.build(device)
-        self._normalize = normalizer(source.normalize, device)
-        self._precision = source.precision
-        self._temperature = source.temperature
-        self._novelty = source.novelty
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.facts = scorer.facts
 
     @property
-    def needs(self) -> Needs:
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the logits."""
+        return self.facts.classes
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels, in the order of the input."""
+        return self.facts.channels
+
+    @property
+    def sampling_rate(self) -> float:
+        """The model's sampling rate in Hz."""
+        return self.facts.sampling_rate
+
+    @property
+    def length(self) -> int:
+        """Samples of one window."""
+        return self.facts.length
+
+    @property
+    def device(self) -> object:
+        """Where the model computes: ``cpu``, ``cuda:0``."""
+        return self.scorer.device
+
+    @property
+    def input(self) -> ModelInput:
         """What a recording is brought to before the model sees it."""
-        speed = needs_speed(self._network)
-        return Needs(self.channels, self.sampling_rate, self.length, speed, self._novelty)
+        facts = self.facts
+        return ModelInput(
+            facts.channels, facts.sampling_rate, facts.length, facts.needs_speed, facts.novelty
+        )
 
-    def logits(
-        self, windows: NDArray[np.float32], *, rpm: float | None = None
-    ) -> NDArray[np.float64]:
-        """Give the logits ``(windows, classes)`` of raw windows ``(windows, channels, length)``.
+    def logits(self, windows: Singles, *, rpm: float | None = None) -> Floats:
+        """Return the logits ``(windows, classes)`` of raw windows ``(windows, channels, length)``.
 
-        The windows are taken as they come from a recording at the model's sampling rate; the
-        model's own normalisation is applied here. These are the network's own logits: their
-        softmax is not what `diagnose` calls a probability unless the model's temperature is 1.
+        The windows are as they come from a recording at the model's sampling rate; the model's
+        own normalisation is applied here. These are the network's own logits: their softmax is a
+        probability of `diagnose` only if the model's temperature is 1.
 
         Parameters
         ----------
@@ -120,132 +107,222 @@ class Diagnoser:
         """
         # torch warns of arrays that it can't write to, so those are copied.
         raw = np.require(windows, np.float32, ["C", "W"])
-        expected = (len(self.channels), self.length)
-        if raw.ndim != 3 or raw.shape[1:] != expected:
+        shape = (len(self.channels), self.length)
+        if raw.ndim != 3 or raw.shape[1:] != shape:
             raise FaultdiagError(
-                f"the windows have the shape {raw.shape}; the model takes (windows, "
-                f"{expected[0]}, {expected[1]})"
+                f"the windows have the shape {raw.shape}; the model takes (windows, {shape[0]}, "
+                f"{shape[1]})"
             )
-        if needs_speed(self._network) and rpm is None:
-            raise FaultdiagError(
-                "the model sees shaft orders and needs the shaft speed; give --rpm"
-            )
-        speeds = np.full(len(raw), rpm or 0, np.float32)
+        if self.facts.needs_speed and rpm is None:
+            raise FaultdiagError("the model sees shaft orders and needs the shaft speed; give rpm")
+        rates = np.full(len(raw), np.float32(rpm or 60) / 60, np.float32)
         rows = [np.empty((0, len(self.classes)))]
-        for first in range(0, len(raw), BATCH):
-            rows.append(self._logits(raw[first : first + BATCH], speeds[first : first + BATCH]))
+        for first in range(0, len(raw), _MOST):
+            part = slice(first, first + _MOST)
+            rows.append(self.scorer.logits(raw[part], rates[part]))
         return np.concatenate(rows)
 
-    def predict(self, recordings: Iterable[Recording]) -> list[Diagnosis]:
-        """Give one diagnosis per recording.
+    def predict(
+        self,
+        recordings: Iterable[Input],
+        *,
+        channel: str | None = None,
+        sampling_rate: float | None = None,
+        rpm: float | None = None,
+    ) -> list[Diagnosis]:
+        """Return one diagnosis for each recording.
+
+        Parameters
+        ----------
+        recordings
+            Recordings, paths of files, or arrays ``(samples,)`` or ``(channels, samples)``.
+        channel, rpm
+            Of files: the channel to read, and the shaft speed where the file doesn't state it.
+        sampling_rate
+            Hz: of arrays, and of files that don't state it and that no catalogue knows.
 
         Raises
         ------
         FaultdiagError
-            If a recording has other channels than the model, no sampling rate, or is shorter
-            than one window.
+            If one is no recording, has other channels than the model or no sampling rate, or is
+            shorter than one window.
         """
 
-        def parts() -> Iterator[tuple[int, Part]]:
-            for number, recording in enumerate(recordings):
-                yield from ((number, part) for part in windows_of(recording, self.needs))
-                yield number, None
+        def open_one(item: Input) -> Iterator[ReadEvent]:
+            if isinstance(item, (str, Path)):
+                request = ReadRequest(Path(item), channel, sampling_rate, rpm)
+                return file_events(request, self.input)
+            recording = self._as_recording(item, sampling_rate, rpm)
+            return recording_events(recording, self.input)
 
-        found = (thing for _, thing in self.follow(parts()))
-        return [thing.diagnosis for thing in found if isinstance(thing, Diagnosed)]
+        events = ((i, event) for i, item in enumerate(recordings) for event in open_one(item))
+        diagnoses = []
+        for _, result in self.results(events):
+            match result:
+                case RecordingDiagnosis(diagnosis=diagnosis):
+                    diagnoses.append(diagnosis)
+                case Failure(message):
+                    raise FaultdiagError(message)
+        return diagnoses
 
-    def diagnose(self, recording: Recording) -> Diagnosis:
-        """Give the diagnosis of one recording, resampled to the model's rate where it differs.
+    def diagnose(
+        self,
+        recording: Input,
+        *,
+        channel: str | None = None,
+        sampling_rate: float | None = None,
+        rpm: float | None = None,
+    ) -> Diagnosis:
+        """Return the diagnosis of one recording, resampled to the model's rate where it differs.
 
         Raises
         ------
         FaultdiagError
             As in `predict`.
         """
-        return self.predict([recording])[0]
+        stated = {"sampling_rate": sampling_rate, "rpm": rpm}
+        return self.predict([recording], channel=channel, **stated)[0]
 
-    def follow(self, parts: Iterable[tuple[Key, Part] | None]) -> Iterator[tuple[Key, Found]]:
-        """Give what the model says of the windows of recordings as they come, in their order.
+    def results(
+        self, events: Iterable[tuple[Key, ReadEvent] | Pause]
+    ) -> Iterator[tuple[Key, Result]]:
+        """Yield what the model says of the windows of recordings as they come, in their order.
 
-        Windows of several recordings share a batch; what is said of one doesn't depend on which
+        Windows of several recordings share a batch; the result of one doesn't depend on which
         those are.
 
         Parameters
         ----------
-        parts
-            Of each recording, by a key that says which: what is known of it, its windows, None.
-            A message instead is passed on. A None of its own stands for a pause.
+        events
+            Of each recording, with a key that tells which: its header, windows and end.
         """
-        opened, said, score = None, RunningAggregate(len(self.classes)), None
-        for key, thing in self._batched(parts):
-            if isinstance(thing, Opened):
-                opened, said, score = thing, RunningAggregate(len(self.classes)), None
-            elif isinstance(thing, float):
-                score = thing
-            elif thing is None:
-                if opened is not None:
-                    yield key, Diagnosed(opened, self._diagnosis(said, score))
-                opened = None
-            elif isinstance(thing, str):
-                opened = None
-                yield key, thing
-            else:
-                said.add(thing)
-                yield key, thing
+        state: _Recording | None = None
+        for key, event in self._scored(events):
+            match event:
+                case Header():
+                    state = _Recording(event, self.classes)
+                case Failure():
+                    state = None
+                    yield key, event
+                case Probabilities(values) if state is not None:
+                    state.windows.add(values)
+                    yield key, event
+                case NoveltyScore(value) if state is not None:
+                    state.novelty = value
+                case End() if state is not None:
+                    yield key, state.result(key)
 
-    def _batched(self, parts: Iterable[tuple[Key, Part] | None]) -> Iterator[tuple[Key, Any]]:
-        """Give the parts, their windows as probabilities."""
-        if self.device.type != "cpu":
-            shape = (BATCH, len(self.channels), self.length)
-            yield from Batching[Key](self._probabilities, shape).run(parts)
-            return
-        # One batch a thread keeps the cores busier than all threads on one batch, and what comes
-        # of it doesn't depend on how many there are.
-        shape = (CPU_BATCH, len(self.channels), self.length)
-        threads = torch.get_num_threads()
-        begin = partial(torch.set_num_threads, 1)
+    def _scored(
+        self, events: Iterable[tuple[Key, ReadEvent] | Pause]
+    ) -> Iterator[tuple[Key, ScoredEvent]]:
+        shape = (self.scorer.batch, len(self.channels), self.length)
+        with self.scorer.threads() as (pool, count):
+            batching = Batching[Key](self._probabilities, shape, pool, threads=count)
+            yield from batching.run(events)
+
+    def _probabilities(self, windows: Singles, rates: Singles) -> Floats:
+        return softmax(self.scorer.logits(windows, rates) / self.facts.temperature)
+
+    def _as_recording(
+        self, item: Recording | ArrayLike, rate: float | None, rpm: float | None
+    ) -> Recording:
+        if isinstance(item, Recording):
+            return item
         try:
-            batching = Batching[Key](self._probabilities, shape, threads=threads, begin=begin)
-            yield from batching.run(parts)
-        finally:
-            # Of the libraries behind torch some take that for all threads.
-            torch.set_num_threads(threads)
-
-    def _diagnosis(self, said: RunningAggregate, novelty: float | None) -> Diagnosis:
-        label, confidence, agreement = said.result()
-        means = dict(zip(self.classes, said.means.tolist(), strict=True))
-        return Diagnosis(self.classes[label], confidence, agreement, said.windows, means, novelty)
-
-    def _probabilities(
-        self, windows: NDArray[np.float32], rpm: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        return softmax(self._logits(windows, rpm) / self._temperature)
-
-    @torch.inference_mode()
-    def _logits(
-        self, windows: NDArray[np.float32], rpm: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Logits of one batch of windows ``(B, C, L)`` at shaft speeds ``(B,)``."""
-        batch = torch.from_numpy(windows).to(self.device)
-        speed = (torch.from_numpy(rpm / 60).to(self.device),) if needs_speed(self._network) else ()
-        with autocast(self.device, self._precision):
-            logits = self._network(self._normalize(batch), *speed)
-        found: NDArray[np.float64] = logits.double().cpu().numpy()
-        return found
+            signal = np.atleast_2d(np.asarray(item, np.float32))
+        except (TypeError, ValueError) as error:
+            raise FaultdiagError(
+                f"cannot diagnose {type(item).__name__}; give a Recording, the path of a file, or "
+                "an array (samples,) or (channels, samples) with sampling_rate"
+            ) from error
+        if rate is None:
+            raise FaultdiagError(
+                f"an array of shape {signal.shape} has no sampling rate; give sampling_rate in Hz "
+                f"(the model works at {self.sampling_rate:g} Hz)"
+            )
+        names = self.channels if len(signal) == len(self.channels) else _numbered(len(signal))
+        return Recording(signal, Path("array"), names, rate, rpm)
 
 
-def load(run_or_checkpoint: Path | str, *, device: str = "auto") -> Diagnoser:
-    """Load a trained model from its run folder or a checkpoint file.
+class _Recording:
+    """What is known so far of the recording whose windows come."""
+
+    def __init__(self, header: Header, classes: tuple[str, ...]) -> None:
+        self.header = header
+        self.windows = RunningAggregate(len(classes))
+        self.novelty: float | None = None
+        self._classes = classes
+
+    def result(self, name: object) -> RecordingDiagnosis | Failure:
+        """Return the diagnosis, or the failure of a model whose probabilities are no numbers."""
+        means = self.windows.means
+        if not np.isfinite(means).all():
+            return Failure(
+                f"{name}: the model gives probabilities that are not finite; its weights or its "
+                "statistics are damaged, use another copy or train again"
+            )
+        label, confidence, agreement = self.windows.result()
+        probabilities = dict(zip(self._classes, means.tolist(), strict=True))
+        count = self.windows.windows
+        diagnosis = Diagnosis(
+            self._classes[label], confidence, agreement, count, probabilities, self.novelty
+        )
+        return RecordingDiagnosis(self.header, diagnosis)
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(f"ch{i + 1}" for i in range(count))
+
+
+def load(model: Path | str, *, device: str = "auto") -> Diagnoser:
+    """Load a trained model: a run folder, a checkpoint, or an ONNX file.
 
     Parameters
     ----------
+    model
+        The run folder or file. An ONNX file is computed without torch.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises
     ------
     FaultdiagError
-        If there is no such checkpoint, it is damaged, or the device is not there.
+        If there is no such model, it is damaged, or the device is not there.
     """
+    path = Path(model)
+    return Diagnoser(_onnx(path, device) if _is_onnx(path) else _torch(path, device))
+
+
+def _is_onnx(path: Path) -> bool:
+    return path.suffix.lower() == runtime.SUFFIX and not path.is_dir()
+
+
+def _onnx(path: Path, device: str) -> Scorer:
+    if device not in {"auto", "cpu"}:
+        raise FaultdiagError(
+            f"{path} is an ONNX file, which is computed on the processor, but the device is "
+            f"'{device}'; use cpu, or give the run folder in its place"
+        )
+    return runtime.load(path)
+
+
+def _torch(path: Path, device: str) -> Scorer:
+    from faultdiag import checkpoint, inference
+
     target = inference.select_device(device)
-    return Diagnoser(checkpoint.load(Path(run_or_checkpoint)), target)
+    return inference.TorchScorer(checkpoint.load(path), target)
+
+
+def model_file(model: Path) -> Path:
+    """Return the file that a model is loaded from: a run folder's checkpoint, or the file itself.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is none.
+    """
+    if _is_onnx(model):
+        return model
+    from faultdiag.checkpoint import resolve
+
+    return resolve(model)

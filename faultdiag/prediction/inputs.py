@@ -8,14 +8,16 @@ from pathlib import Path
 
 from faultdiag.datasets.manifest import CheckedRow, is_manifest, read_rows, told
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.reading import Asked
+from faultdiag.prediction.reading import ReadRequest
 from faultdiag.readers.finding import nothing_in, recordings_in
 
 STDIN = Path("-")
 
 
-def find(paths: Sequence[Path], options: Asked, *, pattern: str | None = None) -> list[Asked]:
-    """Give what is to be diagnosed, in order, each once.
+def find(
+    paths: Sequence[Path], options: ReadRequest, *, pattern: str | None = None
+) -> list[ReadRequest]:
+    """Return the recordings to diagnose, in order, each once.
 
     Parameters
     ----------
@@ -24,7 +26,7 @@ def find(paths: Sequence[Path], options: Asked, *, pattern: str | None = None) -
         and CSV files with a column ``path``; ``-`` for a list of recordings and folders on
         stdin, a path a line or ended by a NUL.
     options
-        What is said of all of them; a manifest says it of its own rows.
+        What the user states about all of them; a manifest states it for its own rows.
     pattern
         Which files of folders; those of a suffix that a reader knows unless given.
 
@@ -34,31 +36,33 @@ def find(paths: Sequence[Path], options: Asked, *, pattern: str | None = None) -
         If a path doesn't exist, the only one is a folder without recordings, rows of a manifest
         are wrong, or nothing is left.
     """
-    found: list[Asked] = []
+    requests: list[ReadRequest] = []
     folders = 0
     for path in paths:
         if path == STDIN:
             listed = _listed()
-            folders += sum(one.is_dir() for one in listed)
-            # What is missing of a long list is an error row among the others.
-            found += [replace(options, path=one) for one in _files(listed, pattern)]
+            folders += sum(path.is_dir() for path in listed)
+            # A missing file of a long list is an error row among the others.
+            requests += [replace(options, path=file) for file in _files(listed, pattern)]
         elif path.is_dir():
             folders += 1
             alone = len(paths) == 1
-            found += [replace(options, path=one) for one in _files([path], pattern, alone=alone)]
+            files = _files([path], pattern, alone=alone)
+            requests += [replace(options, path=file) for file in files]
         elif not path.exists():
             raise FaultdiagError(
                 f"{path} does not exist; give recordings or folders of them, a manifest, or - for "
                 "a list of them on stdin"
             )
         else:
-            found += _rows(path, options) if is_manifest(path) else [replace(options, path=path)]
+            single = [replace(options, path=path)]
+            requests += _rows(path, options) if is_manifest(path) else single
     if pattern is not None and not folders:
         raise FaultdiagError(
             f"--glob '{pattern}' chooses files in folders, but no folder is given; give one, or "
             "leave --glob out"
         )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(requests))
 
 
 def _files(paths: Sequence[Path], pattern: str | None, *, alone: bool = False) -> Iterator[Path]:
@@ -78,14 +82,14 @@ def _listed() -> list[Path]:
         )
     text = sys.stdin.buffer.read()
     names = text.split(b"\0") if b"\0" in text else text.splitlines()
-    found = [Path(os.fsdecode(name)) for name in names if name.strip()]
-    if not found:
+    paths = [Path(os.fsdecode(name)) for name in names if name.strip()]
+    if not paths:
         raise FaultdiagError("the list of paths on stdin is empty; write one path a line")
-    return found
+    return paths
 
 
-def _rows(manifest: Path, options: Asked) -> Iterator[Asked]:
-    """Give the recordings of a manifest; one that is missing is an error row among the others."""
+def _rows(manifest: Path, options: ReadRequest) -> Iterator[ReadRequest]:
+    """Yield the recordings of a manifest; a missing one becomes an error row among the others."""
     rows = [CheckedRow(manifest.parent, row) for row in read_rows(manifest)]
     problems = [
         f"line {row.row.line}: {problem}" for row in rows for problem in row.problems_of_reading()
@@ -93,7 +97,7 @@ def _rows(manifest: Path, options: Asked) -> Iterator[Asked]:
     if problems:
         raise FaultdiagError(told(manifest, problems))
     for row in rows:
-        yield Asked(
+        yield ReadRequest(
             row.recording,
             ",".join(row.channels) or options.channel,
             row.number("sampling_rate") or options.sampling_rate,

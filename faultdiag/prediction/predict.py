@@ -1,4 +1,4 @@
-"""Predict many recordings to a table."""
+"""Diagnose many recordings and write a row for each."""
 
 import hashlib
 import json
@@ -7,36 +7,38 @@ import os
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from faultdiag.checkpoint import resolve
 from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.diagnoser import Diagnosed, Diagnoser, load
+from faultdiag.prediction.ahead import read_ahead
+from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
+from faultdiag.prediction.events import Failure, Probabilities, RecordingDiagnosis
 from faultdiag.prediction.inputs import find
-from faultdiag.prediction.output import (
-    Count,
+from faultdiag.prediction.reading import ReadRequest
+from faultdiag.prediction.resume import Count, OpenRows, ResumeState, open_rows, partial_files
+from faultdiag.prediction.rows import (
     CsvWriter,
-    Growing,
     JsonWriter,
-    Kept,
     Row,
     RowWriter,
     TableWriter,
     WindowWriter,
-    beside,
-    growing,
     novelty_note,
 )
-from faultdiag.prediction.reading import Asked, read_ahead
 from faultdiag.system.processes import keep_freed_memory
 
-Floats = NDArray[np.float64]
+
+@dataclass(frozen=True, slots=True)
+class WindowProbabilities:
+    """The probabilities of the next windows of the recording at a path, ``(windows, classes)``."""
+
+    path: str
+    values: Probabilities
 
 
 def diagnose_files(
@@ -48,46 +50,46 @@ def diagnose_files(
     rpm: float | None = None,
     jobs: int = 1,
 ) -> Generator[Row]:
-    """Diagnose files one by one; one that can't be diagnosed gives a row that says why.
+    """Yield a row for each file; that of a file without a diagnosis says why.
 
     Parameters
     ----------
     channel
-        Channel to read, or several with commas between; the model's own unless given.
+        Channel to read, or several separated by commas; by default the model's own.
     sampling_rate
-        Hz, for files that don't state theirs and that no catalogue knows. Where nothing says
+        Hz, for files that don't state theirs and that no catalogue knows. Where nothing states
         the rate, the model's own is taken and the row says ``assumed``.
     rpm
         Shaft speed, likewise; only models that see shaft orders need it.
     jobs
         Processes that read and resample; one is this process itself.
     """
-    asked = (Asked(path, channel, sampling_rate, rpm) for path in files)
-    with closing(diagnose_asked(diagnoser, asked, jobs=jobs)) as found:
-        yield from (thing for thing in found if isinstance(thing, Row))
+    requests = (ReadRequest(path, channel, sampling_rate, rpm) for path in files)
+    with closing(diagnose_requests(diagnoser, requests, jobs=jobs)) as results:
+        yield from (result for result in results if isinstance(result, Row))
 
 
-def diagnose_asked(
-    diagnoser: Diagnoser, asked: Iterable[Asked], *, jobs: int = 1
-) -> Generator[Row | tuple[str, Floats]]:
-    """Diagnose files, of each of which it is said how to read it; see `diagnose_files`.
+def diagnose_requests(
+    diagnoser: Diagnoser, requests: Iterable[ReadRequest], *, jobs: int = 1
+) -> Generator[Row | WindowProbabilities]:
+    """Yield a row for each file, each read as its request says; see `diagnose_files`.
 
-    Before the row of a recording come the probabilities of its windows ``(windows, classes)``,
-    some at a time, each time with its path.
+    Before the row of a recording come the probabilities of its windows, some at a time.
     """
-    with closing(read_ahead(asked, diagnoser.needs, jobs)) as parts:
-        for one, found in diagnoser.follow(parts):
-            path = str(one.path)
-            if isinstance(found, str):
-                yield Row(path, "error", error=found)
-            elif isinstance(found, Diagnosed):
-                yield _row(path, found)
-            else:
-                yield path, found
+    with closing(read_ahead(requests, diagnoser.input, jobs)) as events:
+        for request, result in diagnoser.results(events):
+            path = str(request.path)
+            match result:
+                case Failure(message):
+                    yield Row(path, "error", error=message)
+                case RecordingDiagnosis():
+                    yield _row(path, result)
+                case Probabilities():
+                    yield WindowProbabilities(path, result)
 
 
-def _row(path: str, found: Diagnosed) -> Row:
-    opened, diagnosis = found.opened, found.diagnosis
+def _row(path: str, result: RecordingDiagnosis) -> Row:
+    header, diagnosis = result.header, result.diagnosis
     return Row(
         path=path,
         status="ok",
@@ -95,16 +97,16 @@ def _row(path: str, found: Diagnosed) -> Row:
         confidence=diagnosis.confidence,
         agreement=diagnosis.agreement,
         windows=diagnosis.windows,
-        sampling_rate=opened.recorded_at,
-        sampling_rate_source=opened.rate_source,
-        channel=",".join(opened.channels),
+        sampling_rate=header.sampling_rate,
+        sampling_rate_source=header.sampling_rate_source,
+        channel=",".join(header.channels),
         novelty=diagnosis.novelty,
         probabilities=diagnosis.probabilities,
     )
 
 
 def predict_paths(
-    run: Path,
+    model: Path,
     paths: Sequence[Path],
     *,
     out: Path | None,
@@ -122,17 +124,17 @@ def predict_paths(
 
     Parameters
     ----------
-    run
-        Run folder or checkpoint.
+    model
+        Run folder, checkpoint or ONNX file.
     paths, pattern
         See `inputs.find`.
     out
-        File for the rows, which grow beside it until all are there (see `partial`); stdout
-        without it, as a table where that is a terminal.
+        File for the rows, which grow beside it until all are there (see `resume`); without it
+        they go to stdout, as a table where that is a terminal.
     jobs
         Processes that read and resample; one is this process itself.
     resume
-        Go on with the rows of an interrupted run.
+        Continue the rows of an interrupted run.
     windows
         File for rows of the windows, which grow beside it with those of `out`.
 
@@ -143,86 +145,90 @@ def predict_paths(
     Raises
     ------
     FaultdiagError
-        If a path, the model or the device is not there, the rate is none, or a file can't be
-        written.
+        If a path, the model or the device is missing, a rate or speed is not positive, or a file
+        can't be written.
     """
     _require_positive("--sampling-rate", sampling_rate, "Hz")
     _require_positive("--rpm", rpm, "revolutions per minute")
     _require_files(out, windows, resume=resume)
-    options = Asked(Path(), channel, sampling_rate, rpm)
-    asked = find(paths, options, pattern=pattern)
-    _require_no_recordings({"--out": out, "--windows": windows}, asked)
-    diagnoser = load(run, device=device)
+    options = ReadRequest(Path(), channel, sampling_rate, rpm)
+    requests = find(paths, options, pattern=pattern)
+    _require_no_recordings({"--out": out, "--windows": windows}, requests)
+    diagnoser = load(model, device=device)
     keep_freed_memory()
-    begun = {
-        "the model": sha256(resolve(run)),
+    inputs = {
+        "the model": sha256(model_file(model)),
         "the classes": list(diagnoser.classes),
         "--channel": channel,
         "--sampling-rate": sampling_rate,
         "--rpm": rpm,
-        "the manifest": _digest(asked, options),
+        "the manifest": _digest(requests, options),
         "--json": as_json,
     }
     with ExitStack() as stack:
-        streams = _open(out, stack, begun, asked, windows, resume=resume)
-        count = _write(diagnoser, asked, streams, as_json=as_json, jobs=jobs)
+        files = _open(out, stack, inputs, requests, windows, resume=resume)
+        count = _write(diagnoser, requests, files, as_json=as_json, jobs=jobs)
     if count.assumed:
         sys.stderr.write(
             f"warning: nothing states the sampling rate of {count.assumed} recordings; the "
             f"model's, {diagnoser.sampling_rate:g} Hz, was assumed: if it is another, the "
             "diagnosis is wrong; give it with --sampling-rate\n"
         )
-    sys.stderr.write(novelty_note(count.novel, len(asked)))
-    return len(asked), count.failed
+    sys.stderr.write(novelty_note(count.novel, len(requests)))
+    return len(requests), count.failed
 
 
 def _write(
-    diagnoser: Diagnoser, asked: Sequence[Asked], streams: Growing, *, as_json: bool, jobs: int
+    diagnoser: Diagnoser,
+    requests: Sequence[ReadRequest],
+    files: OpenRows,
+    *,
+    as_json: bool,
+    jobs: int,
 ) -> Count:
-    """Write the rows that are not kept; count all of them."""
-    kept = streams.kept
-    count, done = kept.count, len(kept.paths)
-    writer = _writer(diagnoser.classes, asked, streams, as_json=as_json)
+    """Write the rows that are missing, and count all of them."""
+    count, done = files.state.count, len(files.state.paths)
+    writer = _writer(diagnoser.classes, requests, files, as_json=as_json)
     # Where the rows themselves appear on a terminal, a bar would get between them.
-    hidden = True if streams.rows.isatty() else None
-    found = diagnose_asked(diagnoser, asked[done:], jobs=jobs)
-    with closing(found):
-        rows = _with_windows(diagnoser, found, streams, as_json=as_json)
-        bar = tqdm(rows, "diagnosing", len(asked), unit="recording", disable=hidden, initial=done)
-        for row in bar:
+    hidden = True if files.rows.isatty() else None
+    results = diagnose_requests(diagnoser, requests[done:], jobs=jobs)
+    with closing(results):
+        rows = _with_windows(diagnoser, results, files, as_json=as_json)
+        total = len(requests)
+        for row in tqdm(rows, "diagnosing", total, unit="recording", disable=hidden, initial=done):
             writer.write(row)
             assumed = row.sampling_rate_source == "assumed"
-            count = count.add(failed=row.status != "ok", assumed=assumed, novel=row.is_novel)
+            count = count.add(failed=row.status == "error", assumed=assumed, novel=row.is_novel)
     return count
 
 
 def _with_windows(
     diagnoser: Diagnoser,
-    found: Iterable[Row | tuple[str, Floats]],
-    streams: Growing,
+    results: Iterable[Row | WindowProbabilities],
+    files: OpenRows,
     *,
     as_json: bool,
 ) -> Iterator[Row]:
-    """Give the rows, those of its windows in their file before each."""
+    """Yield the rows; the windows of each are in their file before it."""
     writer = None
-    if streams.windows is not None:
+    if files.windows is not None:
         shape: dict[str, Any] = {"length": diagnoser.length, "as_json": as_json}
         shape |= {"sampling_rate": diagnoser.sampling_rate}
-        writer = WindowWriter(streams.windows, diagnoser.classes, **shape)
-    for thing in found:
-        if not isinstance(thing, Row):
+        writer = WindowWriter(files.windows, diagnoser.classes, **shape)
+    for result in results:
+        if isinstance(result, WindowProbabilities):
             if writer is not None:
-                writer.write(*thing)
+                writer.write(result.path, result.values.values)
             continue
         if writer is not None:
-            # What went wrong in the middle of a recording has no diagnosis, and so no windows.
-            (writer.keep if thing.status == "ok" else writer.drop)()
-        yield thing
+            # A recording that fails in the middle has no diagnosis, and so no windows.
+            (writer.drop if result.status == "error" else writer.keep)()
+        yield result
 
 
 def is_begun(out: Path) -> bool:
-    """Tell whether there are rows for a file that an interrupted run can go on with."""
-    return beside(out)[0].exists()
+    """Return whether there are rows for a file that an interrupted run can continue."""
+    return partial_files(out)[0].exists()
 
 
 def _require_positive(option: str, value: float | None, unit: str) -> None:
@@ -231,9 +237,9 @@ def _require_positive(option: str, value: float | None, unit: str) -> None:
 
 
 def _require_files(out: Path | None, windows: Path | None, *, resume: bool) -> None:
-    """Refuse what needs a file of rows where there is none."""
+    """Refuse options that need a file of rows where there is none."""
     if resume and out is None:
-        raise FaultdiagError("--resume goes on with the rows of --out, which is missing; give it")
+        raise FaultdiagError("--resume continues the rows of --out, which is missing; give it")
     if windows is not None and out is None:
         raise FaultdiagError(
             f"--windows {windows} goes with the rows of --out, which is missing; give it"
@@ -252,50 +258,52 @@ def _require_files(out: Path | None, windows: Path | None, *, resume: bool) -> N
         raise FaultdiagError(f"--out and --windows are both {out}; give two files")
 
 
-def _require_no_recordings(written: Mapping[str, Path | None], asked: Iterable[Asked]) -> None:
+def _require_no_recordings(
+    written: Mapping[str, Path | None], requests: Iterable[ReadRequest]
+) -> None:
     # Unlike Path.resolve, it gives an answer for links that lead in a circle.
     targets = {os.path.realpath(p): (o, p) for o, p in written.items() if p is not None}
     if not targets:
         return
-    for one in asked:
-        if (found := targets.get(os.path.realpath(one.path))) is not None:
+    for request in requests:
+        if (target := targets.get(os.path.realpath(request.path))) is not None:
             raise FaultdiagError(
-                f"{found[0]} {found[1]} is one of the recordings; give another file"
+                f"{target[0]} {target[1]} is one of the recordings; give another file"
             )
 
 
-def _digest(asked: Iterable[Asked], options: Asked) -> str | None:
-    """Give a digest of what a manifest says of recordings in place of the options; or None."""
-    said = [(one.channel, one.sampling_rate, one.rpm) for one in asked]
-    if set(said) <= {(options.channel, options.sampling_rate, options.rpm)}:
+def _digest(requests: Iterable[ReadRequest], options: ReadRequest) -> str | None:
+    """Return a digest of what a manifest states in place of the options; None if nothing."""
+    stated = [(r.channel, r.sampling_rate, r.rpm) for r in requests]
+    if set(stated) <= {(options.channel, options.sampling_rate, options.rpm)}:
         return None
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(stated).encode()).hexdigest()
 
 
 def _open(
     out: Path | None,
     stack: ExitStack,
-    begun: Mapping[str, Any],
-    asked: Sequence[Asked],
+    inputs: Mapping[str, Any],
+    requests: Sequence[ReadRequest],
     windows: Path | None,
     *,
     resume: bool,
-) -> Growing:
+) -> OpenRows:
     if out is None:
-        return Growing(sys.stdout, None, Kept())
+        return OpenRows(sys.stdout, None, ResumeState())
     if out.exists() and not out.is_file() and not out.is_dir():
         # A device or a pipe can't grow beside itself.
         stream = stack.enter_context(out.open("w", encoding="utf-8", newline=""))
-        return Growing(stream, None, Kept())
-    paths = [str(one.path) for one in asked]
-    return stack.enter_context(growing(out, begun, paths, resume=resume, windows=windows))
+        return OpenRows(stream, None, ResumeState())
+    paths = [str(request.path) for request in requests]
+    return stack.enter_context(open_rows(out, inputs, paths, resume=resume, windows=windows))
 
 
 def _writer(
-    classes: Sequence[str], asked: Sequence[Asked], streams: Growing, *, as_json: bool
+    classes: Sequence[str], requests: Sequence[ReadRequest], files: OpenRows, *, as_json: bool
 ) -> RowWriter:
     if as_json:
-        return JsonWriter(streams.rows, classes)
-    if streams.rows.isatty():
-        return TableWriter(streams.rows, classes, [str(one.path) for one in asked])
-    return CsvWriter(streams.rows, classes, heading=not streams.kept.heading)
+        return JsonWriter(files.rows, classes)
+    if files.rows.isatty():
+        return TableWriter(files.rows, classes, [str(request.path) for request in requests])
+    return CsvWriter(files.rows, classes, heading=not files.state.heading)

@@ -1,13 +1,14 @@
-"""A process that makes things of one task after another and sends them through a pipe.
+"""A process that reads one recording after another and sends its events through a pipe.
 
-What it has made waits in the pipe, and it waits with it: so what is made and not yet taken stays
-bounded however much a task makes.
+What it has read waits in the pipe, and it waits with it: what is read and not yet taken stays
+bounded however long a recording is.
 """
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
@@ -15,67 +16,74 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.prediction.events import End, Pause, ReadEvent, Windows
 from faultdiag.system.processes import begin, inherited, keep_freed_memory
 
-# Bytes that a pipe holds, where the system lets it.
+# Bytes that a pipe holds, where the system allows it.
 _PIPE = 2**20
-# Whether a pipe can be read and written without its connection, as on Windows it can't.
+# Whether a pipe can be read and written without its connection; on Windows it can't.
 _DIRECT = hasattr(os, "readv")
-_END = "end"
 
 Task = TypeVar("Task")
-Make = Callable[..., Iterator[Any]]
+Work = Callable[..., Iterator[ReadEvent]]
 
 
 class LostError(Exception):
     """The process was killed, or ended in another way than it should."""
 
 
+@dataclass(frozen=True, slots=True)
+class _RawWindows:
+    """Windows of this shape follow in the pipe as plain bytes."""
+
+    shape: tuple[int, ...]
+
+
 class Stream(Generic[Task]):
-    """A process that works on tasks in the order in which they are given.
+    """A process that works on tasks in the order in which they are submitted.
 
     Parameters
     ----------
-    make
-        What gives the things of a task, in the process: any that can be pickled; arrays of
-        float32 go without. A function of a module, because the process imports it.
+    work
+        Yields the events of a task, in the process; the last one is an `End`. A function of a
+        module, because the process imports it.
     more
-        Further arguments of `make`, the same for all tasks.
+        Further arguments of `work`, the same for all tasks.
     """
 
-    def __init__(self, make: Callable[..., Iterator[Any]], *more: Any) -> None:
+    def __init__(self, work: Work, *more: Any) -> None:
         # Spawned, not forked: a forked child of a process that has used torch can hang.
         context = get_context("spawn")
-        theirs, self._give = context.Pipe(duplex=False)
-        self._take, sending = context.Pipe(duplex=False)
+        tasks, self._tasks = context.Pipe(duplex=False)
+        self._events, sending = context.Pipe(duplex=False)
         with suppress(ImportError, OSError, AttributeError):
             import fcntl
 
             fcntl.fcntl(sending.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         self.pending: deque[Task] = deque()
-        arguments = (theirs, sending, os.getpid(), make, more)
+        arguments = (tasks, sending, os.getpid(), work, more)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         try:
             with inherited():
                 self._process.start()
         finally:
             # So that the end of the process is the end of the pipe.
-            theirs.close()
+            tasks.close()
             sending.close()
 
-    def give(self, task: Task) -> None:
-        """Give a task; what a process that is gone was given is still pending."""
+    def submit(self, task: Task) -> None:
+        """Add a task; it is pending even if the process is gone."""
         self.pending.append(task)
         with suppress(OSError):
-            self._give.send(task)
+            self._tasks.send(task)
 
-    def made(self, patience: float) -> Iterator[Any]:
-        """Give what is made of the first pending task, as it comes; then it is no longer pending.
+    def events(self, patience: float) -> Iterator[ReadEvent | Pause]:
+        """Yield the events of the first pending task as they come; then it is done.
 
         Parameters
         ----------
         patience
-            Seconds of waiting after which a None is given in between.
+            Seconds without an event after which a `Pause` is yielded.
 
         Raises
         ------
@@ -84,48 +92,51 @@ class Stream(Generic[Task]):
         """
         try:
             while True:
-                while not self._take.poll(patience):
-                    yield None
-                thing = self._take.recv()
-                if isinstance(thing, str) and thing == _END:
+                while not self._events.poll(patience):
+                    yield Pause()
+                event = self._receive()
+                if isinstance(event, End):
                     break
-                yield self._array(*thing[1:]) if isinstance(thing, tuple) else thing
+                yield event
         except (EOFError, OSError) as error:
             raise LostError from error
         self.pending.popleft()
+        yield End()
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
         self._process.kill()
         self._process.join()
         self._process.close()
-        self._give.close()
-        self._take.close()
+        self._tasks.close()
+        self._events.close()
 
-    def _array(self, *shape: int) -> NDArray[np.float32]:
-        # Read where it is wanted; a connection's own way copies it twice more.
-        found = np.empty(shape, np.float32)
-        left = found.reshape(-1).view(np.uint8).data
+    def _receive(self) -> ReadEvent:
+        received: ReadEvent | _RawWindows = self._events.recv()
+        if not isinstance(received, _RawWindows):
+            return received
+        # Read into its place: a connection's own way copies it twice more.
+        values = np.empty(received.shape, np.float32)
+        left = values.reshape(-1).view(np.uint8).data
         while left.nbytes:
-            count = os.readv(self._take.fileno(), [left])
+            count = os.readv(self._events.fileno(), [left])
             if not count:
                 raise EOFError
             left = left[count:]
-        return found
+        return Windows(values)
 
 
-def _serve(tasks: Connection, results: Connection, parent: int, make: Make, more: Any) -> None:
+def _serve(tasks: Connection, events: Connection, parent: int, work: Work, more: Any) -> None:
     begin(parent)
     keep_freed_memory()
     with suppress(EOFError, BrokenPipeError):
         while True:
-            for thing in make(tasks.recv(), *more):
-                if isinstance(thing, np.ndarray) and _DIRECT:
-                    results.send(("array", *thing.shape))
-                    _write(results.fileno(), thing)
+            for event in work(tasks.recv(), *more):
+                if isinstance(event, Windows) and _DIRECT:
+                    events.send(_RawWindows(event.values.shape))
+                    _write(events.fileno(), event.values)
                 else:
-                    results.send(thing)
-            results.send(_END)
+                    events.send(event)
 
 
 def _write(pipe: int, array: NDArray[np.float32]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from faultdiag.checkpoint import load
-from faultdiag.prediction.output import COLUMNS
+from faultdiag.prediction.rows import COLUMNS
 from faultdiag.preparing import prepare
 from faultdiag.training.loop import Trainer
 from tests.commands import COMMANDS, done, refused, run

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from faultdiag import models
 from faultdiag.export.graph import TOLERANCE, DiagnosisGraph, to_onnx, trial_windows
-from faultdiag.export.metadata import ModelFacts
-from faultdiag.export.runtime import OnnxModel
+from faultdiag.export.runtime import OnnxScorer
+from faultdiag.scoring import ModelFacts
 from faultdiag.signal import normalize
 
 LENGTH, RATE = 2048, 12000.0
@@ -21,7 +21,7 @@ class Pair:
     """The same model in torch and in ONNX Runtime."""
 
     graph: DiagnosisGraph
-    model: OnnxModel
+    model: OnnxScorer
 
     def outputs(self, count: int) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
         """Logits and probabilities of trial windows, of torch and of ONNX Runtime."""
@@ -78,7 +78,7 @@ def exported(
     fitted = normalize.fit(norm, [trial_windows(facts, 40)[0]])
     state = {key: torch.tensor(value) for key, value in fitted.items()}
     graph = DiagnosisGraph(network, normalize.normalizer(norm, state), temperature)
-    return Pair(graph, OnnxModel(to_onnx(graph, facts)))
+    return Pair(graph, OnnxScorer(to_onnx(graph, facts)))
 
 
 def exported_network(name: str, *, channels: int = 2, **more: object) -> Pair:

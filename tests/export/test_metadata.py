@@ -9,7 +9,8 @@ import pytest
 
 from faultdiag import novelty
 from faultdiag.errors import FaultdiagError
-from faultdiag.export.metadata import ModelFacts, from_texts, to_texts
+from faultdiag.export.metadata import from_texts, to_texts
+from faultdiag.scoring import ModelFacts
 
 PATH = Path("pump.onnx")
 

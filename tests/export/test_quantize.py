@@ -10,7 +10,7 @@ import torch
 from faultdiag import models
 from faultdiag.export.graph import to_onnx, trial_windows
 from faultdiag.export.quantize import to_int8
-from faultdiag.export.runtime import OnnxModel
+from faultdiag.export.runtime import OnnxScorer
 from tests.export.graphs import LENGTH, RATE, Pair, exported
 
 KEPT = ("network.attention", "network.front")
@@ -31,7 +31,7 @@ def content(pair: Pair) -> bytes:
 
 def test_integers_say_nearly_the_same(pair: Pair, content: bytes) -> None:
     windows, _ = trial_windows(pair.model.facts, 300)
-    small = OnnxModel(to_int8(content, windows[:200], None, KEPT))
+    small = OnnxScorer(to_int8(content, windows[:200], None, KEPT))
     expected, found = (m.logits(windows[200:]) for m in (pair.model, small))
     spread = expected.std(0).max()
     error = np.sqrt(np.mean((found - expected) ** 2))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from faultdiag import checkpoint, novelty
 from faultdiag.errors import FaultdiagError
-from faultdiag.novelty import Novelty, Watched, bands_of, describe, distances, evenly, fit
+from faultdiag.novelty import Novelty, RecordingNovelty, bands_of, describe, distances, evenly, fit
 from faultdiag.prediction.diagnoser import load
-from faultdiag.prediction.output import NOVEL, Row, TableWriter, novelty_note
+from faultdiag.prediction.rows import NOVEL, Row, TableWriter, novelty_note
 from faultdiag.signal.recording import Recording
 from tests.data_fixtures import CASES, signal
 
@@ -57,7 +57,7 @@ def test_a_dead_channel_is_far_from_any_other() -> None:
 def test_pieces_of_a_recording_score_as_the_whole(cuts: list[int], count: int) -> None:
     fitted = fit(describe(noise(40)), describe(noise(40, seed=1)))
     windows = noise(count, seed=2)
-    watched = Watched(fitted, count)
+    watched = RecordingNovelty(fitted, count)
     for piece in np.split(windows, sorted(min(cut, count) for cut in cuts)):
         watched.add(piece.transpose(1, 0, 2))
     assert watched.score() == fitted.score(windows)

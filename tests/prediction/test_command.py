@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction import reading
-from faultdiag.prediction import reading as read_ahead
+from faultdiag.prediction import ahead, reading
 from faultdiag.prediction.diagnoser import Diagnoser, load
 from faultdiag.prediction.inputs import find
-from faultdiag.prediction.output import COLUMNS, Row
 from faultdiag.prediction.predict import diagnose_files, predict_paths
-from faultdiag.prediction.reading import Asked
+from faultdiag.prediction.reading import ReadRequest
+from faultdiag.prediction.rows import COLUMNS, Row
 from faultdiag.readers.read import read_recording
 from faultdiag.readers.source import RecordingSource
 from tests.data_fixtures import CASES, contents, full_disk, signal, write_mat, write_recording
@@ -52,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def find_files(paths: list[Path]) -> list[Path]:
-    return [one.path for one in find(paths, Asked(Path()))]
+    return [request.path for request in find(paths, ReadRequest(Path()))]
 
 
 def predict(run: Path, *paths: Path, **options: Any) -> tuple[int, int]:
@@ -173,8 +172,8 @@ def test_who_states_the_rate_in_which_order(
     def with_rate(*arguments: Any) -> RecordingSource:
         return replace(source(*arguments), sampling_rate=48_000.0)
 
-    source = reading._source
-    monkeypatch.setattr(reading, "_source", with_rate)
+    source = reading._open_channels
+    monkeypatch.setattr(reading, "_open_channels", with_rate)
     assert rate(diagnoser, renamed, 6_000) == ("N", 48_000, "file")
 
 
@@ -225,7 +224,7 @@ def test_channels_of_a_table_are_taken_by_name(trained: Path, tmp_path: Path) ->
     names = read_recording(path).channels
     assert len(names) == 3
     model = load(trained, device="cpu")
-    model.channels = (names[1],)
+    model.facts = replace(model.facts, channels=(names[1],))
     row = one(model, path)
     assert (row.channel, row.label) == (names[1], "IR")
 
@@ -271,7 +270,7 @@ def test_rows_on_stdout_as_csv(
         [str(folder / "deep/d.mat"), "ok", "IR"],
         [str(folder / "deep/er/e.mat"), "ok", "B"],
     ]
-    assert {row[6] for row in rows} == {"12000 assumed", ""}
+    assert {tuple(row[6:8]) for row in rows} == {("12000", "assumed"), ("", "")}
     # No bar where stderr is no terminal.
     assert err == (
         f"left out of {folder}, as text without a table of numbers: notes.txt\n"
@@ -284,7 +283,7 @@ def test_rows_in_a_file(trained: Path, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
     assert predict(trained, folder, out=out, as_json=True) == (5, 1)
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    assert [list(row) for row in rows] == [[*COLUMNS, "B", "IR", "N", "sampling_rate_source"]] * 5
+    assert [list(row) for row in rows] == [[*COLUMNS, "B", "IR", "N"]] * 5
     assert [row["status"] for row in rows] == ["ok", "ok", "error", "ok", "ok"]
     assert {row["sampling_rate_source"] for row in rows} == {"assumed", None}
     assert predict(trained, folder / "b.MAT", out=out) == (1, 0)
@@ -298,13 +297,13 @@ def test_rows_appear_as_they_come(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     seen = []
-    real = reading.try_read
+    real = reading.read_events
 
     def watched(*arguments: Any) -> Any:
         seen.append(capsys.readouterr().out.count("\n"))
         return real(*arguments)
 
-    monkeypatch.setattr(read_ahead, "try_read", watched)
+    monkeypatch.setattr(ahead, "read_events", watched)
     never_waiting(monkeypatch)
     predict(trained, folder)
     # The heading before the first; each row, the broken one's too, before the next.
@@ -390,7 +389,7 @@ def test_processes_change_no_row(trained: Path, folder: Path, tmp_path: Path) ->
 
 
 def test_going_on_needs_a_file(trained: Path, folder: Path) -> None:
-    with pytest.raises(FaultdiagError, match=r"--resume goes on with the rows of --out, which is"):
+    with pytest.raises(FaultdiagError, match=r"--resume continues the rows of --out, which is"):
         predict(trained, folder, resume=True)
     with pytest.raises(FaultdiagError, match=r"--resume: /dev/null is no file, so nothing is kept"):
         predict(trained, folder, resume=True, out=Path("/dev/null"))

@@ -11,9 +11,10 @@ import faultdiag
 from faultdiag.checkpoint import load as load_checkpoint
 from faultdiag.checkpoint import save as save_checkpoint
 from faultdiag.errors import FaultdiagError
-from faultdiag.inference import softmax
-from faultdiag.prediction.diagnoser import Diagnoser, Diagnosis, load
+from faultdiag.prediction.diagnoser import Diagnoser, load
+from faultdiag.prediction.events import Diagnosis
 from faultdiag.readers.read import read_recording
+from faultdiag.scoring import softmax
 from faultdiag.signal.recording import Recording
 from faultdiag.signal.resampling import resample
 from tests.data_fixtures import CASES, SAMPLES, signal

@@ -10,9 +10,9 @@ import pytest
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.inputs import STDIN, find
-from faultdiag.prediction.reading import Asked
+from faultdiag.prediction.reading import ReadRequest
 
-OPTIONS = Asked(Path(), "DE", 12_000.0, None)
+OPTIONS = ReadRequest(Path(), "DE", 12_000.0, None)
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_a_list_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_manifest_says_how_each_is_read(root: Path, name: str, content: str) -> None:
     (root / name).write_text(content)
     assert find([root / name], OPTIONS) == [
-        Asked(root / "a" / "1_DE.mat", "FE", 48_000.0, 1797.0),
-        Asked(root / "c" / "4.mat", "DE", 12_000.0, None),
+        ReadRequest(root / "a" / "1_DE.mat", "FE", 48_000.0, 1797.0),
+        ReadRequest(root / "c" / "4.mat", "DE", 12_000.0, None),
     ]
 
 
@@ -119,4 +119,4 @@ def test_rows_that_are_wrong_are_told_by_their_lines(root: Path) -> None:
 def test_a_table_of_numbers_is_no_manifest(tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     path.write_text("time,DE\n0,1\n0.1,2\n")
-    assert find([path], OPTIONS) == [Asked(path, "DE", 12_000.0, None)]
+    assert find([path], OPTIONS) == [ReadRequest(path, "DE", 12_000.0, None)]

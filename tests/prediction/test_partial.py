@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.output import Count, CsvWriter, JsonWriter, Row, beside, growing
+from faultdiag.prediction.resume import Count, open_rows, partial_files
+from faultdiag.prediction.rows import CsvWriter, JsonWriter, Row
 
 CLASSES = ("IR", "N")
 NAMES = ["a.mat", 'b "x", 2.mat', "line\nbreak.mat", b"\xff.mat".decode("utf-8", "surrogateescape")]
-BEGUN: dict[str, Any] = {"the model": "1f", "--channel": None, "--json": False}
+INPUTS: dict[str, Any] = {"the model": "1f", "--channel": None, "--json": False}
 
 
 def row(name: str) -> Row:
@@ -30,20 +31,20 @@ def row(name: str) -> Row:
 def write(out: Path, names: list[str], *, resume: bool = False, **changes: Any) -> Any:
     """Write the rows of names; `stop` ends it before that one."""
     stop = changes.pop("stop", None)
-    begun = BEGUN | changes
-    with growing(out, begun, names, resume=resume) as streams:
-        stream, kept = streams.rows, streams.kept
-        heading = not kept.heading
+    inputs = INPUTS | changes
+    with open_rows(out, inputs, names, resume=resume) as files:
+        stream, state = files.rows, files.state
+        heading = not state.heading
         writer = (
             JsonWriter(stream, CLASSES)
-            if begun["--json"]
+            if inputs["--json"]
             else CsvWriter(stream, CLASSES, heading=heading)
         )
-        for name in names[len(kept.paths) :]:
+        for name in names[len(state.paths) :]:
             if name == stop:
                 raise KeyboardInterrupt
             writer.write(row(name))
-    return kept
+    return state
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -52,14 +53,14 @@ def test_cut_off_anywhere_it_goes_on_to_the_same_file(tmp_path: Path, as_json: b
     write(out, NAMES, **{"--json": as_json})
     whole = out.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["rows"]
-    partial, side = beside(out)
+    partial, side = partial_files(out)
     for size in range(len(whole) + 1):
         partial.write_bytes(whole[:size])
-        side.write_text(json.dumps(BEGUN | {"--json": as_json}))
-        kept = write(out, NAMES, resume=True, **{"--json": as_json})
+        side.write_text(json.dumps(INPUTS | {"--json": as_json}))
+        state = write(out, NAMES, resume=True, **{"--json": as_json})
         assert out.read_bytes() == whole, size
         assert [path.name for path in tmp_path.iterdir()] == ["rows"]
-    assert (len(kept.paths), kept.count) == (4, Count(failed=1, assumed=3))
+    assert (len(state.paths), state.count) == (4, Count(failed=1, assumed=3))
 
 
 def test_nothing_to_go_on_with_begins_anew(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_nothing_to_go_on_with_begins_anew(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write(out, NAMES, stop="a.mat")
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"], "no row, nothing kept"
-    whole, (partial, side) = out.read_bytes(), beside(out)
+    whole, (partial, side) = out.read_bytes(), partial_files(out)
     # Killed behind the heading: not in the way, whatever it was begun with.
     partial.write_bytes(whole[: whole.index(b"\n") + 1])
     side.write_text("{}")
@@ -82,7 +83,8 @@ def test_rows_of_an_interrupted_run_are_not_thrown_away(tmp_path: Path) -> None:
         write(out, NAMES, stop=NAMES[2])
     assert not out.exists()
     with pytest.raises(
-        FaultdiagError, match=r"rows\.csv\.partial holds the rows of an inter.* by --resume, or de"
+        FaultdiagError,
+        match=r"rows\.csv\.partial holds the rows of an inter.* with --resume, or de",
     ):
         write(out, NAMES)
 
@@ -101,10 +103,10 @@ def test_what_was_begun_with_something_else(
     out = tmp_path / "rows.csv"
     with pytest.raises(KeyboardInterrupt):
         write(out, NAMES, stop=NAMES[2])
-    before = beside(out)[0].read_bytes()
+    before = partial_files(out)[0].read_bytes()
     with pytest.raises(FaultdiagError, match=message):
         write(out, NAMES, resume=True, **changes)
-    assert beside(out)[0].read_bytes() == before
+    assert partial_files(out)[0].read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -124,11 +126,11 @@ def test_other_recordings(tmp_path: Path, names: list[str], message: str) -> Non
 
 def test_what_is_no_partial_result(tmp_path: Path) -> None:
     out = tmp_path / "rows.csv"
-    partial, side = beside(out)
+    partial, side = partial_files(out)
     partial.write_text("shopping list\nbread\n")
     with pytest.raises(FaultdiagError, match=r"rows\.csv\.begun, which says what .* delete both"):
         write(out, NAMES, resume=True)
-    side.write_text(json.dumps(BEGUN))
+    side.write_text(json.dumps(INPUTS))
     with pytest.raises(FaultdiagError, match="holds something other than rows of predict; delete"):
         write(out, NAMES, resume=True)
     side.write_text("[]")
@@ -139,13 +141,13 @@ def test_what_is_no_partial_result(tmp_path: Path) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-from tests.prediction.test_partial import CLASSES, CsvWriter, BEGUN, growing, row
+from tests.prediction.test_partial import CLASSES, CsvWriter, INPUTS, open_rows, row
 names = [f"{i}.mat" for i in range(300)]
-with growing(Path(sys.argv[1]), BEGUN, names, resume=True) as streams:
-    stream, kept = streams.rows, streams.kept
-    writer = CsvWriter(stream, CLASSES, heading=not kept.heading)
-    print(len(kept.paths), flush=True)
-    for name in names[len(kept.paths):]:
+with open_rows(Path(sys.argv[1]), INPUTS, names, resume=True) as files:
+    stream, state = files.rows, files.state
+    writer = CsvWriter(stream, CLASSES, heading=not state.heading)
+    print(len(state.paths), flush=True)
+    for name in names[len(state.paths):]:
         writer.write(row(name))
         print(name, flush=True)
         time.sleep(0.001)

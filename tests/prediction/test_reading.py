@@ -9,27 +9,41 @@ import numpy as np
 import pytest
 
 from faultdiag.prediction import reading
-from faultdiag.prediction.reading import Asked, Needs, Opened, read_windows, try_read, windows_of
+from faultdiag.prediction.events import End, Failure, Header, Windows
+from faultdiag.prediction.reading import (
+    ModelInput,
+    ReadRequest,
+    file_events,
+    read_events,
+    recording_events,
+)
 from faultdiag.signal import resampling
 from faultdiag.signal.recording import Recording
 
-NEEDS = Needs(("DE",), 12_000.0, 256, speed=False)
+MODEL = ModelInput(("DE",), 12_000.0, 256, needs_speed=False)
 
 
-def collected(parts: Any) -> tuple[Opened, list[np.ndarray[Any, Any]]]:
-    opened, *pieces = parts
-    return opened, pieces
+def collected(events: Any) -> tuple[Header, list[np.ndarray[Any, Any]]]:
+    header, *pieces, end = events
+    assert end == End()
+    assert {type(piece) for piece in pieces} == {Windows}
+    return header, [piece.values for piece in pieces]
+
+
+def failure(request: ReadRequest) -> str:
+    """The message of a file of which nothing else is read."""
+    first, end = read_events(request, MODEL)
+    assert isinstance(first, Failure)
+    assert end == End()
+    return first.message
 
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "HELD", 5_000)
     monkeypatch.setattr(reading, "PIECE", 2_000)
-    for module in (resampling, reading.survey.__globals__):
-        if isinstance(module, dict):
-            monkeypatch.setitem(module, "BLOCK", 4_096)
-        else:
-            monkeypatch.setattr(module, "BLOCK", 4_096)
+    for module in (resampling, reading):
+        monkeypatch.setattr(module, "BLOCK", 4_096)
 
 
 @pytest.fixture
@@ -42,19 +56,19 @@ def test_a_long_recording_gives_what_a_short_one_does(
     rate: float, signal: Any, tmp_path: Path, small_pieces: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.save(tmp_path / "x.npy", signal)
-    needs = Needs(("a", "b"), 12_000.0, 256, speed=False)
-    asked = Asked(tmp_path / "x.npy", None, rate)
-    opened, pieces = collected(read_windows(asked, needs))
+    model = ModelInput(("a", "b"), 12_000.0, 256, needs_speed=False)
+    request = ReadRequest(tmp_path / "x.npy", None, rate)
+    header, pieces = collected(file_events(request, model))
     assert len(pieces) > 3
     assert {piece.shape[1] % 256 for piece in pieces} == {0}
     monkeypatch.setattr(reading, "HELD", 10**9)
     monkeypatch.setattr(reading, "PIECE", 10**9)
-    again, (whole,) = collected(read_windows(asked, needs))
-    assert again == opened
-    assert opened.windows * 256 == whole.shape[1]
+    again, (whole,) = collected(file_events(request, model))
+    assert again == header
+    assert header.windows * 256 == whole.shape[1]
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
     given = Recording(signal, tmp_path / "x.npy", ("ch1", "ch2"), rate)
-    _, (there,) = collected(windows_of(given, needs))
+    _, (there,) = collected(recording_events(given, model))
     np.testing.assert_array_equal(there, whole)
     np.testing.assert_array_equal(
         whole, resampling.resample(signal, rate, 12_000)[:, : whole.shape[1]]
@@ -68,26 +82,26 @@ def test_what_is_wrong_anywhere_is_told_before_the_first_window(
     signal[0, place] = np.inf
     signal[0, 19_990] = np.nan
     np.save(tmp_path / "x.npy", signal[:1])
-    asked = Asked(tmp_path / "x.npy", None, 12_000.0)
-    (said,) = try_read(asked, NEEDS)
+    request = ReadRequest(tmp_path / "x.npy", None, 12_000.0)
+    message = failure(request)
     assert (
         f"2 of 20000 samples are NaN or infinite, the first at sample {min(place, 19_990)} of"
-        in (str(said))
+        in message
     )
     monkeypatch.setattr(reading, "HELD", 10**9)
-    assert [said] == list(try_read(asked, NEEDS)), "as of a short one"
+    assert failure(request) == message, "as for a short one"
 
 
 def test_a_constant_channel_of_a_long_recording(tmp_path: Path, small_pieces: None) -> None:
     np.save(tmp_path / "x.npy", np.full(20_000, 2.0, np.float32))
-    (said,) = try_read(Asked(tmp_path / "x.npy", None, 12_000.0), NEEDS)
-    assert "is constant: all 20000 samples are 2; a vibration" in str(said)
+    message = failure(ReadRequest(tmp_path / "x.npy", None, 12_000.0))
+    assert "is constant: all 20000 samples are 2; a vibration" in message
 
 
 def test_a_rate_far_from_the_models_names_the_file(tmp_path: Path, signal: Any) -> None:
     np.save(tmp_path / "x.npy", signal[0])
-    (said,) = try_read(Asked(tmp_path / "x.npy", None, 1e-3), NEEDS)
-    assert str(said).startswith(f"{tmp_path / 'x.npy'}: resampling from 0.001 Hz to 12000 Hz")
+    message = failure(ReadRequest(tmp_path / "x.npy", None, 1e-3))
+    assert message.startswith(f"{tmp_path / 'x.npy'}: resampling from 0.001 Hz to 12000 Hz")
 
 
 # The file is sparse: zeros that take no room, and something at its beginning that varies.
@@ -95,7 +109,8 @@ SPARSE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from faultdiag.prediction.reading import Asked, Needs, Opened, read_windows
+from faultdiag.prediction.events import Windows
+from faultdiag.prediction.reading import ModelInput, ReadRequest, file_events
 from faultdiag.prediction import reading
 import scipy.signal
 reading.HELD = reading.PIECE = 2**18
@@ -103,11 +118,11 @@ path, rate, room = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + room, used + room))
 windows = 0
-parts = read_windows(Asked(path, None, rate), Needs(("x",), 12000.0, 2048, False))
-opened = next(parts)
-for piece in parts:
-    windows += piece.shape[1] // 2048
-assert windows == opened.windows, (windows, opened)
+events = file_events(ReadRequest(path, None, rate), ModelInput(("x",), 12000.0, 2048, False))
+header = next(events)
+for event in events:
+    windows += event.values.shape[1] // 2048 if isinstance(event, Windows) else 0
+assert windows == header.windows, (windows, header)
 print(windows)
 """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faultdiag.prediction.output import COLUMNS, CsvWriter, JsonWriter, Row, RowWriter, TableWriter
+from faultdiag.prediction.rows import COLUMNS, CsvWriter, JsonWriter, Row, RowWriter, TableWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ DONE = Row(
     sampling_rate=12_000.0,
     sampling_rate_source="catalogue",
     channel="DE",
+    signature="yes",
     probabilities={"IR": 0.912345678, "N": 0.087654322},
 )
 ASSUMED = Row("b.mat", "ok", "N", 0.5, 0.75, 3, 25_600.5, "assumed", "DE,FE", probabilities={})
@@ -32,7 +33,7 @@ FAILED = Row("ä, b.mat", "error", error='ä, b.mat has "no" channel\'s')
 def test_the_columns_are_those_of_the_contract() -> None:
     assert (
         *("path", "status", "label", "confidence", "agreement", "windows", "sampling_rate"),
-        *("channel", "novelty", "error"),
+        *("sampling_rate_source", "channel", "novelty", "signature", "error"),
     ) == COLUMNS
 
 
@@ -44,10 +45,10 @@ def test_csv() -> None:
     head, *rows = csv.reader(io.StringIO(stream.getvalue()))
     assert head == [*COLUMNS, "IR", "N"]
     assert rows == [
-        ["a/1.mat", "ok", "IR", "0.912346", "1", "12", "12000", "DE", "", "", "0.912346",
-         "0.0876543"],
-        ["b.mat", "ok", "N", "0.5", "0.75", "3", "25600.5 assumed", "DE,FE", "", "", "", ""],
-        ["ä, b.mat", "error", *[""] * 7, 'ä, b.mat has "no" channel\'s', "", ""],
+        ["a/1.mat", "ok", "IR", "0.912346", "1", "12", "12000", "catalogue", "DE", "", "yes", "",
+         "0.912346", "0.0876543"],
+        ["b.mat", "ok", "N", "0.5", "0.75", "3", "25600.5", "assumed", "DE,FE", "", "", "", "", ""],
+        ["ä, b.mat", "error", *[""] * 9, 'ä, b.mat has "no" channel\'s', "", ""],
     ]  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def test_json_lines() -> None:
     for row in (DONE, ASSUMED, FAILED):
         writer.write(row)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [list(line) for line in lines] == [[*COLUMNS, "IR", "N", "sampling_rate_source"]] * 3
+    assert [list(line) for line in lines] == [[*COLUMNS, "IR", "N"]] * 3
     assert lines[0] == {
         "path": "a/1.mat",
         "status": "ok",
@@ -66,12 +67,13 @@ def test_json_lines() -> None:
         "agreement": 1.0,
         "windows": 12,
         "sampling_rate": 12_000.0,
+        "sampling_rate_source": "catalogue",
         "channel": "DE",
         "novelty": None,
+        "signature": "yes",
         "error": None,
         "IR": 0.912345678,
         "N": 0.087654322,
-        "sampling_rate_source": "catalogue",
     }
     assert lines[1]["sampling_rate"] == 25_600.5
     assert lines[1]["sampling_rate_source"] == "assumed"

@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.output import CsvWriter, JsonWriter, Row, WindowWriter, beside, growing
+from faultdiag.prediction.resume import open_rows, partial_files
+from faultdiag.prediction.rows import CsvWriter, JsonWriter, Row, WindowWriter
 
 CLASSES = ("N", "path")
 COUNTS = {"a.mat": 2, "b \n.mat": 0, "c.mat": 3}
-BEGUN: dict[str, Any] = {"the model": "1f", "--json": False}
+INPUTS: dict[str, Any] = {"the model": "1f", "--json": False}
 
 
 def write(folder: Path, *, resume: bool = False, as_json: bool = False, **more: Any) -> int:
     """Write rows and windows; `stop` ends it in the middle of that one."""
     out, windows = folder / "rows", more.get("windows", folder / "windows")
-    begun = BEGUN | {"--json": as_json}
-    with growing(out, begun, list(COUNTS), resume=resume, windows=windows) as streams:
-        heading = not streams.kept.heading
+    begun = INPUTS | {"--json": as_json}
+    with open_rows(out, begun, list(COUNTS), resume=resume, windows=windows) as streams:
+        heading = not streams.state.heading
         writer = (
             JsonWriter(streams.rows, CLASSES)
             if as_json
@@ -30,7 +31,7 @@ def write(folder: Path, *, resume: bool = False, as_json: bool = False, **more: 
         small = streams.windows and WindowWriter(
             streams.windows, CLASSES, length=100, sampling_rate=12_000.0, as_json=as_json
         )
-        for name, count in list(COUNTS.items())[len(streams.kept.paths) :]:
+        for name, count in list(COUNTS.items())[len(streams.state.paths) :]:
             assert small is not None
             small.write(name, np.array([[0.25, 0.75]]))
             small.write(name, np.array([[0.5, 0.5]] * 5)[: max(count - 1, 0)])
@@ -39,7 +40,7 @@ def write(folder: Path, *, resume: bool = False, as_json: bool = False, **more: 
             (small.keep if count else small.drop)()
             status = "ok" if count else "error"
             writer.write(Row(name, status, windows=count or None))
-        return len(streams.kept.paths)
+        return len(streams.state.paths)
 
 
 def test_what_stands_in_them(tmp_path: Path) -> None:
@@ -64,8 +65,8 @@ def test_cut_off_anywhere_both_go_on_to_the_same_files(tmp_path: Path, as_json: 
     write(tmp_path, as_json=as_json)
     out, windows = tmp_path / "rows", tmp_path / "windows"
     whole, small = out.read_bytes(), windows.read_bytes()
-    (partial, side), part = beside(out), beside(windows)[0]
-    begun = json.dumps(BEGUN | {"--json": as_json, "--windows": str(windows)})
+    (partial, side), part = partial_files(out), partial_files(windows)[0]
+    begun = json.dumps(INPUTS | {"--json": as_json, "--windows": str(windows)})
     kept = set()
     for size in [0, *(i + 1 for i, byte in enumerate(whole) if byte == 10), len(whole) - 1]:
         for cut in [*range(0, len(small), 11), len(small)]:
@@ -82,9 +83,9 @@ def test_killed_between_the_two_last_steps(tmp_path: Path) -> None:
     write(tmp_path)
     out, windows = tmp_path / "rows", tmp_path / "windows"
     whole, small = out.read_bytes(), windows.read_bytes()
-    partial, side = beside(out)
+    partial, side = partial_files(out)
     out.rename(partial)
-    document = BEGUN | {"--windows": str(windows), "all rows are there": True}
+    document = INPUTS | {"--windows": str(windows), "all rows are there": True}
     side.write_text(json.dumps(document))
     assert write(tmp_path, resume=True) == 3
     assert (out.read_bytes(), windows.read_bytes()) == (whole, small)
@@ -101,7 +102,7 @@ def test_windows_of_another_run(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with pytest.raises(FaultdiagError, match=r"windows\.partial holds the windows of an inter"):
         write(tmp_path / "other", windows=tmp_path / "windows")
-    part = beside(tmp_path / "windows")[0]
+    part = partial_files(tmp_path / "windows")[0]
     part.write_text("path,window\nz.mat,0\nz.mat,1\n")
     with pytest.raises(FaultdiagError, match=r"windows\.partial holds something other than rows"):
         write(tmp_path, resume=True)

@@ -8,24 +8,28 @@ from pathlib import Path
 
 import pytest
 
+from faultdiag.prediction.events import End, NoveltyScore, ReadEvent
+
 ROOT = Path(__file__).parents[2]
 CODE = """
+from faultdiag.prediction.events import NoveltyScore
 from faultdiag.prediction.streams import Stream
 from tests.system.test_workers import blocked
 
 if __name__ == "__main__":
     for _ in range(2):
         stream = Stream(blocked)
-        stream.give(None)
-        print(*(found for found in stream.made(1.0) if found is not None))
+        stream.submit(None)
+        print(*(event.value for event in stream.events(1.0) if isinstance(event, NoveltyScore)))
         stream.close()
-    print(*blocked(None))
+    print(*(event.value for event in blocked(None) if isinstance(event, NoveltyScore)))
 """
 
 
-def blocked(_: None) -> Iterator[bool]:
-    """Tell whether interrupts are blocked."""
-    yield signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+def blocked(_: None) -> Iterator[ReadEvent]:
+    """Yield an event that holds 1 where interrupts are blocked."""
+    yield NoveltyScore(float(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+    yield End()
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no signal masks here")
@@ -33,4 +37,4 @@ def test_processes_leave_interrupts_to_the_one_that_starts_them() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["True", "True", "False"], done.stderr
+    assert done.stdout.split() == ["1.0", "1.0", "0.0"], done.stderr

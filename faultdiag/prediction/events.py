@@ -1,0 +1,118 @@
+"""What happens to a recording on its way to a diagnosis, as unions of named types.
+
+Reading a file yields a `Header`, its `Windows` piece by piece, its `NoveltyScore`, and an `End`;
+where something is wrong, a `Failure` and an `End`. A model turns windows into `Probabilities`, and
+the whole into a `RecordingDiagnosis`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a recording before its windows come.
+
+    Parameters
+    ----------
+    channels
+        The channels that are read.
+    rpm
+        Shaft speed, if known.
+    sampling_rate
+        The recording's own, Hz.
+    sampling_rate_source
+        Who states it: ``file``, ``catalogue``, ``catalogue, by name``, ``argument`` or
+        ``assumed``.
+    windows
+        How many windows will come.
+    """
+
+    channels: tuple[str, ...]
+    rpm: float | None
+    sampling_rate: float
+    sampling_rate_source: str
+    windows: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """The next windows of a recording, ``(channels, windows x length)``, at the model's rate."""
+
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class NoveltyScore:
+    """How unlike the training data the recording is; 1 at the threshold."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no diagnosis, on one line."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Nothing more comes of the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No event came for a while."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probabilities:
+    """The probabilities of the next windows of a recording, ``(windows, classes)``."""
+
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the windows of one recording say together.
+
+    Parameters
+    ----------
+    label
+        The class with the largest mean probability.
+    confidence
+        That probability.
+    agreement
+        Share of the windows whose own most probable class is `label`.
+    windows
+        How many windows there were.
+    probabilities
+        Mean probability of each class; that of a window is the softmax of its logits over the
+        temperature that was fitted on the validation part.
+    novelty
+        How unlike the training data the recording is: 1 at the threshold and above it where it
+        is novel. None for models that were trained before this was measured.
+    """
+
+    label: str
+    confidence: float
+    agreement: float
+    windows: int
+    probabilities: dict[str, float]
+    novelty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDiagnosis:
+    """The diagnosis of a recording, and what is known of it."""
+
+    header: Header
+    diagnosis: Diagnosis
+
+
+ReadEvent = Header | Windows | NoveltyScore | Failure | End
+ScoredEvent = Header | Probabilities | NoveltyScore | Failure | End
+Result = Probabilities | RecordingDiagnosis | Failure

@@ -1,0 +1,295 @@
+"""Rows of a prediction: what they hold, and how they are written as they come."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+COLUMNS = (
+    "path",
+    "status",
+    "label",
+    "confidence",
+    "agreement",
+    "windows",
+    "sampling_rate",
+    "sampling_rate_source",
+    "channel",
+    "novelty",
+    "signature",
+    "error",
+)
+"""The columns of a row, in the order of CSV and JSON; a probability for each class follows."""
+
+NOVEL = "unlike the training data"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The diagnosis of one recording, or why there is none.
+
+    Parameters
+    ----------
+    path
+        The recording.
+    status
+        ``ok``, ``novel`` where novel recordings are rejected, or ``error``.
+    label, confidence, agreement, windows, probabilities
+        Those of the `Diagnosis`.
+    sampling_rate, sampling_rate_source
+        The recording's own in Hz, and who states it: ``file``, ``catalogue``, ``argument``, or
+        ``assumed`` where nobody does and the model's own is taken.
+    channel
+        The channels that were read, separated by commas.
+    novelty
+        Above 1 where the recording is unlike the training data.
+    signature
+        Whether the recording shows a bearing fault's signature: ``yes``, ``no``, None if unknown.
+    error
+        Why there is no diagnosis.
+    """
+
+    path: str
+    status: str
+    label: str | None = None
+    confidence: float | None = None
+    agreement: float | None = None
+    windows: int | None = None
+    sampling_rate: float | None = None
+    sampling_rate_source: str | None = None
+    channel: str | None = None
+    novelty: float | None = None
+    signature: str | None = None
+    error: str | None = None
+    probabilities: dict[str, float] | None = None
+
+    @property
+    def is_novel(self) -> bool:
+        """Whether the recording is unlike the training data."""
+        return self.novelty is not None and self.novelty > 1
+
+
+def novelty_note(novel: int, files: int) -> str:
+    """Return the warning about novel recordings; nothing where there are none."""
+    if not novel:
+        return ""
+    return (
+        f"warning: {novel} of {files} recordings {'is' if novel == 1 else 'are'} unlike the "
+        "training data (novelty above 1): it has seen nothing like them, so don't rely on the "
+        "diagnosis alone, whatever the confidence\n"
+    )
+
+
+class RowWriter(Protocol):
+    """Writes rows one by one; each is flushed before the next is computed."""
+
+    def write(self, row: Row) -> None:
+        """Write one row."""
+
+
+class CsvWriter:
+    """Rows as CSV: a heading, the columns of `COLUMNS`, then a probability for each class.
+
+    Parameters
+    ----------
+    stream
+        Where the rows are written.
+    classes
+        The model's classes.
+    heading
+        Whether to write the heading first.
+    """
+
+    def __init__(self, stream: TextIO, classes: Sequence[str], *, heading: bool = True) -> None:
+        self._stream = stream
+        self._classes = classes
+        self._csv = csv.writer(stream, lineterminator="\n")
+        if heading:
+            self._put([*COLUMNS, *probability_columns(classes)])
+
+    def write(self, row: Row) -> None:
+        """Write one row."""
+        chances = row.probabilities or {}
+        values = [getattr(row, name) for name in COLUMNS]
+        self._put([_cell(value) for value in (*values, *map(chances.get, self._classes))])
+
+    def _put(self, cells: Sequence[str]) -> None:
+        self._csv.writerow([printable(cell) for cell in cells])
+        self._stream.flush()
+
+
+class JsonWriter:
+    """Rows as JSON, one object a line, with the columns of the CSV.
+
+    Parameters
+    ----------
+    stream
+        Where the rows are written.
+    classes
+        The model's classes.
+    """
+
+    def __init__(self, stream: TextIO, classes: Sequence[str]) -> None:
+        self._stream = stream
+        self._classes = classes
+
+    def write(self, row: Row) -> None:
+        """Write one row."""
+        chances = row.probabilities or {}
+        names = zip(self._classes, probability_columns(self._classes), strict=True)
+        document: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
+        document |= {column: chances.get(name) for name, column in names}
+        self._stream.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
+        self._stream.flush()
+
+
+class TableWriter:
+    """Rows as an aligned table for a terminal.
+
+    Parameters
+    ----------
+    stream
+        Where the rows are written.
+    classes
+        The model's classes.
+    paths
+        All paths that will come, for the width of their column.
+    """
+
+    HEADING = ("confidence %", "agreement %", "windows")
+
+    def __init__(self, stream: TextIO, classes: Sequence[str], paths: Sequence[str]) -> None:
+        self._stream = stream
+        self._path = max(len(text) for text in ["recording", *paths])
+        self._label = max(len(text) for text in ["diagnosis", *classes])
+        self._line("recording", "diagnosis", "  ".join(self.HEADING))
+        numbers = "  ".join("-" * len(text) for text in self.HEADING)
+        self._line("-" * self._path, "-" * self._label, numbers)
+
+    def write(self, row: Row) -> None:
+        """Write one row."""
+        if row.error is not None:
+            self._line(row.path, "-", row.error)
+            return
+        values = (f"{100 * (row.confidence or 0):.1f}", f"{100 * (row.agreement or 0):.1f}")
+        cells = zip((*values, str(row.windows)), self.HEADING, strict=True)
+        numbers = "  ".join(value.rjust(len(text)) for value, text in cells)
+        mark = f"  {NOVEL}" if row.is_novel else ""
+        self._line(row.path, row.label or "-", numbers + mark)
+
+    def _line(self, path: str, label: str, rest: str) -> None:
+        text = f"{path.ljust(self._path)}  {label.ljust(self._label)}  {rest}"
+        self._stream.write(printable(text) + "\n")
+        self._stream.flush()
+
+
+def probability_columns(classes: Sequence[str]) -> list[str]:
+    """Return the columns of the probabilities: the classes, as ``p(class)`` where a column has it.
+
+    Examples
+    --------
+    >>> probability_columns(["N", "error"])
+    ['N', 'p(error)']
+    """
+    return [f"p({name})" if name in COLUMNS else name for name in classes]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def printable(text: str) -> str:
+    """Escape what UTF-8 can't encode: parts of file names that are not UTF-8."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+WINDOW_COLUMNS = ("path", "window", "start", "seconds", "label")
+
+
+class WindowWriter:
+    """Writes the windows of recordings, CSV or JSON lines.
+
+    ``start`` is in samples and ``seconds`` in seconds from the beginning of the recording, both
+    at the model's sampling rate; then come the probabilities of the classes.
+
+    Parameters
+    ----------
+    stream
+        A file that is appended to.
+    classes
+        The model's classes.
+    length, sampling_rate
+        Of a window, in samples, and in Hz.
+    as_json
+        Whether as JSON.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        classes: Sequence[str],
+        *,
+        length: int,
+        sampling_rate: float,
+        as_json: bool,
+    ) -> None:
+        self._stream = stream
+        self._classes = classes
+        chances = (f"p({name})" if name in WINDOW_COLUMNS else name for name in classes)
+        self._names = [*WINDOW_COLUMNS, *chances]
+        self._length = length
+        self._rate = sampling_rate
+        self._json = as_json
+        self._window = 0
+        self.keep()
+        if self._kept == 0 and not as_json:
+            self._put([self._names])
+            self.keep()
+
+    def write(self, path: str, probabilities: NDArray[np.float64]) -> None:
+        """Write the next windows of a recording, their probabilities ``(windows, classes)``."""
+        rows = []
+        for chances in probabilities:
+            start = self._window * self._length
+            label = self._classes[int(chances.argmax())]
+            place = (path, self._window, start, round(start / self._rate, 6), label)
+            rows.append([*place, *chances.tolist()])
+            self._window += 1
+        self._put(rows)
+
+    def keep(self) -> None:
+        """End a recording: its windows are in the file before its row is written."""
+        self._stream.flush()
+        self._kept = os.fstat(self._stream.fileno()).st_size
+        self._window = 0
+
+    def drop(self) -> None:
+        """Remove what was written since the last recording ended."""
+        self._stream.flush()
+        os.truncate(self._stream.fileno(), self._kept)
+        self._window = 0
+
+    def _put(self, rows: Sequence[Sequence[Any]]) -> None:
+        text = self._as_json(rows) if self._json else _as_csv(rows)
+        self._stream.write(printable(text))
+
+    def _as_json(self, rows: Sequence[Sequence[Any]]) -> str:
+        documents = (dict(zip(self._names, row, strict=True)) for row in rows)
+        return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in documents)
+
+
+def _as_csv(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    places, writer = len(WINDOW_COLUMNS), csv.writer(text, lineterminator="\n")
+    for row in rows:
+        chances = (f"{value:.6g}" if isinstance(value, float) else value for value in row[places:])
+        writer.writerow([*row[:places], *chances])
+    return text.getvalue()

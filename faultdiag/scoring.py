@@ -1,0 +1,97 @@
+"""What a diagnosis needs of a trained model, whatever computes it: facts and logits."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.novelty import Novelty
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFacts:
+    """What a trained model is for.
+
+    Parameters
+    ----------
+    classes, healthy
+        Class names in the order of the logits, and those of them that count as healthy.
+    channels
+        Channel names in the order of the input.
+    sampling_rate
+        Hz.
+    length
+        Samples of a window.
+    needs_speed
+        Whether each window needs its shaft rate.
+    temperature
+        What the logits are divided by before the softmax.
+    novelty
+        What recordings are compared with, if the model has it.
+    provenance
+        What the model was trained on and how it did in its tests: plain data, for people.
+    """
+
+    classes: tuple[str, ...]
+    healthy: tuple[str, ...]
+    channels: tuple[str, ...]
+    sampling_rate: float
+    length: int
+    needs_speed: bool
+    temperature: float
+    novelty: Novelty | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Scorer(Protocol):
+    """Computes logits: a network in torch, or a graph in ONNX Runtime.
+
+    Attributes
+    ----------
+    facts : ModelFacts
+        What the model is for.
+    device : object
+        Where it computes, as text: ``cpu``, ``cuda:0``.
+    batch : int
+        Windows of a batch that it is fast with.
+    """
+
+    facts: ModelFacts
+    batch: int
+
+    @property
+    def device(self) -> object:
+        """Where it computes."""
+
+    def logits(self, windows: Singles, shaft_rates: Singles | None) -> Floats:
+        """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``.
+
+        Parameters
+        ----------
+        shaft_rates
+            ``(B,)`` in Hz; ignored by models that don't need the speed.
+        """
+
+    def threads(self) -> AbstractContextManager[tuple[ThreadPoolExecutor, int]]:
+        """Return threads that compute batches side by side, one batch each, and their number."""
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return probabilities: the softmax along the last axis.
+
+    Examples
+    --------
+    >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]])).tolist()
+    [[0.5, 0.5], [1.0, 0.0]]
+    """
+    shares: Floats = logits - logits.max(axis=-1, keepdims=True)
+    np.exp(shares, out=shares)
+    shares /= shares.sum(axis=-1, keepdims=True)
+    return shares
