@@ -38,7 +38,9 @@ def evaluate_and_draw(
     warn_unfinished(run)
     result = evaluate_run(run, part, config=config, split=split, snr=snr, device=device)
     if plot is not None:
-        noise_figure(result["noise"], plot, clean=result[part]["accuracy"])
+        classes = len(result[part]["per_class"])
+        clean = result[part]["accuracy"]
+        noise_figure(result["noise"], plot, clean=clean, classes=classes)
         sys.stderr.write(f"drew {plot}\n")
     return result
 

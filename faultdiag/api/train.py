@@ -72,10 +72,13 @@ def draw_run(run: Run) -> None:
         confusion["labels"],
         confusion["matrix"],
         run.folder / "confusion.png",
-        title=f"test part, {split['strategy']}",
+        healthy=run.healthy,
+        title=f"{run.folder.name}, test part, {split['strategy']}",
     )
     if (outcome := run.outcome) is not None:
         calibration = run.folder / "calibration.png"
         reliability_figure(outcome.reliability, calibration, temperature=outcome.temperature)
     if run.trained_in_epochs:
-        curves_figure(run.history, run.folder / "curves.png", best_epoch=run.best_epoch)
+        curves_figure(
+            run.history, run.folder / "curves.png", best_epoch=run.best_epoch, title=run.folder.name
+        )

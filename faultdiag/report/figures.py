@@ -1,12 +1,5 @@
-"""The pictures of a run: curves, confusion, calibration, noise.
+"""The pictures of a run: confusion, learning curves, calibration, noise, embeddings."""
 
-matplotlib takes half a second to import, so it is imported where a figure is drawn. Figures are
-made without pyplot: there is no global state, and none is left open.
-
-As in `faultdiag.report.figures`, matplotlib is imported where a figure is drawn, without pyplot.
-"""
-
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,25 +8,42 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultdiag.metrics.calibration import Reliability
-from faultdiag.system.files import replacing
+from faultdiag.metrics.intervals import wilson_interval
+from faultdiag.report.drawing import (
+    LEGEND,
+    MARKERS,
+    blank_figure,
+    dashes,
+    legend_above,
+    save_figure,
+    tidy,
+)
+from faultdiag.report.style import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # told apart by colour-blind readers too
+BLUE, ORANGE, GREEN, PURPLE = LIGHT.series
+GREY = LIGHT.muted
 FEW, MANY = 12, 50  # classes up to which a cell is large, and up to which it holds numbers
+# Areas in points squared, of the point of a bin with hardly any windows and of one with all.
+SMALLEST, LARGEST = 12.0, 120.0
 
 
 def confusion_figure(
-    labels: Sequence[str], matrix: ArrayLike, path: Path, *, title: str = "Confusion"
+    labels: Sequence[str],
+    matrix: ArrayLike,
+    path: Path,
+    *,
+    healthy: Sequence[str] = (),
+    title: str = "Confusion",
 ) -> None:
     """Draw a confusion matrix as a PNG: counts, and what share of its true class each is.
 
-    The colour is the share of the row, so that a rare class shows as clearly as a frequent one;
-    the diagonal is framed and zeros are left blank. Beyond 50 classes there is colour only.
-    A letter that matplotlib's own font lacks is drawn as a box.
+    Healthy classes come first. The title ends with the accuracy. The colour is the share of the
+    row, so that a rare class shows as clearly as a frequent one; shares are written where a row
+    is split. The diagonal is framed and zeros are left blank. Beyond 50 classes there is colour
+    only. A letter that matplotlib's own font lacks is drawn as a box.
 
     Parameters
     ----------
@@ -43,8 +53,10 @@ def confusion_figure(
         Counts, ``(classes, classes)``, rows true.
     path
         The PNG file to write.
+    healthy
+        Classes that come first.
     title
-        Heading.
+        Heading, before the accuracy.
 
     Raises
     ------
@@ -56,6 +68,8 @@ def confusion_figure(
     counts = np.asarray(matrix)
     if counts.shape != (len(labels), len(labels)) or not len(labels):
         raise ValueError(f"{len(labels)} labels but a matrix of {counts.shape}")
+    order = sorted(range(len(labels)), key=lambda i: (labels[i] not in healthy, i))
+    counts, labels = counts[np.ix_(order, order)], [labels[i] for i in order]
     cell = 0.62 if len(labels) <= FEW else min(0.42, 21 / len(labels))
     side = max(3.0, cell * len(labels))  # inches
     # The axes fill the figure; saving adds what the labels need around it.
@@ -69,69 +83,13 @@ def confusion_figure(
     bar.set_label("share of the true class")
     _label_classes(axes, labels, min(10.0, 60 * cell))
     _write_counts(axes, counts, shares)
-    axes.set_title(title, loc="left", parse_math=False)
+    axes.set_title(f"{title}{_accuracy(counts)}", loc="left", fontsize=11, parse_math=False)
     save_figure(figure, path)
 
 
-def curves_figure(
-    history: Sequence[Mapping[str, float]], path: Path, *, best_epoch: int | None = None
-) -> None:
-    """Draw loss and accuracy over the epochs as a PNG, the best epoch marked.
-
-    Parameters
-    ----------
-    history
-        A row per epoch with `epoch`, `train_loss`, `valid_loss`, `train_accuracy` and
-        `valid_accuracy`; a value that is absent or None leaves a gap.
-    path
-        The PNG file to write.
-    best_epoch
-        The epoch whose weights were kept.
-
-    Raises
-    ------
-    FaultdiagError
-        If the file can't be written.
-    ValueError
-        If there is no epoch.
-    """
-    if not history:
-        raise ValueError("no epochs to draw")
-    figure = blank_figure(9.0, 3.6)
-    for axes, name, label, scale in zip(
-        figure.subplots(1, 2, gridspec_kw={"wspace": 0.25}),
-        ("loss", "accuracy"),
-        ("loss", "accuracy in %"),
-        (1, 100),
-        strict=True,
-    ):
-        _draw_curves(axes, history, name, scale)
-        axes.set_ylabel(label)
-        _finish_curves(axes, history, best_epoch)
-    save_figure(figure, path)
-
-
-def blank_figure(width: float, height: float) -> "Figure":
-    """An empty figure of this size in inches that belongs to nobody else."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure as a PNG, whole or not at all.
-
-    Raises
-    ------
-    FaultdiagError
-        If the file can't be written.
-    """
-    with replacing(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(temporary, format="png", dpi=150, bbox_inches="tight", pad_inches=0.12)
+def _accuracy(counts: NDArray[np.integer]) -> str:
+    total = int(counts.sum())
+    return f": {percent(float(np.trace(counts)) / total, 1)} right" if total else ""
 
 
 def _label_classes(axes: "Axes", labels: Sequence[str], size: float) -> None:
@@ -145,7 +103,7 @@ def _label_classes(axes: "Axes", labels: Sequence[str], size: float) -> None:
     axes.set_ylabel("true")
     axes.set_xticks(borders, minor=True)
     axes.set_yticks(borders, minor=True)
-    axes.grid(which="minor", color="#d5dbe3", linewidth=0.6)
+    axes.grid(which="minor", color=LIGHT.grid, linewidth=0.6)
     axes.tick_params(which="both", length=0)
     for i in places:
         axes.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=GREY, zorder=3))
@@ -157,7 +115,8 @@ def _write_counts(axes: "Axes", counts: NDArray[np.integer], shares: NDArray[np.
     few = len(counts) <= FEW
     for i, j in np.argwhere(counts).tolist():
         colour = "white" if shares[i, j] > 0.55 else "black"
-        text = f"{_short(int(counts[i, j]))}\n{_percent(float(shares[i, j]), 1 if few else 0)}"
+        share = f"\n{percent(float(shares[i, j]), 1 if few else 0)}" if shares[i, j] < 1 else ""
+        text = f"{_short(int(counts[i, j]))}{share}"
         axes.text(j, i, text, ha="center", va="center", fontsize=8 if few else 6.5, color=colour)
     for i in np.flatnonzero(counts.sum(axis=1) == 0).tolist():
         axes.text(-0.4, i, "no windows", va="center", fontsize=7, color=GREY, style="italic")
@@ -167,14 +126,63 @@ def _short(count: int) -> str:
     return str(count) if count < 100_000 else f"{count / 1e6:.2f}M"
 
 
-def _percent(share: float, decimals: int) -> str:
-    # 3 windows of 4000 are not 0 %, and 3999 of them not 100 %.
+def percent(share: float, decimals: int) -> str:
+    """Return a share in percent; what isn't quite none or all is not rounded to it.
+
+    Examples
+    --------
+    >>> percent(3 / 4000, 1), percent(3999 / 4000, 1), percent(0.5, 0)
+    ('<0.1%', '>99.9%', '50%')
+    """
     least = 10.0**-decimals
-    if 100 * share < least:
+    if 0 < 100 * share < least:
         return f"<{least:g}%"
     if share < 1 and 100 * (1 - share) < least:
         return f">{100 - least:g}%"
     return f"{share:.{decimals}%}"
+
+
+def curves_figure(
+    history: Sequence[Mapping[str, float]],
+    path: Path,
+    *,
+    best_epoch: int | None = None,
+    title: str = "",
+) -> None:
+    """Draw loss and accuracy over the epochs as a PNG, the best epoch marked.
+
+    Parameters
+    ----------
+    history
+        A row per epoch with `epoch`, `train_loss`, `valid_loss`, `train_accuracy` and
+        `valid_accuracy`; a value that is absent or None leaves a gap.
+    path
+        The PNG file to write.
+    best_epoch
+        The epoch whose weights were kept.
+    title
+        Heading, such as the name of the run.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be written.
+    ValueError
+        If there is no epoch.
+    """
+    if not history:
+        raise ValueError("no epochs to draw")
+    figure = blank_figure(9.0, 3.4)
+    panels = figure.subplots(1, 2, gridspec_kw={"wspace": 0.25})
+    for axes, name, label, scale in zip(
+        panels, ("loss", "accuracy"), ("loss", "accuracy in %"), (1, 100), strict=True
+    ):
+        _draw_curves(axes, history, name, scale)
+        axes.set_ylabel(label)
+        _finish_curves(axes, history, best_epoch)
+    if title:
+        figure.text(0.125, 1.03, title, fontsize=11, parse_math=False)
+    save_figure(figure, path)
 
 
 def _draw_curves(
@@ -185,9 +193,13 @@ def _draw_curves(
     for part, colour, style in (("train", GREY, "--"), ("valid", BLUE, "-")):
         values = [row.get(f"{part}_{name}") for row in history]
         heights = [np.nan if value is None else scale * value for value in values]
-        axes.plot(
-            epochs, heights, color=colour, linestyle=style, marker=marker, markersize=3, label=part
-        )
+        line: dict[str, Any] = {
+            "color": colour,
+            "linestyle": style,
+            "marker": marker,
+            "markersize": 3,
+        }
+        axes.plot(epochs, heights, label=part, **line)
 
 
 def _finish_curves(
@@ -200,26 +212,11 @@ def _finish_curves(
     axes.set_xlim(first - margin, last + margin)
     axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch")
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
     if best_epoch is not None:
-        axes.axvline(
-            best_epoch, color=ORANGE, linewidth=1, linestyle=":", label=f"best: epoch {best_epoch}"
-        )
-    axes.legend(frameon=False)
-
-
-# Areas in points squared, of the point of a bin with hardly any windows and of one with all.
-SMALLEST, LARGEST = 12.0, 120.0
-LEGEND: dict[str, Any] = {
-    "frameon": False,
-    "fontsize": 9,
-    "title_fontsize": 11,
-    "alignment": "left",
-    "borderaxespad": 0.3,
-    "handletextpad": 0.4,
-    "labelspacing": 0.25,
-}
+        label = f"best: epoch {best_epoch}"
+        axes.axvline(best_epoch, color=ORANGE, linewidth=1, linestyle=":", label=label)
+    tidy(axes)
+    legend_above(axes)
 
 
 class _Curve(NamedTuple):
@@ -244,8 +241,9 @@ def reliability_figure(
 ) -> None:
     """Draw how often windows of each confidence are right, before and after calibration [1]_.
 
-    Points below the diagonal are overconfident. The area of a point grows with the share of the
-    windows that its bin holds; how many those are stands below, on a logarithmic axis.
+    Points below the diagonal are overconfident. Bars are 95 % intervals of Wilson over the
+    windows of a bin, as if they were independent. The area of a point grows with the share of the
+    windows that its bin holds; below is how many those are, on a logarithmic axis.
 
     Parameters
     ----------
@@ -254,7 +252,7 @@ def reliability_figure(
     path
         The PNG file to write.
     temperature
-        The fitted one; where it is 1, there is one curve.
+        The fitted one; where it is 1, there is one set of points.
 
     Raises
     ------
@@ -281,20 +279,25 @@ def reliability_figure(
         above = figure.add_subplot(grid[0, i])
         _draw_reliability(above, curves)
         _draw_windows(figure.add_subplot(grid[1, i], sharex=above), curves)
-        title = f"{part} part, {before.windows.sum()} windows"
-        above.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), title=title, **LEGEND)
+        _title_reliability(above, f"{part} part, {before.windows.sum()} windows")
     save_figure(figure, path)
+
+
+def _title_reliability(axes: "Axes", title: str) -> None:
+    options = {**LEGEND, "title_fontsize": 11, "alignment": "left", "labelspacing": 0.25}
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1), title=title, **options)
 
 
 def _draw_reliability(axes: "Axes", curves: Sequence[_Curve]) -> None:
     axes.plot([0, 100], [0, 100], color=ORANGE, linewidth=1, linestyle=":", label="calibrated")
     for curve in curves:
-        x, y = 100 * curve.bins.confidence, 100 * curve.bins.accuracy
         some = curve.bins.windows > 0
-        axes.plot(x[some], y[some], color=curve.colour, linewidth=0.8, alpha=0.5, clip_on=False)
+        x, y = 100 * curve.bins.confidence[some], 100 * curve.bins.accuracy[some]
+        low, high = _wilson_ends(curve.bins.windows[some], curve.bins.accuracy[some])
+        axes.vlines(x, low, high, color=curve.colour, linewidth=1, alpha=0.6, clip_on=False)
         axes.scatter(
-            x[some],
-            y[some],
+            x,
+            y,
             s=SMALLEST + (LARGEST - SMALLEST) * curve.shares[some],
             marker=curve.marker,
             facecolors=curve.face,
@@ -309,8 +312,18 @@ def _draw_reliability(axes: "Axes", curves: Sequence[_Curve]) -> None:
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 100)
     axes.set_ylabel("right, %")
+    tidy(axes)
     axes.tick_params(labelbottom=False)
-    _tidy(axes)
+
+
+def _wilson_ends(
+    windows: NDArray[np.int64], accuracy: NDArray[np.float64]
+) -> tuple[list[float], list[float]]:
+    right = np.rint(accuracy * windows).astype(int).tolist()
+    ends = [
+        wilson_interval(k, n) or (0.0, 1.0) for k, n in zip(right, windows.tolist(), strict=True)
+    ]
+    return [100 * low for low, _ in ends], [100 * high for _, high in ends]
 
 
 def _draw_windows(axes: "Axes", curves: Sequence[_Curve]) -> None:
@@ -324,20 +337,25 @@ def _draw_windows(axes: "Axes", curves: Sequence[_Curve]) -> None:
     axes.minorticks_off()
     axes.set_ylabel("windows")
     axes.set_xlabel("confidence, %")
-    _tidy(axes)
+    tidy(axes)
 
 
-def noise_figure(rows: Sequence[Mapping[str, Any]], path: Path, *, clean: float) -> None:
-    """Draw accuracy over the signal-to-noise ratio.
+def noise_figure(
+    rows: Sequence[Mapping[str, Any]], path: Path, *, clean: float, classes: int | None = None
+) -> None:
+    """Draw accuracy over the signal-to-noise ratio, with 95 % intervals.
 
     Parameters
     ----------
     rows
-        For each ratio its `snr` in dB, and `accuracy` and `recording_accuracy`; in any order.
+        For each ratio its `snr` in dB, and `accuracy` and `recording_accuracy`; and, if known,
+        `accuracy_interval`, ``recording.accuracy_interval``; in any order.
     path
         The PNG file to write.
     clean
         The accuracy of the windows without noise.
+    classes
+        How many classes there are: guessing is right once in so many.
 
     Raises
     ------
@@ -350,25 +368,97 @@ def noise_figure(rows: Sequence[Mapping[str, Any]], path: Path, *, clean: float)
     levels = [row["snr"] for row in rows]
     if len(set(levels)) < 2:
         raise ValueError(f"a curve needs two ratios or more; found {levels}")
-    figure = blank_figure(6.0, 3.6)
+    figure = blank_figure(6.4, 3.6)
     axes = figure.add_subplot()
     axes.axhline(100 * clean, color=ORANGE, linewidth=1, linestyle=":", label="windows, no noise")
-    for key, name, colour, marker in (
-        ("accuracy", "windows", BLUE, "o"),
-        ("recording_accuracy", "recordings", GREY, "s"),
-    ):
-        heights = [100 * row[key] for row in rows]
-        axes.plot(levels, heights, color=colour, marker=marker, markersize=4, label=name)
+    if classes:
+        axes.axhline(
+            100 / classes, color=PURPLE, linewidth=1, linestyle=dashes(1), label="guessing"
+        )
+    windows = [row.get("accuracy_interval") for row in rows]
+    recordings = [(row.get("recording") or {}).get("accuracy_interval") for row in rows]
+    _draw_noise(axes, rows, "accuracy", windows, ("windows", BLUE, "o", -1))
+    _draw_noise(axes, rows, "recording_accuracy", recordings, ("recordings", GREY, "s", 1))
     axes.set_ylim(0, 102)
     axes.set_xlabel("signal-to-noise ratio, dB")
     axes.set_ylabel("accuracy, %")
-    # Below the axes: curves may run anywhere in them.
-    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    _tidy(axes)
+    tidy(axes)
+    legend_above(axes)
     save_figure(figure, path)
 
 
-def _tidy(axes: "Axes") -> None:
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+def _draw_noise(
+    axes: "Axes",
+    rows: Sequence[Mapping[str, Any]],
+    key: str,
+    intervals: Sequence[Sequence[float] | None],
+    look: tuple[str, str, str, int],
+) -> None:
+    name, colour, marker, side = look
+    levels = np.array([float(row["snr"]) for row in rows])
+    heights = [100 * row[key] for row in rows]
+    axes.plot(levels, heights, color=colour, marker=marker, markersize=4, label=name)
+    # Intervals of windows and of recordings side by side, not on top of each other.
+    shift = side * 0.008 * float(np.ptp(levels))
+    for level, interval in zip(levels + shift, intervals, strict=True):
+        if interval is not None:
+            low, high = (100 * end for end in interval)
+            axes.vlines(level, low, high, color=colour, linewidth=1.2)
+
+
+def embedding_figure(
+    parts: Mapping[str, "Embedding"], path: Path, *, title: str, axes_name: str
+) -> None:
+    """Draw windows in the plane of a projection, a panel for each part of the split.
+
+    Parameters
+    ----------
+    parts
+        By part.
+    path
+        The PNG file to write.
+    title
+        Heading.
+    axes_name
+        Of the projection, such as ``principal component``.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be written.
+    """
+    figure = blank_figure(4.4 * len(parts), 4.2)
+    panels = figure.subplots(1, len(parts), squeeze=False, sharex=True, sharey=True)[0]
+    classes = list(dict.fromkeys(c for part in parts.values() for c in part.classes))
+    for axes, (name, part) in zip(panels, parts.items(), strict=True):
+        _draw_embedding(axes, part, classes)
+        axes.set_title(f"{name}, {len(part.places)} windows", loc="left", fontsize=10)
+        axes.set_xlabel(f"{axes_name} 1")
+        tidy(axes)
+    panels[0].set_ylabel(f"{axes_name} 2")
+    figure.text(0.07, 1.0, title, fontsize=11, parse_math=False)
+    panels[-1].legend(loc="upper left", bbox_to_anchor=(1.02, 1), **LEGEND)
+    save_figure(figure, path)
+
+
+class Embedding(NamedTuple):
+    """Windows of a part in a plane: places ``(windows, 2)``, class names and recordings."""
+
+    places: NDArray[np.float64]
+    classes: Sequence[str]
+    recordings: Sequence[str]
+
+
+def _draw_embedding(axes: "Axes", part: Embedding, classes: Sequence[str]) -> None:
+    from matplotlib import colormaps
+
+    spread = colormaps["viridis"](np.linspace(0.0, 0.92, max(len(classes), 2)))
+    labels, names = np.array(part.classes), np.array(part.recordings)
+    for colour, label in zip(spread, classes, strict=False):
+        own = labels == label
+        axes.plot([], [], "o", color=colour, markersize=5, label=label)
+        for i, recording in enumerate(dict.fromkeys(names[own].tolist())):
+            some = own & (names == recording)
+            marker = MARKERS[i % len(MARKERS)]
+            x, y = part.places[some].T
+            axes.plot(x, y, marker, color=colour, markersize=4, alpha=0.75, markeredgewidth=0)

@@ -4,16 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faultdiag.report.figures import BLUE, GREY, ORANGE, blank_figure, save_figure
+from faultdiag.report.drawing import COLOURS, MARKERS, blank_figure, dashes, save_figure, tidy
+from faultdiag.report.figures import BLUE, GREY, ORANGE
 from faultdiag.report.protocol import best_interval
+from faultdiag.report.style import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
-# Told apart by colour-blind readers too; markers and dashes tell apart what repeats a colour.
-_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_MARKERS = "os^Dv<>"
 
 Row = Mapping[str, Any]
 
@@ -65,7 +63,7 @@ def _draw_dots(axes: "Axes", rows: Sequence[Row], models: Sequence[str]) -> None
     axes.set_xlim(0, 101)
     axes.set_ylim(len(models) - 0.5, -0.5)
     axes.set_xlabel("accuracy in %")
-    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.grid(axis="x", color=LIGHT.grid, linewidth=0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
@@ -103,14 +101,14 @@ def _draw_lines(axes: "Axes", rows: Sequence[Row]) -> None:
         levels = [row["snr"] for row in mine]
         means = [100 * row["accuracy"]["mean"] for row in mine]
         spread = [100 * (row["accuracy"]["sd"] or 0) for row in mine]
-        turn, colour = divmod(number, len(_COLOURS))
+        turn, colour = divmod(number, len(COLOURS))
         axes.errorbar(
             levels,
             means,
             yerr=spread,
-            color=_COLOURS[colour],
-            marker=_MARKERS[number % len(_MARKERS)],
-            linestyle=("-", "--", ":", "-.")[turn % 4],
+            color=COLOURS[colour],
+            marker=MARKERS[number % len(MARKERS)],
+            linestyle=dashes(turn),
             markersize=4,
             linewidth=1.4,
             capsize=2,
@@ -118,5 +116,4 @@ def _draw_lines(axes: "Axes", rows: Sequence[Row]) -> None:
         )
     axes.set_ylim(0, 102)
     axes.set_xlabel("signal-to-noise ratio in dB")
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)

@@ -108,6 +108,8 @@ class Run:
         A row per epoch; a single row for a baseline.
     trained_in_epochs
         Whether there were epochs; a baseline is fitted in one pass.
+    healthy
+        The healthy classes of its config.
     """
 
     folder: Path
@@ -117,6 +119,7 @@ class Run:
     outcome: Outcome | None = None
     history: Sequence[Mapping[str, Any]] = ()
     trained_in_epochs: bool = True
+    healthy: tuple[str, ...] = ()
 
 
 class Session:
@@ -262,6 +265,7 @@ class Session:
             outcome,
             progress.history,
             isinstance(trainer, Trainer),
+            tuple(self.config.data.healthy),
         )
 
 

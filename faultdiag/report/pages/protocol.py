@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from faultdiag.report.pages.charts import Chart, Curve, Level, draw_svg
+from faultdiag.report.charts import Chart, Curve, Level
 from faultdiag.report.pages.render import html, markdown, percent, to_json
+from faultdiag.report.pages.svg import draw_svg
 
 # Lines that are told apart in one picture.
 MOST_CURVES = 4

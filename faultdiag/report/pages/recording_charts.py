@@ -6,7 +6,7 @@ from faultdiag.evidence.explanation import Explanation, FrontRelevance, Gate, Ti
 from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.occlusion import BandRelevance
 from faultdiag.evidence.views import SignalViews
-from faultdiag.report.pages.charts import Chart, Curve, Level, Mark, peaks, waveform
+from faultdiag.report.charts import Chart, Curve, Level, Mark, peaks, waveform
 from faultdiag.report.style import FAULT_NAMES, FAULT_STYLES
 from faultdiag.signal.bearings import KnownBearing
 

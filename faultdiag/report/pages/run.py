@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from faultdiag.metrics.intervals import wilson_interval
-from faultdiag.report.pages.charts import Chart, Curve, Mark, draw_svg, nice_ticks
+from faultdiag.report.charts import Chart, Curve, Mark, nice_ticks
 from faultdiag.report.pages.findings import envelope_words
 from faultdiag.report.pages.prediction import RecordingResult
 from faultdiag.report.pages.recording_charts import envelope_chart
 from faultdiag.report.pages.render import html, markdown, number, percent, to_json
+from faultdiag.report.pages.svg import draw_svg
 
 MOST_FAILURES = 40
 

@@ -10,7 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.report.figures import confusion_figure, curves_figure
+from faultdiag.report import drawing
+from faultdiag.report import figures as figures_module
+from faultdiag.report.figures import Embedding, confusion_figure, curves_figure, embedding_figure
 
 
 @pytest.fixture
@@ -63,7 +65,18 @@ def test_the_cells_hold_counts_and_row_percentages(tmp_path: Path, drawn: list[F
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["N", "IR", "B"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["N", "IR", "B"]
-    assert axes.get_title(loc="left") == "test, 60 windows"
+    assert axes.get_title(loc="left") == "test, 60 windows: 86.7% right"
+
+
+def test_healthy_classes_come_first(tmp_path: Path, drawn: list[Figure]) -> None:
+    matrix = [[5, 1, 0], [0, 4, 2], [3, 0, 7]]
+    confusion_figure(["B", "IR", "N"], matrix, tmp_path / "c.png", healthy=["N"])
+    axes = drawn[0].axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["N", "B", "IR"]
+    assert cells(drawn[0])[0, 0] == "7\n70.0%"
+    assert cells(drawn[0])[0, 1] == "3\n30.0%"
+    assert cells(drawn[0])[2, 0] == "2\n33.3%"
+    assert axes.get_title(loc="left") == "Confusion: 72.7% right"
 
 
 def test_small_and_large_shares_are_not_rounded_away(tmp_path: Path, drawn: list[Figure]) -> None:
@@ -71,7 +84,7 @@ def test_small_and_large_shares_are_not_rounded_away(tmp_path: Path, drawn: list
     assert cells(drawn[0]) == {
         (0, 0): "9999\n>99.9%",
         (0, 1): "1\n<0.1%",
-        (1, 1): "0.50M\n100.0%",
+        (1, 1): "0.50M",
     }
 
 
@@ -82,7 +95,7 @@ def test_many_classes_are_written_smaller_and_very_many_not_at_all(
         names = [f"class {i}" for i in range(classes)]
         matrix = 3 * np.eye(classes, dtype=int)
         confusion_figure(names, matrix, tmp_path / "c.png")
-    assert cells(drawn[0])[4, 4] == "3\n100%"
+    assert cells(drawn[0])[4, 4] == "3"
     assert len(cells(drawn[0])) == 13
     assert cells(drawn[1]) == {}
     width, height = drawn[1].get_size_inches()
@@ -142,6 +155,25 @@ def test_the_curves_hold_every_epoch(tmp_path: Path, drawn: list[Figure], epochs
     assert all(tick == round(tick) for tick in accuracies.get_xticks())
 
 
+def test_the_run_is_named_and_the_legend_is_clear_of_the_lines(tmp_path: Path) -> None:
+    figures: list[Figure] = []
+
+    def keep(figure: Figure, *_: object, **__: object) -> None:
+        figure.canvas.draw()
+        figures.append(figure)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "save_figure", keep)
+        patch.setattr(figures_module, "save_figure", keep)
+        curves_figure(history(20), tmp_path / "c.png", best_epoch=19, title="runs/$rig$")
+    (figure,) = figures
+    assert [text.get_text() for text in figure.texts] == ["runs/$rig$"]
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        assert legend is not None
+        assert legend.get_window_extent().y0 >= axes.get_window_extent().y1 - 1
+
+
 def test_without_a_best_epoch_none_is_marked(tmp_path: Path, drawn: list[Figure]) -> None:
     curves_figure(history(3), tmp_path / "curves.png")
     assert [line.get_label() for line in drawn[0].axes[0].lines] == ["train", "valid"]
@@ -187,3 +219,23 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_full_disk_is_told() -> None:
     with pytest.raises(FaultdiagError, match="cannot write /dev/full: No space left on device"):
         curves_figure(history(2), Path("/dev/full"))
+
+
+def test_embeddings_have_a_colour_for_each_class_and_a_mark_for_each_recording(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    places = np.arange(12.0).reshape(6, 2)
+    train = Embedding(places, ["N", "N", "IR", "IR", "IR", "N"], ["a", "a", "b", "c", "b", "d"])
+    test = Embedding(places[:2], ["IR", "N"], ["e", "f"])
+    parts = {"train": train, "test": test}
+    embedding_figure(parts, tmp_path / "e.png", title="run", axes_name="principal component")
+    first, second = drawn[0].axes
+    assert first.get_title(loc="left") == "train, 6 windows"
+    assert second.get_title(loc="left") == "test, 2 windows"
+    points = [line for line in first.lines if len(line.get_xdata())]
+    assert sum(len(line.get_xdata()) for line in points) == 6
+    looks = {(str(line.get_color()), str(line.get_marker())) for line in points}
+    assert len(looks) == 4
+    legend = second.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["N", "IR"]

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from faultdiag.metrics.calibration import Reliability
+from faultdiag.metrics.intervals import wilson_interval
 from faultdiag.report.figures import noise_figure, reliability_figure
 
 NONE = np.nan
@@ -31,10 +32,16 @@ def test_each_part_has_its_points_and_errors(tmp_path: Path, drawn: list[Figure]
     parts = {"valid": (BEFORE, AFTER), "test": (AFTER, BEFORE)}
     reliability_figure(parts, tmp_path / "c.png", temperature=1.837)
     above, below, other, _ = drawn[0].axes
-    diagonal, before, after = above.lines
+    (diagonal,) = above.lines  # nothing else: points of few windows are not joined
     np.testing.assert_array_equal(diagonal.get_xydata(), [[0, 0], [100, 100]])
-    np.testing.assert_allclose(before.get_xydata(), [[60, 20], [90, 80]])
-    np.testing.assert_allclose(after.get_xydata(), [[50, 50], [80, 90]])
+    bars, before, _, more_bars, after, _ = above.collections
+    np.testing.assert_allclose(before.get_offsets(), [[60, 20], [90, 80]])
+    np.testing.assert_allclose(after.get_offsets(), [[50, 50], [80, 90]])
+    assert ends(bars) == [
+        pytest.approx([100 * end for end in wilson_interval(2, 10) or ()]),
+        pytest.approx([100 * end for end in wilson_interval(24, 30) or ()]),
+    ]
+    assert len(ends(more_bars)) == 2
     assert legend(above) == [
         "valid part, 40 windows",
         "calibrated",
@@ -45,6 +52,11 @@ def test_each_part_has_its_points_and_errors(tmp_path: Path, drawn: list[Figure]
     shown = [patch.get_data().values.tolist() for patch in below.patches]
     assert shown == [[0, 10, 30], [0, 20, 20]]
     assert (below.get_xlabel(), above.get_ylabel()) == ("confidence, %", "right, %")
+
+
+def ends(lines: object) -> list[list[float]]:
+    """Lower and upper end of each vertical line."""
+    return [segment[:, 1].tolist() for segment in lines.get_segments()]  # type: ignore[attr-defined]
 
 
 def legend(axes: object) -> list[str]:
@@ -69,14 +81,21 @@ def test_nothing_to_draw_is_refused(tmp_path: Path) -> None:
 
 
 def test_accuracy_over_noise_goes_from_low_to_high(tmp_path: Path, drawn: list[Figure]) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"snr": 4.0, "accuracy": 0.9, "recording_accuracy": 1.0},
         {"snr": -4.0, "accuracy": 0.4, "recording_accuracy": 0.5},
     ]
-    noise_figure(rows, tmp_path / "n.png", clean=0.95)
+    rows[0] |= {"accuracy_interval": [0.85, 0.94]}
+    rows[1] |= {"recording": {"accuracy_interval": [0.2, 0.8]}}
+    noise_figure(rows, tmp_path / "n.png", clean=0.95, classes=4)
     (axes,) = drawn[0].axes
-    clean, windows, recordings = axes.lines
+    clean, guessing, windows, recordings = axes.lines
     assert clean.get_ydata() == [95, 95]
+    assert guessing.get_ydata() == [25, 25]
+    assert [ends(bars)[0] for bars in axes.collections] == [
+        pytest.approx([85, 94]),
+        pytest.approx([20, 80]),
+    ]
     np.testing.assert_allclose(windows.get_xydata(), [[-4, 40], [4, 90]])
     np.testing.assert_allclose(recordings.get_xydata(), [[-4, 50], [4, 100]])
 

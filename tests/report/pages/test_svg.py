@@ -6,19 +6,16 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from faultdiag.report.pages.charts import (
-    LEFT,
+from faultdiag.report.charts import (
     MOST_COLUMNS,
-    RIGHT,
-    WIDTH,
     Chart,
     Curve,
     Level,
     Mark,
-    draw_svg,
     nice_ticks,
     waveform,
 )
+from faultdiag.report.pages.svg import LEFT, RIGHT, WIDTH, draw_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,0 +1,144 @@
+"""Charts as data: curves, marked places and levels over one axis.
+
+A chart is described once and drawn twice: as SVG for pages (`faultdiag.report.pages.svg`), which
+takes its colours from the style sheet of the page, and as PNG (`faultdiag.report.drawing`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Kind: TypeAlias = Literal["line", "area", "bars", "points"]
+
+MOST_COLUMNS = 600
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Values over places.
+
+    Parameters
+    ----------
+    x, y
+        ``(points,)``; for bars `x` are the edges, one more than `y`. NaN leaves a gap.
+    label
+        For the legend.
+    kind
+        ``area`` lies between `low` and `y`.
+    style
+        Which of the colours and dashes of the style sheet: 0 is the main curve.
+    low
+        Lower edge of an area or of error bars of points; `high` their upper edge.
+    """
+
+    x: Floats
+    y: Floats
+    label: str = ""
+    kind: Kind = "line"
+    style: int = 0
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A vertical line at a place, with a name; marks of one family have one style."""
+
+    x: float
+    label: str
+    style: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A horizontal line at a height, with a name."""
+
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A chart of curves over one axis.
+
+    Parameters
+    ----------
+    title
+        Says what it shows.
+    description
+        What a reader who can't see it needs to know.
+    x_label, y_label
+        With units.
+    curves, marks, levels
+        What is drawn; `band` is a shaded range of places.
+    x_range, y_range
+        Limits of the axes; those of the curves where None.
+    log
+        Whether heights are on a logarithmic axis.
+    """
+
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    curves: Sequence[Curve]
+    marks: Sequence[Mark] = ()
+    levels: Sequence[Level] = ()
+    band: tuple[float, float] | None = None
+    x_range: tuple[float, float] | None = None
+    y_range: tuple[float, float] | None = None
+    log: bool = False
+    x_ticks: Sequence[tuple[float, str]] = ()
+
+
+def thin(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Reduce a long curve to places, smallest and largest values of at most 600 columns.
+
+    Examples
+    --------
+    >>> places, low, high = thin(np.arange(1200.0), np.arange(1200.0))
+    >>> len(places), float(low[1]), float(high[1])
+    (600, 2.0, 3.0)
+    """
+    width = max(-(-x.size // MOST_COLUMNS), 1)
+    count = x.size // width
+    columns = y[: count * width].reshape(count, width)
+    return x[: count * width : width], columns.min(axis=1), columns.max(axis=1)
+
+
+def waveform(x: Floats, y: Floats, label: str = "", style: int = 0) -> Curve:
+    """Return a signal as a curve: an area from the smallest to the largest value per column."""
+    if x.size <= MOST_COLUMNS:
+        return Curve(x, y, label, "line", style)
+    places, low, high = thin(x, y)
+    return Curve(places, high, label, "area", style, low=low)
+
+
+def peaks(x: Floats, y: Floats, label: str = "", style: int = 0) -> Curve:
+    """Return a spectrum as a curve: the largest value of each column."""
+    places, _, high = thin(x, y)
+    return Curve(places, high, label, "line", style)
+
+
+def nice_ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """Return round numbers from `low` to `high`.
+
+    Examples
+    --------
+    >>> nice_ticks(0, 12)
+    [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0]
+    >>> nice_ticks(0.93, 1.0, 5)
+    [0.94, 0.96, 0.98, 1.0]
+    """
+    if not high > low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
+    first = np.ceil(low / step - 1e-9)
+    count = int(np.floor(high / step + 1e-9) - first) + 1
+    return [round(float((first + i) * step), 12) for i in range(count)]
