@@ -1,17 +1,29 @@
-"""Train a config: the run and its pictures."""
+"""Train a config: its run, or the runs of its folds, with their pictures."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from faultdiag.config.schema import Config
+from faultdiag.config.schema import Config, load_config, parse_config
 from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.folds import expand, has_folds, prepare_folds
+from faultdiag.report.data import describe_prepared
 from faultdiag.report.figures import confusion_figure, curves_figure, reliability_figure
+from faultdiag.training.folds import (
+    FoldRuns,
+    clear,
+    folder_names,
+    require_free,
+    write_results,
+)
 from faultdiag.training.session import Run, train_run
+from faultdiag.training.specs import resolve_spec
+
+ConfigLike = Config | Mapping[str, Any] | Path | str
 
 
 def train(
-    config: Config | Mapping[str, Any] | Path | str,
+    config: ConfigLike,
     *,
     run: Path | str | None = None,
     device: str = "auto",
@@ -20,7 +32,8 @@ def train(
     on_prepared: Callable[[Prepared], None] | None = None,
     on_begun: Callable[[], None] | None = None,
     pictures: bool = True,
-) -> Run:
+    **settings: Any,
+) -> Run | FoldRuns:
     """Train the network or baseline of a config and write its run folder.
 
     Parameters
@@ -28,37 +41,144 @@ def train(
     config
         A `Config`, plain data, or the path of a YAML file.
     run
-        The run folder; unless given, ``runs/<name of the file>`` or, of no file,
-        ``runs/<dataset>-<network>``.
+        The run folder; by default ``runs/<name of the file>``, or ``runs/<dataset>-<network>``
+        for a config that is not from a file.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     overwrite
-        Replace a run that is there; files that are not a run's stay.
+        Replace the run that is there; files that do not belong to a run stay.
     resume
-        Go on with a run that was interrupted, or for more epochs; starts fresh where there is
-        none.
+        Continue an interrupted run, or a finished one for more epochs; starts fresh where there
+        is none.
     on_prepared
         Called once the data is prepared, before training.
     on_begun
-        Called once the run folder is this run's: at once, or, where it replaces a finished
+        Called once the run folder belongs to this run: at once, or, where it replaces a finished
         run, when there is a first checkpoint to replace it with.
     pictures
         Draw the PNGs of the run folder too.
+    settings
+        Settings of the config to change, with two underscores for each dot:
+        ``train__epochs=5``.
+
+    Returns
+    -------
+    Run | FoldRuns
+        The run; of a config with folds, the runs of all of them, each in a folder below `run`.
 
     Raises
     ------
     FaultdiagError
-        For anything the user can mend: config, recordings, device, folder, disk.
+        For anything that the user can solve: config, recordings, device, folder, disk.
     """
-    finished = train_run(
-        config,
-        run=run,
-        device=device,
-        overwrite=overwrite,
-        resume=resume,
-        on_prepared=on_prepared,
-        on_begun=on_begun,
-    )
+    parsed = as_config(config, settings)
+    folder = Path(run or f"runs/{_name(config, parsed)}")
+    flags: dict[str, Any] = {"device": device, "overwrite": overwrite, "resume": resume}
+    if has_folds(parsed):
+        return train_all(parsed, run=folder, on_begun=on_begun, pictures=pictures, **flags)
+    callbacks: dict[str, Any] = {"on_prepared": on_prepared, "on_begun": on_begun}
+    return _train_and_draw(parsed, run=folder, pictures=pictures, **callbacks, **flags)
+
+
+def as_config(config: ConfigLike, settings: Mapping[str, Any] | None = None) -> Config:
+    """Return a config as its typed form, with some settings changed.
+
+    Parameters
+    ----------
+    settings
+        Values by dotted name, with ``__`` or ``.`` between the parts.
+
+    Raises
+    ------
+    FaultdiagError
+        If the config is invalid; all problems are named at once.
+    """
+    if isinstance(config, Config):
+        parsed = config
+    elif isinstance(config, Mapping):
+        parsed = parse_config(config)
+    else:
+        parsed = load_config(Path(config))
+    if not settings:
+        return parsed
+    document = parsed.model_dump(mode="json")
+    for name, value in settings.items():
+        *sections, key = name.replace("__", ".").split(".")
+        place = document
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return parse_config(document)
+
+
+def _name(given: ConfigLike, config: Config) -> str:
+    if isinstance(given, Path | str):
+        return Path(given).stem
+    return f"{config.data.dataset}-{config.model.name}"
+
+
+def train_all(
+    config: Config,
+    *,
+    run: Path,
+    device: str = "auto",
+    overwrite: bool = False,
+    resume: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+    on_begun: Callable[[], None] | None = None,
+    pictures: bool = True,
+) -> Run | FoldRuns:
+    """Train a config, or each of its folds in a folder below `run`.
+
+    Parameters
+    ----------
+    run, device, overwrite, resume, on_begun, pictures
+        As of `train`.
+    tell
+        Called with the text about the data before each training.
+
+    Raises
+    ------
+    FaultdiagError
+        As `train`.
+    """
+    flags: dict[str, Any] = {"device": device, "overwrite": overwrite, "resume": resume}
+    flags["pictures"] = pictures
+    if not has_folds(config):
+        return _train_one(config, run, tell, on_begun=on_begun, **flags)
+    folds = expand(config)
+    names = folder_names(fold.name for fold in folds)
+    earlier = require_free(run, names, overwrite=overwrite, resume=resume)
+    resolve_spec(config)
+    # An error in the last fold shows before hours of training, not after.
+    prepare_folds(folds)
+    runs: list[Run] = []
+
+    def begun() -> None:
+        # From here on all folds are this training's, so that the ones to come can be resumed.
+        if overwrite and not runs:
+            clear(run, [name for name in earlier if name != names[0]], names)
+        if on_begun:
+            on_begun()
+
+    for name, fold in zip(names, folds, strict=True):
+        tell(f"training {len(runs) + 1} of {len(folds)}: {fold.title}")
+        runs.append(_train_one(fold.config, run / name, tell, on_begun=begun, **flags))
+        write_results(run, names, folds, runs)
+    return FoldRuns(run, tuple(folds), tuple(runs))
+
+
+def _train_one(config: Config, run: Path, tell: Callable[[str], None], **flags: Any) -> Run:
+    def on_prepared(prepared: Prepared) -> None:
+        tell(describe_prepared(prepared, config.data.healthy))
+        if flags["resume"] and not (run / "last.pt").exists():
+            tell(f"nothing to resume in {run}: starting fresh")
+
+    return _train_and_draw(config, run=run, on_prepared=on_prepared, **flags)
+
+
+def _train_and_draw(config: Config, *, run: Path, pictures: bool, **options: Any) -> Run:
+    finished = train_run(config, run=run, **options)
     if pictures:
         draw_run(finished)
     return finished

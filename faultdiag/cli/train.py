@@ -30,11 +30,12 @@ def train(
     folder = run or Path("runs") / path.stem
     again = ["--overwrite" if overwrite else "--resume"]
 
-    from faultdiag.api.folds import train_all
+    from faultdiag.api.train import train_all
+    from faultdiag.report.folds import training_text
     from faultdiag.training.run_folder import train_command
 
     try:
-        text = train_all(
+        result = train_all(
             parsed,
             run=folder,
             device=device,
@@ -47,4 +48,4 @@ def train(
         flags = again if device == "auto" else [*again, "--device", device]
         command = train_command(path, settings or [], folder, *flags)
         raise stop(f"interrupted; continue with: {command}", INTERRUPTED) from None
-    typer.echo(text)
+    typer.echo(training_text(result))

@@ -15,7 +15,7 @@ import torch
 
 from faultdiag import inference
 from faultdiag.checkpoint import Checkpoint, save
-from faultdiag.config.schema import Config, load_config, parse_config
+from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
@@ -270,9 +270,9 @@ class Session:
 
 
 def train_run(
-    config: Config | Mapping[str, Any] | Path | str,
+    config: Config,
     *,
-    run: Path | str | None = None,
+    run: Path,
     device: str = "auto",
     overwrite: bool = False,
     resume: bool = False,
@@ -283,11 +283,8 @@ def train_run(
 
     Parameters
     ----------
-    config
-        A `Config`, plain data, or the path of a YAML file.
     run
-        The run folder; by default ``runs/<name of the file>`` or, without a file,
-        ``runs/<dataset>-<network>``.
+        The run folder.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     overwrite
@@ -306,30 +303,14 @@ def train_run(
     FaultdiagError
         For anything the user can fix: config, recordings, device, folder, disk.
     """
-    parsed = _as_config(config)
-    folder = Path(run or f"runs/{_name(config, parsed)}")
     target = inference.select_device(device)
-    spec = resolve_spec(parsed)
-    require_free(folder, overwrite=overwrite, resume=resume)
-    require_graphs(parsed.train.graphs, target)
-    if parsed.train.tensorboard:
+    spec = resolve_spec(config)
+    require_free(run, overwrite=overwrite, resume=resume)
+    require_graphs(config.train.graphs, target)
+    if config.train.tensorboard:
         require_tensorboard()
-    prepared = prepare(parsed)
+    prepared = prepare(config)
     if on_prepared:
         on_prepared(prepared)
-    session = Session(parsed, spec, prepared, folder, target, on_begun=on_begun)
+    session = Session(config, spec, prepared, run, target, on_begun=on_begun)
     return session.run(overwrite=overwrite, resume=resume)
-
-
-def _as_config(config: Config | Mapping[str, Any] | Path | str) -> Config:
-    if isinstance(config, Config):
-        return config
-    if isinstance(config, Mapping):
-        return parse_config(config)
-    return load_config(Path(config))
-
-
-def _name(given: Config | Mapping[str, Any] | Path | str, config: Config) -> str:
-    if isinstance(given, Path | str):
-        return Path(given).stem
-    return f"{config.data.dataset}-{config.model.name}"

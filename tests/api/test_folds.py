@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from faultdiag.api import folds as training
-from faultdiag.api.folds import clear, folder_names, require_free, train_all
+from faultdiag.api import train as training
+from faultdiag.api.train import train_all
 from faultdiag.config.schema import load_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
 from faultdiag.report.data import common_notes
 from faultdiag.splits.sharing import LEVELS
+from faultdiag.training.folds import clear, folder_names, require_free
 from tests.commands import done, refused, run
 from tests.data_fixtures import contents, grouped, signal, write_grouped, write_mat
 
@@ -123,14 +124,14 @@ def test_an_interrupted_training_goes_on(
     config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
-    train = training.train
+    train = training._train_and_draw
 
     def interrupted(config: Any, **options: Any) -> Any:
         if config.split.options["test"] == [0]:
             raise KeyboardInterrupt
         return train(config, **options)
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(training, "_train_and_draw", interrupted)
     result = run("train", "--config", config_file, "--run", folder, "--device", "cpu")
     assert result.exit_code == 130
     command = f"faultdiag train --config {config_file} --run {folder} --resume --device cpu"
@@ -167,7 +168,7 @@ def test_a_folder_of_something_else_is_never_touched(
 def test_what_is_wrong_with_a_later_fold_is_told_before_training(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(training, "train")
+    monkeypatch.delattr(training, "_train_and_draw")
     mine = shutil.copytree(root, tmp_path / "mine")
     # Long enough to test on, too short to train on.
     write_mat(mine / "106.mat", 106, DE=signal(1500.0, 12_000, 600, 1))
