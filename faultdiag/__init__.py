@@ -1,10 +1,10 @@
-"""Bearing fault diagnosis from vibration recordings, with numbers that hold.
+"""Bearing fault diagnosis from vibration recordings.
 
 The same from Python as from the command line::
 
-    run = faultdiag.train("configs/cwru_10class_0hp.yaml")
+    run = faultdiag.train("configs/cwru_10class_0hp.yaml", train__epochs=5)
     diagnoser = faultdiag.load(run.folder)
-    diagnosis = diagnoser.diagnose(faultdiag.read_recording("97.mat", sampling_rate=48000))
+    diagnosis = diagnoser.diagnose("97.mat", sampling_rate=48000)
 
 Names are imported when they are first used, so that ``import faultdiag`` is cheap.
 """
@@ -14,24 +14,67 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faultdiag import attention, models
+    from faultdiag.api.evaluate import evaluate
+    from faultdiag.api.predict import predict
     from faultdiag.api.train import train
+    from faultdiag.config.schema import Config
     from faultdiag.errors import FaultdiagError
-    from faultdiag.prediction.diagnoser import load
+    from faultdiag.inspection.inspect import inspect_file as inspect
+    from faultdiag.prediction.diagnoser import Diagnoser, load
+    from faultdiag.prediction.events import Diagnosis
     from faultdiag.readers.read import read_recording
+    from faultdiag.signal.recording import Recording
+    from faultdiag.simulation.folder import simulate_folder as simulate
+    from faultdiag.training.session import Run
 
-__all__ = ["FaultdiagError", "attention", "load", "models", "read_recording", "train"]
+# Also in pyproject.toml; looking it up among the installed packages takes a tenth of a second.
+__version__ = "0.1.0"
 
-_HOMES = {
-    "FaultdiagError": "faultdiag.errors",
-    "load": "faultdiag.prediction.diagnoser",
-    "read_recording": "faultdiag.readers.read",
-    "train": "faultdiag.api.train",
+__all__ = [
+    "Config",
+    "Diagnoser",
+    "Diagnosis",
+    "FaultdiagError",
+    "Recording",
+    "Run",
+    "__version__",
+    "attention",
+    "evaluate",
+    "inspect",
+    "load",
+    "models",
+    "predict",
+    "read_recording",
+    "simulate",
+    "train",
+]
+
+# Where each name is defined: module, and the name there.
+_SOURCES = {
+    "Config": "faultdiag.config.schema:Config",
+    "Diagnoser": "faultdiag.prediction.diagnoser:Diagnoser",
+    "Diagnosis": "faultdiag.prediction.events:Diagnosis",
+    "FaultdiagError": "faultdiag.errors:FaultdiagError",
+    "Recording": "faultdiag.signal.recording:Recording",
+    "Run": "faultdiag.training.session:Run",
+    "evaluate": "faultdiag.api.evaluate:evaluate",
+    "inspect": "faultdiag.inspection.inspect:inspect_file",
+    "load": "faultdiag.prediction.diagnoser:load",
+    "predict": "faultdiag.api.predict:predict",
+    "read_recording": "faultdiag.readers.read:read_recording",
+    "simulate": "faultdiag.simulation.folder:simulate_folder",
+    "train": "faultdiag.api.train:train",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in {"attention", "models"}:
         return import_module(f"faultdiag.{name}")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _SOURCES:
+        module, _, attribute = _SOURCES[name].partition(":")
+        return getattr(import_module(module), attribute)
     raise AttributeError(f"module 'faultdiag' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

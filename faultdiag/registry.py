@@ -1,13 +1,15 @@
 """Names to builders, looked up late and checked against the builder's own signature.
 
 A registry is a table ``name -> "module:object"``. The names are known without importing
-anything heavy; the object is imported when it is first asked for. A component's options are
-exactly its builder's keyword-only parameters.
+anything heavy; the object is imported when it is first used. A component's options are exactly
+its builder's keyword-only parameters. Other packages add entries through an entry-point group,
+notebooks through `Registry.register`.
 """
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
@@ -35,33 +37,99 @@ class Registry(Generic[T]):
         What the entries are, in the words of an error message: ``"attention block"``.
     entries
         ``name -> "module:object"``.
+    group
+        Entry-point group in which installed packages add entries; None for a closed table.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, entries: Mapping[str, str], *, group: str | None = None) -> None:
         self.kind = kind
-        self._entries = dict(entries)
+        self.group = group
+        self._own = dict(entries)
+        self._registered: dict[str, Callable[..., T]] = {}
+
+    @cached_property
+    def _plugins(self) -> dict[str, str]:
+        """Entries of installed packages: ``name -> "module:object"``."""
+        if self.group is None:
+            return {}
+        from importlib.metadata import entry_points
+
+        return {p.name: p.value for p in entry_points(group=self.group)}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter({**self._own, **self._plugins, **self._registered})
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return name in self._own or name in self._registered or name in self._plugins
+
+    def names(self) -> list[str]:
+        """Return the names of all entries: our own, then those of others."""
+        return list(self)
+
+    def is_own(self, name: str) -> bool:
+        """Whether an entry belongs to faultdiag itself."""
+        return name in self._own
+
+    def register(self, name: str, builder: Callable[..., T]) -> None:
+        """Add an entry for this process, such as a block that a notebook defines.
+
+        Parameters
+        ----------
+        name
+            A new name; registering it again replaces the builder.
+        builder
+            A class or function with the same positional parameters as the other entries; its
+            keyword-only parameters are its options.
+
+        Raises
+        ------
+        FaultdiagError
+            If the name is one of ours or of an installed package, or the builder is not callable.
+        """
+        if name in self._own or name in self._plugins:
+            raise FaultdiagError(
+                f"there is already a {self.kind} '{name}'; register yours under another name"
+            )
+        if not callable(builder):
+            raise FaultdiagError(
+                f"{self.kind} '{name}' is {builder!r}; give a class or function that builds it"
+            )
+        self._registered[name] = builder
 
     def get(self, name: str) -> Callable[..., T]:
-        """Import and give the builder registered as `name`.
+        """Import and return the builder registered as `name`.
 
         Raises
         ------
         FaultdiagError
             If no entry has this name; the message holds the nearest one.
         """
-        if name not in self._entries:
-            raise unknown(self.kind, name, self._entries)
-        module, _, attribute = self._entries[name].partition(":")
-        return cast("Callable[..., T]", getattr(import_module(module), attribute))
+        if name not in self:
+            raise unknown(self.kind, name, self)
+        if name in self._registered:
+            return self._registered[name]
+        if name in self._plugins:
+            return self._plugin(name)
+        return cast("Callable[..., T]", _attribute(self._own[name]))
+
+    def _plugin(self, name: str) -> Callable[..., T]:
+        """Import the builder that an installed package adds."""
+        place = f"in the entry-point group '{self.group}'"
+        if name in self._own:
+            raise FaultdiagError(
+                f"an installed package adds a {self.kind} '{name}' {place}, but faultdiag has one "
+                "of that name; uninstall the package or rename its entry"
+            )
+        try:
+            return cast("Callable[..., T]", _attribute(self._plugins[name]))
+        except (ImportError, AttributeError) as error:
+            raise FaultdiagError(
+                f"{self.kind} '{name}' is {self._plugins[name]} {place}, which cannot be imported: "
+                f"{error}; install what it needs, or uninstall the package that adds it"
+            ) from error
 
     def options(self, name: str) -> dict[str, Option]:
-        """Give the options of an entry: its builder's keyword-only parameters.
+        """Return the options of an entry: its builder's keyword-only parameters.
 
         Raises
         ------
@@ -78,7 +146,7 @@ class Registry(Generic[T]):
         }
 
     def check_options(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Check options against the builder's signature and give them with their types applied.
+        """Check options against the builder's signature and return them with their types applied.
 
         Raises
         ------
@@ -92,7 +160,7 @@ class Registry(Generic[T]):
         return checked
 
     def problems(self, name: str, options: Mapping[str, Any]) -> dict[str, str]:
-        """Give what is wrong with the options of an entry: option -> message.
+        """Return the problems of the options of an entry: option -> message.
 
         Raises
         ------
@@ -132,6 +200,11 @@ class Registry(Generic[T]):
         Raises
         ------
         FaultdiagError
-            If there is no such entry, or its options are not as they should be.
+            If there is no such entry, or its options are invalid.
         """
         return self.get(name)(*args, **self.check_options(name, options))
+
+
+def _attribute(entry: str) -> Any:
+    module, _, attribute = entry.partition(":")
+    return getattr(import_module(module), attribute)

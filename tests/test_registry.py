@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from typing import Annotated, Any
 
 import pytest
@@ -151,3 +152,39 @@ def test_build_passes_positional_arguments_and_checked_options() -> None:
 def test_nothing_is_built_from_options_that_are_wrong() -> None:
     with pytest.raises(FaultdiagError, match="needs the option 'factor'"):
         FILTERS.build("gain")
+
+
+def test_a_notebook_registers_a_builder() -> None:
+    registry: Registry[Any] = Registry("filter", {"gain": f"{__name__}:gain"})
+    registry.register("fir", Filter)
+    assert registry.names() == ["gain", "fir"]
+    assert registry.build("fir", 4, width=5).settings == (4, 5, (), "fir")
+    assert not registry.is_own("fir")
+    with pytest.raises(FaultdiagError, match="filter 'fir': width is 0; Input should be greater"):
+        registry.build("fir", 4, width=0)
+    with pytest.raises(FaultdiagError, match="there is already a filter 'gain'; register yours"):
+        registry.register("gain", Filter)
+    with pytest.raises(FaultdiagError, match="filter 'x' is 3; give a class or function"):
+        registry.register("x", 3)  # type: ignore[arg-type]
+
+
+def _installed(monkeypatch: pytest.MonkeyPatch, **entries: str) -> Registry[Any]:
+    points = [EntryPoint(name, value, "my.filters") for name, value in entries.items()]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    return Registry("filter", {"gain": f"{__name__}:gain"}, group="my.filters")
+
+
+def test_an_installed_package_adds_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = _installed(monkeypatch, fir=f"{__name__}:Filter")
+    assert list(registry) == ["gain", "fir"]
+    assert registry.build("fir", 2).settings == (2, 3, (), "fir")
+    assert registry.options("fir").keys() == {"width", "taps", "name"}
+
+
+def test_an_installed_package_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = _installed(monkeypatch, fir="no_such_module:Filter")
+    with pytest.raises(FaultdiagError, match="'fir' is no_such_module:Filter in the entry-p"):
+        registry.get("fir")
+    registry = _installed(monkeypatch, gain=f"{__name__}:Filter")
+    with pytest.raises(FaultdiagError, match=r"adds a filter 'gain' in the entry-point group 'my"):
+        registry.get("gain")

@@ -5,38 +5,57 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from faultdiag.config.schema import Config
+from faultdiag.api.train import ConfigLike, as_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
 from faultdiag.report.figures import noise_figure
 from faultdiag.training.run_folder import warn_unfinished
 
 
-def evaluate_and_draw(
-    run: Path,
-    part: str,
+def evaluate(
+    run: Path | str,
+    part: str = "test",
     *,
-    config: Config | None = None,
+    config: ConfigLike | None = None,
     split: Path | None = None,
     snr: Sequence[float] = (),
     device: str = "auto",
     plot: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a run as `faultdiag.evaluation.run.evaluate_run`, and draw accuracy over noise.
+    """Evaluate a trained run on a part of its own split, or on the data of another config.
 
     Parameters
     ----------
+    run
+        Run folder or checkpoint.
+    part
+        ``train``, ``valid`` or ``test``.
+    config
+        Other data: a config, or the path of one.
+    split
+        Another run folder or ``split.json``, for another split of the run's own data.
+    snr
+        Signal-to-noise ratios in dB; each adds an entry to ``noise``.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     plot
         PNG file to draw the accuracy over the signal-to-noise ratios in.
+
+    Returns
+    -------
+    dict[str, Any]
+        As ``metrics.json``: the metrics of the part under its name, and ``split``.
 
     Raises
     ------
     FaultdiagError
         As `evaluate_run`, or if there is nothing to draw.
     """
+    run = Path(run)
     _require_plot(plot, snr)
     warn_unfinished(run)
-    result = evaluate_run(run, part, config=config, split=split, snr=snr, device=device)
+    other = None if config is None else as_config(config)
+    result = evaluate_run(run, part, config=other, split=split, snr=snr, device=device)
     if plot is not None:
         classes = len(result[part]["per_class"])
         clean = result[part]["accuracy"]

@@ -32,7 +32,11 @@ BLOCKS: "Registry[nn.Module]" = Registry(
         "self_attention": "faultdiag.attention.self_attention:SelfAttention",
         "axial": "faultdiag.attention.axial:AxialAttention",
     },
+    group="faultdiag.attention",
 )
+
+list = BLOCKS.names
+register = BLOCKS.register
 
 
 def build(name: str, channels: int, **options: Any) -> "nn.Module":

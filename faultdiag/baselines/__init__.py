@@ -24,6 +24,7 @@ BASELINES: Registry[Baseline] = Registry(
         "svm": "faultdiag.baselines.svm:SupportVectors",
         "random_forest": "faultdiag.baselines.forest:RandomForest",
     },
+    group="faultdiag.baselines",
 )
 
 

@@ -27,7 +27,7 @@ def evaluate(
 
     Example: faultdiag eval runs/demo --snr -4 --snr 0
     """
-    from faultdiag.api.evaluate import evaluate_and_draw
+    from faultdiag.api import evaluate as api
     from faultdiag.config.schema import load_config
     from faultdiag.report.training import evaluation_text
 
@@ -37,5 +37,5 @@ def evaluate(
         )
     other = load_config(config, settings or []) if config else None
     options: dict[str, Any] = {"config": other, "split": split, "snr": snr or [], "plot": plot}
-    result = evaluate_and_draw(run, part, **options, device=device)
+    result = api.evaluate(run, part, **options, device=device)
     typer.echo(as_text(result) if as_json else evaluation_text(result))

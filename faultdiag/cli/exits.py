@@ -14,6 +14,7 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
+from faultdiag import __version__
 from faultdiag.errors import FaultdiagError
 
 INTERRUPTED = 130
@@ -109,10 +110,6 @@ def _output_failed(error: OSError) -> typer.Exit:
     return stop(f"error: cannot write to standard output: {error.strerror}", 1)
 
 
-# Also in pyproject.toml. To look it up among the installed packages takes a tenth of a second.
-VERSION = "0.1.0"
-
-
 def add_version(app: typer.Typer) -> None:
     """Add the option that prints the version; nothing slow is imported for it."""
 
@@ -128,5 +125,5 @@ def add_version(app: typer.Typer) -> None:
 
 def _show(version: bool) -> None:
     if version:
-        typer.echo(f"faultdiag {VERSION}")
+        typer.echo(f"faultdiag {__version__}")
         raise typer.Exit

@@ -40,4 +40,5 @@ DATASETS: Registry[Dataset] = Registry(
         "uored": "faultdiag.datasets.uored:Uored",
         "xjtu_sy": "faultdiag.datasets.xjtu_sy:XjtuSy",
     },
+    group="faultdiag.datasets",
 )

@@ -9,4 +9,7 @@ package does not import torch; building a network does.
 from faultdiag.models.build import build, kernel_parameters, needs_speed
 from faultdiag.models.zoo import NETWORKS
 
-__all__ = ["NETWORKS", "build", "kernel_parameters", "needs_speed"]
+list = NETWORKS.names
+register = NETWORKS.register
+
+__all__ = ["NETWORKS", "build", "kernel_parameters", "list", "needs_speed", "register"]

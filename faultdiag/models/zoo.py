@@ -23,6 +23,7 @@ NETWORKS: "Registry[nn.Module]" = Registry(
         "densenet1d": "faultdiag.models.densenet1d:DenseNet1d",
         "transformer1d": "faultdiag.models.transformer1d:Transformer1d",
     },
+    group="faultdiag.models",
 )
 
 

@@ -35,6 +35,7 @@ READERS: Registry[Reader] = Registry(
         ".npz": "faultdiag.readers.numpy:open_npz",
         ".tdms": "faultdiag.readers.tdms:open_tdms",
     },
+    group="faultdiag.readers",
 )
 SUFFIXES = tuple(READERS)
 """Suffixes, in lower case, of the files that can be read."""

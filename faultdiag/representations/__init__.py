@@ -28,6 +28,7 @@ REPRESENTATIONS: "Registry[nn.Module]" = Registry(
         "stft": "faultdiag.representations.stft:ShortTimeSpectra",
         "vmd": "faultdiag.representations.vmd:VariationalModes",
     },
+    group="faultdiag.representations",
 )
 
 

@@ -28,7 +28,7 @@ RANGES = {
 
 
 def simulate_folder(
-    out: Path,
+    out: Path | str,
     *,
     seconds: float = 10.0,
     seed: int = 0,
@@ -70,6 +70,7 @@ def simulate_folder(
     FaultdiagError
         If a setting is out of range, the folder holds anything else, or it can't be written.
     """
+    out = Path(out)
     numbers = {"seconds": seconds, "seed": seed, "severity": severity, "noise": noise}
     _check_choices(loads, sizes)
     _check_numbers(numbers)

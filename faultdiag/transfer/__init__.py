@@ -36,6 +36,7 @@ TRANSFER: "Registry[nn.Module]" = Registry(
         "mk_mmd_mcc": "faultdiag.transfer.mk_mmd_mcc:MKMMDWithMCC",
         "shot": "faultdiag.transfer.shot:SHOT",
     },
+    group="faultdiag.transfer",
 )
 
 

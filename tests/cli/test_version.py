@@ -6,7 +6,7 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
-from faultdiag.cli.exits import VERSION
+from faultdiag import __version__
 from tests.commands import done, run
 
 
@@ -14,7 +14,7 @@ def test_the_version_is_that_of_the_package() -> None:
     project = tomllib.loads(
         Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8")
     )["project"]
-    assert version("faultdiag") == VERSION == project["version"]
+    assert version("faultdiag") == __version__ == project["version"]
 
 
 def test_the_version_is_printed() -> None:

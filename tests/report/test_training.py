@@ -10,7 +10,7 @@ from scipy.io import loadmat
 
 import faultdiag
 from faultdiag import inference
-from faultdiag.api.evaluate import evaluate_and_draw
+from faultdiag.api.evaluate import evaluate
 from faultdiag.api.train import train
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
@@ -64,7 +64,7 @@ def test_noise_is_an_entry_per_ratio_and_repeats(trained: Path) -> None:
 
 def test_noise_is_drawn(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     png = tmp_path / "noise.png"
-    result = evaluate_and_draw(trained, "test", snr=[10, -10], device="cpu", plot=png)
+    result = evaluate(trained, "test", snr=[10, -10], device="cpu", plot=png)
     assert result == evaluate_run(trained, "test", snr=[10, -10], device="cpu")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().err == f"drew {png}\n"
@@ -75,13 +75,13 @@ def test_noise_that_cannot_be_drawn_is_told_first(tmp_path: Path) -> None:
         FaultdiagError,
         match="--plot draws accuracy over noise and --snr is 3 alone; give two or more: --snr -4",
     ):
-        evaluate_and_draw(tmp_path, "test", snr=[3, 3], plot=tmp_path / "a.png")
+        evaluate(tmp_path, "test", snr=[3, 3], plot=tmp_path / "a.png")
     with pytest.raises(FaultdiagError, match="over noise and no --snr was given; give two or more"):
-        evaluate_and_draw(tmp_path, "test", plot=tmp_path / "a.png")
+        evaluate(tmp_path, "test", plot=tmp_path / "a.png")
     with pytest.raises(
         FaultdiagError, match=r"--plot is \S+a\.pdf; a PNG is drawn, so give a name"
     ):
-        evaluate_and_draw(tmp_path, "test", snr=[3, 4], plot=tmp_path / "a.pdf")
+        evaluate(tmp_path, "test", snr=[3, 4], plot=tmp_path / "a.pdf")
 
 
 def test_the_data_of_another_config(trained: Path, tmp_path: Path, prepared_root: Path) -> None:
