@@ -394,4 +394,5 @@ def facts_of(source: Checkpoint, network: nn.Module) -> ModelFacts:
         needs_speed=needs_speed(network),
         temperature=source.temperature,
         novelty=source.novelty,
+        healthy_reference=source.healthy_reference,
     )

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.features.healthy import HealthyReference
 from faultdiag.novelty import Novelty
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,8 @@ class ModelFacts:
         What the logits are divided by before the softmax.
     novelty
         What recordings are compared with, if the model has it.
+    healthy_reference
+        Statistics of its healthy training windows, if it has them.
     provenance
         What the model was trained on and how it did in its tests: plain data, for people.
     """
@@ -47,6 +50,7 @@ class ModelFacts:
     needs_speed: bool
     temperature: float
     novelty: Novelty | None = None
+    healthy_reference: HealthyReference | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from faultdiag.cli.exits import INTERRUPTED, stop
+from faultdiag.cli.exits import INTERRUPTED, say, stop
 from faultdiag.cli.options import AsJson, Device, Quiet
 
 
@@ -25,6 +25,12 @@ def predict(
     channel: Annotated[str | None, typer.Option(help="Channel to read.")] = None,
     sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
     rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
+    bearing: Annotated[
+        str | None, typer.Option(help="6205, …, or a geometry: balls,ball_diameter,pitch_diameter.")
+    ] = None,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Add what the signal says by itself: evidence_*.")
+    ] = False,
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the rows of --out.")] = False,
@@ -35,11 +41,14 @@ def predict(
     Example: faultdiag predict runs/demo new_recordings --out diagnoses.csv
     """
     from faultdiag.prediction import predict as predicting
+    from faultdiag.report.findings import Disagreements
 
     options: dict[str, Any] = {"channel": channel, "sampling_rate": sampling_rate, "rpm": rpm}
     options |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
-    options |= {"pattern": pattern, "windows": windows}
+    options |= {"pattern": pattern, "windows": windows, "bearing": bearing, "evidence": evidence}
+    disagreements = Disagreements()
     try:
+        options["on_row"] = disagreements.add
         rows, failed = predicting.predict_paths(run, paths, out=out, **options)
     except KeyboardInterrupt:
         kept = out is not None and predicting.is_begun(out)
@@ -47,6 +56,8 @@ def predict(
             "; finished rows are kept: continue with the same command and --resume" if kept else ""
         )
         raise stop(f"interrupted{how}", INTERRUPTED) from None
+    if text := disagreements.text():
+        say(text)
     if out is not None:
         typer.echo(f"wrote {out}: {rows} recordings, {rows - failed} of them diagnosed")
     if failed:

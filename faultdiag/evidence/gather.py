@@ -10,19 +10,13 @@ from faultdiag.evidence.families import FaultFamily, fault_families
 from faultdiag.evidence.peaks import (
     EnvelopePeak,
     EnvelopeSpectra,
-    envelope_peaks,
+    find_peaks,
     measure_envelopes,
     too_short,
 )
 from faultdiag.evidence.physics import Agreement, PhysicsVerdict, compare, part_of, physics_verdict
 from faultdiag.evidence.rate_check import RateCheck, check_rate
-from faultdiag.features.healthy import (
-    HealthyRatios,
-    HealthyReference,
-    WindowStatistics,
-    statistics_of_windows,
-    summarise,
-)
+from faultdiag.features.healthy import HealthyRatios, HealthyReference, WindowStatistics
 from faultdiag.signal.bearings import KnownBearing
 
 PEAKS = 8
@@ -104,8 +98,8 @@ def gather(
     signal: NDArray[np.floating],
     channels: Sequence[str],
     machine: Machine,
+    statistics: Sequence[WindowStatistics],
     *,
-    window_seconds: float,
     healthy: HealthyReference | None = None,
 ) -> Evidence:
     """Gather the evidence of a recording from all of its channels.
@@ -113,20 +107,20 @@ def gather(
     Parameters
     ----------
     signal
-        ``(channels, samples)``, as recorded; none is constant.
+        ``(channels, samples)``, as recorded; none is constant. Of a long recording the first
+        4,194,304 samples are enough.
     channels
         Their names.
     machine
         What is known beside it.
-    window_seconds
-        Length of the windows that statistics are taken over.
+    statistics
+        Of each channel, over windows at the model's rate.
     healthy
         What they are compared with.
     """
-    cut = signal[:, :MOST_SAMPLES]
     each = [
-        _channel(row, name, machine, window_seconds, healthy)
-        for row, name in zip(cut, channels, strict=True)
+        _channel(row, name, machine, values, healthy)
+        for row, name, values in zip(signal, channels, statistics, strict=True)
     ]
     return max(each, key=_strength)
 
@@ -140,19 +134,16 @@ def _channel(
     x: NDArray[np.floating],
     name: str,
     machine: Machine,
-    window_seconds: float,
+    statistics: WindowStatistics,
     healthy: HealthyReference | None,
 ) -> Evidence:
     fs, rpm, bearing = machine.fs, machine.rpm, machine.bearing
     short = too_short(x.size, fs, rpm)
     spectra = None if short else measure_envelopes(x, fs, rpm=rpm, bearing=bearing)
-    statistics = summarise(statistics_of_windows(_windows(x, fs, window_seconds)))
     return Evidence(
         channel=name,
         seconds=x.size / fs,
-        peaks=tuple(envelope_peaks(x, fs, rpm=rpm, bearing=bearing, count=PEAKS))
-        if spectra
-        else (),
+        peaks=tuple(find_peaks(spectra, bearing, count=PEAKS)) if spectra else (),
         families=_families(spectra, bearing),
         physics=physics_verdict(x, fs, rpm, bearing) if spectra and rpm and bearing else None,
         statistics=statistics,
@@ -168,11 +159,6 @@ def _families(
     if spectra is None or spectra.shaft_rate is None or bearing is None:
         return ()
     return tuple(fault_families(spectra, bearing))
-
-
-def _windows(x: NDArray[np.floating], fs: float, seconds: float) -> NDArray[np.floating]:
-    length = min(max(round(seconds * fs), 2), x.size)
-    return x[: x.size // length * length].reshape(-1, length)
 
 
 def _check(x: NDArray[np.floating], fs: float, rpm: float | None) -> RateCheck:

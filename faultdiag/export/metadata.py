@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from faultdiag import novelty
 from faultdiag.errors import FaultdiagError
+from faultdiag.features.healthy import healthy_from_stored, healthy_to_stored
 from faultdiag.novelty import Novelty
 from faultdiag.scoring import ModelFacts
 
@@ -42,6 +43,8 @@ def to_texts(facts: ModelFacts) -> dict[str, str]:
     """Return the facts of a model as texts by key."""
     document: dict[str, Any] = {name: getattr(facts, name) for name in _Stored.model_fields}
     document |= {"format": FORMAT, "novelty": _novelty_to_plain(facts.novelty)}
+    if facts.healthy_reference is not None:
+        document["healthy_reference"] = healthy_to_stored(facts.healthy_reference)
     document |= {name: value for name, value in facts.provenance.items() if name not in document}
     return {f"{PREFIX}{name}": json.dumps(value) for name, value in document.items()}
 
@@ -66,7 +69,7 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
         raise _damaged(path, f"{PREFIX}{place}: {problem['msg']}") from error
-    known = {*_Stored.model_fields, "format", "novelty"}
+    known = {*_Stored.model_fields, "format", "novelty", "healthy_reference"}
     return ModelFacts(
         classes=tuple(stored.classes),
         healthy=tuple(stored.healthy),
@@ -76,6 +79,7 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
         needs_speed=stored.needs_speed,
         temperature=stored.temperature,
         novelty=_novelty_from_plain(path, document.get("novelty"), stored),
+        healthy_reference=healthy_from_stored(document.get("healthy_reference")),
         provenance={name: value for name, value in document.items() if name not in known},
     )
 

@@ -1,6 +1,7 @@
 """Load a model and diagnose recordings with it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.evidence.gather import Evidence
 from faultdiag.export import runtime
 from faultdiag.metrics.windows import RunningAggregate
 from faultdiag.prediction.batching import Batching
@@ -25,6 +27,7 @@ from faultdiag.prediction.events import (
     ScoredEvent,
 )
 from faultdiag.prediction.reading import (
+    EvidenceRequest,
     ModelInput,
     ReadRequest,
     file_events,
@@ -88,6 +91,11 @@ class Diagnoser:
             facts.channels, facts.sampling_rate, facts.length, facts.needs_speed, facts.novelty
         )
 
+    @property
+    def evidence_input(self) -> ModelInput:
+        """The same, with evidence gathered from the recording too."""
+        return replace(self.input, evidence=EvidenceRequest(self.facts.healthy_reference))
+
     def logits(self, windows: Singles, *, rpm: float | None = None) -> Floats:
         """Return the logits ``(windows, classes)`` of raw windows ``(windows, channels, length)``.
 
@@ -129,6 +137,8 @@ class Diagnoser:
         channel: str | None = None,
         sampling_rate: float | None = None,
         rpm: float | None = None,
+        bearing: str | None = None,
+        evidence: bool = False,
     ) -> list[Diagnosis]:
         """Return one diagnosis for each recording.
 
@@ -140,6 +150,10 @@ class Diagnoser:
             Of files: the channel to read, and the shaft speed where the file doesn't state it.
         sampling_rate
             Hz: of arrays, and of files that don't state it and that no catalogue knows.
+        bearing
+            Of files: a name or a geometry, for the evidence.
+        evidence
+            Whether to gather `Diagnosis.evidence`.
 
         Raises
         ------
@@ -147,13 +161,13 @@ class Diagnoser:
             If one is no recording, has other channels than the model or no sampling rate, or is
             shorter than one window.
         """
+        model = self.evidence_input if evidence else self.input
 
         def open_one(item: Input) -> Iterator[ReadEvent]:
             if isinstance(item, (str, Path)):
-                request = ReadRequest(Path(item), channel, sampling_rate, rpm)
-                return file_events(request, self.input)
-            recording = self._as_recording(item, sampling_rate, rpm)
-            return recording_events(recording, self.input)
+                request = ReadRequest(Path(item), channel, sampling_rate, rpm, bearing)
+                return file_events(request, model)
+            return recording_events(self._as_recording(item, sampling_rate, rpm), model)
 
         events = ((i, event) for i, item in enumerate(recordings) for event in open_one(item))
         diagnoses = []
@@ -172,6 +186,8 @@ class Diagnoser:
         channel: str | None = None,
         sampling_rate: float | None = None,
         rpm: float | None = None,
+        bearing: str | None = None,
+        evidence: bool = False,
     ) -> Diagnosis:
         """Return the diagnosis of one recording, resampled to the model's rate where it differs.
 
@@ -180,8 +196,14 @@ class Diagnoser:
         FaultdiagError
             As in `predict`.
         """
-        stated = {"sampling_rate": sampling_rate, "rpm": rpm}
-        return self.predict([recording], channel=channel, **stated)[0]
+        return self.predict(
+            [recording],
+            channel=channel,
+            sampling_rate=sampling_rate,
+            rpm=rpm,
+            bearing=bearing,
+            evidence=evidence,
+        )[0]
 
     def results(
         self, events: Iterable[tuple[Key, ReadEvent] | Pause]
@@ -200,7 +222,7 @@ class Diagnoser:
         for key, event in self._scored(events):
             match event:
                 case Header():
-                    state = _Recording(event, self.classes)
+                    state = _Recording(event, self.classes, self.facts.healthy)
                 case Failure():
                     state = None
                     yield key, event
@@ -209,6 +231,8 @@ class Diagnoser:
                     yield key, event
                 case NoveltyScore(value) if state is not None:
                     state.novelty = value
+                case Evidence() if state is not None:
+                    state.evidence = event
                 case End() if state is not None:
                     yield key, state.result(key)
 
@@ -247,25 +271,28 @@ class Diagnoser:
 class _Recording:
     """What is known so far of the recording whose windows come."""
 
-    def __init__(self, header: Header, classes: tuple[str, ...]) -> None:
+    def __init__(self, header: Header, classes: tuple[str, ...], healthy: tuple[str, ...]) -> None:
         self.header = header
         self.windows = RunningAggregate(len(classes))
         self.novelty: float | None = None
+        self.evidence: Evidence | None = None
         self._classes = classes
+        self._healthy = healthy
 
-    def result(self, name: object) -> RecordingDiagnosis | Failure:
+    def result(self, key: object) -> RecordingDiagnosis | Failure:
         """Return the diagnosis, or the failure of a model whose probabilities are no numbers."""
         means = self.windows.means
         if not np.isfinite(means).all():
             return Failure(
-                f"{name}: the model gives probabilities that are not finite; its weights or its "
+                f"{key}: the model gives probabilities that are not finite; its weights or its "
                 "statistics are damaged, use another copy or train again"
             )
         label, confidence, agreement = self.windows.result()
         probabilities = dict(zip(self._classes, means.tolist(), strict=True))
-        count = self.windows.windows
+        name, count = self._classes[label], self.windows.windows
+        evidence = self.evidence and self.evidence.compared_with(name, self._healthy)
         diagnosis = Diagnosis(
-            self._classes[label], confidence, agreement, count, probabilities, self.novelty
+            name, confidence, agreement, count, probabilities, self.novelty, evidence
         )
         return RecordingDiagnosis(self.header, diagnosis)
 

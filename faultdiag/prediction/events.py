@@ -1,14 +1,17 @@
 """What happens to a recording on its way to a diagnosis, as unions of named types.
 
-Reading a file yields a `Header`, its `Windows` piece by piece, its `NoveltyScore`, and an `End`;
-where something is wrong, a `Failure` and an `End`. A model turns windows into `Probabilities`, and
-the whole into a `RecordingDiagnosis`.
+Reading a file yields a `Header`, its `Windows` piece by piece, its `NoveltyScore`, `Evidence` where
+that is wanted, and an `End`; where something is wrong, a `Failure` and an `End`. A model turns
+windows into `Probabilities`, and the whole into a `RecordingDiagnosis`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faultdiag.evidence.gather import Evidence
+from faultdiag.signal.bearings import KnownBearing
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Header:
         ``assumed``.
     windows
         How many windows will come.
+    bearing
+        The bearing, if it was looked for and is known.
     """
 
     channels: tuple[str, ...]
@@ -35,6 +40,7 @@ class Header:
     sampling_rate: float
     sampling_rate_source: str
     windows: int
+    bearing: KnownBearing | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +101,8 @@ class Diagnosis:
     novelty
         How unlike the training data the recording is: 1 at the threshold and above it where it
         is novel. None for models that were trained before this was measured.
+    evidence
+        What the signal says by itself, and whether it agrees; None where it was not asked for.
     """
 
     label: str
@@ -103,6 +111,7 @@ class Diagnosis:
     windows: int
     probabilities: dict[str, float]
     novelty: float | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,6 @@ class RecordingDiagnosis:
     diagnosis: Diagnosis
 
 
-ReadEvent = Header | Windows | NoveltyScore | Failure | End
-ScoredEvent = Header | Probabilities | NoveltyScore | Failure | End
+ReadEvent = Header | Windows | NoveltyScore | Evidence | Failure | End
+ScoredEvent = Header | Probabilities | NoveltyScore | Evidence | Failure | End
 Result = Probabilities | RecordingDiagnosis | Failure

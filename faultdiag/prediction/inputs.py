@@ -102,4 +102,5 @@ def _rows(manifest: Path, options: ReadRequest) -> Iterator[ReadRequest]:
             ",".join(row.channels) or options.channel,
             row.number("sampling_rate") or options.sampling_rate,
             row.number("rpm") or options.rpm,
+            options.bearing,
         )

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError
+from faultdiag.evidence.gather import Evidence
 from faultdiag.prediction.ahead import read_ahead
 from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
 from faultdiag.prediction.events import Failure, Probabilities, RecordingDiagnosis
@@ -30,6 +31,7 @@ from faultdiag.prediction.rows import (
     WindowWriter,
     novelty_note,
 )
+from faultdiag.signal.bearings import get_bearing
 from faultdiag.system.processes import keep_freed_memory
 
 
@@ -48,6 +50,8 @@ def diagnose_files(
     channel: str | None = None,
     sampling_rate: float | None = None,
     rpm: float | None = None,
+    bearing: str | None = None,
+    evidence: bool = False,
     jobs: int = 1,
 ) -> Generator[Row]:
     """Yield a row for each file; that of a file without a diagnosis says why.
@@ -60,23 +64,33 @@ def diagnose_files(
         Hz, for files that don't state theirs and that no catalogue knows. Where nothing states
         the rate, the model's own is taken and the row says ``assumed``.
     rpm
-        Shaft speed, likewise; only models that see shaft orders need it.
+        Shaft speed, likewise; models that see shaft orders need it, and evidence in orders.
+    bearing
+        A name or a geometry, for the evidence.
+    evidence
+        Whether to gather evidence.
     jobs
         Processes that read and resample; one is this process itself.
     """
-    requests = (ReadRequest(path, channel, sampling_rate, rpm) for path in files)
-    with closing(diagnose_requests(diagnoser, requests, jobs=jobs)) as results:
+    requests = (ReadRequest(path, channel, sampling_rate, rpm, bearing) for path in files)
+    found = diagnose_requests(diagnoser, requests, evidence=evidence, jobs=jobs)
+    with closing(found) as results:
         yield from (result for result in results if isinstance(result, Row))
 
 
 def diagnose_requests(
-    diagnoser: Diagnoser, requests: Iterable[ReadRequest], *, jobs: int = 1
+    diagnoser: Diagnoser,
+    requests: Iterable[ReadRequest],
+    *,
+    evidence: bool = False,
+    jobs: int = 1,
 ) -> Generator[Row | WindowProbabilities]:
     """Yield a row for each file, each read as its request says; see `diagnose_files`.
 
     Before the row of a recording come the probabilities of its windows, some at a time.
     """
-    with closing(read_ahead(requests, diagnoser.input, jobs)) as events:
+    model = diagnoser.evidence_input if evidence else diagnoser.input
+    with closing(read_ahead(requests, model, jobs)) as events:
         for request, result in diagnoser.results(events):
             path = str(request.path)
             match result:
@@ -101,8 +115,17 @@ def _row(path: str, result: RecordingDiagnosis) -> Row:
         sampling_rate_source=header.sampling_rate_source,
         channel=",".join(header.channels),
         novelty=diagnosis.novelty,
+        signature=_signature(diagnosis.evidence),
         probabilities=diagnosis.probabilities,
+        evidence=diagnosis.evidence,
     )
+
+
+def _signature(evidence: Evidence | None) -> str | None:
+    """Return whether the envelope has a bearing's signature; None where that is not known."""
+    if evidence is None or evidence.physics is None:
+        return None
+    return "no" if evidence.physics.part is None else "yes"
 
 
 def predict_paths(
@@ -119,6 +142,9 @@ def predict_paths(
     resume: bool = False,
     pattern: str | None = None,
     windows: Path | None = None,
+    bearing: str | None = None,
+    evidence: bool = False,
+    on_row: Callable[[Row], None] = lambda _: None,
 ) -> tuple[int, int]:
     """Diagnose recordings, folders and lists of them, and write the rows as they come.
 
@@ -137,6 +163,12 @@ def predict_paths(
         Continue the rows of an interrupted run.
     windows
         File for rows of the windows, which grow beside it with those of `out`.
+    bearing
+        A name or a geometry, for the evidence.
+    evidence
+        Whether to gather evidence.
+    on_row
+        Called with each row after it was written.
 
     Returns
     -------
@@ -151,7 +183,8 @@ def predict_paths(
     _require_positive("--sampling-rate", sampling_rate, "Hz")
     _require_positive("--rpm", rpm, "revolutions per minute")
     _require_files(out, windows, resume=resume)
-    options = ReadRequest(Path(), channel, sampling_rate, rpm)
+    _require_bearing(bearing)
+    options = ReadRequest(Path(), channel, sampling_rate, rpm, bearing)
     requests = find(paths, options, pattern=pattern)
     _require_no_recordings({"--out": out, "--windows": windows}, requests)
     diagnoser = load(model, device=device)
@@ -164,10 +197,13 @@ def predict_paths(
         "--rpm": rpm,
         "the manifest": _digest(requests, options),
         "--json": as_json,
+        "--bearing": bearing,
+        "--evidence": evidence,
     }
     with ExitStack() as stack:
         files = _open(out, stack, inputs, requests, windows, resume=resume)
-        count = _write(diagnoser, requests, files, as_json=as_json, jobs=jobs)
+        options_of_rows: dict[str, Any] = {"as_json": as_json, "evidence": evidence, "jobs": jobs}
+        count = _write(diagnoser, requests, files, on_row=on_row, **options_of_rows)
     if count.assumed:
         sys.stderr.write(
             f"warning: nothing states the sampling rate of {count.assumed} recordings; the "
@@ -184,19 +220,22 @@ def _write(
     files: OpenRows,
     *,
     as_json: bool,
+    evidence: bool,
     jobs: int,
+    on_row: Callable[[Row], None],
 ) -> Count:
     """Write the rows that are missing, and count all of them."""
     count, done = files.state.count, len(files.state.paths)
-    writer = _writer(diagnoser.classes, requests, files, as_json=as_json)
+    writer = _writer(diagnoser.classes, requests, files, as_json=as_json, evidence=evidence)
     # Where the rows themselves appear on a terminal, a bar would get between them.
     hidden = True if files.rows.isatty() else None
-    results = diagnose_requests(diagnoser, requests[done:], jobs=jobs)
+    results = diagnose_requests(diagnoser, requests[done:], evidence=evidence, jobs=jobs)
     with closing(results):
         rows = _with_windows(diagnoser, results, files, as_json=as_json)
         total = len(requests)
         for row in tqdm(rows, "diagnosing", total, unit="recording", disable=hidden, initial=done):
             writer.write(row)
+            on_row(row)
             assumed = row.sampling_rate_source == "assumed"
             count = count.add(failed=row.status == "error", assumed=assumed, novel=row.is_novel)
     return count
@@ -234,6 +273,11 @@ def is_begun(out: Path) -> bool:
 def _require_positive(option: str, value: float | None, unit: str) -> None:
     if value is not None and not (math.isfinite(value) and value > 0):
         raise FaultdiagError(f"{option} is {value:g}; give a positive number of {unit}")
+
+
+def _require_bearing(bearing: str | None) -> None:
+    if bearing is not None:
+        get_bearing(bearing)
 
 
 def _require_files(out: Path | None, windows: Path | None, *, resume: bool) -> None:
@@ -274,8 +318,8 @@ def _require_no_recordings(
 
 def _digest(requests: Iterable[ReadRequest], options: ReadRequest) -> str | None:
     """Return a digest of what a manifest states in place of the options; None if nothing."""
-    stated = [(r.channel, r.sampling_rate, r.rpm) for r in requests]
-    if set(stated) <= {(options.channel, options.sampling_rate, options.rpm)}:
+    stated = [(r.channel, r.sampling_rate, r.rpm, r.bearing) for r in requests]
+    if set(stated) <= {(options.channel, options.sampling_rate, options.rpm, options.bearing)}:
         return None
     return hashlib.sha256(json.dumps(stated).encode()).hexdigest()
 
@@ -300,10 +344,16 @@ def _open(
 
 
 def _writer(
-    classes: Sequence[str], requests: Sequence[ReadRequest], files: OpenRows, *, as_json: bool
+    classes: Sequence[str],
+    requests: Sequence[ReadRequest],
+    files: OpenRows,
+    *,
+    as_json: bool,
+    evidence: bool,
 ) -> RowWriter:
     if as_json:
-        return JsonWriter(files.rows, classes)
+        return JsonWriter(files.rows, classes, evidence=evidence)
     if files.rows.isatty():
         return TableWriter(files.rows, classes, [str(request.path) for request in requests])
-    return CsvWriter(files.rows, classes, heading=not files.state.heading)
+    heading = not files.state.heading
+    return CsvWriter(files.rows, classes, heading=heading, evidence=evidence)

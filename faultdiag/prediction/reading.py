@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.datasets.identify import identify, identify_by_name
+from faultdiag.datasets.stated_bearing import stated_bearing
 from faultdiag.errors import FaultdiagError
+from faultdiag.evidence.gather import MOST_SAMPLES, Evidence, Machine, gather
+from faultdiag.features.healthy import HealthyReference, statistics_of_windows, summarise
 from faultdiag.novelty import Novelty, RecordingNovelty
 from faultdiag.prediction.events import End, Failure, Header, NoveltyScore, ReadEvent, Windows
 from faultdiag.readers.base import Reader
 from faultdiag.readers.read import open_reader
 from faultdiag.readers.source import RecordingSource, unreadable
+from faultdiag.signal.bearings import KnownBearing, get_bearing
 from faultdiag.signal.recording import Recording, constant, not_finite, require_positive
 from faultdiag.signal.resampling import BLOCK, Resampler, mean_of, resampling_ratio
 
@@ -27,6 +31,7 @@ HELD = 2**22
 # Numbers of a piece at the model's rate.
 PIECE = 2**20
 
+Floats = NDArray[np.float64]
 ReadSamples = Callable[[int, int], NDArray[np.float32]]
 """From first sample and stop to the samples, ``(channels, stop - first)``."""
 
@@ -45,12 +50,22 @@ class ReadRequest:
         Hz, for a file that doesn't state it and that no catalogue knows.
     rpm
         Shaft speed, likewise.
+    bearing
+        A name or a geometry that `get_bearing` takes; it wins over what the file states.
     """
 
     path: Path
     channel: str | None = None
     sampling_rate: float | None = None
     rpm: float | None = None
+    bearing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRequest:
+    """That evidence is wanted, and what statistics are compared with."""
+
+    healthy: HealthyReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,8 @@ class ModelInput:
         Whether it needs the shaft speed.
     novelty
         What recordings are compared with, if the model has it.
+    evidence
+        If evidence is to be gathered too.
     """
 
     channels: tuple[str, ...]
@@ -76,6 +93,7 @@ class ModelInput:
     length: int
     needs_speed: bool
     novelty: Novelty | None = None
+    evidence: EvidenceRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,7 @@ class _Samples:
     sampling_rate: float
     sampling_rate_source: str
     rpm: float | None
+    bearing: KnownBearing | None
 
 
 def read_events(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
@@ -120,8 +139,10 @@ def recording_events(recording: Recording, model: ModelInput) -> Iterator[ReadEv
             f"(the model works at {model.sampling_rate:g} Hz)"
         )
     read = _from_memory(recording.signal)
+    named = recording.facts.get("bearing") if model.evidence else None
     known = (recording.source, recording.channels, rate, "file", recording.rpm)
-    yield from _cut(_Samples(read, recording.samples, *known), model)
+    bearing = get_bearing(named) if named else None
+    yield from _cut(_Samples(read, recording.samples, *known, bearing), model)
     yield End()
 
 
@@ -142,11 +163,11 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
     try:
         reader = open_reader(request.path)
         source = _open_channels(request, reader, model.channels)
-        rate, rate_source, rpm = _facts(request, source, reader, model)
+        rate, rate_source, rpm, bearing = _facts(request, source, reader, model)
     except OSError as error:
         raise unreadable(request.path, error) from error
     read = _sample_reader(source, rate, rpm)
-    known = (source.samples, source.path, source.channels, rate, rate_source, rpm)
+    known = (source.samples, source.path, source.channels, rate, rate_source, rpm, bearing)
     yield from _cut(_Samples(read, *known), model)
 
 
@@ -201,16 +222,31 @@ def _cut(samples: _Samples, model: ModelInput) -> Iterator[ReadEvent]:
         samples.sampling_rate,
         samples.sampling_rate_source,
         count,
+        samples.bearing,
     )
+    statistics: list[Floats] = []
     novelty = model.novelty and RecordingNovelty(model.novelty, count)
     for start, stop in _steps(count, resampler, model):
         first, last = resampler.needed(start, stop)
         values = resampler.part(samples.read(first, last), first, mean, start, stop)
         if novelty:
             novelty.add(values.reshape(len(values), -1, model.length))
+        if model.evidence:
+            apart = values.reshape(len(values), -1, model.length)
+            statistics.append(statistics_of_windows(apart))
         yield Windows(values)
     if novelty:
         yield NoveltyScore(novelty.score())
+    if model.evidence:
+        yield _evidence(samples, np.concatenate(statistics, axis=1), model.evidence)
+
+
+def _evidence(samples: _Samples, statistics: Floats, wanted: EvidenceRequest) -> Evidence:
+    """Gather the evidence from the samples as recorded; statistics ``(channels, windows, 3)``."""
+    signal = samples.read(0, min(samples.count, MOST_SAMPLES // len(samples.channels)))
+    machine = Machine(samples.sampling_rate, samples.rpm, samples.bearing)
+    summaries = [summarise(values) for values in statistics]
+    return gather(signal, samples.channels, machine, summaries, healthy=wanted.healthy)
 
 
 def _window_count(samples: _Samples, model: ModelInput) -> tuple[Resampler, int]:
@@ -259,14 +295,15 @@ def _open_channels(
 
 def _facts(
     request: ReadRequest, source: RecordingSource, reader: Reader, model: ModelInput
-) -> tuple[float, str, float | None]:
-    """Return the sampling rate of a recording, who states it, and its speed."""
+) -> tuple[float, str, float | None, KnownBearing | None]:
+    """Return the sampling rate of a recording, who states it, its speed, and its bearing."""
     # A catalogue knows a file by its digest, which takes time: only where a fact is missing.
-    known = source.sampling_rate is not None and not (model.needs_speed and source.rpm is None)
+    speed = model.needs_speed and source.rpm is None
+    known = source.sampling_rate is not None and not speed and model.evidence is None
     facts = {} if known else identify(request.path) or {}
     rpm = source.rpm or facts.get("rpm") or request.rpm
     rate = source.sampling_rate or facts.get("sampling_rate") or request.sampling_rate
-    missing = rate is None or (model.needs_speed and rpm is None)
+    missing = rate is None or ((model.needs_speed or model.evidence is not None) and rpm is None)
     # An altered copy: its name and variables count less than what the user states.
     guess = _by_name(request.path, reader) if missing and not facts else {}
     rate, rate_source = _first(
@@ -277,7 +314,20 @@ def _facts(
         ("assumed", model.sampling_rate),
     )
     rpm = rpm or guess.get("rpm")
-    return rate, rate_source, None if rpm is None else float(rpm)
+    rpm = None if rpm is None else float(rpm)
+    bearing = _bearing(request, reader, rpm, facts or guess) if model.evidence else None
+    return rate, rate_source, rpm, bearing
+
+
+def _bearing(
+    request: ReadRequest, reader: Reader, rpm: float | None, facts: Mapping[str, Any]
+) -> KnownBearing | None:
+    """Return the bearing that the user names, that the file states, or that of the catalogue."""
+    if request.bearing:
+        return get_bearing(request.bearing)
+    stated = stated_bearing(request.path, reader.variables(), rpm)
+    listed = facts.get("bearing")
+    return stated or (get_bearing(listed) if listed else None)
 
 
 def _by_name(path: Path, reader: Reader) -> Mapping[str, Any]:

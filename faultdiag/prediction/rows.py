@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,11 @@ from typing import Any, Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faultdiag.evidence.families import FaultFamily
+from faultdiag.evidence.gather import Evidence
+from faultdiag.evidence.peaks import EnvelopePeak
+from faultdiag.features.healthy import NAMES as STATISTICS
 
 COLUMNS = (
     "path",
@@ -26,6 +32,32 @@ COLUMNS = (
     "error",
 )
 """The columns of a row, in the order of CSV and JSON; a probability for each class follows."""
+
+EVIDENCE_COLUMNS = (
+    "evidence_channel",
+    "evidence_physics",
+    "evidence_score",
+    "evidence_agreement",
+    "evidence_line",
+    "evidence_order",
+    "evidence_frequency",
+    "evidence_prominence",
+    "evidence_band",
+    "evidence_harmonics",
+    "evidence_sidebands",
+    "evidence_slip",
+    "evidence_tolerance",
+    "evidence_lines",
+    "evidence_rms",
+    "evidence_kurtosis",
+    "evidence_crest_factor",
+    "evidence_rms_ratio",
+    "evidence_kurtosis_ratio",
+    "evidence_crest_factor_ratio",
+    "evidence_rate_check",
+    "evidence_missing",
+)
+"""With evidence these columns follow the probabilities."""
 
 NOVEL = "unlike the training data"
 
@@ -53,6 +85,8 @@ class Row:
         Whether the recording shows a bearing fault's signature: ``yes``, ``no``, None if unknown.
     error
         Why there is no diagnosis.
+    evidence
+        That of the `Diagnosis`, where it was wanted.
     """
 
     path: str
@@ -68,6 +102,7 @@ class Row:
     signature: str | None = None
     error: str | None = None
     probabilities: dict[str, float] | None = None
+    evidence: Evidence | None = None
 
     @property
     def is_novel(self) -> bool:
@@ -104,20 +139,32 @@ class CsvWriter:
         The model's classes.
     heading
         Whether to write the heading first.
+    evidence
+        Whether the columns of the evidence follow.
     """
 
-    def __init__(self, stream: TextIO, classes: Sequence[str], *, heading: bool = True) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        classes: Sequence[str],
+        *,
+        heading: bool = True,
+        evidence: bool = False,
+    ) -> None:
         self._stream = stream
         self._classes = classes
+        self._evidence = EVIDENCE_COLUMNS if evidence else ()
         self._csv = csv.writer(stream, lineterminator="\n")
         if heading:
-            self._put([*COLUMNS, *probability_columns(classes)])
+            self._put([*COLUMNS, *probability_columns(classes), *self._evidence])
 
     def write(self, row: Row) -> None:
         """Write one row."""
         chances = row.probabilities or {}
+        known = evidence_values(row.evidence) if row.evidence else {}
         values = [getattr(row, name) for name in COLUMNS]
-        self._put([_cell(value) for value in (*values, *map(chances.get, self._classes))])
+        values += [*map(chances.get, self._classes), *map(known.get, self._evidence)]
+        self._put([_cell(value) for value in values])
 
     def _put(self, cells: Sequence[str]) -> None:
         self._csv.writerow([printable(cell) for cell in cells])
@@ -133,11 +180,14 @@ class JsonWriter:
         Where the rows are written.
     classes
         The model's classes.
+    evidence
+        Whether the columns of the evidence follow.
     """
 
-    def __init__(self, stream: TextIO, classes: Sequence[str]) -> None:
+    def __init__(self, stream: TextIO, classes: Sequence[str], *, evidence: bool = False) -> None:
         self._stream = stream
         self._classes = classes
+        self._evidence = EVIDENCE_COLUMNS if evidence else ()
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -145,6 +195,8 @@ class JsonWriter:
         names = zip(self._classes, probability_columns(self._classes), strict=True)
         document: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
         document |= {column: chances.get(name) for name, column in names}
+        known = evidence_values(row.evidence) if row.evidence else {}
+        document |= {column: known.get(column) for column in self._evidence}
         self._stream.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
         self._stream.flush()
 
@@ -187,6 +239,69 @@ class TableWriter:
         text = f"{path.ljust(self._path)}  {label.ljust(self._label)}  {rest}"
         self._stream.write(printable(text) + "\n")
         self._stream.flush()
+
+
+def evidence_values(evidence: Evidence) -> dict[str, Any]:
+    """Return the evidence as values by column; a column without a value is absent or None."""
+    physics, family = evidence.physics, evidence.matched
+    values: dict[str, Any] = {
+        "evidence_channel": evidence.channel,
+        "evidence_agreement": evidence.agreement,
+        "evidence_lines": "; ".join(map(_line_text, evidence.peaks)),
+        "evidence_rate_check": evidence.rate_check.verdict,
+        "evidence_missing": "; ".join(evidence.missing),
+    }
+    if physics is not None:
+        values |= {"evidence_physics": physics.part or "none", "evidence_score": physics.score}
+    if family is not None:
+        values |= _family_values(family)
+    elif evidence.peaks:
+        values |= _peak_values(evidence.peaks[0])
+    for name in STATISTICS:
+        values[f"evidence_{name}"] = _finite(getattr(evidence.statistics, name))
+        if evidence.ratios is not None:
+            values[f"evidence_{name}_ratio"] = _finite(getattr(evidence.ratios, name))
+    return values
+
+
+def _family_values(family: FaultFamily) -> dict[str, Any]:
+    line = family.strongest
+    return {
+        "evidence_line": line.name,
+        "evidence_order": line.order,
+        "evidence_frequency": line.frequency,
+        "evidence_prominence": line.prominence,
+        "evidence_band": _band_text(family.band),
+        "evidence_harmonics": len(family.lines),
+        "evidence_sidebands": family.sidebands,
+        "evidence_slip": family.slip,
+        "evidence_tolerance": family.tolerance,
+    }
+
+
+def _peak_values(peak: EnvelopePeak) -> dict[str, Any]:
+    return {
+        "evidence_line": " or ".join(peak.matches) or None,
+        "evidence_order": peak.order,
+        "evidence_frequency": peak.frequency,
+        "evidence_prominence": peak.prominence,
+        "evidence_band": _band_text(peak.band),
+    }
+
+
+def _line_text(peak: EnvelopePeak) -> str:
+    name = " or ".join(peak.matches) or "?"
+    order = "" if peak.order is None else f"order {peak.order:.3f}, "
+    place = f"{order}{peak.frequency:.2f} Hz"
+    return f"{name}: {place}, prominence {peak.prominence:.2f}, {_band_text(peak.band)} Hz"
+
+
+def _band_text(band: tuple[float, float]) -> str:
+    return f"{band[0]:.0f}-{band[1]:.0f}"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def probability_columns(classes: Sequence[str]) -> list[str]:

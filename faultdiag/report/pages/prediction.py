@@ -12,7 +12,7 @@ from faultdiag.evidence.physics import Agreement
 from faultdiag.evidence.severity import MEANING, Severity
 from faultdiag.evidence.views import SignalViews
 from faultdiag.report.charts import Chart
-from faultdiag.report.pages.findings import STATES, Finding, Rank, envelope_words, finding
+from faultdiag.report.findings import STATES, Finding, Rank, envelope_words, finding
 from faultdiag.report.pages.recording_charts import explanation_charts, signal_charts
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg

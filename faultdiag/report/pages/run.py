@@ -9,7 +9,7 @@ import numpy as np
 
 from faultdiag.metrics.intervals import wilson_interval
 from faultdiag.report.charts import Chart, Curve, Mark, nice_ticks
-from faultdiag.report.pages.findings import envelope_words
+from faultdiag.report.findings import envelope_words
 from faultdiag.report.pages.prediction import RecordingResult
 from faultdiag.report.pages.recording_charts import envelope_chart
 from faultdiag.report.pages.render import html, markdown, number, percent, to_json

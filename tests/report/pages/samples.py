@@ -8,6 +8,7 @@ from faultdiag.evidence.explanation import Explanation, FrontRelevance, Gate, Ti
 from faultdiag.evidence.gather import Evidence, Machine, gather
 from faultdiag.evidence.occlusion import BandRelevance
 from faultdiag.evidence.views import SignalViews, measure_views
+from faultdiag.features.healthy import statistics_of_windows, summarise
 from faultdiag.report.pages.prediction import ModelFacts, PredictionReport, RecordingResult
 from faultdiag.report.pages.protocol import ProtocolReport
 from faultdiag.report.pages.run import Failure, RunReport
@@ -33,7 +34,8 @@ MODEL = ModelFacts(
 def evidence_of(label: str, *, rpm: float | None = RPM, known: bool = True) -> Evidence:
     x = impacts(5.40, seconds=4.0, jitter=0.01, modulation=0.8)[None]
     machine = Machine(FS, rpm, BEARING if known else None)
-    return gather(x, ["DE"], machine, window_seconds=0.17).compared_with(label, ["N"])
+    statistics = summarise(statistics_of_windows(x[0, :46_000].reshape(-1, 2000)))
+    return gather(x, ["DE"], machine, [statistics]).compared_with(label, ["N"])
 
 
 def views(*, rpm: float | None = RPM, seconds: float = 4.0) -> SignalViews:

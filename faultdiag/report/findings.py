@@ -5,10 +5,12 @@ from enum import IntEnum
 
 from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.physics import FAULT_LINES, Part, part_of
+from faultdiag.prediction.rows import Row
 from faultdiag.report.style import FAULT_NAMES
 
 # A diagnosis with less confidence than this is called unsure.
 SURE = 0.7
+MOST_LISTED = 10
 
 PART_NAMES: dict[Part, str] = {
     "inner": "inner race",
@@ -147,3 +149,31 @@ def envelope_words(evidence: Evidence) -> str:
     lines = f"{count} harmonic{'s' if count != 1 else ''} of {fault}"
     beside = f" with {family.sidebands} sidebands" if family.sidebands else ""
     return f"{FAULT_NAMES[fault]}, {lines}{beside}"
+
+
+class Disagreements:
+    """The recordings of a prediction whose network and envelope name different parts."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._count = 0
+
+    def add(self, row: Row) -> None:
+        """Note a row if it is one of them."""
+        evidence = row.evidence
+        if evidence is None or evidence.agreement != "disagrees" or row.label is None:
+            return
+        self._count += 1
+        if len(self._lines) < MOST_LISTED:
+            words = diagnosis_words(row.label, row.confidence or 0.0, evidence)
+            self._lines.append(f"  {row.path}: {words}")
+
+    def text(self) -> str:
+        """Return how many there are and the first of them; nothing where there are none."""
+        if not self._count:
+            return ""
+        more = self._count - len(self._lines)
+        rest = [f"  and {more} more: evidence_agreement is 'disagrees'"] if more else []
+        recordings = "1 recording" if self._count == 1 else f"{self._count} recordings"
+        head = f"network and envelope disagree on {recordings}:"
+        return "\n".join([head, *self._lines, *rest])
