@@ -9,6 +9,7 @@ from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand, has_folds, prepare_folds
 from faultdiag.report.data import describe_prepared
 from faultdiag.report.figures import confusion_figure, curves_figure, reliability_figure
+from faultdiag.system.locks import own_folder
 from faultdiag.training.folds import (
     FoldRuns,
     clear,
@@ -16,6 +17,7 @@ from faultdiag.training.folds import (
     require_free,
     write_results,
 )
+from faultdiag.training.run_folder import OTHER
 from faultdiag.training.session import Run, train_run
 from faultdiag.training.specs import resolve_spec
 
@@ -146,9 +148,23 @@ def train_all(
     flags["pictures"] = pictures
     if not has_folds(config):
         return _train_one(config, run, tell, on_begun=on_begun, **flags)
+    if run.exists() and not run.is_dir():
+        require_free(run, [], overwrite=overwrite, resume=resume)
+    with own_folder(run, OTHER):
+        return _train_folds(config, run, tell, on_begun, **flags)
+
+
+def _train_folds(
+    config: Config,
+    run: Path,
+    tell: Callable[[str], None],
+    on_begun: Callable[[], None] | None,
+    **flags: Any,
+) -> FoldRuns:
+    overwrite = flags["overwrite"]
     folds = expand(config)
     names = folder_names(fold.name for fold in folds)
-    earlier = require_free(run, names, overwrite=overwrite, resume=resume)
+    earlier = require_free(run, names, overwrite=overwrite, resume=flags["resume"])
     resolve_spec(config)
     # An error in the last fold shows before hours of training, not after.
     prepare_folds(folds)
@@ -178,10 +194,7 @@ def _train_one(config: Config, run: Path, tell: Callable[[str], None], **flags: 
 
 
 def _train_and_draw(config: Config, *, run: Path, pictures: bool, **options: Any) -> Run:
-    finished = train_run(config, run=run, **options)
-    if pictures:
-        draw_run(finished)
-    return finished
+    return train_run(config, run=run, on_finished=draw_run if pictures else None, **options)
 
 
 def draw_run(run: Run) -> None:

@@ -11,6 +11,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.metrics.intervals import mean_interval
 from faultdiag.preparing.folds import Fold
 from faultdiag.system.files import write_json
+from faultdiag.system.locks import LOCK
 from faultdiag.training import run_folder
 from faultdiag.training.session import Run
 
@@ -83,7 +84,7 @@ def require_free(run: Path, names: Sequence[str], *, overwrite: bool, resume: bo
     if not run.is_dir() or (overwrite and resume):
         run_folder.require_free(run, overwrite=overwrite, resume=resume)
         return []
-    present = sorted(path.name for path in run.iterdir())
+    present = sorted(path.name for path in run.iterdir() if path.name != LOCK)
     ours = {*names, *_listed(run)}
     strange = [name for name in present if name not in {*ours, RESULTS}]
     if strange:

@@ -8,8 +8,8 @@ import platform
 import secrets
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from faultdiag.config.schema import Config, schedule_of
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
-from faultdiag.system.files import write_json, write_text
+from faultdiag.system.files import sweep, write_json, write_text
+from faultdiag.system.locks import LOCK, own_folder
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -247,6 +248,26 @@ ARTEFACTS = (
 )
 
 
+OTHER = "give another folder with --run"
+
+
+@contextmanager
+def claim(folder: Path, *, overwrite: bool, resume: bool) -> Iterator[None]:
+    """Own a run folder while the block runs; see `require_free` and `own_folder`.
+
+    Raises
+    ------
+    FaultdiagError
+        If it may not be written, or another command is writing it.
+    """
+    if not folder.is_dir():
+        require_free(folder, overwrite=overwrite, resume=resume)
+    with own_folder(folder, OTHER):
+        require_free(folder, overwrite=overwrite, resume=resume)
+        sweep(folder)
+        yield
+
+
 def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
     """Refuse a run folder that must not be written to; nothing is changed.
 
@@ -264,7 +285,7 @@ def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
         return
     if not folder.is_dir():
         raise FaultdiagError(f"--run {folder} is a file; give a folder")
-    present = sorted(path.name for path in folder.iterdir())
+    present = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
     if present and not _is_run(folder):
         more = ", …" if len(present) > 3 else ""
         raise FaultdiagError(

@@ -31,11 +31,11 @@ from faultdiag.training.loop import Progress, Trainer, trainer_settings
 from faultdiag.training.precision import repeatable, set_precision
 from faultdiag.training.run_folder import (
     begin,
+    claim,
     clear,
     discard_untrained,
     drop_previous,
     last_state,
-    require_free,
     require_tensorboard,
     save_last,
     write_event,
@@ -278,6 +278,7 @@ def train_run(
     resume: bool = False,
     on_prepared: Callable[[Prepared], None] | None = None,
     on_begun: Callable[[], None] | None = None,
+    on_finished: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train the network or baseline of a config and write its run folder.
 
@@ -297,20 +298,37 @@ def train_run(
     on_begun
         Called when the run folder belongs to this run: at once, or, if it replaces a finished
         run, after the first checkpoint.
+    on_finished
+        Called at the end, while no other command may write the run folder.
 
     Raises
     ------
     FaultdiagError
-        For anything the user can fix: config, recordings, device, folder, disk.
+        For anything the user can fix: config, recordings, device, folder, disk; or if another
+        command is writing the run folder.
     """
+    with claim(run, overwrite=overwrite, resume=resume):
+        session = _session(config, run, device, on_prepared, on_begun)
+        finished = session.run(overwrite=overwrite, resume=resume)
+        if on_finished:
+            on_finished(finished)
+    return finished
+
+
+def _session(
+    config: Config,
+    run: Path,
+    device: str,
+    on_prepared: Callable[[Prepared], None] | None,
+    on_begun: Callable[[], None] | None,
+) -> Session:
+    """Check everything that a training needs, and prepare its data."""
     target = inference.select_device(device)
     spec = resolve_spec(config)
-    require_free(run, overwrite=overwrite, resume=resume)
     require_graphs(config.train.graphs, target)
     if config.train.tensorboard:
         require_tensorboard()
     prepared = prepare(config)
     if on_prepared:
         on_prepared(prepared)
-    session = Session(config, spec, prepared, run, target, on_begun=on_begun)
-    return session.run(overwrite=overwrite, resume=resume)
+    return Session(config, spec, prepared, run, target, on_begun=on_begun)

@@ -78,7 +78,7 @@ def test_interrupted_while_a_file_is_written(
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "_force_to_disk", force)
+        patch.setattr(files, "sync", force)
         with pytest.raises(KeyboardInterrupt):
             train(brief(), run=folder, device="cpu")
     found = {path.name for path in folder.iterdir()}

@@ -1,6 +1,7 @@
 """A training from config to run folder: what is left behind, and that it can be repeated."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from faultdiag.models.spec import spec_of
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.splits.within import PARTS
+from faultdiag.system.locks import LOCK, HeldError
 from faultdiag.training.loop import Trainer
 from faultdiag.training.run_folder import ARTEFACTS
 from faultdiag.training.session import Run
@@ -102,16 +104,17 @@ def test_what_else_is_written(trained: Path, recordings: Path, prepared_root: Pa
 
 
 def test_a_training_gives_its_run(recordings: Path, prepared_root: Path, tmp_path: Path) -> None:
-    seen: list[tuple[Prepared, bool]] = []
+    seen: list[tuple[Prepared, list[str]]] = []
     folder = tmp_path / "deep" / "run"
 
     def on_prepared(prepared: Prepared) -> None:
-        seen.append((prepared, folder.exists()))
+        seen.append((prepared, [path.name for path in folder.iterdir()]))
 
     settings = tiny(recordings, prepared_root, train__epochs=2, train__batch_size=32)
     run = faultdiag.train(settings, run=str(folder), device="cpu", on_prepared=on_prepared)
     assert isinstance(run, Run)
-    assert [exists for _, exists in seen] == [False]
+    assert [names for _, names in seen] == [[LOCK]]
+    assert not (folder / LOCK).exists()
     assert run.folder == folder
     assert run.metrics == metrics(folder)
     assert run.epochs == 2
@@ -336,3 +339,33 @@ def test_a_run_that_replaces_another_keeps_nothing_of_it(
             train(brief(seed=4), run=copy, device="cpu", overwrite=True)
     assert not {"curves.png", "metrics.json"} & set(contents(copy))
     assert load(copy).config["seed"] == 4
+
+
+def test_two_trainings_never_share_a_folder(
+    recordings: Path, prepared_root: Path, tmp_path: Path
+) -> None:
+    """The second is told who holds the folder, and no byte of the first one's run changes."""
+    folder = tmp_path / "run"
+    first, second = (
+        tiny(recordings, prepared_root, train__epochs=1, train__batch_size=32, seed=seed)
+        for seed in (0, 1)
+    )
+    refusals: list[str] = []
+
+    def start_the_second() -> None:
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert {"config.yaml", "split.json"} < before.keys()
+        for how in ({}, {"overwrite": True}, {"resume": True}):
+            with pytest.raises(HeldError) as error:
+                train(second, run=folder, device="cpu", **how)
+            refusals.append(str(error.value))
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+    train(first, run=folder, device="cpu", on_begun=start_the_second)
+    assert len(refusals) == 3
+    for message in refusals:
+        assert re.match(rf"{re.escape(str(folder))} is being written by `.*` \(process", message)
+        assert message.endswith("; wait until it has finished, or give another folder with --run")
+    assert load_config(folder / "config.yaml").seed == 0
+    assert load(folder / "best.pt").config["seed"] == 0
+    assert not (folder / LOCK).exists()
