@@ -67,6 +67,20 @@ class FaultdiagError(Exception):
         super().__init__(printable_lines(str(message)))
 
 
+def about(error: FaultdiagError, path: object) -> FaultdiagError:
+    r"""Return an error whose message names a file in one line, whatever its name is.
+
+    Examples
+    --------
+    >>> print(about(FaultdiagError("a\nb.mat is empty"), "a\nb.mat"))
+    a\nb.mat is empty
+    """
+    name = str(path)
+    if name.isprintable():
+        return error
+    return type(error)(str(error).replace(printable_lines(name), printable(name)))
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the known name nearest to `name`, or nothing.
 

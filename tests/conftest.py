@@ -71,3 +71,11 @@ def config_file(recordings: Path, prepared_root: Path, tmp_path: Path) -> Path:
     made = tiny_config(recordings, prepared_root, train__batch_size=32, train__epochs=2)
     path.write_text(made.to_yaml())
     return path
+
+
+@pytest.fixture(autouse=True)
+def log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where tracebacks of bugs go in tests: not into the user's log."""
+    path = tmp_path_factory.getbasetemp() / "faultdiag.log"
+    monkeypatch.setenv("FAULTDIAG_LOG", str(path))
+    return path

@@ -9,6 +9,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
 from faultdiag.inspection.inspect import inspect_file, inspect_files
 from faultdiag.readers.finding import nothing_in, recordings_in
+from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
 from faultdiag.report.inspection import format_inspection, plot_inspection
 
 _HEAD = [
@@ -97,7 +98,8 @@ def _inspect_folders(
 
 def _inspected(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return inspect_file(path, **options)
+        with reader_errors(path, FILE_TIMEOUT):
+            return inspect_file(path, **options)
     except FaultdiagError as error:
         return {"path": str(path), "error": str(error)}
 

@@ -34,6 +34,9 @@ def predict(
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the rows of --out.")] = False,
+    file_timeout: Annotated[
+        float, typer.Option(help="Seconds without progress after which a file is given up.")
+    ] = 60.0,
     quiet: Quiet = False,
 ) -> None:
     """Diagnose new recordings: one row each.
@@ -46,6 +49,7 @@ def predict(
     options: dict[str, Any] = {"channel": channel, "sampling_rate": sampling_rate, "rpm": rpm}
     options |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
     options |= {"pattern": pattern, "windows": windows, "bearing": bearing, "evidence": evidence}
+    options |= {"file_timeout": file_timeout}
     disagreements = Disagreements()
     try:
         options["on_row"] = disagreements.add

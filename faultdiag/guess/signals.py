@@ -10,6 +10,7 @@ from tqdm import tqdm
 from faultdiag.datasets.base import Entry, some
 from faultdiag.datasets.load import channel_names, read_entry
 from faultdiag.errors import FaultdiagError
+from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
 from faultdiag.splits.within import STRATEGIES
 
 _WHOLE = "across_recordings"
@@ -103,7 +104,8 @@ def look_into(entries: Sequence[Entry], labels: Sequence[str]) -> Signals:
     broken: dict[str, str] = {}
     for entry, _ in sample:
         try:
-            names[entry.name] = channel_names(entry.path)
+            with reader_errors(entry.path, FILE_TIMEOUT):
+                names[entry.name] = channel_names(entry.path)
         except FaultdiagError as error:
             broken[entry.name] = str(error)
     sound = [(entry, label) for entry, label in sample if names.get(entry.name)]
@@ -178,8 +180,9 @@ def _read_all(
     read, failed = [], {}
     for entry, label in tqdm(sound, "looking into", unit="recording", disable=None):
         try:
-            recording = read_entry(entry, channels)
-            recording.require_varying()
+            with reader_errors(entry.path, FILE_TIMEOUT):
+                recording = read_entry(entry, channels)
+                recording.require_varying()
         except FaultdiagError as error:
             failed[entry.name] = str(error)
             continue

@@ -15,7 +15,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.peaks import envelope_peaks, too_short
 from faultdiag.evidence.rate_check import check_channels
 from faultdiag.readers.base import Variable, channel_unit
-from faultdiag.readers.read import list_variables, read_recording
+from faultdiag.readers.read import list_variables, read_recording, reader_errors
 from faultdiag.signal.bearings import KnownBearing, StatedBearing, get_bearing
 from faultdiag.signal.dsp import clipped_samples, quantisation_step, statistics
 from faultdiag.signal.recording import Recording
@@ -158,7 +158,8 @@ def inspect_files(paths: Sequence[Path], **options: Any) -> tuple[list[dict[str,
     results, problems = [], []
     for path in paths:
         try:
-            results.append(inspect_file(path, **options))
+            with reader_errors(path):
+                results.append(inspect_file(path, **options))
         except FaultdiagError as error:
             problems.append(str(error))
     return results, problems

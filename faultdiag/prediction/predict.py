@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,11 @@ from faultdiag.prediction.rows import (
     WindowWriter,
     novelty_note,
 )
+from faultdiag.readers.read import FILE_TIMEOUT
 from faultdiag.signal.bearings import get_bearing
+from faultdiag.system.locks import own_file
 from faultdiag.system.processes import keep_freed_memory
+from faultdiag.system.terminal import note
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def diagnose_files(
     bearing: str | None = None,
     evidence: bool = False,
     jobs: int = 1,
+    limit: float | None = None,
 ) -> Generator[Row]:
     """Yield a row for each file; that of a file without a diagnosis says why.
 
@@ -71,9 +75,11 @@ def diagnose_files(
         Whether to gather evidence.
     jobs
         Processes that read and resample; one is this process itself.
+    limit
+        Seconds that may pass without anything read of a file; None is no limit.
     """
     requests = (ReadRequest(path, channel, sampling_rate, rpm, bearing) for path in files)
-    found = diagnose_requests(diagnoser, requests, evidence=evidence, jobs=jobs)
+    found = diagnose_requests(diagnoser, requests, evidence=evidence, jobs=jobs, limit=limit)
     with closing(found) as results:
         yield from (result for result in results if isinstance(result, Row))
 
@@ -84,13 +90,14 @@ def diagnose_requests(
     *,
     evidence: bool = False,
     jobs: int = 1,
+    limit: float | None = None,
 ) -> Generator[Row | WindowProbabilities]:
     """Yield a row for each file, each read as its request says; see `diagnose_files`.
 
     Before the row of a recording come the probabilities of its windows, some at a time.
     """
     model = diagnoser.evidence_input if evidence else diagnoser.input
-    with closing(read_ahead(requests, model, jobs)) as events:
+    with closing(read_ahead(requests, model, jobs, limit)) as events:
         for request, result in diagnoser.results(events):
             path = str(request.path)
             match result:
@@ -145,6 +152,7 @@ def predict_paths(
     bearing: str | None = None,
     evidence: bool = False,
     on_row: Callable[[Row], None] = lambda _: None,
+    file_timeout: float | None = FILE_TIMEOUT,
 ) -> tuple[int, int]:
     """Diagnose recordings, folders and lists of them, and write the rows as they come.
 
@@ -169,6 +177,8 @@ def predict_paths(
         Whether to gather evidence.
     on_row
         Called with each row after it was written.
+    file_timeout
+        Seconds that may pass without anything read of a file; None is no limit.
 
     Returns
     -------
@@ -177,41 +187,54 @@ def predict_paths(
     Raises
     ------
     FaultdiagError
-        If a path, the model or the device is missing, a rate or speed is not positive, or a file
-        can't be written.
+        If a path, the model or the device is missing, a rate or speed is not positive, a file
+        can't be written, or another command is writing it.
     """
     _require_positive("--sampling-rate", sampling_rate, "Hz")
     _require_positive("--rpm", rpm, "revolutions per minute")
+    _require_positive("--file-timeout", file_timeout, "seconds")
     _require_files(out, windows, resume=resume)
     _require_bearing(bearing)
     options = ReadRequest(Path(), channel, sampling_rate, rpm, bearing)
-    requests = find(paths, options, pattern=pattern)
-    _require_no_recordings({"--out": out, "--windows": windows}, requests)
-    diagnoser = load(model, device=device)
-    keep_freed_memory()
-    inputs = {
-        "the model": sha256(model_file(model)),
-        "the classes": list(diagnoser.classes),
-        "--channel": channel,
-        "--sampling-rate": sampling_rate,
-        "--rpm": rpm,
-        "the manifest": _digest(requests, options),
-        "--json": as_json,
-        "--bearing": bearing,
-        "--evidence": evidence,
-    }
-    with ExitStack() as stack:
-        files = _open(out, stack, inputs, requests, windows, resume=resume)
-        options_of_rows: dict[str, Any] = {"as_json": as_json, "evidence": evidence, "jobs": jobs}
-        count = _write(diagnoser, requests, files, on_row=on_row, **options_of_rows)
+    with _owned({"--out": out, "--windows": windows}):
+        requests = find(paths, options, pattern=pattern)
+        _require_no_recordings({"--out": out, "--windows": windows}, requests)
+        diagnoser = load(model, device=device)
+        keep_freed_memory()
+        inputs = {
+            "the model": sha256(model_file(model)),
+            "the classes": list(diagnoser.classes),
+            "--channel": channel,
+            "--sampling-rate": sampling_rate,
+            "--rpm": rpm,
+            "the manifest": _digest(requests, options),
+            "--json": as_json,
+            "--bearing": bearing,
+            "--evidence": evidence,
+        }
+        how: dict[str, Any] = {"as_json": as_json, "evidence": evidence, "on_row": on_row}
+        how |= {"jobs": jobs, "limit": file_timeout}
+        with ExitStack() as stack:
+            files = _open(out, stack, inputs, requests, windows, resume=resume)
+            count = _write(diagnoser, requests, files, **how)
     if count.assumed:
-        sys.stderr.write(
+        note(
             f"warning: nothing states the sampling rate of {count.assumed} recordings; the "
             f"model's, {diagnoser.sampling_rate:g} Hz, was assumed: if it is another, the "
-            "diagnosis is wrong; give it with --sampling-rate\n"
+            "diagnosis is wrong; give it with --sampling-rate"
         )
     sys.stderr.write(novelty_note(count.novel, len(requests)))
     return len(requests), count.failed
+
+
+@contextmanager
+def _owned(written: Mapping[str, Path | None]) -> Iterator[None]:
+    """Own the files that are written; what is no file, such as a pipe, has no owner."""
+    with ExitStack() as stack:
+        for option, path in written.items():
+            if path is not None and (path.is_file() or not path.exists()):
+                stack.enter_context(own_file(path, f"give another file with {option}"))
+        yield
 
 
 def _write(
@@ -221,15 +244,15 @@ def _write(
     *,
     as_json: bool,
     evidence: bool,
-    jobs: int,
     on_row: Callable[[Row], None],
+    **reading: Any,
 ) -> Count:
     """Write the rows that are missing, and count all of them."""
     count, done = files.state.count, len(files.state.paths)
     writer = _writer(diagnoser.classes, requests, files, as_json=as_json, evidence=evidence)
     # Where the rows themselves appear on a terminal, a bar would get between them.
     hidden = True if files.rows.isatty() else None
-    results = diagnose_requests(diagnoser, requests[done:], evidence=evidence, jobs=jobs)
+    results = diagnose_requests(diagnoser, requests[done:], evidence=evidence, **reading)
     with closing(results):
         rows = _with_windows(diagnoser, results, files, as_json=as_json)
         total = len(requests)

@@ -19,7 +19,7 @@ from faultdiag.features.healthy import HealthyReference, statistics_of_windows, 
 from faultdiag.novelty import Novelty, RecordingNovelty
 from faultdiag.prediction.events import End, Failure, Header, NoveltyScore, ReadEvent, Windows
 from faultdiag.readers.base import Reader
-from faultdiag.readers.read import open_reader
+from faultdiag.readers.read import open_reader, reader_errors
 from faultdiag.readers.source import RecordingSource, unreadable
 from faultdiag.signal.bearings import KnownBearing, get_bearing
 from faultdiag.signal.recording import Recording, constant, not_finite, require_positive
@@ -110,16 +110,26 @@ class _Samples:
     bearing: KnownBearing | None
 
 
-def read_events(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
-    """Read a file: its header, windows piece by piece, novelty, end; or its failure and end."""
+def read_events(
+    request: ReadRequest, model: ModelInput, limit: float | None = None
+) -> Iterator[ReadEvent]:
+    """Read a file: its header, windows piece by piece, novelty, end; or its failure and end.
+
+    Parameters
+    ----------
+    limit
+        Seconds that may pass without anything read; None is no limit.
+    """
+    events = _read_file(request, model)
     try:
-        yield from _read_file(request, model)
+        while True:
+            with reader_errors(request.path, limit):
+                event = next(events, None)
+            if event is None:
+                break
+            yield event
     except FaultdiagError as error:
         yield Failure(one_line(error))
-    except MemoryError:
-        yield Failure(
-            f"{request.path} does not fit into the memory; cut it into shorter recordings"
-        )
     yield End()
 
 

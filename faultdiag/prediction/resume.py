@@ -16,9 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.rows import printable
+from faultdiag.errors import FaultdiagError, printable
+from faultdiag.prediction.rows import encodable
 from faultdiag.system.files import write_errors, write_text
+from faultdiag.system.terminal import from_cell
 
 # In the file of what the rows depend on: all rows are there.
 _WHOLE = "all rows are there"
@@ -232,12 +233,12 @@ def _require_same_recordings(
     partial: Path, rows: Sequence[StoredRow], paths: Sequence[str]
 ) -> None:
     for number, row in enumerate(rows):
-        wanted = printable(paths[number]) if number < len(paths) else "none"
+        wanted = encodable(paths[number]) if number < len(paths) else "none"
         if row.path != wanted:
             raise FaultdiagError(
-                f"{partial}: its row {number + 1} is of {row.path}, the recording in that place "
-                f"is now {wanted}; give the same recordings in the same order, or delete it to "
-                "start fresh"
+                f"{partial}: its row {number + 1} is of {printable(row.path)}, the recording in "
+                f"that place is now {printable(wanted)}; give the same recordings in the same "
+                "order, or delete it to start fresh"
             )
 
 
@@ -363,7 +364,7 @@ def _json_records(file: BinaryIO) -> Iterator[tuple[dict[str, str], int]]:
             size += len(line)
             cells = json.loads(line)
             texts = {name: "" if cell is None else str(cell) for name, cell in cells.items()}
-            yield texts | {"path": printable(cells["path"])}, size
+            yield texts | {"path": encodable(cells["path"])}, size
 
 
 def _csv_records(
@@ -388,4 +389,4 @@ def _csv_records(
         # A name may hold a line break; the end of the file within one leaves cells out.
         if len(cells) < len(heading):
             break
-        yield dict(zip(heading, cells, strict=True)), size
+        yield dict(zip(heading, map(from_cell, cells), strict=True)), size

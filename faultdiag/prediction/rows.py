@@ -1,7 +1,5 @@
 """Rows of a prediction: what they hold, and how they are written as they come."""
 
-import csv
-import io
 import json
 import math
 import os
@@ -12,10 +10,12 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.errors import printable
 from faultdiag.evidence.families import FaultFamily
 from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.peaks import EnvelopePeak
 from faultdiag.features.healthy import NAMES as STATISTICS
+from faultdiag.system.terminal import csv_line, printable_json, to_cell
 
 COLUMNS = (
     "path",
@@ -154,9 +154,9 @@ class CsvWriter:
         self._stream = stream
         self._classes = classes
         self._evidence = EVIDENCE_COLUMNS if evidence else ()
-        self._csv = csv.writer(stream, lineterminator="\n")
         if heading:
-            self._put([*COLUMNS, *probability_columns(classes), *self._evidence])
+            names = map(to_cell, probability_columns(classes))
+            self._put([*COLUMNS, *names, *self._evidence])
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -167,7 +167,7 @@ class CsvWriter:
         self._put([_cell(value) for value in values])
 
     def _put(self, cells: Sequence[str]) -> None:
-        self._csv.writerow([printable(cell) for cell in cells])
+        self._stream.write(encodable(csv_line(cells)))
         self._stream.flush()
 
 
@@ -197,7 +197,7 @@ class JsonWriter:
         document |= {column: chances.get(name) for name, column in names}
         known = evidence_values(row.evidence) if row.evidence else {}
         document |= {column: known.get(column) for column in self._evidence}
-        self._stream.write(printable(json.dumps(document, ensure_ascii=False)) + "\n")
+        self._stream.write(printable_json(json.dumps(document, ensure_ascii=False)) + "\n")
         self._stream.flush()
 
 
@@ -218,8 +218,8 @@ class TableWriter:
 
     def __init__(self, stream: TextIO, classes: Sequence[str], paths: Sequence[str]) -> None:
         self._stream = stream
-        self._path = max(len(text) for text in ["recording", *paths])
-        self._label = max(len(text) for text in ["diagnosis", *classes])
+        self._path = max(len(printable(text)) for text in ["recording", *paths])
+        self._label = max(len(printable(text)) for text in ["diagnosis", *classes])
         self._line("recording", "diagnosis", "  ".join(self.HEADING))
         numbers = "  ".join("-" * len(text) for text in self.HEADING)
         self._line("-" * self._path, "-" * self._label, numbers)
@@ -236,8 +236,8 @@ class TableWriter:
         self._line(row.path, row.label or "-", numbers + mark)
 
     def _line(self, path: str, label: str, rest: str) -> None:
-        text = f"{path.ljust(self._path)}  {label.ljust(self._label)}  {rest}"
-        self._stream.write(printable(text) + "\n")
+        cells = (printable(path).ljust(self._path), printable(label).ljust(self._label))
+        self._stream.write(f"{'  '.join(cells)}  {printable(rest)}\n")
         self._stream.flush()
 
 
@@ -318,10 +318,12 @@ def probability_columns(classes: Sequence[str]) -> list[str]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return to_cell(value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def printable(text: str) -> str:
+def encodable(text: str) -> str:
     """Escape what UTF-8 can't encode: parts of file names that are not UTF-8."""
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
@@ -393,18 +395,20 @@ class WindowWriter:
         self._window = 0
 
     def _put(self, rows: Sequence[Sequence[Any]]) -> None:
-        text = self._as_json(rows) if self._json else _as_csv(rows)
-        self._stream.write(printable(text))
+        self._stream.write(self._as_json(rows) if self._json else encodable(_as_csv(rows)))
 
     def _as_json(self, rows: Sequence[Sequence[Any]]) -> str:
         documents = (dict(zip(self._names, row, strict=True)) for row in rows)
-        return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in documents)
+        lines = (json.dumps(row, ensure_ascii=False) for row in documents)
+        return "".join(f"{printable_json(line)}\n" for line in lines)
 
 
 def _as_csv(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    places, writer = len(WINDOW_COLUMNS), csv.writer(text, lineterminator="\n")
-    for row in rows:
-        chances = (f"{value:.6g}" if isinstance(value, float) else value for value in row[places:])
-        writer.writerow([*row[:places], *chances])
-    return text.getvalue()
+    return "".join(csv_line(map(_window_cell, row, range(len(row)))) for row in rows)
+
+
+def _window_cell(value: Any, place: int) -> str:
+    if isinstance(value, str):
+        return to_cell(value)
+    rounded = isinstance(value, float) and place >= len(WINDOW_COLUMNS)
+    return f"{value:.6g}" if rounded else str(value)

@@ -5,6 +5,7 @@ bounded however long a recording is.
 """
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.prediction.events import End, Pause, ReadEvent, Windows
+from faultdiag.system.deadline import report_progress
 from faultdiag.system.processes import begin, inherited, keep_freed_memory
 
 # Bytes that a pipe holds, where the system allows it.
@@ -30,6 +32,15 @@ Work = Callable[..., Iterator[ReadEvent]]
 
 class LostError(Exception):
     """The process was killed, or ended in another way than it should."""
+
+
+class HungError(Exception):
+    """The process has shown no sign of progress for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Alive:
+    """The process has made progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +88,33 @@ class Stream(Generic[Task]):
         with suppress(OSError):
             self._tasks.send(task)
 
-    def events(self, patience: float) -> Iterator[ReadEvent | Pause]:
+    def events(self, patience: float, limit: float | None = None) -> Iterator[ReadEvent | Pause]:
         """Yield the events of the first pending task as they come; then it is done.
 
         Parameters
         ----------
         patience
             Seconds without an event after which a `Pause` is yielded.
+        limit
+            Seconds that the process may work without an event or a sign of progress.
 
         Raises
         ------
         LostError
             If the process is gone.
+        HungError
+            If the limit has passed.
         """
         try:
             while True:
+                waited_from = time.monotonic()
                 while not self._events.poll(patience):
+                    if limit is not None and time.monotonic() - waited_from > limit:
+                        raise HungError
                     yield Pause()
                 event = self._receive()
+                if isinstance(event, _Alive):
+                    continue
                 if isinstance(event, End):
                     break
                 yield event
@@ -111,8 +131,8 @@ class Stream(Generic[Task]):
         self._tasks.close()
         self._events.close()
 
-    def _receive(self) -> ReadEvent:
-        received: ReadEvent | _RawWindows = self._events.recv()
+    def _receive(self) -> ReadEvent | _Alive:
+        received: ReadEvent | _Alive | _RawWindows = self._events.recv()
         if not isinstance(received, _RawWindows):
             return received
         # Read into its place: a connection's own way copies it twice more.
@@ -129,6 +149,7 @@ class Stream(Generic[Task]):
 def _serve(tasks: Connection, events: Connection, parent: int, work: Work, more: Any) -> None:
     begin(parent)
     keep_freed_memory()
+    report_progress(lambda: events.send(_Alive()))
     with suppress(EOFError, BrokenPipeError):
         while True:
             for event in work(tasks.recv(), *more):

@@ -5,7 +5,8 @@ Another format is one module with a function from a path to a `Reader`, and one 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -13,13 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError, about, did_you_mean, printable
 from faultdiag.readers.base import Reader, Variable
 from faultdiag.readers.content import format_of, head_of
-from faultdiag.readers.source import RecordingSource, unreadable
+from faultdiag.readers.source import RecordingSource, too_large, unreadable
 from faultdiag.readers.text import holds_numbers, is_text
 from faultdiag.registry import Registry
 from faultdiag.signal.recording import Recording
+from faultdiag.system.crashes import crash
+from faultdiag.system.deadline import StalledError, time_limit
 
 READERS: Registry[Reader] = Registry(
     "file format",
@@ -68,7 +71,9 @@ def read_recording(
         channel.
     """
     source = open_recording(path, channel=channel, sampling_rate=sampling_rate)
-    return Recording(source.read(), source.path, source.channels, source.sampling_rate, source.rpm)
+    with reader_errors(source.path):
+        described = (source.path, source.channels, source.sampling_rate, source.rpm)
+        return Recording(source.read(), *described)
 
 
 def open_recording(
@@ -100,10 +105,8 @@ def open_recording(
         raise FaultdiagError(
             f"{path}: sampling rate must be a positive number; found {sampling_rate}"
         )
-    try:
+    with reader_errors(path):
         source = _reader(path).source(channels)
-    except OSError as error:
-        raise unreadable(path, error) from error
     return source if sampling_rate is None else replace(source, sampling_rate=sampling_rate)
 
 
@@ -146,10 +149,8 @@ def list_variables(path: str | os.PathLike[str]) -> list[Variable]:
         If the file is missing, unreadable, damaged or of an unknown format.
     """
     path = Path(path)
-    try:
+    with reader_errors(path):
         return _reader(path).variables()
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def is_prose(path: Path) -> bool:
@@ -164,6 +165,51 @@ def is_prose(path: Path) -> bool:
         return bool(head) and is_text(head) and not holds_numbers(path)
     except OSError:
         return False
+
+
+# Seconds without progress after which commands that read many files give one up.
+FILE_TIMEOUT = 60.0
+
+
+@contextmanager
+def reader_errors(path: Path, limit: float | None = None) -> Iterator[None]:
+    """Turn every exception of the block into an error that names the file.
+
+    What no reader expects is a bug: the message asks for a report, and the traceback is logged.
+
+    Parameters
+    ----------
+    path
+        The file that is read in the block.
+    limit
+        Seconds that may pass without anything read; None is no limit.
+
+    Raises
+    ------
+    FaultdiagError
+        In place of any `Exception`, or if nothing is read for too long.
+    """
+    try:
+        with time_limit(limit):
+            yield
+    except FaultdiagError as error:
+        raise about(error, path) from error
+    except OSError as error:
+        raise about(unreadable(path, error), path) from error
+    except MemoryError as error:
+        raise about(too_large(path), path) from error
+    except StalledError as error:
+        raise too_slow(path, limit) from error
+    except Exception as error:
+        raise crash(path, error) from error
+
+
+def too_slow(path: Path, limit: float | None) -> FaultdiagError:
+    """Return the error for a file of which nothing was read within the time limit."""
+    return FaultdiagError(
+        f"{printable(str(path))} took longer than {limit:g} s without anything read; copy it to a "
+        "faster disk, or allow more time with predict --file-timeout"
+    )
 
 
 def _reader(path: Path) -> Reader:

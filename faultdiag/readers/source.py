@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.system.deadline import progress
 
 # No recording of anything that moves packs to a hundredth. Small files may be anything.
 MOST_UNPACKED_PER_BYTE = 100
@@ -53,10 +54,7 @@ def reading(path: Path, kind: str = "MATLAB file") -> Iterator[None]:
             f"{path} is a damaged or incomplete {kind}: {error}; copy or download it again"
         ) from error
     except MemoryError as error:
-        raise FaultdiagError(
-            f"{path} does not fit into memory ({path.stat().st_size} bytes in the file); "
-            "cut it into shorter recordings"
-        ) from error
+        raise too_large(path) from error
     except OSError as error:
         raise unreadable(path, error) from error
 
@@ -65,6 +63,14 @@ def unreadable(path: Path, error: OSError) -> FaultdiagError:
     """Give the error for a file that the system does not let us read."""
     return FaultdiagError(
         f"{path} cannot be read: {error.strerror or error}; check its permissions and its disk"
+    )
+
+
+def too_large(path: Path) -> FaultdiagError:
+    """Return the error for a file that needs more memory than there is."""
+    return FaultdiagError(
+        f"{path} does not fit into memory ({path.stat().st_size} bytes in the file); cut it into "
+        "shorter recordings"
     )
 
 
@@ -320,6 +326,7 @@ class RecordingSource:
                 for piece in self.content.blocks(start, stop):
                     signal[:, done : done + piece.shape[1]] = piece
                     done += piece.shape[1]
+                    progress()
         return signal
 
 

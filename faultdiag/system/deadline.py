@@ -3,11 +3,12 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# Seconds between two looks once the limit has passed: the first may come where nothing heeds it.
+# Seconds between two interrupts once the limit has passed, because code may swallow the first one;
+# and between two reports of progress.
 _AGAIN = 1.0
 
 
@@ -19,13 +20,25 @@ class StalledError(BaseException):
     """
 
 
-_moved = 0.0
+class _Progress:
+    """When work last moved on; one for the process, because its timer is one too."""
+
+    moved = 0.0
+    reported = 0.0
+    listener: Callable[[], object] | None = None
 
 
 def progress() -> None:
-    """Tell the time limit that work has moved on."""
-    global _moved  # noqa: PLW0603  # a timer belongs to the process
-    _moved = time.monotonic()
+    """Note for the time limit that work has moved on."""
+    _Progress.moved = now = time.monotonic()
+    if _Progress.listener is not None and now - _Progress.reported > _AGAIN:
+        _Progress.reported = now
+        _Progress.listener()
+
+
+def report_progress(listener: Callable[[], object]) -> None:
+    """Have a function called when work moves on, once a second at most."""
+    _Progress.listener = listener
 
 
 @contextmanager
@@ -48,7 +61,7 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
     def look(number: int, frame: FrameType | None) -> None:
         del number, frame
-        left = _moved + seconds - time.monotonic()
+        left = _Progress.moved + seconds - time.monotonic()
         if left <= 0:
             raise StalledError
         signal.setitimer(signal.ITIMER_REAL, max(left, 0.001), _AGAIN)

@@ -270,7 +270,7 @@ def test_resuming_where_nothing_is_says_so(trained: Path, tmp_path: Path) -> Non
     config, folder = trained / "config.yaml", tmp_path / "typo"
     result = run("train", "--config", config, "--run", folder, "--resume")
     assert result.exit_code == 0
-    assert f"nothing to resume in {folder}: starting anew" in result.stderr
+    assert f"nothing to resume in {folder}: starting fresh" in result.stderr
 
 
 def test_one_bad_file_of_several_does_not_hide_the_others(new: Path) -> None:

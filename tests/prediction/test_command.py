@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +22,7 @@ from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.rows import COLUMNS, Row
 from faultdiag.readers.read import read_recording
 from faultdiag.readers.source import RecordingSource
+from faultdiag.system.locks import HeldError
 from tests.data_fixtures import CASES, contents, full_disk, signal, write_mat, write_recording
 from tests.interrupting import interrupting, never_waiting
 
@@ -411,3 +413,33 @@ def test_going_on_with_another_channel_is_refused(
         predict(trained / "last.pt", folder, out=out, resume=True)
     assert predict(trained, folder, out=out, resume=True) == (5, 1)
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_two_predictions_never_share_a_file(
+    trained: Path, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is told who writes the rows, resumed or not, and no byte changes."""
+    out, windows = tmp_path / "rows.csv", tmp_path / "windows.csv"
+    files = recordings / "97.mat"
+    real, refusals = ahead.read_events, []
+
+    def starting_the_second(*arguments: Any) -> Any:
+        if not refusals:
+            before = {path.name: path.read_bytes() for path in tmp_path.glob("*.csv*")}
+            for how in ({"out": out}, {"out": out, "resume": True}, {"out": windows}):
+                with pytest.raises(HeldError) as error:
+                    predict(trained, files, **how)
+                refusals.append(str(error.value))
+            with pytest.raises(HeldError) as error:
+                predict(trained, files, out=tmp_path / "o.csv", windows=windows)
+            refusals.append(str(error.value))
+            assert {path.name: path.read_bytes() for path in tmp_path.glob("*.csv*")} == before
+        return real(*arguments)
+
+    monkeypatch.setattr(ahead, "read_events", starting_the_second)
+    predict(trained, files, out=out, windows=windows)
+    assert len(refusals) == 4
+    for message, path in zip(refusals, (out, out, windows, windows), strict=True):
+        assert message.startswith(f"{path} is being written by `")
+        assert f"(process {os.getpid()}, since " in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv", "windows.csv"]

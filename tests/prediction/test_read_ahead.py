@@ -1,7 +1,9 @@
 """Reading in processes: the order, the errors, and processes that are killed."""
 
 import os
+import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from multiprocessing import active_children
@@ -15,6 +17,7 @@ from faultdiag.prediction import ahead, reading
 from faultdiag.prediction.ahead import AHEAD, read_ahead
 from faultdiag.prediction.events import End, Failure, Header, Pause, ReadEvent, Windows
 from faultdiag.prediction.reading import ModelInput, ReadRequest, read_events
+from faultdiag.readers import source
 
 MODEL = ModelInput(("DE",), 12_000.0, 256, needs_speed=False)
 
@@ -62,11 +65,11 @@ def test_processes_give_what_one_gives_in_its_order(requests: list[ReadRequest])
     assert active_children() == []
 
 
-def killing(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
+def killing(request: ReadRequest, model: ModelInput, limit: float | None) -> Iterator[ReadEvent]:
     """Read in small pieces, but be killed over a bad file, and once in the middle of another."""
     reading.PIECE = 1_000
     mark = request.path.with_name("killed")
-    for number, event in enumerate(read_events(request, model)):
+    for number, event in enumerate(read_events(request, model, limit)):
         if request.path.name == "bad.mat" or (number == 5 and not mark.exists()):
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -112,10 +115,8 @@ def test_what_is_read_ahead_is_bounded_and_ends_with_the_reader(
     assert active_children() == []
 
 
-def slow(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
-    import time
-
-    for event in read_events(request, model):
+def slow(request: ReadRequest, model: ModelInput, limit: float | None) -> Iterator[ReadEvent]:
+    for event in read_events(request, model, limit):
         if event == End():
             time.sleep(0.3)
         yield event
@@ -136,8 +137,90 @@ def test_too_little_memory_is_a_message(
     def full(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("faultdiag.prediction.reading._read_file", full)
+    monkeypatch.setattr("faultdiag.prediction.reading.open_reader", full)
     ((_, (failure,)),) = gather(requests[:1], 1)
     assert isinstance(failure, Failure)
-    expected = "97.mat does not fit into the memory; cut it into shorter recordings"
-    assert failure.message.endswith(expected)
+    expected = r"97\.mat does not fit into memory \(\d+ bytes in the file\); cut it into shorter"
+    assert re.search(expected, failure.message)
+
+
+def hanging(request: ReadRequest, model: ModelInput, limit: float | None) -> Iterator[ReadEvent]:
+    """Hang over a bad file as a library can: no signal and no exception gets through."""
+    if request.path.name == "bad.mat":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        time.sleep(60)
+    yield from read_events(request, model, limit and None)
+
+
+def test_a_process_that_hangs_is_killed_and_the_others_are_read(
+    requests: list[ReadRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "read_events", hanging)
+    monkeypatch.setattr(ahead, "GRACE", 8.0)  # a new process must have started by then
+    monkeypatch.setattr(ahead, "PATIENCE", 0.1)
+    events = [
+        event[1] for event in read_ahead(requests, MODEL, 2, 0.1) if not isinstance(event, Pause)
+    ]
+    assert [event.message for event in events if isinstance(event, Failure)] == [
+        f"{requests[1].path} took longer than 0.1 s without anything read; copy it to a faster "
+        "disk, or allow more time with predict --file-timeout"
+    ]
+    assert sum(isinstance(event, Header) for event in events) == 3
+    assert events.count(End()) == 4
+    assert active_children() == []
+
+
+class Odd:
+    """A reader whose file takes long, whatever it does, or one that fails."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def variables(self) -> list[Any]:
+        if self.what == "sleep":
+            time.sleep(60)
+        while self.what == "loop":
+            pass
+        raise ZeroDivisionError("a \x1b[2J bug")
+
+
+@pytest.mark.parametrize("what", ["sleep", "loop"])
+def test_a_file_that_takes_too_long_is_a_message(
+    what: str, requests: list[ReadRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "open_reader", lambda _: Odd(what))
+    began = time.monotonic()
+    failure, end = read_events(requests[0], MODEL, 0.2)
+    assert "took longer than 0.2 s without anything read" in str(failure)
+    assert end == End()
+    assert time.monotonic() - began < 10
+
+
+def test_what_nobody_expected_is_a_message_with_its_traceback_in_the_log(
+    requests: list[ReadRequest], monkeypatch: pytest.MonkeyPatch, log: Path
+) -> None:
+    monkeypatch.setattr(reading, "open_reader", lambda _: Odd("fail"))
+    failure, end = read_events(requests[0], MODEL)
+    assert end == End()
+    assert failure == Failure(
+        f"{requests[0].path} could not be read: ZeroDivisionError: a \\x1b[2J bug; that is a bug "
+        f"in faultdiag: please report it with this file and {log}, which has the traceback"
+    )
+    assert "in variables" in log.read_text()
+    assert "\x1b" not in log.read_text()
+
+
+def test_a_long_file_that_moves_on_is_read_whatever_the_limit(
+    requests: list[ReadRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = source.Rows.blocks
+
+    def slowly(self: Any, start: int, stop: int) -> Iterator[Any]:
+        for piece in real(self, start, stop):
+            time.sleep(0.15)
+            yield piece
+
+    monkeypatch.setattr(source, "_BLOCK", 2_000)
+    monkeypatch.setattr(source.Rows, "blocks", slowly)
+    events = list(read_events(requests[0], MODEL, 0.6))
+    assert [type(event) for event in events] == [Header, Windows, End]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faultdiag.prediction.rows import COLUMNS, CsvWriter, JsonWriter, Row, RowWriter, TableWriter
+from faultdiag.system.terminal import from_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,3 +126,29 @@ def test_rows_are_out_at_once_and_names_that_are_not_utf8_are_escaped(kind: str)
         writer.write(Row(name, "error", error=f"{name} is bad"))
         assert buffer.getvalue().count(b"is bad") == count
     assert rb"\udcff.mat" in buffer.getvalue()
+
+
+HOSTILE = "=cmd|' C'!A0\x1b[2J\n\r\u202e'-1,\".mat"
+
+
+def test_names_are_no_formulas_and_control_no_terminal() -> None:
+    row = Row(HOSTILE, "ok", "-IR", 0.5, 1.0, 3, channel="@DE", probabilities={"-IR": 1.0})
+    for make in (CsvWriter, JsonWriter, table):
+        stream = io.StringIO(newline="")
+        make(stream, ("-IR",)).write(row)
+        text = stream.getvalue()
+        if make is CsvWriter:
+            heading, cells = csv.reader(io.StringIO(text, newline=""))
+            assert not [c for c in [*heading, *cells] if c.startswith(("=", "+", "-", "@"))]
+            assert (from_cell(cells[0]), from_cell(cells[2])) == (HOSTILE, "-IR")
+            assert from_cell(heading[-1]) == "-IR"
+        else:
+            assert not set("\x1b\r\u202e") & set(text)
+        if make is JsonWriter:
+            assert json.loads(text)["path"] == HOSTILE
+        if make is table:
+            assert text.count("\n") == 3
+
+
+def table(stream: io.StringIO, classes: tuple[str, ...]) -> TableWriter:
+    return TableWriter(stream, classes, [HOSTILE])
