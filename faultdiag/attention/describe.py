@@ -1,6 +1,5 @@
 """The attention blocks with their options, parameters and multiply-adds."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
@@ -90,21 +89,4 @@ def _facts(name: str) -> BlockFacts:
         },
         multiply_adds=count(build(name, 32), torch.zeros(1, 32, 32)),
         reference=builder.reference,
-    )
-
-
-def format_description(facts: Sequence[BlockFacts]) -> str:
-    """Give the facts as text: what each block does, its sizes, its options and its source."""
-    head = "Parameters at 16, 32, 64 and 128 channels; multiply-adds at 32 channels, length 32:"
-    return "\n\n".join([head, *(_format(fact) for fact in facts)])
-
-
-def _format(fact: BlockFacts) -> str:
-    sizes = " / ".join(f"{size:,}" for size in fact["parameters"].values())
-    options = ", ".join(f"{key}={value}" for key, value in fact["options"].items())
-    return (
-        f"{fact['name']:<18} {sizes} parameters, {fact['multiply_adds']:,} multiply-adds\n"
-        f"    {fact['summary']}\n"
-        f"    options: {options or 'none'}\n"
-        f"    {fact['reference']}"
     )

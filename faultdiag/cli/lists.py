@@ -10,10 +10,11 @@ def models(as_json: AsJson = False) -> None:
 
     Example: faultdiag models --json
     """
-    from faultdiag.models.describe import describe, format_description
+    from faultdiag.api.lists import model_facts
+    from faultdiag.report.lists import models_text
 
-    rows = describe()
-    typer.echo(as_text(rows) if as_json else format_description(rows))
+    rows = model_facts()
+    typer.echo(as_text(rows) if as_json else models_text(rows))
 
 
 def attention(as_json: AsJson = False) -> None:
@@ -21,10 +22,11 @@ def attention(as_json: AsJson = False) -> None:
 
     Example: faultdiag attention --json
     """
-    from faultdiag.attention.describe import describe, format_description
+    from faultdiag.api.lists import block_facts
+    from faultdiag.report.lists import attention_text
 
-    rows = describe()
-    typer.echo(as_text(rows) if as_json else format_description(rows))
+    rows = block_facts()
+    typer.echo(as_text(rows) if as_json else attention_text(rows))
 
 
 def schema() -> None:

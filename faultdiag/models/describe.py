@@ -1,6 +1,5 @@
 """Facts about every network and baseline: options, size, cost, source."""
 
-from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import torch
@@ -74,43 +73,3 @@ def _baseline_facts(name: str) -> ModelFacts:
         minimum_length=minimum_length(name),
         reference=entry.reference,
     )
-
-
-def format_description(facts: Sequence[ModelFacts]) -> str:
-    """Give the facts as text: a line of numbers for each network, then its options and source."""
-    networks = [_format(fact) for fact in facts if fact["kind"] == "network"]
-    baselines = [_format_baseline(fact) for fact in facts if fact["kind"] == "baseline"]
-    return "\n\n".join(
-        [
-            f"Networks, at {CHANNELS} channel, {CLASSES} classes and windows of {LENGTH} samples:",
-            *networks,
-            "Baselines, on hand-made features of the windows:",
-            *baselines,
-        ]
-    )
-
-
-def _format(fact: ModelFacts) -> str:
-    return (
-        f"{fact['name']:<14} {fact['parameters']:>9,} parameters "
-        f"{fact['multiply_adds']:>11,} multiply-adds  attention after 1 to {fact['positions']}, "
-        f"windows of {fact['minimum_length']} samples or more\n{_options_and_source(fact)}"
-    )
-
-
-def _format_baseline(fact: ModelFacts) -> str:
-    shortest = fact["minimum_length"]
-    length = f"windows of {shortest} samples or more" if shortest > 1 else "any window"
-    return f"{fact['name']:<15} {fact['summary']} ({length})\n{_options_and_source(fact)}"
-
-
-def _options_and_source(fact: ModelFacts) -> str:
-    options = ", ".join(f"{key}={_told(value)}" for key, value in fact["options"].items())
-    return f"    options: {options or 'none'}\n    {fact['reference']}"
-
-
-def _told(value: Any) -> str:
-    """Write a default as YAML would."""
-    if value is None:
-        return "null"
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)

@@ -20,12 +20,12 @@ MEANING = {
     "samples": "test holds samples{of} that the model was made with: the figure says how well "
     "they are remembered",
     "recording": "train and test share recordings{of}: the figure says how well other seconds of "
-    "the same recordings are told apart",
+    "the same recordings are distinguished",
     "bearing": "train and test share bearings{of}: the figure says how well the same bearings are "
     "told apart{condition}",
     "unknown": "train and test share no recording{of}; nothing says whether they share bearings",
     "none": "train and test share no bearing{of}: the figure says how well faults of bearings "
-    "never seen are told apart",
+    "never seen are distinguished",
 }
 
 

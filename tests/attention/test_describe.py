@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 from faultdiag.attention import BLOCKS, build
-from faultdiag.attention.describe import describe, format_description
+from faultdiag.attention.describe import describe
+from faultdiag.report.lists import attention_text
 
 
 def test_a_row_for_every_block_in_order() -> None:
@@ -51,7 +52,7 @@ def test_an_unset_option_is_told_as_what_it_stands_for() -> None:
 
 def test_the_text_names_every_block_and_its_source() -> None:
     facts = describe()
-    text = format_description(facts)
+    text = attention_text(facts)
     for fact in facts:
         assert f"\n{fact['name']} " in text
         assert fact["reference"] in text

@@ -7,7 +7,8 @@ import pytest
 from faultdiag.baselines import BASELINES
 from faultdiag.features import extract
 from faultdiag.models import NETWORKS
-from faultdiag.models.describe import ModelFacts, describe, format_description
+from faultdiag.models.describe import ModelFacts, describe
+from faultdiag.report.lists import models_text
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_then_every_baseline_under_names_of_their_own(
 def test_baselines_are_told_with_their_options(
     everything: list[ModelFacts], baselines: dict[str, ModelFacts]
 ) -> None:
-    text = format_description(everything).partition("\nBaselines, ")[2]
+    text = models_text(everything).partition("\nBaselines, ")[2]
     for name, fact in baselines.items():
         for told in (name, fact["summary"], fact["reference"], *fact["options"]):
             assert told in text
@@ -88,7 +89,7 @@ def test_positions_and_shortest_windows(facts: dict[str, ModelFacts]) -> None:
 
 
 def test_text_tells_all_and_json_takes_it(facts: dict[str, ModelFacts]) -> None:
-    text = format_description(list(facts.values()))
+    text = models_text(list(facts.values()))
     for name, fact in facts.items():
         assert name in text
         assert fact["reference"] in text

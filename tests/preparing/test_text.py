@@ -32,7 +32,7 @@ def test_what_stands_in_each_part(recordings: Path, prepared_root: Path) -> None
     assert lines[11:] == [
         "split within_recording: 0 samples in two or more parts",
         "train and test share recordings: the figure says how well other seconds of the same "
-        "recordings are told apart",
+        "recordings are distinguished",
         "note: resampled from 48000 Hz to 12000 Hz: 97",
     ]
 

@@ -177,7 +177,7 @@ def test_the_table_after_training(trained: Path) -> None:
     assert lines[4:] == [
         "split within_recording: 0 samples in two or more parts",
         "train and test share recordings: the figure says how well other seconds of the same "
-        "recordings are told apart",
+        "recordings are distinguished",
         "note: resampled from 48000 Hz to 12000 Hz: 97",
         "by recording: 3 of 3 right (95 % interval 44% to 100%)",
         "expected calibration error of the confidences: 2.1% at temperature 1.84, 5.2% without it",

@@ -38,17 +38,17 @@ def test_the_table_of_pairs() -> None:
         ("samples", 1, "test holds samples that the model was made with: the figure says how well "
          "they are remembered"),
         ("recording", 1, "train and test share recordings: the figure says how well other seconds "
-         "of the same recordings are told apart"),
+         "of the same recordings are distinguished"),
         ("bearing", 2, "train and test share bearings: the figure says how well the same bearings "
-         "are told apart in other recordings"),
+         "are distinguished in other recordings"),
         ("bearing", 0, "train and test share bearings: the figure says how well the same bearings "
-         "are told apart under another load or speed"),
+         "are distinguished under another load or speed"),
         ("bearing", None, "train and test share bearings: the figure says how well the same "
-         "bearings are told apart in other recordings"),
+         "bearings are distinguished in other recordings"),
         ("unknown", 1, "train and test share no recording; nothing says whether they share "
          "bearings"),
         ("none", 1, "train and test share no bearing: the figure says how well faults of bearings "
-         "never seen are told apart"),
+         "never seen are distinguished"),
     ],
 )  # fmt: skip
 def test_one_sentence_says_what_the_figure_means(

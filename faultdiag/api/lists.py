@@ -1,0 +1,68 @@
+"""Facts about every network, baseline and attention block.
+
+Those of our own are stored in the package, because computing them takes seconds: every network
+is built and counted. ``scripts/list_figures.py`` writes them, and a test computes them again.
+"""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from faultdiag.attention import BLOCKS
+from faultdiag.baselines import BASELINES
+from faultdiag.models.zoo import NETWORKS
+
+STORED = "figures.json"
+
+Facts = dict[str, Any]
+
+
+def model_facts() -> list[Facts]:
+    """Return the facts of every network and baseline; see `faultdiag.models.describe`."""
+    stored = stored_facts()["models"]
+    names = [*NETWORKS, *BASELINES]
+    if all(name in stored for name in names):
+        return [stored[name] for name in names]
+    from faultdiag.models.describe import describe
+
+    return [plain(row) for row in describe()]
+
+
+def block_facts() -> list[Facts]:
+    """Return the facts of every attention block; see `faultdiag.attention.describe`."""
+    stored = stored_facts()["attention"]
+    if all(name in stored for name in BLOCKS):
+        return [stored[name] for name in BLOCKS]
+    from faultdiag.attention.describe import describe
+
+    return [plain(row) for row in describe()]
+
+
+def stored_facts() -> dict[str, dict[str, Facts]]:
+    """Return the stored facts by name, of ``models`` and of ``attention``."""
+    text = files("faultdiag.api").joinpath(STORED).read_text(encoding="utf-8")
+    document: dict[str, dict[str, Facts]] = json.loads(text)
+    return document
+
+
+def computed_facts() -> dict[str, dict[str, Facts]]:
+    """Compute the facts of our own components, as `stored_facts` returns them."""
+    from faultdiag.attention import describe as blocks
+    from faultdiag.models import describe as models
+
+    rows: dict[str, list[Any]] = {
+        "models": list(models.describe()),
+        "attention": list(blocks.describe()),
+    }
+    own = {*filter(NETWORKS.is_own, NETWORKS), *filter(BASELINES.is_own, BASELINES)}
+    own |= set(filter(BLOCKS.is_own, BLOCKS))
+    return {
+        kind: {row["name"]: plain(row) for row in found if row["name"] in own}
+        for kind, found in rows.items()
+    }
+
+
+def plain(row: Any) -> Facts:
+    """Return facts as JSON holds them: texts as keys, lists for tuples."""
+    facts: Facts = json.loads(json.dumps(row))
+    return facts

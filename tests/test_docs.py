@@ -1,0 +1,99 @@
+"""README and docs: links lead somewhere, tables equal stored results, examples run, plain words."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([\w-]+))?\)")
+EXAMPLE = re.compile(r"<!-- example: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
+# Words of the list in the style guide: each has a plain one in its place.
+BANNED = re.compile(
+    r"\b(stands? twice|is none of|that is none|of as many|anew|g(?:one|o) on with|mend(?:s|ed)?|"
+    r"told|numbers that hold)\b",
+    re.IGNORECASE,
+)
+
+by_name = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of the headings of a page."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@by_name
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        path = page if not target else page.parent / target
+        assert path.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(path), f"{page.name} links to {target}#{anchor}"
+
+
+def test_tables_are_those_of_the_stored_results() -> None:
+    words = [sys.executable, str(ROOT / "scripts" / "docs_tables.py"), "--check"]
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 9_000
+
+
+@by_name
+def test_pages_use_plain_words(page: Path) -> None:
+    assert BANNED.findall(page.read_text(encoding="utf-8")) == []
+
+
+def environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+
+
+def test_the_commands_of_getting_started_run(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    lines = [
+        line
+        for kind, code in EXAMPLE.findall(text)
+        if kind == "shell"
+        for line in code.splitlines()
+    ]
+    assert len(lines) >= 6
+    for line in lines:
+        program, *words = shlex.split(line)
+        assert program == "faultdiag"
+        command = [sys.executable, "-m", "faultdiag", *words]
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, f"{line}\n{result.stderr}"
+    assert (tmp_path / "diagnoses.csv").read_text().startswith("path,status,label,confidence,")
+
+
+@pytest.mark.parametrize("page", ["api", "networks-and-attention"])
+def test_the_python_examples_run(page: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    codes = [code for kind, code in EXAMPLE.findall(text) if kind == "python"]
+    assert codes
+    for code in codes:
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
