@@ -22,7 +22,7 @@ MEANING = {
     "recording": "train and test share recordings{of}: the figure says how well other seconds of "
     "the same recordings are distinguished",
     "bearing": "train and test share bearings{of}: the figure says how well the same bearings are "
-    "told apart{condition}",
+    "distinguished{condition}",
     "unknown": "train and test share no recording{of}; nothing says whether they share bearings",
     "none": "train and test share no bearing{of}: the figure says how well faults of bearings "
     "never seen are distinguished",
