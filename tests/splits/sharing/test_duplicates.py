@@ -223,8 +223,8 @@ def test_no_two_real_recordings_are_taken_for_copies(cwru: dict[str, Signal]) ->
         return signals[i]
 
     assert prints.find(read, [256] * len(cwru)) == []
-    # Few are so much alike that their samples have to be compared.
-    assert len(suspected) <= len(cwru) / 10
+    # Only some (fan end, nearly tonal) are so alike that their samples have to be compared.
+    assert len(suspected) < len(cwru) / 4
 
 
 @pytest.mark.real
