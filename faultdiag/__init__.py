@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from faultdiag import attention, models
     from faultdiag.api.evaluate import evaluate
     from faultdiag.api.predict import predict
+    from faultdiag.api.recordings import read_recording
     from faultdiag.api.train import train
     from faultdiag.config.schema import Config
     from faultdiag.errors import FaultdiagError
     from faultdiag.inspection.inspect import inspect_file as inspect
     from faultdiag.prediction.diagnoser import Diagnoser, load
     from faultdiag.prediction.events import Diagnosis
-    from faultdiag.readers.read import read_recording
     from faultdiag.signal.recording import Recording
     from faultdiag.simulation.folder import simulate_folder as simulate
     from faultdiag.training.session import Run
@@ -61,7 +61,7 @@ _SOURCES = {
     "inspect": "faultdiag.inspection.inspect:inspect_file",
     "load": "faultdiag.prediction.diagnoser:load",
     "predict": "faultdiag.api.predict:predict",
-    "read_recording": "faultdiag.readers.read:read_recording",
+    "read_recording": "faultdiag.api.recordings:read_recording",
     "simulate": "faultdiag.simulation.folder:simulate_folder",
     "train": "faultdiag.api.train:train",
 }

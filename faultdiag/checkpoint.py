@@ -212,6 +212,15 @@ class Checkpoint:
         return int(self.window["length"])
 
     @property
+    def recorded_at(self) -> float | None:
+        """Hz that the training's config stated for recordings without a rate, or None."""
+        data = self.config.get("data")
+        found = data.get("recorded_at") if isinstance(data, Mapping) else None
+        if not isinstance(found, int | float) or isinstance(found, bool):
+            return None
+        return float(found) if 0 < found < math.inf else None
+
+    @property
     def temperature(self) -> float:
         """What the logits are divided by before the softmax."""
         return float(self.calibration["temperature"])

@@ -395,4 +395,5 @@ def facts_of(source: Checkpoint, network: nn.Module) -> ModelFacts:
         temperature=source.temperature,
         novelty=source.novelty,
         healthy_reference=source.healthy_reference,
+        recorded_at=source.recorded_at,
     )

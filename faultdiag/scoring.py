@@ -38,6 +38,8 @@ class ModelFacts:
         What recordings are compared with, if the model has it.
     healthy_reference
         Statistics of its healthy training windows, if it has them.
+    recorded_at
+        Hz that its training stated for recordings of which nothing else states the rate.
     provenance
         What the model was trained on and how it did in its tests: plain data, for people.
     """
@@ -51,6 +53,7 @@ class ModelFacts:
     temperature: float
     novelty: Novelty | None = None
     healthy_reference: HealthyReference | None = None
+    recorded_at: float | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -2,13 +2,22 @@
 
 import typer
 
-from faultdiag.cli.options import ConfigOption, ConfigPath, Quiet, Settings, config_path
+from faultdiag.cli.options import (
+    ConfigOption,
+    ConfigPath,
+    OverrideRate,
+    Quiet,
+    Settings,
+    config_path,
+    with_override,
+)
 
 
 def check(
     config: ConfigPath = None,
     config_option: ConfigOption = None,
     settings: Settings = None,
+    override_rate: OverrideRate = False,
     quiet: Quiet = False,
 ) -> None:
     """Check files, labels, rates, windows and model before training.
@@ -18,13 +27,18 @@ def check(
     from faultdiag.api.check import check_config
     from faultdiag.config.schema import load_config
 
-    typer.echo(check_config(load_config(config_path(config, config_option), settings or [])))
+    typer.echo(
+        check_config(
+            load_config(config_path(config, config_option), with_override(settings, override_rate))
+        )
+    )
 
 
 def prepare(
     config: ConfigPath = None,
     config_option: ConfigOption = None,
     settings: Settings = None,
+    override_rate: OverrideRate = False,
     quiet: Quiet = False,
 ) -> None:
     """Run the preprocessing stage alone.
@@ -34,4 +48,8 @@ def prepare(
     from faultdiag.api.check import prepare_config
     from faultdiag.config.schema import load_config
 
-    typer.echo(prepare_config(load_config(config_path(config, config_option), settings or [])))
+    typer.echo(
+        prepare_config(
+            load_config(config_path(config, config_option), with_override(settings, override_rate))
+        )
+    )

@@ -16,6 +16,10 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Override one setting: --set train.epochs=5.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+OverrideRate = Annotated[
+    bool,
+    typer.Option("--override-rate", help="Your rate and speed win over those of file, catalogue."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,
@@ -23,6 +27,11 @@ Quiet = Annotated[
         "--quiet", "-q", callback=be_quiet, is_eager=True, help="No progress, notes or warnings."
     ),
 ]
+
+
+def with_override(settings: list[str] | None, override_rate: bool) -> list[str]:
+    """Return the settings, and ``data.override_rate`` where ``--override-rate`` is given."""
+    return [*(settings or []), *(["data.override_rate=true"] if override_rate else [])]
 
 
 def as_text(document: object) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from faultdiag.cli.exits import INTERRUPTED, say, stop
-from faultdiag.cli.options import AsJson, Device, Quiet
+from faultdiag.cli.options import AsJson, Device, OverrideRate, Quiet
 
 
 def predict(
@@ -31,6 +31,7 @@ def predict(
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Add what the signal says by itself: evidence_*.")
     ] = False,
+    override_rate: OverrideRate = False,
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the rows of --out.")] = False,
@@ -49,7 +50,7 @@ def predict(
     options: dict[str, Any] = {"channel": channel, "sampling_rate": sampling_rate, "rpm": rpm}
     options |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
     options |= {"pattern": pattern, "windows": windows, "bearing": bearing, "evidence": evidence}
-    options |= {"file_timeout": file_timeout}
+    options |= {"file_timeout": file_timeout, "override_rate": override_rate}
     disagreements = Disagreements()
     try:
         options["on_row"] = disagreements.add

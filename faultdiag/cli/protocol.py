@@ -11,10 +11,12 @@ from faultdiag.cli.options import (
     ConfigOption,
     ConfigPath,
     Device,
+    OverrideRate,
     Quiet,
     Settings,
     as_text,
     config_path,
+    with_override,
 )
 
 
@@ -32,6 +34,7 @@ def protocol(
     out: Annotated[Path | None, typer.Option(help="Folder; runs/<config's name>.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
+    override_rate: OverrideRate = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare models under several protocols and seeds, and write one table.
@@ -43,14 +46,13 @@ def protocol(
     from faultdiag.api import protocol as command
 
     path = config_path(config, config_option)
+    settings = with_override(settings, override_rate)
     folder = out or Path("runs") / path.stem
     try:
-        plan = command.read(path, settings or [], seeds, folder, device)
+        plan = command.read(path, settings, seeds, folder, device)
         document = command.run(plan, out=folder, jobs=jobs, device=device, title=path.stem)
     except KeyboardInterrupt:
-        again = command.again(
-            path, settings or [], seeds=seeds, jobs=jobs, out=folder, device=device
-        )
+        again = command.again(path, settings, seeds=seeds, jobs=jobs, out=folder, device=device)
         message = f"interrupted; finished cells are kept, continue with: {again}"
         raise stop(message, INTERRUPTED) from None
     typer.echo(as_text(document) if as_json else command.text(document), nl=as_json)

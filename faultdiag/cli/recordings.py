@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from faultdiag.cli.exits import say
-from faultdiag.cli.options import AsJson
+from faultdiag.cli.options import AsJson, OverrideRate
 
 
 def init(
@@ -18,6 +18,7 @@ def init(
     sampling_rate: Annotated[
         float | None, typer.Option(help="Hz, for recordings of which nothing states it.")
     ] = None,
+    override_rate: OverrideRate = False,
 ) -> None:
     """Write a commented starter config, or list the starters.
 
@@ -28,7 +29,7 @@ def init(
     if source is not None or sampling_rate is not None:
         from faultdiag.guess.guessing import init_from
 
-        typer.echo(init_from(name, source, out, sampling_rate))
+        typer.echo(init_from(name, source, out, sampling_rate, override_rate=override_rate))
         return
     if name is None:
         typer.echo(starters.listing())

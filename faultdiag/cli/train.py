@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from faultdiag.cli.exits import INTERRUPTED, say, stop
-from faultdiag.cli.options import ConfigOption, ConfigPath, Device, Quiet, Settings, config_path
+from faultdiag.cli.options import (
+    ConfigOption,
+    ConfigPath,
+    Device,
+    OverrideRate,
+    Quiet,
+    Settings,
+    config_path,
+    with_override,
+)
 
 
 def train(
@@ -17,6 +26,7 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue that run.")] = False,
     device: Device = "auto",
+    override_rate: OverrideRate = False,
     quiet: Quiet = False,
 ) -> None:
     """Prepare if needed, train, evaluate on the test part, write the run folder.
@@ -26,7 +36,8 @@ def train(
     from faultdiag.config.schema import load_config
 
     path = config_path(config, config_option)
-    parsed = load_config(path, settings or [])
+    settings = with_override(settings, override_rate)
+    parsed = load_config(path, settings)
     folder = run or Path("runs") / path.stem
     again = ["--overwrite" if overwrite else "--resume"]
 
@@ -46,6 +57,6 @@ def train(
         )
     except KeyboardInterrupt:
         flags = again if device == "auto" else [*again, "--device", device]
-        command = train_command(path, settings or [], folder, *flags)
+        command = train_command(path, settings, folder, *flags)
         raise stop(f"interrupted; continue with: {command}", INTERRUPTED) from None
     typer.echo(training_text(result))

@@ -26,7 +26,7 @@ class Entry:
     facts
         What the dataset says of it: fault, size, load and so on.
     sampling_rate
-        Hz, or None where only the file may state it.
+        Hz, or None where only the file or another catalogue may state it.
     rpm
         Shaft speed where the file states none, or None.
     name
@@ -39,6 +39,11 @@ class Entry:
     columns
         Documented name of a channel -> its index among the file's own channels, from the end if
         negative; for files that don't name their channels.
+    rate_place, rpm_place
+        Where the user wrote rate and speed, such as ``data.recorded_at``; empty where the
+        dataset's own catalogue states them.
+    override_rate
+        Whether the user's rate and speed win over those of the file or a catalogue.
     """
 
     path: Path
@@ -49,6 +54,9 @@ class Entry:
     channels: tuple[str, ...] = ()
     any_channel: bool = False
     columns: Mapping[str, int] = field(default_factory=dict)
+    rate_place: str = ""
+    rpm_place: str = ""
+    override_rate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,7 @@ class Dataset(Protocol):
 
 
 Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 def sha256(path: Path) -> str:

@@ -178,6 +178,8 @@ class KnownSet:
         Length in bytes and SHA-256 of the recordings of which they are known, by name.
     every
         The names of all recordings, in order; empty where nobody lists them.
+    variables
+        What every file of the set holds; with a name of the set they tell a changed copy.
     """
 
     title: str
@@ -185,6 +187,7 @@ class KnownSet:
     facts_of: Callable[[str], Mapping[str, Any]]
     files: Mapping[str, tuple[int, str]]
     every: Sequence[str] = ()
+    variables: frozenset[str] = frozenset()
 
     def identify(self, path: Path) -> Mapping[str, Any] | None:
         """Give the facts of a recording that is known by its bytes, or None.

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from faultdiag.datasets.base import Entry, Positive, Selection, find_recordings, short_names, some
+from faultdiag.datasets.base import (
+    Entry,
+    Flag,
+    Positive,
+    Selection,
+    find_recordings,
+    short_names,
+    some,
+)
 from faultdiag.datasets.facts import FilePattern, first_fit
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.errors import FaultdiagError
@@ -54,6 +62,9 @@ class Folder:
         Sampling rate in Hz, where neither a file nor its name states one.
     rpm
         Shaft speed, likewise.
+    override_rate
+        Whether these, and the rates and speeds of names, win over a file or a catalogue that
+        states others, which is an error otherwise.
     glob
         Only files whose path in the folder fits one of these, such as ``"rig1/*"``.
     exclude
@@ -71,6 +82,7 @@ class Folder:
         pattern: Patterns = None,
         recorded_at: Positive | None = None,
         rpm: Positive | None = None,
+        override_rate: Flag = False,
         glob: Globs = "*",
         exclude: Globs | None = None,
     ) -> None:
@@ -78,6 +90,7 @@ class Folder:
         self._patterns = _patterns(pattern)
         self._recorded_at = recorded_at
         self._rpm = rpm
+        self._override_rate = override_rate
         self._globs = [glob] if isinstance(glob, str) else glob
         self._exclude = [exclude] if isinstance(exclude, str) else exclude or []
 
@@ -134,6 +147,9 @@ class Folder:
             rpm=self._rpm if rpm is None else float(rpm),
             name=name,
             any_channel=True,
+            rate_place="data.recorded_at" if rate is None else "the rate in its name",
+            rpm_place="data.rpm" if rpm is None else "the speed in its name",
+            override_rate=self._override_rate,
         )
 
     def _strange(self, paths: Sequence[str]) -> str:

@@ -1,11 +1,13 @@
-"""Reading a dataset's entry: the file's signal with the catalogue's facts."""
+"""Read a dataset's entry: the file's signal with the facts that hold for it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from faultdiag.datasets.base import Entry
+from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
 from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.readers.base import channels_of
 from faultdiag.readers.read import list_variables, read_recording
 from faultdiag.signal.recording import Recording
 from faultdiag.signal.resampling import resample
@@ -14,10 +16,10 @@ from faultdiag.signal.resampling import resample
 def load_entry(
     entry: Entry, channels: Sequence[str], sampling_rate: float | None = None
 ) -> Recording:
-    """Give the recording of an entry, with these channels, at this sampling rate.
+    """Read the recording of an entry, with these channels, at this sampling rate.
 
-    The file's own rate and speed win; the entry's fill them where the file states none. A
-    recording at another rate is resampled with an anti-alias filter.
+    Rate and speed come from where `entry_facts` finds them. A recording at another rate is
+    resampled with an anti-alias filter.
 
     Parameters
     ----------
@@ -25,18 +27,19 @@ def load_entry(
         The recording.
     channels
         The channels to read, in this order; no other is read or checked. The recording names
-        them so, unless it was taken by their number alone: then it keeps its file's names.
+        them so, unless they were chosen by their number alone: then it keeps its file's names.
     sampling_rate
         Hz; None leaves the recording's own.
 
     Raises
     ------
     FaultdiagError
-        If the file can't be read, lacks a channel, or has a constant one, or if nothing states
-        its sampling rate.
+        If the file can't be read, lacks a channel, or has a constant one, if nothing states its
+        sampling rate, or what is stated contradicts itself.
     """
     recording = read_entry(entry, channels)
-    rate = recording.sampling_rate or entry.sampling_rate
+    facts = entry_facts(entry, recording)
+    rate = facts.sampling_rate
     if rate is None:
         raise FaultdiagError(
             f"{entry.path}: neither the file nor the dataset states its sampling rate; "
@@ -52,13 +55,43 @@ def load_entry(
         recording,
         signal=signal,
         sampling_rate=rate,
-        rpm=recording.rpm or entry.rpm,
+        rpm=facts.rpm,
         facts={**recording.facts, **entry.facts},
     )
 
 
+def entry_facts(entry: Entry, recording: Recording) -> Facts:
+    """Return rate and speed of an entry whose file was read; see `faultdiag.datasets.resolve`.
+
+    Raises
+    ------
+    ContradictionError
+        If the user contradicts the file or a catalogue.
+    """
+    by_user = Statement(
+        entry.sampling_rate if entry.rate_place else None,
+        entry.rpm if entry.rpm_place else None,
+        entry.rate_place,
+        entry.rpm_place,
+    )
+    by_set = {
+        "sampling_rate": None if entry.rate_place else entry.sampling_rate,
+        "rpm": None if entry.rpm_place else entry.rpm,
+    }
+    of_set = not (entry.rate_place or entry.rpm_place)
+    return resolve_facts(
+        entry.path,
+        file=Statement(recording.sampling_rate, recording.rpm),
+        user=by_user,
+        variables=lambda: list_variables(entry.path),
+        catalogue=by_set if of_set else None,
+        override=entry.override_rate,
+        remedy="--override-rate or data.override_rate: true",
+    )
+
+
 def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
-    """Give the recording of an entry with these channels, and nothing but what its file states.
+    """Read the recording of an entry with these channels, and nothing but what its file states.
 
     Raises
     ------
@@ -68,22 +101,20 @@ def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
     if entry.columns:
         own = _columns(entry, channels)
         return replace(read_recording(entry.path, channel=own), channels=tuple(channels))
-    if entry.channels:
-        if len(entry.channels) != len(channels):
-            raise FaultdiagError(
-                f"{entry.path}: the dataset gives it the {_channels(entry.channels)}, and "
-                f"data.channels asks for {len(channels)}: {', '.join(channels)}; give as many"
-            )
-        recording = read_recording(entry.path, channel=entry.channels)
-        return replace(recording, channels=tuple(channels))
-    try:
-        recording = read_recording(entry.path, channel=channels)
-    except FaultdiagError:
-        own = _own_names(entry, channels) if entry.any_channel else []
-        if not own:
-            raise
-        return read_recording(entry.path, channel=own)
-    return replace(recording, channels=tuple(channels))
+    variables = list_variables(entry.path)
+    own = choose_channels(
+        entry.path,
+        channels_of(variables),
+        channels,
+        aliases=[variable.name for variable in variables],
+        stated=entry.channels,
+        by_number=entry.any_channel,
+        who="data.channels asks for",
+        remedy="name one of them in data.channels, or each file's own in a manifest",
+    )
+    recording = read_recording(entry.path, channel=own)
+    by_name = entry.channels or set(own) == set(channels)
+    return replace(recording, channels=tuple(channels)) if by_name else recording
 
 
 def _columns(entry: Entry, channels: Sequence[str]) -> list[str]:
@@ -105,22 +136,11 @@ def _columns(entry: Entry, channels: Sequence[str]) -> list[str]:
 
 
 def channel_names(path: Path) -> list[str]:
-    """Give the channels of a file from its header.
+    """Return the channels of a file from its header.
 
     Raises
     ------
     FaultdiagError
         If the file can't be read.
     """
-    return [name for v in list_variables(path) if v.channel for name in v.channel.split(", ")]
-
-
-def _own_names(entry: Entry, channels: Sequence[str]) -> list[str]:
-    """Give the file's channels if none is among those asked for and there are as many."""
-    own = channel_names(entry.path)
-    known = {*own, *(variable.name for variable in list_variables(entry.path))}
-    return own if len(own) == len(channels) and known.isdisjoint(channels) else []
-
-
-def _channels(names: Sequence[str]) -> str:
-    return f"{len(names)} channels {', '.join(names)}" if len(names) > 1 else f"channel {names[0]}"
+    return channels_of(list_variables(path))

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from faultdiag.datasets.base import Entry, Positive, Selection, short_names
+from faultdiag.datasets.base import Entry, Flag, Positive, Selection, short_names
 from faultdiag.datasets.facts import number_or_text
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.errors import FaultdiagError, did_you_mean
@@ -199,6 +199,9 @@ class Manifest:
         Sampling rate in Hz, where neither a file nor its row states one.
     rpm
         Shaft speed, likewise.
+    override_rate
+        Whether these, and the columns ``sampling_rate`` and ``rpm``, win over a file or a
+        catalogue that states others, which is an error otherwise.
     """
 
     licence = "that of the recordings, which are the user's own"
@@ -212,11 +215,13 @@ class Manifest:
         file: Annotated[str, Field(strict=True, min_length=1)] | None = None,
         recorded_at: Positive | None = None,
         rpm: Positive | None = None,
+        override_rate: Flag = False,
     ) -> None:
         self.root = Path(root)
         self._file = file
         self._recorded_at = recorded_at
         self._rpm = rpm
+        self._override_rate = override_rate
 
     @property
     def facts(self) -> Mapping[str, Sequence[Any]]:
@@ -256,6 +261,12 @@ class Manifest:
             raise FaultdiagError(self._not_found(found))
         return found[0]
 
+    def _place(self, row: "CheckedRow", name: str, otherwise: str) -> str:
+        """Return where a rate or speed is written: in the row, or in the config."""
+        if row.number(name) is None:
+            return otherwise
+        return f"{name} in line {row.row.line} of {self.path.name}"
+
     def _not_found(self, found: Sequence[Path]) -> str:
         if found:
             both = " and ".join(path.name for path in found)
@@ -286,6 +297,9 @@ class Manifest:
                 name=name,
                 channels=row.channels,
                 any_channel=True,
+                rate_place=self._place(row, "sampling_rate", "data.recorded_at"),
+                rpm_place=self._place(row, "rpm", "data.rpm"),
+                override_rate=self._override_rate,
             )
             for row, name in zip(checked, names, strict=True)
         ]

@@ -68,6 +68,7 @@ def known() -> KnownSet:
         facts_of=lambda name: dict(facts[name]),
         files=digests_of(rows),
         every=tuple(rows),
+        variables=frozenset({"bearing"}),
     )
 
 

@@ -59,7 +59,13 @@ class Uestc:
 def known() -> KnownSet:
     """Give what is known of the set."""
     rows = read_digests(Path(__file__).with_name("uestc.csv"))
-    return KnownSet(title="UESTC", name_of=_name, facts_of=_facts, files=digests_of(rows))
+    return KnownSet(
+        title="UESTC",
+        name_of=_name,
+        facts_of=_facts,
+        files=digests_of(rows),
+        variables=frozenset({"Data", "SampleFrequency"}),
+    )
 
 
 def _name(stem: str) -> str | None:

@@ -37,6 +37,7 @@ class _Stored(BaseModel):
     length: int = Field(gt=0)
     needs_speed: bool
     temperature: float = Positive
+    recorded_at: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 def to_texts(facts: ModelFacts) -> dict[str, str]:
@@ -78,6 +79,7 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
         length=stored.length,
         needs_speed=stored.needs_speed,
         temperature=stored.temperature,
+        recorded_at=stored.recorded_at,
         novelty=_novelty_from_plain(path, document.get("novelty"), stored),
         healthy_reference=healthy_from_stored(document.get("healthy_reference")),
         provenance={name: value for name, value in document.items() if name not in known},

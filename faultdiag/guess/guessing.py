@@ -15,7 +15,7 @@ from faultdiag.datasets import DATASETS, cwru, mfpt, uestc
 from faultdiag.datasets.base import Entry, find_recordings, some
 from faultdiag.datasets.cwru import Cwru
 from faultdiag.datasets.facts import KnownSet
-from faultdiag.datasets.identify import identify_by_name
+from faultdiag.datasets.identify import cwru_number
 from faultdiag.datasets.manifest import NAMES
 from faultdiag.datasets.manifest import SUFFIXES as MANIFESTS
 from faultdiag.errors import FaultdiagError
@@ -96,8 +96,8 @@ def _published(root: Path, paths: Sequence[str]) -> Source | None:
     sample = list(islice(paths, 0, None, step))
     tests: dict[str, Callable[[Path], bool]] = {
         "cwru": _is_cwru,
-        "mfpt": lambda path: _is_of(mfpt.known(), path, {"bearing"}),
-        "uestc": lambda path: _is_of(uestc.known(), path, {"Data", "SampleFrequency"}),
+        "mfpt": lambda path: _is_of(mfpt.known(), path),
+        "uestc": lambda path: _is_of(uestc.known(), path),
     }
     for name, test in tests.items():
         count = sum(test(root / path) for path in sample)
@@ -110,14 +110,14 @@ def _published(root: Path, paths: Sequence[str]) -> Source | None:
 
 def _is_cwru(path: Path) -> bool:
     known = cwru.recognise(path)
-    return known is not None or identify_by_name(path, _variables(path)) is not None
+    return known is not None or cwru_number(path, _variables(path)) is not None
 
 
-def _is_of(known: KnownSet, path: Path, variables: set[str]) -> bool:
+def _is_of(known: KnownSet, path: Path) -> bool:
     if known.recognise(path) is not None:
         return True
     stem = PurePosixPath(path.name).stem
-    return known.name_of(stem) is not None and variables <= set(_variables(path))
+    return known.name_of(stem) is not None and known.variables <= set(_variables(path))
 
 
 def _variables(path: Path) -> list[str]:
@@ -251,20 +251,25 @@ class _Labelled:
         return Counter(self.labels)
 
 
-def guess_config(root: Path, *, sampling_rate: float | None = None) -> Guess:
+def guess_config(
+    root: Path, *, sampling_rate: float | None = None, override_rate: bool = False
+) -> Guess:
     """Give a config for the recordings in a folder, or listed in a manifest.
 
     Parameters
     ----------
     sampling_rate
         Hz, for recordings of which nothing states it.
+    override_rate
+        Whether it wins over recordings that state another, which is an error otherwise.
 
     Raises
     ------
     FaultdiagError
-        If there are no recordings, or nothing tells their classes, rate or channels.
+        If there are no recordings, or nothing tells their classes, rate or channels, or a file
+        or a catalogue contradicts the rate.
     """
-    source = _with_rate(find_source(root), sampling_rate)
+    source = _with_rate(find_source(root), sampling_rate, override_rate)
     found = _look(source)
     rate = _rate(found)
     speeds = [row.rpm for row in found.read if row.rpm is not None]
@@ -285,7 +290,9 @@ def guess_config(root: Path, *, sampling_rate: float | None = None) -> Guess:
     return Guess(text, _explanation(root, found, sections))
 
 
-def write_guess(root: Path, out: Path, *, sampling_rate: float | None = None) -> Guess:
+def write_guess(
+    root: Path, out: Path, *, sampling_rate: float | None = None, override_rate: bool = False
+) -> Guess:
     """Write the config of `guess_config` to a new file and give the guess.
 
     Raises
@@ -295,13 +302,18 @@ def write_guess(root: Path, out: Path, *, sampling_rate: float | None = None) ->
     """
     if out.exists():
         raise FaultdiagError(f"{out} exists; give another file with --out")
-    guess = guess_config(root, sampling_rate=sampling_rate)
+    guess = guess_config(root, sampling_rate=sampling_rate, override_rate=override_rate)
     write_text(out, guess.yaml)
     return guess
 
 
 def init_from(
-    name: str | None, root: Path | None, out: Path | None, sampling_rate: float | None
+    name: str | None,
+    root: Path | None,
+    out: Path | None,
+    sampling_rate: float | None,
+    *,
+    override_rate: bool = False,
 ) -> str:
     """Do what `faultdiag init --from` asks for and give what there is to say.
 
@@ -317,14 +329,16 @@ def init_from(
     if sampling_rate is not None and not 0 < sampling_rate < math.inf:
         raise FaultdiagError(f"--sampling-rate is {sampling_rate:g}; give a positive number of Hz")
     path = out or Path(f"{root.resolve().stem or 'recordings'}.yaml")
-    guess = write_guess(root, path, sampling_rate=sampling_rate)
+    guess = write_guess(root, path, sampling_rate=sampling_rate, override_rate=override_rate)
     return f"{guess.explanation}\nwrote {path}; next: faultdiag train --config {path}"
 
 
-def _with_rate(source: Source, sampling_rate: float | None) -> Source:
+def _with_rate(source: Source, sampling_rate: float | None, override_rate: bool) -> Source:
     if sampling_rate is None or "recorded_at" not in DATASETS.options(source.dataset):
         return source
-    return replace(source, options={**source.options, "recorded_at": _plain(sampling_rate)})
+    stated = {"recorded_at": _plain(sampling_rate)}
+    override = {"override_rate": True} if override_rate else {}
+    return replace(source, options={**source.options, **stated, **override})
 
 
 def _plain(number: float) -> float:
@@ -398,6 +412,7 @@ def _options(source: Source, signals: Signals) -> list[Setting]:
     reasons = {
         "pattern": "what the parts of a file's name are; 007 stays text, 900 is a number",
         "recorded_at": "Hz, where a file states no rate: as given with --sampling-rate",
+        "override_rate": "that rate wins over files and catalogues that state another",
         "exclude": "can't be used: " + "; ".join(signals.broken.values()),
         "file": "the list of recordings",
     }

@@ -8,7 +8,8 @@ from typing import Any
 from tqdm import tqdm
 
 from faultdiag.datasets.base import Entry, some
-from faultdiag.datasets.load import channel_names, read_entry
+from faultdiag.datasets.load import channel_names, entry_facts, read_entry
+from faultdiag.datasets.resolve import ContradictionError
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
 from faultdiag.splits.within import STRATEGIES
@@ -177,16 +178,21 @@ def _read(
 def _read_all(
     sound: Sequence[tuple[Entry, str]], channels: Sequence[str]
 ) -> tuple[list[Read], dict[str, str]]:
-    read, failed = [], {}
+    read, failed, contradicted = [], {}, []
     for entry, label in tqdm(sound, "looking into", unit="recording", disable=None):
         try:
             with reader_errors(entry.path, FILE_TIMEOUT):
                 recording = read_entry(entry, channels)
                 recording.require_varying()
+                facts = entry_facts(entry, recording)
+        except ContradictionError as error:
+            contradicted.append(str(error))
+            continue
         except FaultdiagError as error:
             failed[entry.name] = str(error)
             continue
-        rate = recording.sampling_rate or entry.sampling_rate
-        speed = recording.rpm or entry.rpm
-        read.append(Read(entry.name, label, recording.samples, rate, speed))
+        read.append(Read(entry.name, label, recording.samples, facts.sampling_rate, facts.rpm))
+    if contradicted:
+        more = [f"… and {len(contradicted) - 5} more"] if len(contradicted) > 5 else []
+        raise ContradictionError("\n".join([*contradicted[:5], *more]))
     return read, failed

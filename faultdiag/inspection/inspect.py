@@ -1,7 +1,7 @@
 """Inspect a recording: variables, rate, speed, statistics, envelope peaks."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from faultdiag.datasets.identify import identify, identify_by_name
+from faultdiag.datasets.resolve import Facts, Statement, resolve_facts
 from faultdiag.datasets.stated_bearing import cage_warning, stated_bearing
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.peaks import envelope_peaks, too_short
@@ -35,10 +35,8 @@ class Subject:
         As read; its own rate and speed are those of the file.
     variables
         What the file holds.
-    sampling_rate, sampling_rate_source
-        Hz, and ``argument``, ``file`` or ``catalogue``; None where not known.
-    rpm, rpm_source
-        Shaft speed, and the same.
+    facts
+        Sampling rate and shaft speed, and who states them; what the user states wins.
     bearing
         The one given, that which the file states, or that of the catalogue.
     warnings
@@ -47,12 +45,19 @@ class Subject:
 
     recording: Recording
     variables: list[Variable]
-    sampling_rate: float | None
-    sampling_rate_source: str | None
-    rpm: float | None
-    rpm_source: str | None
+    facts: Facts
     bearing: KnownBearing | None
     warnings: list[str]
+
+    @property
+    def sampling_rate(self) -> float | None:
+        """Hz, or None where nothing states it."""
+        return self.facts.sampling_rate
+
+    @property
+    def rpm(self) -> float | None:
+        """Shaft speed, or None where nothing states it."""
+        return self.facts.rpm
 
 
 def open_subject(
@@ -71,18 +76,21 @@ def open_subject(
     given = get_bearing(bearing) if bearing else None
     variables = list_variables(path)
     recording = read_recording(path, channel=channel)
-    facts, warnings = _facts(path, variables)
-    rate, rate_source = _first(
-        argument=sampling_rate, file=recording.sampling_rate, catalogue=facts.get("sampling_rate")
+    facts = resolve_facts(
+        path,
+        file=Statement(recording.sampling_rate, recording.rpm),
+        user=Statement(sampling_rate, rpm),
+        variables=lambda: variables,
+        needs_catalogue=True,
+        override=True,
     )
-    speed, speed_source = _first(argument=rpm, file=recording.rpm, catalogue=facts.get("rpm"))
-    stated = stated_bearing(path, variables, recording.rpm or speed)
-    listed = get_bearing(facts["bearing"]) if facts.get("bearing") else None
-    known = given or stated or listed
+    stated = stated_bearing(path, variables, recording.rpm or facts.rpm)
+    listed: str | None = facts.catalogue.get("bearing")
+    known = given or stated or (get_bearing(listed) if listed else None)
+    warnings = list(facts.warnings)
     if isinstance(known, StatedBearing) and (warning := cage_warning(known)):
-        warnings = [*warnings, warning]
-    warnings += _rate_warnings(sampling_rate, recording.sampling_rate, facts)
-    return Subject(recording, variables, rate, rate_source, speed, speed_source, known, warnings)
+        warnings.append(warning)
+    return Subject(recording, variables, facts, known, warnings)
 
 
 def inspect_file(
@@ -113,11 +121,11 @@ def inspect_file(
     -------
     dict[str, Any]
         ``path``; ``variables`` (name, shape, kind, channel); ``channels``; ``units`` by channel,
-        None where its name states none in brackets; ``sampling_rate`` in
-        Hz and ``sampling_rate_source``, ``rpm`` and ``rpm_source`` (``argument``, ``file``,
-        ``catalogue`` or None); ``samples``; ``statistics`` by channel; ``rate_check`` (verdict,
-        suggested, reason); ``bearing`` (name, orders) or None; ``envelope_peaks``, each
-        channel's strongest first; ``warnings``.
+        None where its name states none in brackets; ``sampling_rate`` in Hz and
+        ``sampling_rate_source``, ``rpm`` and ``rpm_source`` (in the words of
+        `faultdiag.datasets.resolve`, or None); ``samples``; ``statistics`` by channel;
+        ``rate_check`` (verdict, suggested, reason); ``bearing`` (name, orders) or None;
+        ``envelope_peaks``, each channel's strongest first; ``warnings``.
 
     Raises
     ------
@@ -135,9 +143,9 @@ def inspect_file(
         "channels": list(recording.channels),
         "units": {name: channel_unit(name) for name in recording.channels},
         "sampling_rate": subject.sampling_rate,
-        "sampling_rate_source": subject.sampling_rate_source,
+        "sampling_rate_source": subject.facts.rate_source,
         "rpm": subject.rpm,
-        "rpm_source": subject.rpm_source,
+        "rpm_source": subject.facts.rpm_source,
         "samples": recording.samples,
         "statistics": _statistics(recording),
         "rate_check": rate_verdict(subject),
@@ -163,26 +171,6 @@ def inspect_files(paths: Sequence[Path], **options: Any) -> tuple[list[dict[str,
         except FaultdiagError as error:
             problems.append(str(error))
     return results, problems
-
-
-def _facts(path: Path, variables: list[Variable]) -> tuple[Mapping[str, Any], list[str]]:
-    """Give the catalogue's facts, by the file's bytes or the number in its name and variables."""
-    facts = identify(path)
-    if facts is not None:
-        return facts, []
-    known = identify_by_name(path, [variable.name for variable in variables])
-    if known is None:
-        return {}, []
-    return known.facts, [
-        f"taken for CWRU recording {known} by its name and variables, though its bytes are not "
-        "that recording's: what the catalogue says of it may not hold"
-    ]
-
-
-def _first(**values: float | None) -> tuple[float | None, str | None]:
-    """Give the first value that is not None as a float, and its name."""
-    named = ((float(value), name) for name, value in values.items() if value is not None)
-    return next(named, (None, None))
 
 
 def _statistics(recording: Recording) -> dict[str, dict[str, float | int | None]]:
@@ -274,14 +262,3 @@ def _copies(recording: Recording) -> list[str]:
                 f"channel {second} is {factor:.6f} times channel {first}: no second measurement"
             )
     return warnings
-
-
-def _rate_warnings(
-    given: float | None, stated: float | None, facts: Mapping[str, Any]
-) -> list[str]:
-    sources = {"the file says": stated, "the catalogue says": facts.get("sampling_rate")}
-    return [
-        f"the sampling rate given is {given:g} Hz; {source} {value:g} Hz"
-        for source, value in sources.items()
-        if given is not None and value is not None and value != given
-    ]

@@ -88,7 +88,12 @@ class Diagnoser:
         """What a recording is brought to before the model sees it."""
         facts = self.facts
         return ModelInput(
-            facts.channels, facts.sampling_rate, facts.length, facts.needs_speed, facts.novelty
+            facts.channels,
+            facts.sampling_rate,
+            facts.length,
+            facts.needs_speed,
+            facts.novelty,
+            recorded_at=facts.recorded_at,
         )
 
     @property

@@ -97,10 +97,14 @@ def _rows(manifest: Path, options: ReadRequest) -> Iterator[ReadRequest]:
     if problems:
         raise FaultdiagError(told(manifest, problems))
     for row in rows:
-        yield ReadRequest(
-            row.recording,
-            ",".join(row.channels) or options.channel,
-            row.number("sampling_rate") or options.sampling_rate,
-            row.number("rpm") or options.rpm,
-            options.bearing,
+        rate, rpm = row.number("sampling_rate"), row.number("rpm")
+        line = f"in line {row.row.line} of {manifest.name}"
+        yield replace(
+            options,
+            path=row.recording,
+            channel=",".join(row.channels) or options.channel,
+            sampling_rate=rate or options.sampling_rate,
+            rpm=rpm or options.rpm,
+            rate_place=f"sampling_rate {line}" if rate else options.rate_place,
+            rpm_place=f"rpm {line}" if rpm else options.rpm_place,
         )

@@ -151,6 +151,7 @@ def predict_paths(
     windows: Path | None = None,
     bearing: str | None = None,
     evidence: bool = False,
+    override_rate: bool = False,
     on_row: Callable[[Row], None] = lambda _: None,
     file_timeout: float | None = FILE_TIMEOUT,
 ) -> tuple[int, int]:
@@ -195,7 +196,7 @@ def predict_paths(
     _require_positive("--file-timeout", file_timeout, "seconds")
     _require_files(out, windows, resume=resume)
     _require_bearing(bearing)
-    options = ReadRequest(Path(), channel, sampling_rate, rpm, bearing)
+    options = ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate)
     with _owned({"--out": out, "--windows": windows}):
         requests = find(paths, options, pattern=pattern)
         _require_no_recordings({"--out": out, "--windows": windows}, requests)
@@ -207,6 +208,7 @@ def predict_paths(
             "--channel": channel,
             "--sampling-rate": sampling_rate,
             "--rpm": rpm,
+            "--override-rate": override_rate,
             "the manifest": _digest(requests, options),
             "--json": as_json,
             "--bearing": bearing,

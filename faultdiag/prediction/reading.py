@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.datasets.identify import identify, identify_by_name
+from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
 from faultdiag.datasets.stated_bearing import stated_bearing
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.gather import MOST_SAMPLES, Evidence, Machine, gather
 from faultdiag.features.healthy import HealthyReference, statistics_of_windows, summarise
 from faultdiag.novelty import Novelty, RecordingNovelty
 from faultdiag.prediction.events import End, Failure, Header, NoveltyScore, ReadEvent, Windows
-from faultdiag.readers.base import Reader
+from faultdiag.readers.base import Reader, channels_of
 from faultdiag.readers.read import open_reader, reader_errors
 from faultdiag.readers.source import RecordingSource, unreadable
 from faultdiag.signal.bearings import KnownBearing, get_bearing
@@ -52,6 +52,10 @@ class ReadRequest:
         Shaft speed, likewise.
     bearing
         A name or a geometry that `get_bearing` takes; it wins over what the file states.
+    override_rate
+        Whether these two win over a file or a catalogue that states others.
+    rate_place, rpm_place
+        Where the two are written, for messages.
     """
 
     path: Path
@@ -59,6 +63,9 @@ class ReadRequest:
     sampling_rate: float | None = None
     rpm: float | None = None
     bearing: str | None = None
+    override_rate: bool = False
+    rate_place: str = "--sampling-rate"
+    rpm_place: str = "--rpm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class ModelInput:
         What recordings are compared with, if the model has it.
     evidence
         If evidence is to be gathered too.
+    recorded_at
+        Hz that its training stated for recordings of which nothing else states the rate.
     """
 
     channels: tuple[str, ...]
@@ -94,6 +103,7 @@ class ModelInput:
     needs_speed: bool
     novelty: Novelty | None = None
     evidence: EvidenceRequest | None = None
+    recorded_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,7 @@ def recording_events(recording: Recording, model: ModelInput) -> Iterator[ReadEv
         If the recording lacks the model's channels, one of them is constant or not finite, it
         is too short, it has no sampling rate, or the model needs a speed and it has none.
     """
-    recording = choose_channels(recording, model.channels)
+    recording = select_channels(recording, model.channels)
     if (rate := recording.sampling_rate) is None:
         raise FaultdiagError(
             f"{recording.source} carries no sampling rate; give it with --sampling-rate "
@@ -173,10 +183,13 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
     try:
         reader = open_reader(request.path)
         source = _open_channels(request, reader, model.channels)
-        rate, rate_source, rpm, bearing = _facts(request, source, reader, model)
+        facts = _facts(request, source, reader, model)
+        rate, rpm = facts.sampling_rate or model.sampling_rate, facts.rpm
+        bearing = _bearing(request, reader, rpm, facts.catalogue) if model.evidence else None
     except OSError as error:
         raise unreadable(request.path, error) from error
     read = _sample_reader(source, rate, rpm)
+    rate_source = facts.rate_source or "assumed"
     known = (source.samples, source.path, source.channels, rate, rate_source, rpm, bearing)
     yield from _cut(_Samples(read, *known), model)
 
@@ -186,7 +199,7 @@ def one_line(error: FaultdiagError) -> str:
     return " ".join(str(error).split())
 
 
-def choose_channels(recording: Recording, channels: Sequence[str]) -> Recording:
+def select_channels(recording: Recording, channels: Sequence[str]) -> Recording:
     """Return the recording with a model's channels: by name, or all where their number is right.
 
     Raises
@@ -194,18 +207,7 @@ def choose_channels(recording: Recording, channels: Sequence[str]) -> Recording:
     FaultdiagError
         If they are missing by name and the numbers of channels differ.
     """
-    return recording.select(_matching(recording.source, recording.channels, channels))
-
-
-def _matching(path: Path, present: Sequence[str], channels: Sequence[str]) -> Sequence[str]:
-    if set(channels) <= set(present):
-        return channels
-    if len(present) != len(channels):
-        raise FaultdiagError(
-            f"{path} has {len(present)} channels ({', '.join(present)}), the model was trained on "
-            f"{len(channels)} ({', '.join(channels)}); choose with --channel"
-        )
-    return present
+    return recording.select(choose_channels(recording.source, recording.channels, channels))
 
 
 def _from_memory(signal: NDArray[np.float32]) -> ReadSamples:
@@ -292,41 +294,29 @@ def _steps(count: int, resampler: Resampler, model: ModelInput) -> Iterator[tupl
 def _open_channels(
     request: ReadRequest, reader: Reader, channels: tuple[str, ...]
 ) -> RecordingSource:
-    """Open the channel that the user names, else the model's own, else all."""
-    if request.channel is None:
-        variables = reader.variables()
-        present = {name for v in variables for name in (v.channel or "").split(", ")}
-        source = reader.source(channels if set(channels) <= present else None)
-    else:
-        source = reader.source([name.strip() for name in request.channel.split(",")])
-    chosen = tuple(_matching(request.path, source.channels, channels))
-    return source if chosen == source.channels else reader.source(chosen)
+    """Open the channels that the user names, else those that take the parts of the model's."""
+    stated = [name.strip() for name in (request.channel or "").split(",") if name.strip()]
+    variables = reader.variables()
+    names = [variable.name for variable in variables]
+    own = channels_of(variables)
+    return reader.source(choose_channels(request.path, own, channels, aliases=names, stated=stated))
 
 
 def _facts(
     request: ReadRequest, source: RecordingSource, reader: Reader, model: ModelInput
-) -> tuple[float, str, float | None, KnownBearing | None]:
-    """Return the sampling rate of a recording, who states it, its speed, and its bearing."""
-    # A catalogue knows a file by its digest, which takes time: only where a fact is missing.
-    speed = model.needs_speed and source.rpm is None
-    known = source.sampling_rate is not None and not speed and model.evidence is None
-    facts = {} if known else identify(request.path) or {}
-    rpm = source.rpm or facts.get("rpm") or request.rpm
-    rate = source.sampling_rate or facts.get("sampling_rate") or request.sampling_rate
-    missing = rate is None or ((model.needs_speed or model.evidence is not None) and rpm is None)
-    # An altered copy: its name and variables count less than what the user states.
-    guess = _by_name(request.path, reader) if missing and not facts else {}
-    rate, rate_source = _first(
-        ("file", source.sampling_rate),
-        ("catalogue", facts.get("sampling_rate")),
-        ("argument", request.sampling_rate),
-        ("catalogue, by name", guess.get("sampling_rate")),
-        ("assumed", model.sampling_rate),
+) -> Facts:
+    """Return the sampling rate of a recording and its speed, and who states them."""
+    return resolve_facts(
+        request.path,
+        file=Statement(source.sampling_rate, source.rpm),
+        user=Statement(request.sampling_rate, request.rpm, request.rate_place, request.rpm_place),
+        variables=reader.variables,
+        recorded_at=model.recorded_at,
+        assumed=model.sampling_rate,
+        needs_rpm=model.needs_speed or model.evidence is not None,
+        needs_catalogue=model.evidence is not None,
+        override=request.override_rate,
     )
-    rpm = rpm or guess.get("rpm")
-    rpm = None if rpm is None else float(rpm)
-    bearing = _bearing(request, reader, rpm, facts or guess) if model.evidence else None
-    return rate, rate_source, rpm, bearing
 
 
 def _bearing(
@@ -338,16 +328,6 @@ def _bearing(
     stated = stated_bearing(request.path, reader.variables(), rpm)
     listed = facts.get("bearing")
     return stated or (get_bearing(listed) if listed else None)
-
-
-def _by_name(path: Path, reader: Reader) -> Mapping[str, Any]:
-    known = identify_by_name(path, [variable.name for variable in reader.variables()])
-    return {} if known is None else known.facts
-
-
-def _first(*sources: tuple[str, float | None]) -> tuple[float, str]:
-    """Return the first rate that is known, and who states it; the last one always is."""
-    return next((float(value), name) for name, value in sources if value is not None)
 
 
 def check_samples(

@@ -115,6 +115,11 @@ class Variable:
         return f"{self.name} ({f'{dimensions} {self.kind}'.strip()})"
 
 
+def channels_of(variables: Iterable[Variable]) -> list[str]:
+    """Return the channels that the variables of a file become, in order."""
+    return [name for v in variables if v.channel for name in v.channel.split(", ")]
+
+
 class Reader(Protocol):
     """One open file; built from its path, which exists and is not empty."""
 

@@ -1,6 +1,7 @@
 """Lists of recordings: CSV and YAML, and every wrong row told by its line."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,9 @@ def test_the_columns_and_what_becomes_of_them(root: Path) -> None:
 def test_tables_as_spreadsheets_write_them(root: Path, text: bytes) -> None:
     entries = found(root, text).entries
     plain = found(root, CSV.replace(", y", "")).entries
-    assert entries == plain
+    assert [replace(e, rate_place="", rpm_place="") for e in entries] == [
+        replace(e, rate_place="", rpm_place="") for e in plain
+    ]
 
 
 def test_a_manifest_in_yaml(root: Path) -> None:

@@ -44,7 +44,7 @@ def test_one_line_for_each_recording(folder: Path) -> None:
     assert [line.split()[0] for line in lines[1:5]] == [
         *("105.mat", "below/30.mat", "broken.mat", "plain.mat"),
     ]
-    assert lines[1].split()[1:6] == ["DE,FE", "12000", "catalogue", "1797", "6.00"]
+    assert lines[1].split()[1:8] == ["DE,FE", "12000", "catalogue,", "by", "name", "1797", "6.00"]
     assert "BPFI 5.40 (" in lines[1]
     assert lines[2].split()[1:6] == ["DE", "-", "-", "1797", "-"]
     assert lines[3].split(maxsplit=1)[1].startswith("error: ")

@@ -192,8 +192,9 @@ def test_statistics_by_channel(tmp_path: Path) -> None:
 
 def test_a_catalogue_number_in_name_and_variables(tmp_path: Path) -> None:
     result = inspect_file(write(tmp_path / "105.mat", X105_DE_time=signal()))
-    assert (result["sampling_rate"], result["sampling_rate_source"]) == (12000, "catalogue")
-    assert (result["rpm"], result["rpm_source"]) == (1797, "catalogue")
+    by_name = "catalogue, by name"
+    assert (result["sampling_rate"], result["sampling_rate_source"]) == (12000, by_name)
+    assert (result["rpm"], result["rpm_source"]) == (1797, by_name)
     assert result["bearing"]["name"] == "6205"
     assert result["warnings"] == [
         "taken for CWRU recording 105 (12k_DE, IR007, 0 hp) by its name and variables, though its "
@@ -207,7 +208,7 @@ def test_a_rate_given_against_the_catalogue_is_told(tmp_path: Path) -> None:
     path = write(tmp_path / "105.mat", X105_DE_time=signal())
     result = inspect_file(path, sampling_rate=48000)
     assert (result["sampling_rate"], result["sampling_rate_source"]) == (48000, "argument")
-    assert "the sampling rate given is 48000 Hz; the catalogue says 12000 Hz" in result["warnings"]
+    assert "--sampling-rate is 48000 Hz; the catalogue says 12000 Hz" in result["warnings"]
 
 
 def test_unknown_bearing_is_told_before_reading() -> None:
@@ -263,7 +264,7 @@ def test_the_healthy_baseline_at_12_khz(real_data: Path, name: str) -> None:
     result = inspect_file(real_data / "cwru" / "normal" / f"{name}.mat", sampling_rate=12000)
     check = result["rate_check"]
     assert (check["verdict"], check["suggested"]) == ("contradicted", 48000)
-    assert "the sampling rate given is 12000 Hz; the catalogue says 48000 Hz" in result["warnings"]
+    assert "--sampling-rate is 12000 Hz; the catalogue says 48000 Hz" in result["warnings"]
 
 
 @pytest.mark.real

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faultdiag.datasets import resolve
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction import ahead, reading
 from faultdiag.prediction.diagnoser import Diagnoser, load
@@ -140,7 +141,7 @@ def known_to_the_catalogue(monkeypatch: pytest.MonkeyPatch, recordings: Path) ->
     def identify(asked: Path) -> Mapping[str, Any] | None:
         return {"sampling_rate": 48_000} if asked.read_bytes() == path.read_bytes() else None
 
-    monkeypatch.setattr(reading, "identify", identify)
+    monkeypatch.setattr(resolve, "identify", identify)
     return path
 
 
@@ -157,9 +158,13 @@ def test_who_states_the_rate_in_which_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     renamed = Path(shutil.copy(known_to_the_catalogue, tmp_path / "pump 3.mat"))
-    # The catalogue knows it by its bytes, and what it says wins over the argument.
+    # The catalogue knows it by its bytes; an argument that says otherwise is an error.
     assert rate(diagnoser, renamed, None) == ("N", 48_000, "catalogue")
-    assert rate(diagnoser, renamed, 6_000) == ("N", 48_000, "catalogue")
+    assert rate(diagnoser, renamed, 48_000) == ("N", 48_000, "catalogue")
+    assert one(diagnoser, renamed, sampling_rate=6_000).error == (
+        f"{renamed}: --sampling-rate is 6000 Hz; the catalogue says 48000 Hz; leave out what is "
+        "wrong, or let your own win with --override-rate"
+    )
     # Nobody knows this one: the argument, or else the model's own rate.
     other = Path(shutil.copy(recordings / "118.mat", tmp_path / "fan.mat"))
     assert rate(diagnoser, other, None) == ("B", 12_000, "assumed")
@@ -176,7 +181,10 @@ def test_who_states_the_rate_in_which_order(
 
     source = reading._open_channels
     monkeypatch.setattr(reading, "_open_channels", with_rate)
-    assert rate(diagnoser, renamed, 6_000) == ("N", 48_000, "file")
+    assert rate(diagnoser, renamed, None) == ("N", 48_000, "file")
+    assert "--sampling-rate is 6000 Hz; the file says 48000 Hz; leave" in str(
+        one(diagnoser, renamed, sampling_rate=6_000).error
+    )
 
 
 def test_a_file_that_states_its_rate(diagnoser: Diagnoser, tmp_path: Path) -> None:
@@ -184,7 +192,8 @@ def test_a_file_that_states_its_rate(diagnoser: Diagnoser, tmp_path: Path) -> No
 
     x = signal(CASES[118][1], 20_000, 40_000, seed=1)
     savemat(tmp_path / "N_1000_1.mat", {"Data": x[:, None], "SampleFrequency": 20_000.0})
-    assert rate(diagnoser, tmp_path / "N_1000_1.mat", 5_000) == ("B", 20_000, "file")
+    assert rate(diagnoser, tmp_path / "N_1000_1.mat", 20_010) == ("B", 20_000, "file")
+    assert rate(diagnoser, tmp_path / "N_1000_1.mat", 5_000) == (None, None, None)
 
 
 def one(diagnoser: Diagnoser, path: Path, **options: Any) -> Row:
