@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from faultdiag.checkpoint import load
 from faultdiag.config.schema import Config, load_config, parse_config
+from faultdiag.export.provenance import read_record
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand, has_folds, prepare_folds
+from faultdiag.report.card import CARD, write_card
 from faultdiag.report.data import describe_prepared
 from faultdiag.report.figures import confusion_figure, curves_figure, reliability_figure
 from faultdiag.system.locks import own_folder
@@ -58,7 +61,7 @@ def train(
         Called once the run folder belongs to this run: at once, or, where it replaces a finished
         run, when there is a first checkpoint to replace it with.
     pictures
-        Draw the PNGs of the run folder too.
+        Draw the PNGs of the run folder, and write its model card, too.
     settings
         Settings of the config to change, with two underscores for each dot:
         ``train__epochs=5``.
@@ -194,7 +197,14 @@ def _train_one(config: Config, run: Path, tell: Callable[[str], None], **flags: 
 
 
 def _train_and_draw(config: Config, *, run: Path, pictures: bool, **options: Any) -> Run:
-    return train_run(config, run=run, on_finished=draw_run if pictures else None, **options)
+    on_finished = draw_and_describe if pictures else None
+    return train_run(config, run=run, on_finished=on_finished, **options)
+
+
+def draw_and_describe(run: Run) -> None:
+    """Draw the pictures of a run and write its model card."""
+    draw_run(run)
+    describe_run(run.folder)
 
 
 def draw_run(run: Run) -> None:
@@ -215,3 +225,8 @@ def draw_run(run: Run) -> None:
         curves_figure(
             run.history, run.folder / "curves.png", best_epoch=run.best_epoch, title=run.folder.name
         )
+
+
+def describe_run(folder: Path) -> None:
+    """Write ``MODEL_CARD.md``."""
+    write_card(folder / CARD, read_record(folder, load(folder)))

@@ -13,6 +13,7 @@ from faultdiag.cli.bearings import bearings
 from faultdiag.cli.check import check, prepare
 from faultdiag.cli.evaluate import evaluate
 from faultdiag.cli.exits import Group, add_version
+from faultdiag.cli.export import export
 from faultdiag.cli.fetch import fetch
 from faultdiag.cli.lists import attention, models, schema
 from faultdiag.cli.predict import predict
@@ -39,7 +40,7 @@ add_version(app)
 SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (init, fetch, simulate, inspect),
     "Training": (check, prepare, train, protocol),
-    "Use": (evaluate, predict),
+    "Use": (evaluate, predict, export),
     "Lists": (models, attention, bearings, schema),
 }
 NAMES: dict[Callable[..., None], str] = {evaluate: "eval"}

@@ -1,7 +1,7 @@
 """A model on the windows of a part."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from faultdiag import metrics
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches, logits_of, white_noise
-from faultdiag.preparing.folder import Prepared
-from faultdiag.scoring import softmax
+from faultdiag.preparing.folder import Prepared, gather
+from faultdiag.preparing.window_index import WindowIndex
+from faultdiag.scoring import Scorer, softmax
 
 # Noise of `eval --snr` is the same in every evaluation, so that figures can be compared.
 NOISE_SEED = 0
@@ -63,6 +64,44 @@ def part_logits(
     known = np.array([classes.index(name) for name in prepared.classes])
     logits = logits_of(network, batches, precision)
     return PartLogits(known[windows.label], logits, windows.recording.astype(np.int64))
+
+
+def scorer_logits(scorer: Scorer, prepared: Prepared, part: str) -> PartLogits:
+    """Compute the logits of the windows of one part by what computes a prediction.
+
+    Parameters
+    ----------
+    scorer
+        Of a model that the data fits, see `require_fit`.
+    """
+    windows = prepared.windows.of(part)
+    known = np.array([scorer.facts.classes.index(name) for name in prepared.classes])
+    logits = np.concatenate(
+        [
+            scorer.logits(raw_windows(prepared, rows), shaft_rates(prepared, rows))
+            for rows in _chunks(windows, scorer.batch)
+        ]
+    )
+    return PartLogits(known[windows.label], logits, windows.recording.astype(np.int64))
+
+
+def raw_windows(prepared: Prepared, windows: WindowIndex) -> NDArray[np.float32]:
+    """Return windows as they were recorded, ``(windows, channels, length)``."""
+    return gather(prepared.signals, prepared.positions(windows), prepared.length)
+
+
+def shaft_rates(prepared: Prepared, windows: WindowIndex) -> NDArray[np.float32] | None:
+    """Return the shaft rates of windows in Hz, ``(windows,)``; None if a speed is unknown."""
+    speeds = [prepared.recordings[i].rpm for i in windows.recording]
+    known = [rpm for rpm in speeds if rpm is not None]
+    if len(known) < len(speeds):
+        return None
+    return np.array(known, np.float32) / np.float32(60)
+
+
+def _chunks(windows: WindowIndex, size: int) -> Iterator[WindowIndex]:
+    for first in range(0, len(windows), size):
+        yield windows.take(np.arange(first, min(first + size, len(windows))))
 
 
 def score_part(

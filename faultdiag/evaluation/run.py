@@ -59,7 +59,7 @@ def evaluate_run(
     source = checkpoint.load(run)
     if split is not None:
         config = _split_anew(run, source, split, config)
-    prepared = _data(run, source, config)
+    prepared = run_data(run, source, config)
     require_fit(source, prepared)
     network = source.build(target)
     options: dict[str, Any] = {
@@ -98,7 +98,14 @@ def _seen(run: Path, prepared: Prepared, part: str) -> float | None:
     return seen_share(read_split(folder), prepared, part)
 
 
-def _data(run: Path, source: checkpoint.Checkpoint, config: Config | None) -> Prepared:
+def run_data(run: Path, source: checkpoint.Checkpoint, config: Config | None = None) -> Prepared:
+    """Return the prepared data of a run, or of another config.
+
+    Raises
+    ------
+    FaultdiagError
+        If the data can't be prepared, or the run's own has changed since its training.
+    """
     if config is not None:
         return prepare(config)
     prepared = prepare(parse_config(source.config, f"the config in {run}"))

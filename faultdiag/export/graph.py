@@ -2,8 +2,9 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from faultdiag.checkpoint import Checkpoint
 from faultdiag.errors import FaultdiagError
 from faultdiag.export.metadata import to_texts
 from faultdiag.export.runtime import LOGITS, PROBABILITIES, SHAFT_RATE, WINDOWS, OnnxScorer
+from faultdiag.inference import facts_of, normalizer
 from faultdiag.models.layers import without_phases
+from faultdiag.models.slots import AttentionSlot
 from faultdiag.representations import fourier
 from faultdiag.scoring import ModelFacts
 
@@ -55,10 +59,56 @@ class DiagnosisGraph(nn.Module):
         return logits, torch.softmax(logits / self.temperature, -1)
 
 
-def to_onnx(graph: DiagnosisGraph, facts: ModelFacts) -> bytes:
-    """Return a model as the content of an ONNX file, checked against the network itself.
+@dataclass(frozen=True)
+class OnnxGraph:
+    """The content of an ONNX file, and how far its probabilities are from the network's."""
 
-    The batch is dynamic.
+    content: bytes
+    difference: float
+
+
+def graph_of(
+    source: Checkpoint, provenance: Mapping[str, Any]
+) -> tuple[DiagnosisGraph, ModelFacts]:
+    """Return what becomes the graph of a checkpoint, and the facts that go with it.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is a model that no graph can hold.
+    """
+    cpu = torch.device("cpu")
+    network = source.build(cpu)
+    if (reason := why_not(network)) is not None:
+        raise FaultdiagError(
+            f"'{source.model_spec.name}' can't be written as an ONNX graph: {reason}; use its run "
+            "folder or checkpoint"
+        )
+    facts = replace(facts_of(source, network), provenance=provenance)
+    normalize = normalizer(source.normalize, cpu)
+    return DiagnosisGraph(network, normalize, source.temperature), facts
+
+
+def why_not(network: nn.Module) -> str | None:
+    """Return the reason why a network can't be a graph, as the class of one of its parts states.
+
+    A class states it in an attribute ``not_exported``.
+    """
+    reasons = (getattr(module, "not_exported", None) for module in network.modules())
+    return next((reason for reason in reasons if reason), None)
+
+
+def in_full_precision(graph: DiagnosisGraph) -> list[str]:
+    """Return the modules of a graph that integers would spoil: front ends and attention."""
+    return [
+        name
+        for name, module in graph.named_modules()
+        if isinstance(module, AttentionSlot) or name.endswith(".front")
+    ]
+
+
+def to_onnx(graph: DiagnosisGraph, facts: ModelFacts) -> OnnxGraph:
+    """Return a model as an ONNX graph with a dynamic batch, checked against the network itself.
 
     Raises
     ------
@@ -66,7 +116,7 @@ def to_onnx(graph: DiagnosisGraph, facts: ModelFacts) -> bytes:
         If onnx or onnxscript are missing, the network can't be written as a graph, or the graph
         gives other probabilities.
     """
-    _require_packages()
+    require_packages()
     document = _exported(graph.eval(), facts).model_proto
     for node in document.graph.node:
         # The rest is stack traces, with the paths of this machine.
@@ -76,8 +126,7 @@ def to_onnx(graph: DiagnosisGraph, facts: ModelFacts) -> bytes:
     for key, text in sorted(to_texts(facts).items()):
         document.metadata_props.add(key=key, value=text)
     content: bytes = document.SerializeToString()
-    _require_equal(graph, OnnxScorer(content))
-    return content
+    return OnnxGraph(content, _checked_difference(graph, OnnxScorer(content)))
 
 
 def trial_windows(facts: ModelFacts, count: int) -> tuple[Singles, Singles]:
@@ -121,21 +170,28 @@ def _exported(graph: DiagnosisGraph, facts: ModelFacts) -> Any:
             ) from error
 
 
-def _require_equal(graph: DiagnosisGraph, model: OnnxScorer) -> None:
+def _checked_difference(graph: DiagnosisGraph, model: OnnxScorer) -> float:
     windows, rates = trial_windows(model.facts, 12)
     with torch.no_grad():
         speeds = (torch.from_numpy(rates),) if model.facts.needs_speed else ()
         expected = graph(torch.from_numpy(windows), *speeds)[1].numpy()
-    found = model.probabilities(windows, rates)
-    difference = np.abs(found - expected).max()
+    difference = float(np.abs(model.probabilities(windows, rates) - expected).max())
     if not difference <= TOLERANCE:  # true of NaN, too
         raise FaultdiagError(
             f"the ONNX graph of the model gives other probabilities than the network: they differ "
             f"by {difference:.1e}, allowed is {TOLERANCE:g}; use its run folder or checkpoint"
         )
+    return difference
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
+    """Refuse to export without the packages that write ONNX files.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the extra that installs them.
+    """
     try:
         import onnx
         import onnxscript

@@ -1,31 +1,43 @@
 """The weights of a model as a safetensors file, which model hubs read."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.system.files import write_bytes
 
+SAFETENSORS = ".safetensors"
 
-def save_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write weights and buffers by name, and facts about the model as JSON texts by key.
+
+def require_safetensors() -> None:
+    """Refuse to write weights without the package for it.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the extra that installs it.
+    """
+    try:
+        import safetensors.torch  # noqa: F401  # only whether it is there
+    except ImportError as error:
+        raise FaultdiagError(
+            "weights are written as safetensors by a package that is not installed; install it "
+            "with: pip install 'faultdiag[hub]'"
+        ) from error
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], texts: Mapping[str, str]) -> None:
+    """Write weights and buffers by name, and texts about the model by key.
 
     Raises
     ------
     FaultdiagError
         If safetensors is missing, or the file can't be written.
     """
-    try:
-        from safetensors.torch import save
-    except ImportError as error:
-        raise FaultdiagError(
-            "weights are written as safetensors by a package that is not installed; install it "
-            "with: pip install 'faultdiag[hub]'"
-        ) from error
+    require_safetensors()
+    from safetensors.torch import save
+
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    texts = {"format": "pt", **{name: json.dumps(value) for name, value in facts.items()}}
-    write_bytes(path, save(tensors, texts))
+    write_bytes(path, save(tensors, {**texts, "format": "pt"}))

@@ -38,6 +38,8 @@ class BaselineModel(nn.Module):
         The one whose fault orders it looks at, or None if it looks at none.
     """
 
+    not_exported = "a baseline looks at features, which numpy computes and no graph holds"
+
     def __init__(
         self, baseline: Baseline, sampling_rate: float, bearing: KnownBearing | None = None
     ) -> None:

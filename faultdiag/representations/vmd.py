@@ -139,6 +139,10 @@ class VariationalModes(nn.Module):
     """
 
     needs_speed: ClassVar[bool] = False
+    not_exported: ClassVar[str] = (
+        "variational mode decomposition repeats until the modes of each window settle, up to 500 "
+        "times, and a graph has no such loop"
+    )
     reference: ClassVar[str] = "Dragomiretskiy and Zosso 2014, doi:10.1109/TSP.2013.2288675"
 
     def __init__(

@@ -245,6 +245,7 @@ ARTEFACTS = (
     "calibration.png",
     "curves.png",
     "confusion.png",
+    "MODEL_CARD.md",
 )
 
 

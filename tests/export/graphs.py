@@ -78,7 +78,7 @@ def exported(
     fitted = normalize.fit(norm, [trial_windows(facts, 40)[0]])
     state = {key: torch.tensor(value) for key, value in fitted.items()}
     graph = DiagnosisGraph(network, normalize.normalizer(norm, state), temperature)
-    return Pair(graph, OnnxScorer(to_onnx(graph, facts)))
+    return Pair(graph, OnnxScorer(to_onnx(graph, facts).content))
 
 
 def exported_network(name: str, *, channels: int = 2, **more: object) -> Pair:

@@ -12,12 +12,15 @@ from torch import nn
 from faultdiag import attention, models, representations
 from faultdiag.errors import FaultdiagError
 from faultdiag.export import graph as graph_module
-from faultdiag.export.graph import OPSET, SCOPES, to_onnx, trial_windows
+from faultdiag.export.graph import OPSET, SCOPES, to_onnx, trial_windows, why_not
 from faultdiag.signal import normalize
 from tests.export.graphs import LENGTH, RATE, Pair, SideBySide, compare, exported, exported_network
 
-# What a graph can't hold, with the words of the refusal.
-REFUSED = {"vmd": "settle"}
+REFUSED = [
+    name
+    for name in representations.REPRESENTATIONS
+    if hasattr(representations.REPRESENTATIONS.get(name), "not_exported")
+]
 FRONTS = [name for name in representations.REPRESENTATIONS if name not in REFUSED]
 
 
@@ -35,6 +38,13 @@ def fronts() -> Pair:
 @pytest.mark.parametrize("name", FRONTS)
 def test_every_front_end(fronts: Pair, name: str) -> None:
     compare_part(fronts, name)
+
+
+def test_what_no_graph_holds_gives_its_reason() -> None:
+    assert REFUSED == ["vmd"]
+    network = models.build("wdcnn", 1, 4, length=LENGTH, representation="vmd", sampling_rate=RATE)
+    assert "until the modes of each window settle" in str(why_not(network))
+    assert why_not(models.build("wdcnn", 1, 4, length=LENGTH)) is None
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +95,7 @@ def test_every_normaliser(name: str) -> None:
 
 
 def test_the_graph_states_opset_and_facts_and_no_path_of_this_machine() -> None:
-    content = to_onnx(*_tiny())
+    content = to_onnx(*_tiny()).content
     document = onnx.load_from_string(content)
     assert [(o.domain, o.version) for o in document.opset_import] == [("", OPSET)]
     assert {tuple(e.key for e in node.metadata_props) for node in document.graph.node} <= {

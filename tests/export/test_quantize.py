@@ -26,7 +26,7 @@ def pair() -> Pair:
 
 @pytest.fixture(scope="module")
 def content(pair: Pair) -> bytes:
-    return to_onnx(pair.graph, pair.model.facts)
+    return to_onnx(pair.graph, pair.model.facts).content
 
 
 def test_integers_say_nearly_the_same(pair: Pair, content: bytes) -> None:

@@ -27,7 +27,7 @@ def pair() -> Pair:
 @pytest.fixture(scope="module")
 def file(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    path.write_bytes(to_onnx(pair.graph, pair.model.facts))
+    path.write_bytes(to_onnx(pair.graph, pair.model.facts).content)
     return path
 
 

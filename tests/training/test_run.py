@@ -46,6 +46,7 @@ def test_the_run_folder_holds_what_the_contract_says(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {
         *("config.yaml", "environment.json", "split.json", "history.jsonl", "best.pt", "last.pt"),
         *("metrics.json", "calibration.png", "curves.png", "confusion.png", "history.csv"),
+        "MODEL_CARD.md",
     }
     # What a training that is under way has besides.
     assert set(ARTEFACTS) - {path.name for path in trained.iterdir()} == {"previous.pt"}

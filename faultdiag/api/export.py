@@ -1,0 +1,187 @@
+"""Export a run: one ONNX file with the whole diagnosis, its weights, its card."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from faultdiag import checkpoint
+from faultdiag.checkpoint import Checkpoint
+from faultdiag.errors import FaultdiagError
+from faultdiag.evaluation.evaluate import (
+    raw_windows,
+    require_fit,
+    scorer_logits,
+    shaft_rates,
+)
+from faultdiag.evaluation.run import run_data
+from faultdiag.export.graph import (
+    OPSET,
+    DiagnosisGraph,
+    OnnxGraph,
+    graph_of,
+    in_full_precision,
+    require_packages,
+    to_onnx,
+)
+from faultdiag.export.metadata import to_texts
+from faultdiag.export.provenance import provenance, read_record
+from faultdiag.export.quantize import CALIBRATION_WINDOWS, to_int8
+from faultdiag.export.runtime import SUFFIX, OnnxScorer
+from faultdiag.export.weights import SAFETENSORS, require_safetensors, save_weights
+from faultdiag.inference import facts_of
+from faultdiag.novelty import evenly
+from faultdiag.preparing.folder import Prepared
+from faultdiag.report.card import CARD, write_card
+from faultdiag.system.files import write_bytes
+from faultdiag.training.run_folder import warn_unfinished
+
+# By how much the accuracy of a part may fall in 8-bit integers.
+INT8_TOLERANCE = 0.01
+PARTS = ("valid", "test")
+
+
+@dataclass(frozen=True)
+class Int8Check:
+    """Accuracy of the windows of each part, before and after quantisation."""
+
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was exported.
+
+    Parameters
+    ----------
+    files
+        What was written.
+    opset
+        Of the graph; None where only weights were written.
+    difference
+        The largest difference between a probability of the graph and the network's.
+    int8
+        What quantisation cost, if it was wanted.
+    """
+
+    files: tuple[Path, ...]
+    opset: int | None = None
+    difference: float | None = None
+    int8: Int8Check | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**asdict(self), "files": [str(path) for path in self.files]}
+
+
+def export_run(
+    run: Path,
+    *,
+    out: Path | None = None,
+    int8: bool = False,
+    safetensors: bool = False,
+    tolerance: float = INT8_TOLERANCE,
+) -> Export:
+    """Export a run to one ONNX file with the whole diagnosis, and its model card beside it.
+
+    Parameters
+    ----------
+    run
+        Run folder or checkpoint.
+    out
+        The ONNX file; ``model.onnx`` or ``model.int8.onnx`` beside the checkpoint by default. A
+        name that ends in ``.safetensors`` exports the weights alone.
+    int8
+        Quantise convolutions and dense layers, calibrated on training windows.
+    safetensors
+        Write the weights too, under the name of `out` with the suffix ``.safetensors``.
+    tolerance
+        By how much the accuracy of a part may fall in 8-bit integers.
+
+    Raises
+    ------
+    FaultdiagError
+        If a package is missing, the model can't be a graph, the data of the run is not at hand
+        for `int8`, the accuracy falls by more than the tolerance, or a file can't be written.
+    """
+    alone = out is not None and out.suffix == SAFETENSORS
+    _require_options(out, int8=int8, alone=alone)
+    if safetensors or alone:
+        require_safetensors()
+    if not alone:
+        require_packages()
+    warn_unfinished(run)
+    source = checkpoint.load(run)
+    record = read_record(run, source)
+    origin = provenance(record)
+    target = out or checkpoint.resolve(run).with_name(f"model{'.int8' if int8 else ''}{SUFFIX}")
+    if alone:
+        _write_weights(target, source, origin)
+        return Export((target, write_card(target.with_name(CARD), record)))
+    graph, facts = graph_of(source, origin)
+    made = to_onnx(graph, facts)
+    check = None
+    if int8:
+        prepared = run_data(run, source)
+        require_fit(source, prepared)
+        made, check = _quantised(graph, made, prepared, tolerance)
+    write_bytes(target, made.content)
+    files = [target]
+    if safetensors:
+        files.append(target.with_name(f"{target.stem.removesuffix('.int8')}{SAFETENSORS}"))
+        _write_weights(files[-1], source, origin)
+    files.append(write_card(target.with_name(CARD), record))
+    return Export(tuple(files), OPSET, made.difference, check)
+
+
+def _require_options(out: Path | None, *, int8: bool, alone: bool) -> None:
+    if out is not None and out.suffix not in {SUFFIX, SAFETENSORS}:
+        raise FaultdiagError(
+            f"--out {out}: the suffix tells the format; give a name that ends in {SUFFIX}, or in "
+            f"{SAFETENSORS} for the weights alone"
+        )
+    if alone and int8:
+        raise FaultdiagError(
+            f"--int8 makes an ONNX file, but --out {out} is for weights; give a name that ends in "
+            f"{SUFFIX}"
+        )
+
+
+def _write_weights(path: Path, source: Checkpoint, origin: Mapping[str, Any]) -> None:
+    facts = facts_of(source, source.build(torch.device("cpu")))
+    texts = to_texts(replace(facts, novelty=None, provenance=origin))
+    save_weights(path, source.model, texts)
+
+
+def _quantised(
+    graph: DiagnosisGraph, made: OnnxGraph, prepared: Prepared, tolerance: float
+) -> tuple[OnnxGraph, Int8Check]:
+    plain = OnnxScorer(made.content)
+    train = prepared.windows.of("train")
+    chosen = train.take(evenly(len(train), CALIBRATION_WINDOWS))
+    rates = shaft_rates(prepared, chosen) if plain.facts.needs_speed else None
+    small = to_int8(made.content, raw_windows(prepared, chosen), rates, in_full_precision(graph))
+    before, after = (_accuracies(s, prepared) for s in (plain, OnnxScorer(small)))
+    fallen = {part: before[part] - after[part] for part in before}
+    if max(fallen.values()) > tolerance:
+        lost = "; ".join(
+            f"{part} {before[part]:.2%} before, {after[part]:.2%} after" for part in fallen
+        )
+        raise FaultdiagError(
+            f"--int8 costs more accuracy than {tolerance:.2%}: {lost}; export without it, or "
+            "allow more with --tolerance"
+        )
+    return OnnxGraph(small, made.difference), Int8Check(before, after, tolerance)
+
+
+def _accuracies(scorer: OnnxScorer, prepared: Prepared) -> dict[str, float]:
+    accuracies = {}
+    for part in PARTS:
+        scored = scorer_logits(scorer, prepared, part)
+        accuracies[part] = float(np.mean(scored.logits.argmax(axis=1) == scored.labels))
+    return accuracies
