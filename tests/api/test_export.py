@@ -69,6 +69,7 @@ def test_load_without_torch_scikit_learn_and_matplotlib(exported: Path, recordin
         "print(diagnosis.label, diagnoser.device)\n"
         "from faultdiag.cli.app import main\n"
         f"sys.argv = ['faultdiag', 'predict', {str(exported)!r}, {str(recordings)!r}]\n"
+        "sys.argv.append('--evidence')\n"
         "main()"
     )
     finished = subprocess.run(
@@ -86,14 +87,15 @@ def test_facts_that_travel_with_the_graph(trained: Path, exported: Path) -> None
     assert (facts.classes, facts.healthy, facts.channels) == (("B", "IR", "N"), ("N",), ("DE",))
     assert (facts.sampling_rate, facts.length) == (12_000, 256)
     assert facts.novelty is not None
+    source = subject.checkpoint.load(trained)
+    assert facts.healthy_reference == source.healthy_reference is not None
     origin = facts.provenance
     assert origin["split"]["strategy"] == "within_recording"
     assert origin["split"]["leak"] == metrics["split"]["leak"]
     assert origin["test"]["accuracy"] == metrics["test"]["accuracy"]
     assert origin["bearing"] == ["6205"]
     assert origin["versions"]["torch"]
-    checkpoint = subject.checkpoint.load(trained)
-    assert origin["config_sha256"] == config_digest(checkpoint.config)
+    assert origin["config_sha256"] == config_digest(source.config)
 
 
 def test_weights_are_those_of_the_checkpoint(trained: Path, exported: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_folder_of_something_else_is_never_touched(
         " give a new folder",
     )
     before = contents(trained)
-    refused(run(*words, trained), "has something else (best.pt, calibration.png, config.yaml, …)")
+    refused(run(*words, trained), "has something else (MODEL_CARD.md, best.pt, calibration.png, …)")
     assert contents(trained) == before
     refused(run(*words, tmp_path / "thesis.tex"), "thesis.tex is a file; give a folder")
 
