@@ -1,6 +1,6 @@
-"""The folds of a config: each one a config of its own that can be trained like any other."""
+"""The folds of a config: each one is a config that can be trained like any other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,17 +8,21 @@ from faultdiag.config.schema import Config, parse_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import label_entries, prepare, select_recordings
-from faultdiag.splits.across import FoldGroups, choose_folds
-from faultdiag.splits.base import group_by
+from faultdiag.splits.across import FoldGroups, choose_folds, name_groups, with_inner_groups
+from faultdiag.splits.base import ACROSS, Grouping, group_by
 from faultdiag.splits.within import STRATEGIES, SplitItem
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold: its name, "" where a config has none, and its config, whose groups are named."""
+    """One fold: its name, "" where a config has none, and its config, whose groups are named.
+
+    ``undivided`` is the fact that no inner groups could be held out by, where they were wanted.
+    """
 
     name: str
     config: Config
+    undivided: str = ""
 
     @property
     def title(self) -> str:
@@ -27,27 +31,33 @@ class Fold:
 
 
 def has_folds(config: Config) -> bool:
-    """Whether a config stands for several splits, so that only `expand` gives what to train."""
+    """Return whether a config stands for several splits, which `expand` separates."""
     options = config.split.options
     return options.get("folds") is not None and options.get("fold") is None
 
 
-def expand(config: Config) -> list[Fold]:
-    """Give the folds of a config, or the config itself where it has none.
+def expand(config: Config, *, inner: bool = False) -> list[Fold]:
+    """Return the folds of a config, or the config itself where it has none.
 
-    Each fold's config names its groups in ``split.test`` and ``split.train`` in place of
+    Each fold's config names its groups in ``split.test`` and ``split.train`` instead of
     ``split.folds``. Only the facts of the recordings are read, not their signals.
+
+    Parameters
+    ----------
+    inner
+        Set ``split.valid: across`` wherever a split across groups says nothing of validation and
+        has training groups to hold out.
 
     Raises
     ------
     FaultdiagError
-        If no recording is there, the groups can't be dealt to such folds, or a fold tests a
-        class that it doesn't train on.
+        If there is no recording, the groups can't be dealt to such folds, a fold tests a class
+        that it doesn't train on, or it is to hold out training groups and has too few.
     """
-    options = config.split.options
-    if options.get("folds") is None:
+    strategy, options = config.split.strategy, config.split.options
+    inner = inner and strategy.startswith(ACROSS) and "valid" not in options
+    if options.get("folds") is None and not inner:
         return [Fold("", config)]
-    strategy = config.split.strategy
     entries = select_recordings(config).entries
     labels = label_entries(entries, config.data.label)
     items = [
@@ -56,15 +66,49 @@ def expand(config: Config) -> list[Fold]:
     ]
     checked = STRATEGIES.check_options(strategy, options)
     grouping = group_by(strategy, items, checked.get("fact"))
-    folds = choose_folds(items, grouping, checked["folds"], config.seed, checked.get("fold"))
-    return [Fold(fold.name, _named(config, fold)) for fold in folds]
+    planned = _planned(items, grouping, checked, config.seed)
+    if options.get("valid") == ACROSS:
+        _require_inner(items, grouping, planned)
+    return [_fold(config, row, _inner(items, grouping, row) if inner else None) for row in planned]
 
 
-def _named(config: Config, fold: FoldGroups) -> Config:
+def _planned(
+    items: Sequence[SplitItem], grouping: Grouping, options: Mapping[str, Any], seed: int
+) -> list[FoldGroups]:
+    if options.get("folds") is not None:
+        return choose_folds(items, grouping, options["folds"], seed, options.get("fold"))
+    test, train = options["test"], options.get("train")
+    return [FoldGroups("", name_groups(grouping, test=test, train=train, valid=None))]
+
+
+def _require_inner(
+    items: Sequence[SplitItem], grouping: Grouping, planned: Sequence[FoldGroups]
+) -> None:
+    for row in planned:
+        try:
+            with_inner_groups(items, grouping, row.groups)
+        except FaultdiagError as error:
+            raise FaultdiagError(f"fold '{row.name}' of {grouping.fact}: {error}") from error
+
+
+def _inner(items: Sequence[SplitItem], grouping: Grouping, row: FoldGroups) -> tuple[bool, str]:
+    """Return whether a fold has inner groups to hold out, and their fact."""
+    try:
+        with_inner_groups(items, grouping, row.groups)
+    except FaultdiagError:
+        return False, grouping.fact
+    return True, grouping.fact
+
+
+def _fold(config: Config, row: FoldGroups, inner: tuple[bool, str] | None) -> Fold:
     document: dict[str, Any] = config.model_dump(mode="json")
-    kept = {k: v for k, v in document["split"].items() if k not in {"folds", "fold"}}
-    sides = {"test": list(fold.groups.test), "train": list(fold.groups.train)}
-    return parse_config({**document, "split": {**kept, **sides}}, fold.name)
+    split = {k: v for k, v in document["split"].items() if k not in {"folds", "fold"}}
+    split |= {"test": list(row.groups.test), "train": list(row.groups.train)}
+    works, fact = inner or (False, "")
+    if works:
+        split["valid"] = ACROSS
+    named = parse_config({**document, "split": split}, row.name)
+    return Fold(row.name, named, "" if works else fact)
 
 
 def prepare_folds(folds: Sequence[Fold]) -> list[Prepared]:

@@ -279,7 +279,12 @@ def _write_rest(
         "channels": list(config.data.channels),
         "sampling_rate": config.data.sampling_rate,
         "window": asdict(plan),
-        "split": {**config.split.model_dump(mode="json"), "seed": _seed(config)},
+        "split": {
+            **config.split.model_dump(mode="json"),
+            "seed": _seed(config),
+            "fact": split.fact,
+            "held_out": split.held_out,
+        },
         "normalize": {"name": config.normalize, "state": normalize.fit(config.normalize, batches)},
         "missing": selection.missing,
         "duplicates": [asdict(duplicate) for duplicate in written.duplicates],

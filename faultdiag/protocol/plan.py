@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -438,8 +438,23 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
         noise=tuple(section.noise) if noisy else (),
         splits={p: configs[rows[0].name, p].split.model_dump(mode="json") for p in protocols},
         cells=tuple(cells),
-        notes=tuple(notes),
+        notes=(*notes, *_undivided_notes(folds)),
     )
+
+
+def _undivided_notes(folds: Mapping[tuple[int, str, str], Sequence[Fold]]) -> list[str]:
+    """Return a note per protocol with folds that have no training groups to hold out."""
+    facts = {
+        protocol: fold.undivided
+        for (_, _, protocol), rows in folds.items()
+        for fold in rows
+        if fold.undivided
+    }
+    return [
+        f"{protocol}: validation is cut in time from the training recordings, because a fold "
+        f"trains on one {fact} only; it can't say how well a network does on another {fact}"
+        for protocol, fact in facts.items()
+    ]
 
 
 def _same_names(rows: Sequence[Contender]) -> list[str]:
@@ -502,8 +517,8 @@ def _folds(
             try:
                 # Dealt once, so that a fold is the same groups for every seed.
                 folds[seed, model, protocol] = [
-                    Fold(fold.name, fold.config.model_copy(update={"seed": seed}))
-                    for fold in expand(config)
+                    replace(fold, config=fold.config.model_copy(update={"seed": seed}))
+                    for fold in expand(config, inner=True)
                 ]
             except FaultdiagError as error:
                 problems.append(f"{PROTOCOL}.protocols.{protocol}: {error}")

@@ -1,7 +1,7 @@
 """Splits that hold out whole groups of recordings."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from typing import Any
 
@@ -12,17 +12,21 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
 from faultdiag.splits.base import (
+    ACROSS,
     EACH,
     PAIRS,
     FoldNumber,
     Folds,
     Grouping,
+    GroupNames,
+    ValidGroups,
     group_by,
     groups_of_classes,
     in_order,
     option_problems,
     undivided,
 )
+from faultdiag.splits.inner import cut_in_time, inner_groups
 from faultdiag.splits.within import (
     PARTS,
     SHORTEN,
@@ -41,31 +45,37 @@ from faultdiag.splits.within import (
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The groups of each side; `valid` is None where it is cut from the training recordings."""
+    """The groups of each part.
+
+    ``valid`` is None where validation is cut from the training recordings; ``inner`` says that it
+    was chosen among the training groups.
+    """
 
     train: Sequence[Any]
     test: Sequence[Any]
     valid: Sequence[Any] | None = None
+    inner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Indices of the recordings on each side.
+    """Indices of the recordings of each part.
 
-    ``lacking`` have no group and ``alone`` are of a class with one group: both are split within
-    the recording. ``left`` are in none of the groups asked for.
+    ``timed`` are cut in time into train and valid. ``lacking`` have no group and ``alone`` are of
+    a class with one group: both are split within the recording. ``left`` are in no wanted group.
     """
 
     train: list[int]
     valid: list[int]
     test: list[int]
+    timed: list[int]
     lacking: list[int]
     alone: list[int]
     left: list[int]
 
     @property
     def within(self) -> list[int]:
-        """Those that are split within the recording."""
+        """Recordings that are split within the recording."""
         return sorted([*self.lacking, *self.alone])
 
 
@@ -76,73 +86,83 @@ def name_groups(
     train: Sequence[Any] | None,
     valid: Sequence[Any] | None,
 ) -> Groups:
-    """Check the groups asked for and give them as the recordings have them.
+    """Check the groups that a config names and return them as the recordings have them.
 
     Raises
     ------
     FaultdiagError
-        If a group is none of the recordings', stands on two sides, or a side is empty.
+        If no recording has a group, a group is in two parts, or a part is empty.
     """
-    asked = {"train": train, "valid": valid, "test": test}
-    found = {
-        side: _matched(side, grouping, groups)
-        for side, groups in asked.items()
+    names = {"train": train, "valid": valid, "test": test}
+    known = {
+        part: _matched(part, grouping, groups)
+        for part, groups in names.items()
         if groups is not None
     }
-    for one, other in combinations(found, 2):
-        both = [group for group in found[one] if group in found[other]]
+    for one, other in combinations(known, 2):
+        both = [group for group in known[one] if group in known[other]]
         if both:
             raise FaultdiagError(
                 f"split.{one} and split.{other} both have {grouping.fact} {_shown(both)}; "
-                "a group stands on one side"
+                "a group belongs to one part only"
             )
-    taken = [group for groups in found.values() for group in groups]
+    taken = [group for groups in known.values() for group in groups]
     rest = [group for group in grouping.values if group not in taken]
     if train is None and not rest:
         raise FaultdiagError(
-            f"{' and '.join(f'split.{side}' for side in found)} take every {grouping.fact} "
+            f"{' and '.join(f'split.{part}' for part in known)} take every {grouping.fact} "
             f"({_shown(grouping.values)}), which leaves none to train on; name fewer"
         )
-    return Groups(found.get("train", rest), found["test"], found.get("valid"))
+    return Groups(known.get("train", rest), known["test"], known.get("valid"))
 
 
-def _matched(side: str, grouping: Grouping, asked: Sequence[Any]) -> list[Any]:
+def _matched(part: str, grouping: Grouping, names: Sequence[Any]) -> list[Any]:
     known = grouping.values
-    if not asked:
+    if not names:
         raise FaultdiagError(
-            f"split.{side} is empty; the recordings have {grouping.fact} {_shown(known)}"
+            f"split.{part} is empty; the recordings have {grouping.fact} {_shown(known)}"
         )
     try:
-        return list(dict.fromkeys(match_value(group, known) for group in asked))
+        return list(dict.fromkeys(match_value(group, known) for group in names))
     except FaultdiagError as error:
-        raise FaultdiagError(f"split.{side} names groups of {grouping.fact}: {error}") from error
+        raise FaultdiagError(f"split.{part} names groups of {grouping.fact}: {error}") from error
 
 
 def take_sides(items: Sequence[SplitItem], grouping: Grouping, groups: Groups) -> Sides:
-    """Give each recording its side.
+    """Assign each recording to a part.
 
     Raises
     ------
     FaultdiagError
-        If no class can be divided, the same bytes stand in two groups, a class is tested on or
-        chosen by but not trained on, or a named `valid` lacks a class.
+        If no class can be divided, files of the same bytes are in two groups, a class is tested or
+        validated on but not trained on, or a named `valid` lacks a class.
     """
     _require_distinct(items, grouping)
     alone = undivided(items, grouping)
-    valid = groups.valid or []
-    sides = Sides([], [], [], [], [], [])
+    timed = _timed_classes(items, grouping, groups)
+    sides = Sides([], [], [], [], [], [], [])
     for i, (item, group) in enumerate(zip(items, grouping.groups, strict=True)):
         if group is None:
             sides.lacking.append(i)
-        elif group not in (*groups.train, *valid, *groups.test):
+        elif group not in (*groups.train, *(groups.valid or ()), *groups.test):
             sides.left.append(i)
         elif item.label in alone:
             sides.alone.append(i)
+        elif group in groups.test:
+            sides.test.append(i)
+        elif item.label in timed:
+            sides.timed.append(i)
         else:
-            side = "test" if group in groups.test else "valid" if group in valid else "train"
-            getattr(sides, side).append(i)
-    _require_classes(items, grouping.fact, sides, named_valid=groups.valid is not None)
+            (sides.valid if group in (groups.valid or ()) else sides.train).append(i)
+    _require_classes(items, grouping.fact, sides, groups)
     return sides
+
+
+def _timed_classes(items: Sequence[SplitItem], grouping: Grouping, groups: Groups) -> set[str]:
+    """Return the classes whose training recordings are cut in time into train and valid."""
+    if groups.valid is None:
+        return {item.label for item in items}
+    return cut_in_time(items, grouping, groups.train, groups.valid) if groups.inner else set()
 
 
 def _require_distinct(items: Sequence[SplitItem], grouping: Grouping) -> None:
@@ -153,14 +173,12 @@ def _require_distinct(items: Sequence[SplitItem], grouping: Grouping) -> None:
             raise FaultdiagError(
                 f"{items[before].name} and {item.name} are the same recording (the same bytes) in "
                 f"two groups of {grouping.fact}: {grouping.groups[before]} and "
-                f"{grouping.groups[i]}; leave one out with data.select or mend its facts"
+                f"{grouping.groups[i]}; leave one out with data.select or correct its facts"
             )
 
 
-def _require_classes(
-    items: Sequence[SplitItem], fact: str, sides: Sides, *, named_valid: bool
-) -> None:
-    trained = {items[i].label for i in [*sides.train, *sides.within]}
+def _require_classes(items: Sequence[SplitItem], fact: str, sides: Sides, groups: Groups) -> None:
+    trained = {items[i].label for i in [*sides.train, *sides.timed, *sides.within]}
     for part in ("valid", "test"):
         strange = sorted({items[i].label for i in getattr(sides, part)} - trained)
         if strange:
@@ -170,7 +188,7 @@ def _require_classes(
                 "data.label coarser"
             )
     lacking = sorted(trained - {items[i].label for i in [*sides.valid, *sides.within]})
-    if named_valid and lacking:
+    if groups.valid is not None and not groups.inner and lacking:
         raise FaultdiagError(
             f"split.valid has no recording of {', '.join(lacking)}, and the epoch is chosen by it; "
             f"name a {fact} of each class, or leave valid out to cut it from the training "
@@ -178,8 +196,8 @@ def _require_classes(
         )
 
 
-def notes_of(items: Sequence[SplitItem], fact: str, sides: Sides) -> list[str]:
-    """Give what must be said of recordings that are not held out whole."""
+def notes_of(items: Sequence[SplitItem], fact: str, sides: Sides, groups: Groups) -> list[str]:
+    """Return notes on the recordings that are not held out whole, and on what is missing."""
     remark = "for their class the test part is no other group"
     reasons = (
         (sides.lacking, f"because they have no {fact}"),
@@ -190,10 +208,17 @@ def notes_of(items: Sequence[SplitItem], fact: str, sides: Sides) -> list[str]:
         for indices, reason in reasons
         if indices
     ]
+    if groups.inner and groups.valid is not None:
+        notes.append(f"validation holds out {fact} {_shown(groups.valid)} of the training groups")
+    if groups.inner and sides.timed:
+        notes.append(
+            f"cut in time into train and valid, because their class has one training {fact} only: "
+            f"{_names(items, sides.timed)}"
+        )
     if sides.left:
-        notes.append(f"in no group of {fact} asked for, so left out: {_names(items, sides.left)}")
+        notes.append(f"in no wanted group of {fact}, so left out: {_names(items, sides.left)}")
     tested = {items[i].label for i in [*sides.test, *sides.within]}
-    untested = sorted({items[i].label for i in sides.train} - tested)
+    untested = sorted({items[i].label for i in [*sides.train, *sides.timed]} - tested)
     if untested:
         notes.append(f"the test part has no recording of {', '.join(untested)}")
     return notes
@@ -209,7 +234,7 @@ def _shown(values: Sequence[Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FoldGroups:
-    """One fold: its name and the groups of each side."""
+    """One fold: its name and the groups of each part."""
 
     name: str
     groups: Groups
@@ -218,7 +243,7 @@ class FoldGroups:
 def plan_folds(
     items: Sequence[SplitItem], grouping: Grouping, folds: str | int, seed: int
 ) -> list[FoldGroups]:
-    """Give all folds, in an order that depends on the recordings and the seed alone.
+    """Return all folds, in an order that depends on the recordings and the seed only.
 
     A group whose classes have no other group (CWRU's healthy bearing) is never tested on alone:
     it is among the training groups of every fold, and its classes are split within their
@@ -229,7 +254,7 @@ def plan_folds(
     folds
         ``each`` tests on one group after the other and trains on all others; ``pairs`` trains
         on one and tests on another, every ordered pair; a number K deals the groups to K test
-        parts of like classes, drawn by `seed`.
+        parts of similar classes, drawn by `seed`.
 
     Raises
     ------
@@ -265,7 +290,7 @@ def _without(groups: Sequence[Any], left_out: Sequence[Any]) -> list[Any]:
 def _deal(
     items: Sequence[SplitItem], grouping: Grouping, folds: int, seed: int, *, alone: set[str]
 ) -> list[list[Any]]:
-    """Deal the groups to `folds` test parts whose classes are as alike as whole groups allow."""
+    """Deal the groups to `folds` test parts whose classes are as similar as whole groups allow."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     for label, groups in groups_of_classes(items, grouping).items():
@@ -294,7 +319,7 @@ def choose_folds(
     seed: int,
     fold: int | None = None,
 ) -> list[FoldGroups]:
-    """Give the one fold of this number, or all of them, each one that can be trained and tested.
+    """Return the fold of this number, or all folds, each checked to be trainable and testable.
 
     Raises
     ------
@@ -305,20 +330,35 @@ def choose_folds(
     planned = plan_folds(items, grouping, folds, seed)
     if fold is not None:
         if fold >= len(planned):
-            names = ", ".join(f"{i} ({one.name})" for i, one in enumerate(planned))
+            names = ", ".join(f"{i} ({row.name})" for i, row in enumerate(planned))
             raise FaultdiagError(
                 f"split.fold is {fold}; folds: {folds} of {grouping.fact} are {names}"
             )
         planned = [planned[fold]]
-    for one in planned:
+    for row in planned:
         try:
-            take_sides(items, grouping, one.groups)
+            take_sides(items, grouping, row.groups)
         except FaultdiagError as error:
-            raise FaultdiagError(f"fold '{one.name}' of {grouping.fact}: {error}") from error
+            raise FaultdiagError(f"fold '{row.name}' of {grouping.fact}: {error}") from error
     return planned
 
 
-Named = list[Any] | None
+def with_inner_groups(
+    items: Sequence[SplitItem],
+    grouping: Grouping,
+    groups: Groups,
+    fractions: Sequence[float] = (0.7, 0.2, 0.1),
+) -> Groups:
+    """Move some training groups to validation; see `faultdiag.splits.inner.inner_groups`.
+
+    Raises
+    ------
+    FaultdiagError
+        If every class has one training group only.
+    """
+    share = fractions[1] / (fractions[0] + fractions[1])
+    valid = inner_groups(items, grouping, in_order(groups.train), share)
+    return replace(groups, train=_without(groups.train, valid), valid=valid, inner=True)
 
 
 def across(
@@ -327,71 +367,70 @@ def across(
     seed: int,
     *,
     fact: str,
-    test: Named = None,
-    train: Named = None,
-    valid: Named = None,
+    test: GroupNames = None,
+    train: GroupNames = None,
+    valid: ValidGroups = None,
     folds: Folds | None = None,
     fold: FoldNumber | None = None,
     fractions: Fractions = (0.7, 0.2, 0.1),
     gap: Gap | None = None,
 ) -> Split:
-    """Train on some groups of recordings and test on others, told apart by one fact.
+    """Train on some groups of recordings and test on others; a fact says which group is which.
 
-    Test recordings are whole. Unless `valid` names groups, each training recording is cut in
-    time into train and valid with a gap between. A class of which no group can be held out,
-    because its recordings lack the fact or all have the same, is split within its recordings,
-    and a note says so.
+    Test recordings are whole. Without `valid`, each training recording is cut in time into train
+    and valid with a gap between. A class that no group can be held out of, because its recordings
+    lack the fact or all have the same value, is split within its recordings, with a note.
 
     Parameters
     ----------
     fact
         The fact whose values are the groups, such as ``load_hp``.
-    test, train, valid
-        Values that are tested on, trained on, and that the epoch is chosen by; without `train`,
-        all others are trained on.
+    test, train
+        Values to test and to train on; without `train`, all others are trained on.
+    valid
+        Values to choose the epoch by, or ``across``: groups held out of the training groups (see
+        `faultdiag.splits.inner`).
     folds, fold
-        In place of them: a way to name the groups of several folds (see
-        `faultdiag.splits.across.plan_folds`), and which of these it is, from 0 on.
+        Instead of `test` and `train`: a rule that names the groups of several folds (see
+        `plan_folds`), and the number of this fold, from 0 on.
     fractions
-        Their first two are the ratio of train to valid; all three hold for classes that are
-        split within the recording.
+        The first two are the ratio of train to valid; all three hold for classes that are split
+        within the recording.
     gap
         Samples left out between two parts of one recording; the window length unless given.
 
     Raises
     ------
     FaultdiagError
-        If no recording has the fact or a value, a value stands on two sides, the same recording
-        in two groups, a tested class is not trained on, no class can be divided, or a recording
-        is too short.
+        If no recording has the fact or a value, a value is in two parts, the same recording in two
+        groups, a tested class is not trained on, no class can be divided, or a recording is too
+        short.
     """
     grouping = group_by("across", items, fact)
-    groups = _groups(
-        items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
-    )
+    options = {"test": test, "train": train, "valid": valid, "folds": folds, "fold": fold}
+    groups = _groups(items, grouping, seed, options, fractions)
     return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
 
 
 def _across(strategy: str, meaning: str) -> Callable[..., Split]:
-    """Give `across` for the fact that a strategy stands for."""
+    """Return `across` for the fact of a strategy."""
 
     def split(
         items: Sequence[SplitItem],
         plan: WindowPlan,
         seed: int,
         *,
-        test: Named = None,
-        train: Named = None,
-        valid: Named = None,
+        test: GroupNames = None,
+        train: GroupNames = None,
+        valid: ValidGroups = None,
         folds: Folds | None = None,
         fold: FoldNumber | None = None,
         fractions: Fractions = (0.7, 0.2, 0.1),
         gap: Gap | None = None,
     ) -> Split:
         grouping = group_by(strategy, items)
-        groups = _groups(
-            items, grouping, seed, test=test, train=train, valid=valid, folds=folds, fold=fold
-        )
+        options = {"test": test, "train": train, "valid": valid, "folds": folds, "fold": fold}
+        groups = _groups(items, grouping, seed, options, fractions)
         return _hold_out(items, plan, grouping, groups, fractions=fractions, gap=gap)
 
     split.__name__ = split.__qualname__ = strategy
@@ -421,21 +460,30 @@ def _groups(
     items: Sequence[SplitItem],
     grouping: Grouping,
     seed: int,
-    *,
-    test: Named,
-    train: Named,
-    valid: Named,
-    folds: str | int | None,
-    fold: int | None,
+    options: dict[str, Any],
+    fractions: Sequence[float],
 ) -> Groups:
-    """Give the groups of each side as they are named, or as a fold names them."""
-    options = {"test": test, "train": train, "valid": valid, "folds": folds, "fold": fold}
+    """Return the groups of each part, as a config names them or as a fold does."""
     problems = option_problems(options)
     if problems:
         raise FaultdiagError("; ".join(f"split.{key}: {text}" for key, text in problems.items()))
-    if test is not None:
-        return name_groups(grouping, test=test, train=train, valid=valid)
-    if folds is None or fold is None:
+    inner = options["valid"] == ACROSS
+    if options["test"] is not None:
+        valid = None if inner else options["valid"]
+        groups = name_groups(grouping, test=options["test"], train=options["train"], valid=valid)
+    else:
+        groups = _fold_groups(items, grouping, seed, options["folds"], options["fold"])
+    return with_inner_groups(items, grouping, groups, fractions) if inner else groups
+
+
+def _fold_groups(
+    items: Sequence[SplitItem],
+    grouping: Grouping,
+    seed: int,
+    folds: str | int,
+    fold: int | None,
+) -> Groups:
+    if fold is None:
         raise FaultdiagError(
             f"split.folds is {folds}, which is several splits, and one is needed here; choose one "
             "with split.fold, such as 0, or run them all with `faultdiag train`"
@@ -456,12 +504,11 @@ def _hold_out(
     gap = plan.length if gap is None else gap
     sides = take_sides(items, grouping, groups)
     parts = no_segments()
-    parts["test"] = _whole(items, sides.test, plan, "test")
-    if groups.valid is None:
-        parts["train"], parts["valid"] = _in_time(items, sides.train, plan, fractions, gap=gap)
-    else:
-        parts["train"] = _whole(items, sides.train, plan, "training")
-        parts["valid"] = _whole(items, sides.valid, plan, "validation")
+    for part, name in (("train", "training"), ("valid", "validation"), ("test", "test")):
+        parts[part] = _whole(items, getattr(sides, part), plan, name)
+    timed = _in_time(items, sides.timed, plan, fractions, gap=gap)
+    for part, segments in zip(PARTS[:2], timed, strict=True):
+        parts[part] += segments
     inside = within_recording(
         [items[i] for i in sides.within], plan, 0, fractions=fractions, gap=gap
     )
@@ -469,8 +516,10 @@ def _hold_out(
         parts[part] += [
             Segment(sides.within[s.recording], s.start, s.stop) for s in inside.parts[part]
         ]
-    notes = notes_of(items, grouping.fact, sides)
-    return make_split(parts, fractions, *notes, test_may_lack=True)
+    notes = notes_of(items, grouping.fact, sides, groups)
+    held_out = f"{grouping.fact} {_shown(groups.valid)}" if sides.valid and groups.valid else ""
+    split = make_split(parts, fractions, *notes, test_may_lack=True)
+    return replace(split, fact=grouping.fact, held_out=held_out)
 
 
 def _whole(
@@ -483,7 +532,7 @@ def _whole(
 
 def _in_time(
     items: Sequence[SplitItem],
-    trained: Sequence[int],
+    indices: Sequence[int],
     plan: WindowPlan,
     fractions: Sequence[float],
     *,
@@ -494,10 +543,10 @@ def _in_time(
     terms = f"window.length {plan.length}, train to valid {ratio[0]:g} to {ratio[1]:g}, gap {gap}"
     needed = minimum_samples(plan.length, ratio, gap)
     require_samples(
-        "a training recording", [items[i] for i in trained], needed, terms, shorten=SHORTEN
+        "a training recording", [items[i] for i in indices], needed, terms, shorten=SHORTEN
     )
     train, valid = [], []
-    for i in trained:
+    for i in indices:
         size, rest = part_sizes(items[i].samples - gap, ratio)
         train.append(Segment(i, 0, size))
         valid.append(Segment(i, size + gap, size + gap + rest))

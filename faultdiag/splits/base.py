@@ -1,4 +1,4 @@
-"""Groups of recordings by a fact, and the options of folds."""
+"""Groups of recordings by a fact, and the options of splits across groups."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from faultdiag.datasets.selection import values_of
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.splits.within import SplitItem
 
-# The physical bearing, and what stands for it where a dataset doesn't tell: its designation.
+# The physical bearing, and the designation that replaces it where a dataset doesn't state it.
 SPECIMEN, DESIGNATION = "specimen", "bearing"
 RECORDING = "recording"
 
@@ -23,19 +23,19 @@ _FACTS = {
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """The group of each recording, None for one that has none, and what the groups are called."""
+    """The fact that groups recordings, and the group of each recording; None where it has none."""
 
     fact: str
     groups: tuple[Any, ...]
 
     @property
     def values(self) -> list[Any]:
-        """The groups there are, numbers before texts, each in order."""
+        """The distinct groups, numbers before texts, each in order."""
         return in_order(self.groups)
 
 
 def in_order(groups: Iterable[Any]) -> list[Any]:
-    """Give the distinct groups in order, without None.
+    """Return the distinct groups in order, without None.
 
     Examples
     --------
@@ -47,12 +47,12 @@ def in_order(groups: Iterable[Any]) -> list[Any]:
 
 
 def group_by(strategy: str, items: Sequence[SplitItem], fact: str | None = None) -> Grouping:
-    """Group recordings as a strategy does.
+    """Group recordings by the fact of a strategy.
 
     Parameters
     ----------
     fact
-        The fact of strategy ``across``; the others have their own.
+        The fact of strategy ``across``; the other strategies have their own.
 
     Raises
     ------
@@ -70,19 +70,19 @@ def group_by(strategy: str, items: Sequence[SplitItem], fact: str | None = None)
 
 
 def _lacking(strategy: str, wanted: Sequence[str], known: Sequence[str], *, named: bool) -> str:
-    there = ", ".join(known) or "no facts"
+    listed = ", ".join(known) or "no facts"
     if named:
         name = wanted[0]
         hint = did_you_mean(name, known)
-        return f"split.fact is '{name}'{hint}, which no recording has; known: {there}"
+        return f"split.fact is '{name}'{hint}, which no recording has; known: {listed}"
     return (
         f"split.strategy {strategy} groups recordings by their fact {' or '.join(wanted)}, which "
-        f"none has; known: {there}; state it, or name another with strategy across and split.fact"
+        f"none has; known: {listed}; state it, or name another with strategy across and split.fact"
     )
 
 
 def groups_of_classes(items: Sequence[SplitItem], grouping: Grouping) -> dict[str, list[Any]]:
-    """Give the groups that the recordings of each class belong to, in order."""
+    """Return the groups of the recordings of each class, in order."""
     members: dict[str, list[Any]] = {item.label: [] for item in items}
     for item, group in zip(items, grouping.groups, strict=True):
         members[item.label].append(group)
@@ -90,21 +90,22 @@ def groups_of_classes(items: Sequence[SplitItem], grouping: Grouping) -> dict[st
 
 
 def undivided(items: Sequence[SplitItem], grouping: Grouping) -> set[str]:
-    """Give the classes of which no group can be held out while another is trained on.
+    """Return the classes that have fewer than two groups.
 
-    CWRU's healthy recordings are all of one bearing.
+    No group of theirs can be held out while another is trained on. CWRU's healthy recordings, for
+    example, are all of one bearing.
 
     Raises
     ------
     FaultdiagError
-        If all classes are so.
+        If no class has two groups.
     """
     groups = groups_of_classes(items, grouping)
-    alone = {label for label, found in groups.items() if len(found) < 2}
+    alone = {label for label, values in groups.items() if len(values) < 2}
     if len(alone) < len(groups):
         return alone
-    label, found = next(iter(groups.items()))
-    example = f"{label} only {found[0]}" if found else f"{label} none"
+    label, values = next(iter(groups.items()))
+    example = f"{label} only {values[0]}" if values else f"{label} none"
     raise FaultdiagError(
         f"no class has two groups of {grouping.fact} ({example}), so none can be tested on a group "
         f"that it was not trained on; make data.label coarser{_coarser(items, grouping)}, select "
@@ -113,15 +114,16 @@ def undivided(items: Sequence[SplitItem], grouping: Grouping) -> set[str]:
 
 
 def _coarser(items: Sequence[SplitItem], grouping: Grouping) -> str:
-    """Name a label that works, if the fault's code is one."""
+    """Return a hint to the label ``{code}``, if that would work."""
     codes = [SplitItem(i.name, i.samples, str(i.facts.get("code"))) for i in items]
     groups = groups_of_classes(codes, grouping)
-    works = len(groups) > 1 and any(len(found) > 1 for found in groups.values())
+    works = len(groups) > 1 and any(len(values) > 1 for values in groups.values())
     return ', such as "{code}"' if works else ""
 
 
 EACH = "each"
 PAIRS = "pairs"
+ACROSS = "across"
 SIDES = ("train", "valid", "test")
 
 
@@ -138,29 +140,42 @@ def _folds(value: object) -> object:
     return value
 
 
+def _valid(value: object) -> object:
+    if value is None or value == ACROSS or isinstance(value, list | tuple):
+        return value
+    raise ValueError(
+        "write a list of groups, or across to hold out some of the training groups, or leave it "
+        "out to cut validation from the training recordings"
+    )
+
+
 Folds = Annotated[str | int, BeforeValidator(_folds)]
 FoldNumber = Annotated[int, Field(ge=0, strict=True)]
+GroupNames = list[Any] | None
+ValidGroups = Annotated[list[Any] | str | None, BeforeValidator(_valid)]
 
 
 def option_problems(options: Mapping[str, Any]) -> dict[str, str]:
-    """Give what is wrong between the options of a split across groups: option -> message.
+    """Return the contradictions between options of a split across groups: option -> message.
 
     Examples
     --------
     >>> option_problems({"folds": "each", "test": [0], "train": [1]})["folds"]
     'folds: each names the groups by itself; leave train, test out, or folds'
     """
-    given = {key for key, value in options.items() if value is not None}
-    named = [side for side in SIDES if side in given]
-    if "folds" in given:
+    present = {key for key, value in options.items() if value is not None}
+    if options.get("valid") == ACROSS:
+        present.discard("valid")
+    named = [side for side in SIDES if side in present]
+    if "folds" in present:
         if not named:
             return {}
         reason = f"folds: {options['folds']} names the groups by itself"
         return {"folds": f"{reason}; leave {', '.join(named)} out, or folds"}
     problems = {}
-    if "fold" in given:
+    if "fold" in present:
         problems["fold"] = "it chooses one of split.folds, and there are none; add folds: each"
-    if "test" not in given:
+    if "test" not in present:
         problems["test"] = (
             "name the groups to test on, as in test: [1, 2], or let folds do it: each, pairs or "
             "a number"

@@ -1,8 +1,8 @@
 """Splits within recordings, and the registry of split strategies.
 
-A split is a list of segments per part. Windows are made inside segments only, so parts whose
-segments are disjoint cannot share a sample. Strategies that reproduce published figures stand
-in `faultdiag.splits.published`.
+A split is a list of segments per part. Windows are made inside segments only, so parts with
+disjoint segments cannot share a sample. Strategies that reproduce published figures are in
+`faultdiag.splits.published`.
 """
 
 import math
@@ -37,15 +37,15 @@ STRATEGIES: Registry["Split"] = Registry(
     },
 )
 
-# Strategies that draw at random: only for these does the seed change what is prepared.
+# Strategies that draw at random: only for these does the seed change the prepared data.
 SEEDED = frozenset({"random_windows", "legacy_wdcnn"})
 
 
 @dataclass(frozen=True, slots=True)
 class SplitItem:
-    """What a strategy knows of a recording: its name, length in samples, class and facts.
+    """A recording as a strategy sees it: name, length in samples, class and facts.
 
-    ``sha256`` is that of its file, empty where it isn't known yet.
+    ``sha256`` is the digest of its file, empty where it isn't known yet.
     """
 
     name: str
@@ -57,22 +57,26 @@ class SplitItem:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Segments per part, and what must be said about them.
+    """Segments per part, and notes on them.
 
     ``shares`` is the share of ``window.per_class`` that each part gets; ``notes`` are sentences
     for the reader of the result; ``test_may_lack`` says that a class may have no test window.
+    ``fact`` is the fact that whole groups are held out by, empty where none are, and ``held_out``
+    names the groups that validation holds out, such as ``load_hp 2``.
     """
 
     parts: Mapping[str, tuple[Segment, ...]]
     shares: Mapping[str, float]
     notes: tuple[str, ...] = ()
     test_may_lack: bool = False
+    fact: str = ""
+    held_out: str = ""
 
 
 def _three_shares(fractions: tuple[float, ...]) -> tuple[float, ...]:
     if len(fractions) != len(PARTS):
         raise ValueError(
-            f"that is {len(fractions)} numbers; give 3, of train, valid and test, such as "
+            f"found {len(fractions)} numbers; write 3, for train, valid and test, such as "
             "[0.7, 0.2, 0.1]"
         )
     if not math.isclose(sum(fractions), 1.0, abs_tol=1e-9):
@@ -90,16 +94,16 @@ Gap = Annotated[int, Field(ge=0, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 
 
-# 900 * (0.2 / 0.9) may come out a rounding below 200 and still means 200.
+# 900 * (0.2 / 0.9) may be rounded to just below 200 and still means 200.
 _ROUNDING = 1e-6
 
 
 def part_sizes(usable: int, fractions: Sequence[float]) -> list[int]:
-    """Cut `usable` samples into whole numbers in the ratio of `fractions`.
+    """Split `usable` samples into whole numbers in the ratio of `fractions`.
 
-    The last part is cut off first, then the last but one of the rest, each rounded down; the
-    first part gets the remainder. So no part ever shrinks where `usable` grows, which borders
-    rounded one by one don't guarantee.
+    The last part is taken first, then the part before it from the rest, each rounded down; the
+    first part gets the remainder. So no part shrinks when `usable` grows, which separately rounded
+    borders don't guarantee.
 
     Examples
     --------
@@ -117,7 +121,7 @@ def part_sizes(usable: int, fractions: Sequence[float]) -> list[int]:
 
 
 def even_shares(total: int, among: int) -> list[int]:
-    """Cut `total` into `among` whole numbers that differ by at most one.
+    """Split `total` into `among` whole numbers that differ by at most one.
 
     Examples
     --------
@@ -128,7 +132,7 @@ def even_shares(total: int, among: int) -> list[int]:
 
 
 def minimum_samples(length: int, fractions: Sequence[float], gap: int) -> int:
-    """Give the shortest recording that has one window in every part.
+    """Return the length of the shortest recording that has one window in every part.
 
     Examples
     --------
@@ -140,7 +144,7 @@ def minimum_samples(length: int, fractions: Sequence[float], gap: int) -> int:
 
 
 def smallest(works: Callable[[int], bool]) -> int:
-    """Give the smallest number from 0 on that works; all above it must work too."""
+    """Return the smallest number from 0 on that works; all numbers above it must work too."""
     enough = 1
     while not works(enough):
         enough *= 2
@@ -160,15 +164,15 @@ def within_recording(
     Parameters
     ----------
     fractions
-        Shares of train, valid and test of what remains after the gaps.
+        Shares of train, valid and test in the samples that remain after the gaps.
     gap
         Samples left out between two parts; the window length unless given.
 
     Raises
     ------
     FaultdiagError
-        If a recording is too short for one window in every part; all such recordings are
-        named, with the length that is needed.
+        If a recording is too short for one window in every part; the message names all such
+        recordings and the required length.
     """
     del seed
     gap = plan.length if gap is None else gap
@@ -186,7 +190,7 @@ def within_recording(
 
 
 def no_segments() -> dict[str, list[Segment]]:
-    """Give an empty list per part, for a strategy to fill."""
+    """Return an empty list per part."""
     return {part: [] for part in PARTS}
 
 
@@ -196,7 +200,7 @@ def make_split(
     *notes: str,
     test_may_lack: bool = False,
 ) -> Split:
-    """Give the split of these segments, whose parts have these shares."""
+    """Build a split from segments and the shares of its parts."""
     segments = {part: tuple(parts[part]) for part in PARTS}
     return Split(segments, dict(zip(PARTS, fractions, strict=True)), notes, test_may_lack)
 
@@ -209,21 +213,21 @@ def require_samples(
     *,
     shorten: str = "window.length",
 ) -> None:
-    """Refuse recordings that are too short for a strategy.
+    """Check that no recording is too short for a strategy.
 
     Parameters
     ----------
     needed
-        Samples that every recording must have.
+        The samples that every recording must have.
     terms
-        The settings that `needed` follows from, for the message.
+        The settings that determine `needed`, for the message.
     shorten
-        Those of them that can be lowered.
+        The settings that can be lowered.
 
     Raises
     ------
     FaultdiagError
-        If a recording has fewer samples; all such recordings are named.
+        If a recording has fewer samples; the message names all such recordings.
     """
     short = [f"{item.name} has {item.samples}" for item in items if item.samples < needed]
     if short:

@@ -79,7 +79,7 @@ def test_groups_on_neither_side_are_left_out_and_said() -> None:
     items = four_loads()
     split = across_loads(items, PLAN, 0, train=[3], test=[0])
     assert split.notes == (
-        "in no group of load_hp asked for, so left out: IR-1-007, B-1-007, IR-2-007, B-2-007",
+        "in no wanted group of load_hp, so left out: IR-1-007, B-1-007, IR-2-007, B-2-007",
     )
 
 
@@ -115,7 +115,7 @@ EXCLUDED = "split.folds: folds: each names the groups by itself; leave {} out, o
         ),
         (
             {"fact": "load_hp", "test": [0], "valid": ["0"]},
-            "split.valid and split.test both have load_hp 0; a group stands on one side",
+            "split.valid and split.test both have load_hp 0; a group belongs to one part only",
         ),
         ({"fact": "load_hp", "test": [0], "folds": "each"}, EXCLUDED.format("test")),
         (
@@ -135,7 +135,7 @@ EXCLUDED = "split.folds: folds: each names the groups by itself; leave {} out, o
         ),
         (
             {"fact": "load_hp", "test": [0], "train": [0, 1]},
-            "split.train and split.test both have load_hp 0; a group stands on one side",
+            "split.train and split.test both have load_hp 0; a group belongs to one part only",
         ),
         (
             {"fact": "load_hp", "test": []},
@@ -234,7 +234,7 @@ def test_the_same_bytes_in_two_groups_are_refused() -> None:
     items = [SplitItem(*row) for row in zip("abcd", [5000] * 4, labels, facts, bytes_, strict=True)]
     message = (
         "a and d are the same recording (the same bytes) in two groups of load_hp: 0 and 1; leave "
-        "one out with data.select or mend its facts"
+        "one out with data.select or correct its facts"
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(message)}$"):
         across_loads(items, PLAN, 0, test=[0])

@@ -199,7 +199,7 @@ def test_all_recordings_that_are_too_short_are_named() -> None:
     [
         (
             {"fractions": [0.7, 0.3]},
-            "fractions is [0.7, 0.3]; that is 2 numbers; give 3, of train, valid and test, such "
+            "fractions is [0.7, 0.3]; found 2 numbers; write 3, for train, valid and test, such "
             "as [0.7, 0.2, 0.1]",
         ),
         (

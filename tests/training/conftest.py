@@ -39,6 +39,7 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Config:
         x = signal(frequency, rate, SAMPLES[number], number, noise=noise)
         write_mat(root / f"{number}.mat", number, DE=x)
     changes = {"train__batch_size": 32, "train__learning_rate": 0.02, "seed": 1}
+    changes["train__running_statistics"] = "published"  # they lag, so the last epoch is worse
     return tiny_config(root, root / "prepared", **changes)
 
 
