@@ -74,6 +74,7 @@ def _problem(stored: Any, length: Any, channels: int) -> str | None:
 def _found(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Give the fields of a novelty, its reference as an array; others are passed over."""
     found = {field.name: stored.get(field.name) for field in fields(Novelty)}
+    found["basis"] = stored.get("basis", "")  # earlier checkpoints have none
     reference = found["reference"]
     if isinstance(reference, torch.Tensor):
         # Sparse or quantised tensors, and those of no memory at all, have no array.

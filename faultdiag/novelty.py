@@ -1,11 +1,17 @@
 """How unlike the training data a recording is: a distance between spectra, in decibels.
 
-Each window is described by the shares of its energy in bands of frequency, in dB; two windows
-differ by the root mean square of the differences of these (a log-spectral distance [1]_). The
-novelty of a window is its distance from the fifth nearest of the training windows [2]_, over a
-threshold that few windows of the validation part exceed; that of a recording is the median of
-five windows spread over it. Gain and offset don't count, and neither does the model: a network
-trained to tell the classes of one machine apart throws away what tells that machine from others.
+Each window is described by the shares of its energy in bands of frequency, in dB; the distance of
+two windows is the root mean square of the differences of these (a log-spectral distance [1]_). The
+novelty of a window is its distance from the fifth nearest training window [2]_, divided by a
+threshold; that of a recording is the median of five windows spread over it. Gain and offset don't
+count, and neither does the model: a network trained to tell the classes of one machine apart
+discards what tells that machine from others.
+
+The threshold is a distance that few windows exceed, of recordings that are like those of training.
+Other seconds of the training recordings are too much like them: at another load most recordings
+exceed such a threshold. So, wherever possible, windows are compared with the training windows of
+other groups only (other loads, other recordings), and the threshold is a quantile of these
+distances.
 
 References
 ----------
@@ -25,26 +31,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Share of the windows of the validation part that may exceed the threshold. Where more than 2 %
-# of such recordings had most of their windows above it, more than 1 % of the windows would be:
-# so the rate for recordings is twice this at most, however their windows hang together.
+# Share of the windows that may exceed the threshold. If more than 2 % of the recordings had most
+# of their windows above it, more than 1 % of the windows would be: so the rate for recordings is
+# at most twice this, however their windows depend on each other.
 FALSE_POSITIVE_RATE = 0.01
 NEIGHBOURS = 5
 BANDS = 32
-# Lines of the spectrum in a band, at least: fewer and its energy says nothing from one window.
+# Least number of spectral lines in a band: the energy of fewer varies too much between windows.
 LINES = 4
-# Above this share of the band anti-alias filters fall off.
+# Anti-alias filters fall off above this share of the band.
 PASS_BAND = 0.9
-# Shares below this, -60 dB, are what quantisation and filters leave.
+# Shares below this, -60 dB, are left by quantisation and filters.
 LEAST_SHARE = 1e-6
-# Spectra that differ by less are the same, whatever the validation part says. dB
+# Spectra that differ by less are the same. dB
 LEAST_DISTANCE = 0.1
-# Training windows that are kept, and numbers of them: 256 KB in a checkpoint at most.
+# The most training windows that are kept, and the most numbers: 256 KB in a checkpoint.
 MOST_WINDOWS = 1024
 MOST_NUMBERS = 1 << 16
-# Windows of a recording that are looked at: more cost time and hardly move their median.
+# Windows of a recording that are compared: more cost time and hardly move their median.
 MOST_OF_RECORDING = 5
-# Windows worked on at a time.
+# Windows described at a time.
 CHUNK = 256
 
 Levels = NDArray[np.float32]
@@ -52,7 +58,7 @@ Floats = NDArray[np.float64]
 
 
 def bands_of(length: int) -> int:
-    """Give how many bands the spectrum of a window of `length` samples is cut into.
+    """Return the number of bands of the spectrum of a window of `length` samples.
 
     Examples
     --------
@@ -67,7 +73,7 @@ def _kept(length: int) -> int:
 
 
 def describe(windows: NDArray[np.floating]) -> Levels:
-    """Give the shares of the energy of windows in bands of frequency, in dB.
+    """Compute the shares of the energy of windows in bands of frequency, in dB.
 
     Parameters
     ----------
@@ -83,15 +89,15 @@ def describe(windows: NDArray[np.floating]) -> Levels:
 
     length = windows.shape[-1]
     kept, starts = _band_starts(length)
-    # The distances from the first sample of a constant window are exact zeros.
+    # Differences from the first sample are exact zeros in a constant window.
     x = windows - windows[..., :1]
     peak = np.abs(x).max(axis=-1, keepdims=True)
-    # In single precision, which is half the work, squares of what isn't near 1 get lost.
+    # In single precision, which is half the work, squares of tiny or huge numbers get lost.
     x = np.divide(x, np.where(peak > 0, peak, 1), dtype=np.float32, casting="same_kind")
     x -= x.mean(axis=-1, keepdims=True)
     x *= _taper(length)
     lines = rfft(x)
-    # Real and imaginary parts one after the other, which is twice as fast as apart.
+    # Real and imaginary parts side by side, which is twice as fast as separately.
     parts = lines.view(lines.real.dtype)[..., 2 : 2 * kept + 2]
     energy = np.add.reduceat(np.square(parts), 2 * starts, axis=-1)
     total = energy.sum(axis=-1, keepdims=True)
@@ -102,7 +108,7 @@ def describe(windows: NDArray[np.floating]) -> Levels:
 
 @lru_cache(maxsize=8)
 def _band_starts(length: int) -> tuple[int, NDArray[np.intp]]:
-    """Give how many lines of a spectrum are kept, and which are the first of the bands."""
+    """Return the number of spectral lines in use, and the first line of each band."""
     kept = _kept(length)
     starts = np.linspace(0, kept, bands_of(length) + 1).round().astype(np.intp)
     return kept, starts[:-1]
@@ -114,7 +120,7 @@ def _taper(length: int) -> NDArray[np.float32]:
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:
-    """Give at most `most` of the numbers below `count`, evenly spread.
+    """Return at most `most` of the numbers below `count`, evenly spread.
 
     Examples
     --------
@@ -125,53 +131,56 @@ def evenly(count: int, most: int) -> NDArray[np.int64]:
 
 
 def most_windows(channels: int, length: int) -> int:
-    """Give how many training windows are kept for reference."""
+    """Return how many training windows are kept as reference."""
     return max(NEIGHBOURS, min(MOST_WINDOWS, MOST_NUMBERS // (channels * bands_of(length))))
 
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
-    """What recordings are held against.
+    """A reference of training windows, and the distance from it that counts as novel.
 
     Parameters
     ----------
     reference
-        Training windows as `describe` gives them, ``(windows, channels x bands)`` in dB.
+        Descriptions of training windows by `describe`, ``(windows, channels x bands)`` in dB.
     threshold
         The distance that counts as 1, in dB.
     false_positive_rate
-        Share of windows like those of the validation part that are farther away.
+        The expected share of windows above the threshold, of recordings like those of `basis`.
     neighbours
-        The distance is that from this many-nearest window.
+        n: the distance is the one from the n-th nearest window.
+    basis
+        The windows that the threshold was fitted on, in words; empty in earlier checkpoints.
     """
 
     reference: NDArray[np.float32]
     threshold: float
     false_positive_rate: float
     neighbours: int
+    basis: str = ""
 
     def scores(self, windows: NDArray[np.floating]) -> Floats:
-        """Give the novelty of raw windows ``(windows, channels, length)``, 1 at the threshold."""
+        """Compute the novelty of raw windows ``(windows, channels, length)``."""
         chunks = range(0, len(windows), CHUNK)
         levels = [describe(windows[first : first + CHUNK]) for first in chunks]
         return np.concatenate([np.empty(0), *map(self._distances, levels)]) / self.threshold
 
     def score(self, windows: NDArray[np.floating]) -> float:
-        """Give the novelty of a recording, the median of a few of its windows."""
+        """Compute the novelty of a recording, the median of a few of its windows."""
         return self.median(windows[evenly(len(windows), MOST_OF_RECORDING)])
 
     def median(self, windows: NDArray[np.floating]) -> float:
-        """Give the median of the novelty of raw windows ``(windows, channels, length)``."""
+        """Compute the median of the novelty of raw windows ``(windows, channels, length)``."""
         return float(statistics.median(self.scores(windows).tolist()))
 
     def same(self, other: "Novelty | None") -> bool:
-        """Whether another says the same of every recording."""
+        """Return whether another gives the same novelty to every recording."""
         return other is not None and (
             np.array_equal(self.reference, other.reference) and self._numbers() == other._numbers()
         )
 
-    def _numbers(self) -> tuple[float, float, int]:
-        return self.threshold, self.false_positive_rate, self.neighbours
+    def _numbers(self) -> tuple[float, float, int, str]:
+        return self.threshold, self.false_positive_rate, self.neighbours, self.basis
 
     @cached_property
     def _squares(self) -> NDArray[np.float32]:
@@ -199,7 +208,7 @@ class RecordingNovelty:
         self._kept: list[NDArray[np.floating]] = []
 
     def add(self, windows: NDArray[np.floating]) -> None:
-        """See the next windows, ``(channels, windows, length)``, as recorded."""
+        """Add the next windows, ``(channels, windows, length)``, as recorded."""
         numbers = self._wanted - self._seen
         here = numbers[(numbers >= 0) & (numbers < windows.shape[1])]
         self._seen += windows.shape[1]
@@ -207,7 +216,7 @@ class RecordingNovelty:
             self._kept.append(windows[:, here].transpose(1, 0, 2))
 
     def score(self) -> float:
-        """Give the novelty of the recording."""
+        """Compute the novelty of the recording."""
         return self._novelty.median(np.concatenate(self._kept))
 
 
@@ -217,12 +226,12 @@ def distances(
     neighbours: int,
     squares: NDArray[Any] | None = None,
 ) -> Floats:
-    """Give the distance of each row from its n-th nearest row of the reference, in dB.
+    """Compute the distance of each row from its n-th nearest row of the reference, in dB.
 
     Parameters
     ----------
     squares
-        The sums of the squares of the rows of the reference, where they are known.
+        The sums of the squares of the reference's rows, if already computed.
     """
     apart = levels @ reference.T
     apart *= -2
@@ -232,36 +241,74 @@ def distances(
     return np.asarray(np.sqrt(np.maximum(nearest, 0).astype(np.float64) / levels.shape[1]))
 
 
-def fit(train: Levels, valid: Levels) -> Novelty:
-    """Fit on the descriptions of training windows, the threshold on those of validation windows.
-
-    The threshold is the distance that the next window of the same kind exceeds with the false
-    positive rate; where there are too few windows to tell, the largest of them, and the rate
-    that it stands for.
+def distances_across(
+    levels: Levels, groups: NDArray[np.integer], labels: NDArray[np.integer], neighbours: int
+) -> Floats:
+    """Compute how far windows are from the windows of other groups, in dB.
 
     Parameters
     ----------
-    train, valid
-        As `describe` gives them, ``(windows, channels x bands)``; at least one row each.
+    levels
+        Descriptions of windows, ``(windows, channels x bands)``.
+    groups, labels
+        Group and class of each window, ``(windows,)``.
+    neighbours
+        n: the distance is the one from the n-th nearest window of another group.
+
+    Returns
+    -------
+    Floats
+        The distances of the windows whose class another group has too; none where no class has
+        two groups. Without its class among the others, a window would be compared with other
+        faults.
     """
-    neighbours = min(NEIGHBOURS, len(train))
-    found = np.sort(distances(valid, train, neighbours))
-    count = len(found)
+    classes_of = {g: set(labels[groups == g].tolist()) for g in np.unique(groups).tolist()}
+    parts = [np.empty(0)]
+    for group in classes_of:
+        others = set().union(*(known for g, known in classes_of.items() if g != group))
+        mine = (groups == group) & np.isin(labels, list(others))
+        rest = groups != group
+        if mine.any():
+            nearest = min(neighbours, int(rest.sum()))
+            parts.append(distances(levels[mine], levels[rest], nearest))
+    return np.concatenate(parts)
+
+
+def fit(train: Levels, held_out: Floats, *, independent: int, basis: str) -> Novelty:
+    """Fit the threshold on the distances of windows that training has not seen.
+
+    The threshold is the distance that the next window of the same kind exceeds with the false
+    positive rate; with too few windows it is the largest distance, and the rate is that of the
+    largest.
+
+    Parameters
+    ----------
+    train
+        Descriptions of training windows, ``(windows, channels x bands)``; at least one row.
+    held_out
+        Distances in dB of windows that are like those of training, at least one.
+    independent
+        How many of these are independent; windows of one new recording are not.
+    basis
+        What the held-out windows are, in words.
+    """
+    ordered = np.sort(held_out)
+    count = len(ordered)
     rank = min(math.ceil((count + 1) * (1 - FALSE_POSITIVE_RATE)), count)
-    rate = max(FALSE_POSITIVE_RATE, 1 / (count + 1))
-    threshold = max(float(found[rank - 1]), LEAST_DISTANCE)
-    return Novelty(train, threshold, rate, neighbours)
+    rate = max(FALSE_POSITIVE_RATE, 1 / (independent + 1))
+    threshold = max(float(ordered[rank - 1]), LEAST_DISTANCE)
+    return Novelty(train, threshold, rate, min(NEIGHBOURS, len(train)), basis)
 
 
 def check(found: Any, columns: int) -> str | None:
-    """Say what is wrong with numbers and reference that were stored, or None.
+    """Return what is wrong with the stored fields of a `Novelty`, or None.
 
     Parameters
     ----------
     found
-        ``reference`` (an array), ``threshold``, ``false_positive_rate`` and ``neighbours``.
+        The fields by name, ``reference`` as an array.
     columns
-        What the reference must have: channels times bands.
+        The columns that the reference must have: channels times bands.
     """
     if not isinstance(found, Mapping):
         return f"is {type(found).__name__}, not a mapping"
@@ -283,4 +330,6 @@ def _check_numbers(found: Mapping[str, Any], rows: int) -> str | None:
             return f"has the {name} {value!r}, which must be a number above 0 and below {limit:g}"
     if not isinstance(found["neighbours"], int):
         return f"has {found['neighbours']!r} neighbours, which must be a whole number"
+    if not isinstance(found.get("basis", ""), str):
+        return f"has the basis {found['basis']!r}, which must be text"
     return None

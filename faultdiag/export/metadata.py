@@ -112,6 +112,7 @@ def _novelty_to_plain(fitted: Novelty | None) -> dict[str, Any] | None:
         "threshold": fitted.threshold,
         "false_positive_rate": fitted.false_positive_rate,
         "neighbours": fitted.neighbours,
+        "basis": fitted.basis,
     }
 
 
@@ -122,7 +123,7 @@ def _novelty_from_plain(path: Path, plain: Any, stored: _Stored) -> Novelty | No
     fields: Any = plain
     if isinstance(plain, dict):
         names = ("threshold", "false_positive_rate", "neighbours")
-        fields = {name: plain.get(name) for name in names}
+        fields = {name: plain.get(name) for name in names} | {"basis": plain.get("basis", "")}
         fields["reference"] = _reference(plain.get("reference"), columns)
     problem = novelty.check(fields, columns)
     if problem is not None:

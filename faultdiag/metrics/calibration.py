@@ -1,9 +1,12 @@
-"""Calibration: whether a confidence of 90 % is right nine times of ten, and how to mend it.
+"""Calibration: whether a confidence of 90 % is right nine times of ten, and how to correct it.
 
 References
 ----------
 .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger (2017). On calibration of modern neural
    networks. arXiv:1706.04599
+.. [2] J. Platt (1999). Probabilistic outputs for support vector machines and comparisons to
+   regularized likelihood methods. Advances in Large Margin Classifiers, section 2.2: targets of
+   (N + 1) / (N + 2) in place of 1.
 """
 
 from typing import NamedTuple
@@ -21,9 +24,9 @@ HALVINGS = 36  # of the interval of log T: from 6 down to 9e-11
 
 
 class Reliability(NamedTuple):
-    """Windows binned by their confidence: what a reliability diagram shows, each ``(bins,)``.
+    """Windows binned by their confidence, the data of a reliability diagram; each ``(bins,)``.
 
-    `confidence` and `accuracy` are means over the windows of a bin, NaN where it has none.
+    `confidence` and `accuracy` are means over the windows of a bin, NaN in an empty bin.
     """
 
     windows: NDArray[np.int64]
@@ -32,7 +35,7 @@ class Reliability(NamedTuple):
 
 
 def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15) -> Reliability:
-    """Mean confidence and accuracy of the windows in bins of equal width.
+    """Compute mean confidence and accuracy of the windows in bins of equal width.
 
     The confidence of a window is its largest probability; bin m takes the confidences in
     ``((m - 1) / bins, m / bins]`` [1]_.
@@ -63,7 +66,7 @@ def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15) -> Relia
 def expected_calibration_error(
     labels: Ints, probabilities: Floats, *, bins: int = 15
 ) -> float | None:
-    """Expected calibration error, eq. (3) of [1]_, or None without windows.
+    """Compute the expected calibration error, eq. (3) of [1]_; None without windows.
 
     The confidence of a window is its largest probability. Windows are binned by it, bin m
     taking the confidences in ``((m - 1) / bins, m / bins]``, and
@@ -98,12 +101,12 @@ def _confidence_and_hits(labels: Ints, probabilities: Floats) -> tuple[Floats, N
 
 def _bin_numbers(confidence: Floats, bins: int) -> NDArray[np.intp]:
     edges = np.linspace(0, 1, bins + 1)
-    # A softmax in float32 can exceed 1 by a rounding error: that is the last bin's.
+    # A softmax in float32 can exceed 1 by a rounding error: that belongs to the last bin.
     return np.searchsorted(edges[1:-1], confidence, side="left")
 
 
 def nll(logits: Floats, labels: Ints, *, temperature: float = 1.0) -> float:
-    """Mean negative log-likelihood of the true classes, in nats.
+    """Compute the mean negative log-likelihood of the true classes, in nats.
 
     ``-mean_i log softmax(logits_i / temperature)[labels_i]``; log-probabilities are logits too.
 
@@ -124,17 +127,20 @@ def nll(logits: Floats, labels: Ints, *, temperature: float = 1.0) -> float:
     return float(np.mean(log_sum - true / temperature))
 
 
-def fit_temperature(logits: Floats, labels: Ints) -> float:
-    """Temperature T that makes ``softmax(logits / T)`` calibrated: the T of least `nll` [1]_.
+def fit_temperature(logits: Floats, labels: Ints, *, independent: int = 0) -> float:
+    """Fit the temperature T that makes ``softmax(logits / T)`` calibrated: least `nll` [1]_.
 
     The likelihood is convex in ``1 / T``, so its slope changes sign at most once and bisection
     of log T over 1/20 to 20 finds the minimum, or the bound nearest to it.
 
-    If every window is classified rightly there is no minimum: the likelihood falls all the way
-    to ``T = 0``, confidences of 1. Such windows show how often the model is right, but not at
-    which confidence it begins to be wrong, and they mostly come from the recordings of the
-    training part; that is no ground for sharpening. Softening only makes the likelihood worse,
-    so nothing is changed: T is 1, as it is without any window.
+    If every window is classified correctly there is no minimum: the likelihood improves all the
+    way to ``T = 0``, confidences of 1. Without `independent` nothing is changed then, T is 1, as
+    it is without any window. With it, the target of a window is not 1 for its class but
+
+        ``p = (n + 1) / (n + 2)``,  and the rest spread over the other classes,
+
+    the probability of success after n successes of n [2]_, so that T stays above 0 and the mean
+    confidence below p.
 
     Parameters
     ----------
@@ -142,6 +148,8 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
         ``(windows, classes)``, of windows that the model was not trained on.
     labels
         Class of each window, ``(windows,)``.
+    independent
+        n, the number of independent windows among them; 0: the targets are 1.
 
     Raises
     ------
@@ -155,10 +163,20 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
     >>> temperature = fit_temperature(np.log([[16, 1]] * 4), np.array([0, 0, 0, 1]))
     >>> round(16 ** (1 / temperature), 6)
     3.0
+
+    Four of four are right at the odds 2 : 1; after four successes of four, 5 : 1 would be.
+
+    >>> temperature = fit_temperature(np.log([[2, 1]] * 4), np.zeros(4, int), independent=4)
+    >>> round(2 ** (1 / temperature), 6)
+    5.0
     """
     below, true = _below_largest(logits, labels)
-    if (true == 0).all():
+    if not labels.size or (not independent and (true == 0).all()):
         return 1.0
+    if independent:
+        share = (independent + 1) / (independent + 2)
+        others = (below.sum(axis=1) - true) / max(below.shape[1] - 1, 1)
+        true = share * true + (1 - share) * others
     low, high = np.log(LOWEST), np.log(HIGHEST)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -170,7 +188,7 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
 
 
 def _below_largest(logits: Floats, labels: Ints) -> tuple[Floats, Floats]:
-    """Logits less the largest of their window, ``(windows, classes)``, and the true one's."""
+    """Return logits less the largest of their window, ``(windows, classes)``, and the true ones."""
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
         raise ValueError(
             "logits must be (windows, classes) and labels (windows,); "
@@ -184,8 +202,8 @@ def _below_largest(logits: Floats, labels: Ints) -> tuple[Floats, Floats]:
     return below, np.take_along_axis(below, labels[:, np.newaxis], axis=1)[:, 0]
 
 
-def _slope(below: Floats, true: Floats, sharpness: float) -> float:
-    """Slope of the likelihood in ``1 / T``: the mean logit under the model less the true one."""
+def _slope(below: Floats, target: Floats, sharpness: float) -> float:
+    """Return the slope of the likelihood in ``1 / T``: mean logit of the model less the target."""
     weights = np.exp(below * sharpness)
     mean = np.einsum("ij,ij->i", weights, below) / weights.sum(axis=1)
-    return float(np.mean(mean - true))
+    return float(np.mean(mean - target))

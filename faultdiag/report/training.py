@@ -6,6 +6,7 @@ from typing import Any
 from faultdiag.metrics.tables import format_table, parts_table
 from faultdiag.report.data import split_lines
 from faultdiag.splits.within import PARTS
+from faultdiag.training.calibrating import SEEN
 from faultdiag.training.session import Run
 
 
@@ -21,7 +22,7 @@ def summary(run: Run) -> str:
             *split_lines(split),
             _by_recording(test),
             _calibration(test),
-            *_uncalibrated(test),
+            *_fitted_on(metrics),
             _chosen(run),
             f"run folder: {run.folder}",
         ]
@@ -47,11 +48,14 @@ def _calibration(scores: Mapping[str, Any]) -> str:
     )
 
 
-def _uncalibrated(scores: Mapping[str, Any]) -> list[str]:
-    if scores["temperature"] != 1:
-        return []
+def _fitted_on(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what the temperature and the novelty threshold were fitted on."""
+    basis, novelty = metrics["calibration"]["fitted_on"], metrics["novelty"]
+    limit = ", which may lower confidences only" if basis == SEEN else ""
     return [
-        "the validation part gives no ground to lower confidences, and is not used to raise any"
+        f"the temperature is fitted on {basis}{limit}",
+        f"the novelty threshold is fitted on {novelty['fitted_on']}: about "
+        f"{novelty['false_positive_rate']:.1%} of such windows exceed it",
     ]
 
 

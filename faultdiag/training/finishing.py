@@ -1,6 +1,5 @@
 """After the last epoch: calibrate, fit the novelty detection, score."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,76 +7,38 @@ from typing import Any
 import numpy as np
 import torch
 
-from faultdiag import novelty
 from faultdiag.checkpoint import Checkpoint, load, save, to_stored
 from faultdiag.evaluation.evaluate import PartLogits, describe_split, part_logits, score_part
-from faultdiag.features.healthy import (
-    HealthyReference,
-    fit_healthy,
-    healthy_to_stored,
-    statistics_of_windows,
+from faultdiag.features.healthy import HealthyReference, healthy_to_stored
+from faultdiag.metrics.calibration import Reliability, reliability
+from faultdiag.novelty import MOST_OF_RECORDING, Novelty, evenly
+from faultdiag.preparing.folder import Prepared
+from faultdiag.training.calibrating import (
+    Temperature,
+    calibrate,
+    fit_healthy_windows,
+    fit_novelty,
+    raw_windows,
 )
-from faultdiag.metrics.calibration import Reliability, fit_temperature, reliability
-from faultdiag.novelty import Levels, Novelty, evenly
-from faultdiag.preparing.folder import Prepared, gather
-from faultdiag.preparing.window_index import WindowIndex
-
-# The most validation windows that the threshold is computed from.
-MOST_VALID = 4096
-# The most healthy training windows whose statistics are taken.
-MOST_HEALTHY = 1024
-
-
-def fit_novelty(prepared: Prepared) -> Novelty:
-    """Fit the novelty detection on the training and validation parts; the test part is not read."""
-    most = novelty.most_windows(len(prepared.channels), prepared.length)
-    return novelty.fit(
-        _described(prepared, "train", most), _described(prepared, "valid", MOST_VALID)
-    )
-
-
-def fit_healthy_windows(prepared: Prepared, healthy: Collection[str]) -> HealthyReference | None:
-    """Fit what recordings' statistics are compared with; None without healthy training windows."""
-    train = prepared.windows.of("train")
-    numbers = [i for i, name in enumerate(prepared.classes) if name in healthy]
-    rows = np.flatnonzero(np.isin(train.label, numbers))
-    if not len(rows):
-        return None
-    chosen = rows[evenly(len(rows), MOST_HEALTHY)]
-    windows = _raw(prepared, train.take(chosen))
-    return fit_healthy(statistics_of_windows(windows), prepared.channels)
-
-
-def score_novelty(fitted: Novelty, prepared: Prepared) -> dict[str, Any]:
-    """Return the false-positive rate, and the share of the test recordings that are novel."""
-    test = prepared.windows.of("test")
-    rows = [np.flatnonzero(test.recording == number) for number in test.by_recording()]
-    scores = [
-        fitted.score(_raw(prepared, test.take(own[evenly(len(own), novelty.MOST_OF_RECORDING)])))
-        for own in rows
-    ]
-    share = float(np.mean(np.array(scores) > 1))
-    return {"false_positive_rate": fitted.false_positive_rate, "test_share": share}
-
-
-def _described(prepared: Prepared, part: str, most: int) -> Levels:
-    windows = prepared.windows.of(part)
-    rows = evenly(len(windows), most)
-    chunks = [rows[i : i + novelty.CHUNK] for i in range(0, len(rows), novelty.CHUNK)]
-    return np.concatenate(
-        [novelty.describe(_raw(prepared, windows.take(chunk))) for chunk in chunks]
-    )
-
-
-def _raw(prepared: Prepared, windows: WindowIndex) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    return gather(prepared.signals, prepared.positions(windows), prepared.length)
-
 
 CHOSEN_BY = "valid accuracy, then loss"
 PARTS = ("test", "valid")
 DRAWN = ("valid", "test")
 # The scores of the last epoch that are reported beside those of the chosen one.
 COMPARED = ("accuracy", "macro_f1", "recording_accuracy")
+
+
+def score_novelty(fitted: Novelty, prepared: Prepared) -> dict[str, Any]:
+    """Return the false-positive rate, its basis, and the share of novel test recordings."""
+    test = prepared.windows.of("test")
+    rows = [np.flatnonzero(test.recording == number) for number in test.by_recording()]
+    scores = [
+        fitted.score(raw_windows(prepared, test.take(own[evenly(len(own), MOST_OF_RECORDING)])))
+        for own in rows
+    ]
+    share = float(np.mean(np.array(scores) > 1))
+    rate = fitted.false_positive_rate
+    return {"false_positive_rate": rate, "fitted_on": fitted.basis, "test_share": share}
 
 
 @dataclass(frozen=True)
@@ -118,6 +79,11 @@ class _Scored:
     source: Checkpoint
     logits: dict[str, PartLogits]
 
+    @property
+    def temperature(self) -> Temperature:
+        """The temperature of the checkpoint, and its basis."""
+        return Temperature(self.source.temperature, str(self.source.calibration["fitted_on"]))
+
     def scores(self, prepared: Prepared, part: str) -> dict[str, Any]:
         return score_part(
             self.logits[part],
@@ -139,10 +105,10 @@ def finish(
     """Calibrate ``best.pt`` and ``last.pt`` of a run folder, and score both.
 
     The temperature of each is fitted on the validation part, the novelty detection on the
-    training and validation parts. Both are written into the checkpoint before the test part is
-    read. The temperature is at least 1, so it lowers confidences or keeps them. A checkpoint is
-    replaced in one step: an interrupt leaves it either without or with its calibration, and
-    finishing again gives the same result.
+    training and validation parts (see `faultdiag.training.calibrating`). Both are written into
+    the checkpoint before the test part is read. A checkpoint is replaced in one step: an
+    interrupt leaves it either without or with its calibration, and finishing again gives the same
+    result.
 
     Raises
     ------
@@ -155,11 +121,15 @@ def finish(
     last = best
     if best_epoch == last_epoch:
         # The same weights: nothing needs to run again.
-        _store(folder / "last.pt", load(folder / "last.pt"), best.source.temperature, fitted)
+        _store(folder / "last.pt", load(folder / "last.pt"), best.temperature, fitted)
     else:
         last = _calibrate(folder / "last.pt", prepared, device, fitted)
     metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in PARTS}
     metrics["novelty"] = score_novelty(fitted.novelty, prepared)
+    metrics["calibration"] = {
+        "temperature": best.temperature.value,
+        "fitted_on": best.temperature.basis,
+    }
     metrics["split"] = describe_split(prepared)
     metrics["selection"] = {
         "best_epoch": best_epoch,
@@ -186,18 +156,24 @@ def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: _Fi
         )
 
     valid = read("valid")
-    # The validation windows come from the recordings that were trained on: that they allow more
-    # confidence is no reason for it on other recordings.
-    temperature = max(fit_temperature(valid.logits, valid.labels), 1.0)
-    calibrated = _store(path, source, temperature, fitted)
+    calibrated = _store(path, source, calibrate(prepared, valid), fitted)
     return _Scored(calibrated, {"valid": valid, "test": read("test")})
 
 
-def _store(path: Path, source: Checkpoint, temperature: float, fitted: _Fitted) -> Checkpoint:
+def _store(path: Path, source: Checkpoint, temperature: Temperature, fitted: _Fitted) -> Checkpoint:
     """Return the checkpoint with this calibration; write it unless it has it already."""
-    if source.temperature == temperature and fitted.stored_in(source):
+    before = source.calibration
+    same = (before.get("temperature"), before.get("fitted_on")) == (
+        temperature.value,
+        temperature.basis,
+    )
+    if same and fitted.stored_in(source):
         return source
-    calibration = {"temperature": temperature, "novelty": to_stored(fitted.novelty)}
+    calibration = {
+        "temperature": temperature.value,
+        "fitted_on": temperature.basis,
+        "novelty": to_stored(fitted.novelty),
+    }
     if fitted.healthy is not None:
         calibration["healthy"] = healthy_to_stored(fitted.healthy)
     calibrated = replace(source, calibration=calibration)

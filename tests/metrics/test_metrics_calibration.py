@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
-from faultdiag import inference
 from faultdiag.metrics.calibration import (
     expected_calibration_error,
     fit_temperature,
@@ -142,7 +141,7 @@ def test_a_temperature_changes_no_decision(seed: int, temperature: float) -> Non
     logits[:50, 3] = np.nextafter(logits[:50, 0].astype(np.float32), np.float32(np.inf))
     logits[50:100, 7] = logits[50:100, 2]
     np.testing.assert_array_equal(
-        inference.softmax(logits / temperature).argmax(axis=1), logits.argmax(axis=1)
+        softmax(logits / temperature).argmax(axis=1), logits.argmax(axis=1)
     )
 
 
@@ -208,3 +207,18 @@ def test_what_are_no_logits_and_labels_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         fit_temperature(logits, np.array(labels))
+
+
+@pytest.mark.parametrize("independent", [1, 10, 500])
+def test_successes_alone_raise_confidence_to_the_rule_of_succession(independent: int) -> None:
+    labels = np.arange(60) % 3
+    logits = np.eye(3)[labels] * 2
+    temperature = fit_temperature(logits, labels, independent=independent)
+    confidence = softmax(logits / temperature).max(axis=1)
+    np.testing.assert_allclose(confidence, (independent + 1) / (independent + 2), rtol=1e-6)
+
+
+def test_the_rule_of_succession_hardly_moves_a_temperature_with_errors() -> None:
+    logits, labels = sampled(3, 2000, 4)
+    plain = fit_temperature(3 * logits, labels)
+    assert fit_temperature(3 * logits, labels, independent=2000) == pytest.approx(plain, rel=0.02)

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from faultdiag import checkpoint, novelty
 from faultdiag.errors import FaultdiagError
-from faultdiag.novelty import Novelty, RecordingNovelty, bands_of, describe, distances, evenly, fit
+from faultdiag.novelty import (
+    NEIGHBOURS,
+    Novelty,
+    RecordingNovelty,
+    bands_of,
+    describe,
+    distances,
+    distances_across,
+    evenly,
+)
 from faultdiag.prediction.diagnoser import load
 from faultdiag.prediction.rows import NOVEL, Row, TableWriter, novelty_note
 from faultdiag.signal.recording import Recording
@@ -26,6 +35,12 @@ LENGTH = 256
 def noise(count: int, *, seed: int = 0, channels: int = 1) -> NDArray[np.float32]:
     shape = (count, channels, LENGTH)
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def fit(train: NDArray[Any], valid: NDArray[Any]) -> Novelty:
+    """Fit the threshold on the distances of validation windows from the training windows."""
+    held_out = distances(valid, train, min(NEIGHBOURS, len(train)))
+    return novelty.fit(train, held_out, independent=len(valid), basis="a test")
 
 
 def test_levels_are_those_of_a_plain_formula() -> None:
@@ -89,6 +104,34 @@ def test_the_threshold_has_the_rate_that_it_states(count: int, rate: float) -> N
     assert (above + 1) / (count + 1) <= rate + 1e-12
     fresh = fitted.scores(noise(4000, seed=2)) > 1
     assert fresh.mean() <= 2.5 * rate
+
+
+def test_windows_are_compared_with_those_of_other_groups() -> None:
+    levels = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    groups, labels = np.arange(60) % 3, np.arange(60) // 30
+    expected = []
+    for group in range(3):
+        for row in levels[groups == group]:
+            apart = np.sqrt(np.square(levels[groups != group] - row).mean(1))
+            expected.append(np.sort(apart)[4])
+    found = distances_across(levels, groups, labels, 5)
+    np.testing.assert_allclose(np.sort(found), np.sort(expected), rtol=1e-4)
+
+
+def test_a_class_of_one_group_is_not_compared() -> None:
+    levels = np.zeros((9, 2), np.float32)
+    groups = np.repeat([0, 1, 2], 3)
+    assert len(distances_across(levels, groups, np.array([0, 0, 1, 0, 0, 0, 2, 2, 2]), 5)) == 5
+    assert len(distances_across(levels, groups, groups, 5)) == 0
+    assert len(distances_across(levels, np.zeros(9, int), groups, 5)) == 0
+
+
+def test_the_rate_is_that_of_the_independent_windows() -> None:
+    train = describe(noise(20))
+    fitted = novelty.fit(train, np.arange(1.0, 501.0), independent=9, basis="held-out recordings")
+    assert fitted.threshold == 496  # rank 501 * 0.99, rounded up
+    assert fitted.false_positive_rate == pytest.approx(0.1)
+    assert fitted.basis == "held-out recordings"
 
 
 def test_copies_of_training_windows_are_not_novel() -> None:

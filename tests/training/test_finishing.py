@@ -16,7 +16,7 @@ from faultdiag.metrics.calibration import expected_calibration_error, fit_temper
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.prepare import prepare
 from faultdiag.splits.within import PARTS
-from faultdiag.training import finishing
+from faultdiag.training import calibrating, finishing
 from tests.data_fixtures import contents
 from tests.training.runs import (
     Make,
@@ -54,7 +54,7 @@ def test_the_temperature_is_that_of_the_checkpoints_own_valid_logits(
     source = load(wrong / name)
     valid = logits(source, prepared, "valid")
     assert source.temperature == fit_temperature(valid.logits, valid.labels) > 1
-    assert source.calibration.keys() == {"temperature", "novelty", "healthy"}
+    assert source.calibration.keys() == {"temperature", "fitted_on", "novelty", "healthy"}
     cooler, own, warmer = (
         nll(valid.logits, valid.labels, temperature=factor * source.temperature)
         for factor in (0.9, 1.0, 1.1)
@@ -92,7 +92,7 @@ def test_the_stored_bins_give_the_calibration_error(wrong: Path) -> None:
 def test_confidences_are_lowered_and_never_raised(
     fitted: float, kept: float, brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finishing, "fit_temperature", lambda *_: fitted)
+    monkeypatch.setattr(calibrating, "fit_temperature", lambda *_: fitted)
     run = train(brief(train__epochs=2), run=tmp_path / "run", device="cpu")
     assert [load(run.folder / name).temperature for name in ("best.pt", "last.pt")] == [kept] * 2
     assert run.metrics["test"]["temperature"] == kept
