@@ -38,6 +38,12 @@ def predict(
     file_timeout: Annotated[
         float, typer.Option(help="Seconds without progress after which a file is given up.")
     ] = 60.0,
+    shard: Annotated[
+        str | None, typer.Option(help="i/n: only this share of the recordings, for a cluster.")
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Merge the rows of all shards into --out.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Diagnose new recordings: one row each.
@@ -51,6 +57,7 @@ def predict(
     options |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
     options |= {"pattern": pattern, "windows": windows, "bearing": bearing, "evidence": evidence}
     options |= {"file_timeout": file_timeout, "override_rate": override_rate}
+    options |= {"shard": shard, "merge": merge}
     disagreements = Disagreements()
     try:
         options["on_row"] = disagreements.add
@@ -64,6 +71,7 @@ def predict(
     if text := disagreements.text():
         say(text)
     if out is not None:
-        typer.echo(f"wrote {out}: {rows} recordings, {rows - failed} of them diagnosed")
+        which = "" if shard is None else f", shard {shard}"
+        typer.echo(f"wrote {out}{which}: {rows} recordings, {rows - failed} of them diagnosed")
     if failed:
         raise stop(f"{failed} of {rows} recordings could not be diagnosed; see their rows", 1)

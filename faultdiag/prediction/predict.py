@@ -31,6 +31,7 @@ from faultdiag.prediction.rows import (
     WindowWriter,
     novelty_note,
 )
+from faultdiag.prediction.shards import Shard, finish_shard, merge_shards, parse_shard, start_shard
 from faultdiag.readers.read import FILE_TIMEOUT
 from faultdiag.signal.bearings import get_bearing
 from faultdiag.system.locks import own_file
@@ -154,6 +155,8 @@ def predict_paths(
     override_rate: bool = False,
     on_row: Callable[[Row], None] = lambda _: None,
     file_timeout: float | None = FILE_TIMEOUT,
+    shard: str | None = None,
+    merge: bool = False,
 ) -> tuple[int, int]:
     """Diagnose recordings, folders and lists of them, and write the rows as they come.
 
@@ -180,6 +183,10 @@ def predict_paths(
         Called with each row after it was written.
     file_timeout
         Seconds that may pass without anything read of a file; None is no limit.
+    shard
+        Diagnose only this share of the recordings, ``i/n``; its rows go to a file of its own.
+    merge
+        Diagnose nothing: merge the rows of all shards.
 
     Returns
     -------
@@ -196,8 +203,10 @@ def predict_paths(
     _require_positive("--file-timeout", file_timeout, "seconds")
     _require_files(out, windows, resume=resume)
     _require_bearing(bearing)
+    part = _shard_of(out, shard, merge=merge, resume=resume)
+    rows_file, window_file = (_own_file(path, part) for path in (out, windows))
     options = ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate)
-    with _owned({"--out": out, "--windows": windows}):
+    with _owned({"--out": rows_file, "--windows": window_file}):
         requests = find(paths, options, pattern=pattern)
         _require_no_recordings({"--out": out, "--windows": windows}, requests)
         diagnoser = load(model, device=device)
@@ -214,19 +223,54 @@ def predict_paths(
             "--bearing": bearing,
             "--evidence": evidence,
         }
-        how: dict[str, Any] = {"as_json": as_json, "evidence": evidence, "on_row": on_row}
-        how |= {"jobs": jobs, "limit": file_timeout}
-        with ExitStack() as stack:
-            files = _open(out, stack, inputs, requests, windows, resume=resume)
-            count = _write(diagnoser, requests, files, **how)
+        if merge and out is not None:
+            count = merge_shards(out, [str(r.path) for r in requests], inputs, windows)
+        else:
+            requests = [r for r in requests if part is None or part.has(str(r.path))]
+            how: dict[str, Any] = {"as_json": as_json, "evidence": evidence, "on_row": on_row}
+            how |= {"jobs": jobs, "limit": file_timeout}
+            with ExitStack() as stack:
+                files = _open(rows_file, stack, inputs, requests, window_file, resume=resume)
+                count = _write(diagnoser, requests, files, **how)
+            if part is not None and rows_file is not None:
+                finish_shard(rows_file, inputs, window_file)
+    _warn(count, len(requests), diagnoser.sampling_rate)
+    return len(requests), count.failed
+
+
+def _warn(count: Count, recordings: int, rate: float) -> None:
     if count.assumed:
         note(
             f"warning: nothing states the sampling rate of {count.assumed} recordings; the "
-            f"model's, {diagnoser.sampling_rate:g} Hz, was assumed: if it is another, the "
-            "diagnosis is wrong; give it with --sampling-rate"
+            f"model's, {rate:g} Hz, was assumed: if it is another, the diagnosis is wrong; give it "
+            "with --sampling-rate"
         )
-    sys.stderr.write(novelty_note(count.novel, len(requests)))
-    return len(requests), count.failed
+    sys.stderr.write(novelty_note(count.novel, recordings))
+
+
+def _shard_of(out: Path | None, shard: str | None, *, merge: bool, resume: bool) -> Shard | None:
+    """Return the shard that is wanted, if any.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is no such shard, or it goes with options that it can't go with.
+    """
+    option = "--merge" if merge else "--shard"
+    if (merge or shard is not None) and out is None:
+        raise FaultdiagError(f"{option} needs the file that all shards are for; give it with --out")
+    if merge and (shard is not None or resume):
+        other = "--shard" if shard is not None else "--resume"
+        raise FaultdiagError(f"--merge and {other} are given; merge when all shards are done")
+    return None if shard is None else parse_shard(shard)
+
+
+def _own_file(path: Path | None, part: Shard | None) -> Path | None:
+    """Return the file that is written: that of the shard, or the file itself."""
+    if path is None or part is None:
+        return path
+    start_shard(file := part.file(path))
+    return file
 
 
 @contextmanager

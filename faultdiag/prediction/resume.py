@@ -331,6 +331,23 @@ def match_windows(path: Path, rows: Sequence[StoredRow], *, as_json: bool) -> tu
     return len(rows), end
 
 
+def record_ends(path: Path, second: str, *, as_json: bool) -> list[int]:
+    """Return the byte behind the heading of a file, 0 without one, and behind each of its rows.
+
+    Parameters
+    ----------
+    second
+        The second column: ``status`` for rows of recordings, ``window`` for those of windows.
+
+    Raises
+    ------
+    FaultdiagError
+        If it holds something else.
+    """
+    ends = [end for _, end in _records(path, as_json=as_json, first=("path", second))]
+    return [0, *ends] if as_json else ends
+
+
 def cut(path: Path, size: int) -> None:
     """Cut a file off behind its first bytes, if it exists."""
     if path.exists():
