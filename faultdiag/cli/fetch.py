@@ -17,12 +17,12 @@ JOBS = 4
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="The dataset: cwru.")],
+    name: Annotated[str, typer.Argument(help="The dataset: cwru, jnu, mfpt, …")],
     *,
     out: Annotated[Path | None, typer.Option(help="Folder; data/NAME if not given.")] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="By number, group, fault or name: 105, 12k_DE, 'IR*', '12k_DE_*_0'."),
+        typer.Option(help="Files by name; of cwru also 105, 12k_DE, 'IR*', '12k_DE_*_0'."),
     ] = None,
     base_url: Annotated[str | None, typer.Option(help="A mirror's folder.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=16, help="Connections at once.")] = JOBS,
@@ -30,13 +30,13 @@ def fetch(
 ) -> None:
     """Download the recordings of a dataset, each checked by its digest.
 
-    What the folder holds already, under whatever name, is recognised by its bytes and not fetched
-    again; an interrupted download goes on where it stopped.
+    A file that the folder has already, under whatever name, is recognised by its bytes and not
+    fetched again; an interrupted download continues where it stopped.
 
     Example: faultdiag fetch cwru --only normal --only '12k_DE_*_0'
     """
     from faultdiag.fetch import run
-    from faultdiag.fetch import run as report
+    from faultdiag.report.fetching import fetched_document, format_fetched
 
     folder = out or Path("data") / name
     try:
@@ -51,17 +51,17 @@ def fetch(
         words += ["--jobs", str(jobs)] if jobs != JOBS else []
         raise stop(f"interrupted; go on with: {shlex.join(words)}", INTERRUPTED) from None
     if as_json:
-        typer.echo(json.dumps(report.as_document(fetched), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(fetched_document(fetched), indent=2, ensure_ascii=False))
     else:
-        typer.echo(report.format_fetched(fetched))
+        typer.echo(format_fetched(fetched))
     if fetched.failed:
-        failed, every = len(fetched.failed), len(fetched.rows)
+        failed, every = len(fetched.failed), len(fetched.files)
         raise stop(f"error: {failed} of {every} files could not be fetched; see their reasons", 1)
 
 
 @contextmanager
 def _bar() -> Iterator[Callable[[int, int, int], None]]:
-    """Give what moves a bar of files; megabytes are told behind it."""
+    """Yield what moves a bar of files, with megabytes behind it."""
     from tqdm import tqdm
 
     with tqdm(desc="fetching", unit="file", disable=None) as bar:

@@ -20,20 +20,15 @@ FACTS = (
     *("number", "group", "end", "fault", "code", "size", "clock"),
     *("load_hp", "rpm", "sampling_rate", "bearing", "specimen"),
 )
-# Of some recordings only git's digest is known, not their length. They are 48 kHz files of
-# uncompressed doubles: a multiple of 8 bytes, between 1 and 20 million. Others needn't be hashed,
-# nor those that other programs than MATLAB wrote.
-_MATLAB = b"MATLAB 5.0 MAT-file, Platform: "
-_LENGTHS_OF_THE_REST = range(1_000_000, 20_000_000, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A recording of the catalogue: its facts, and its length and digests where known."""
+    """A recording of the catalogue: its facts, its length in bytes and its digests."""
 
     facts: Mapping[str, Any]
-    bytes: int | None
-    sha256: str | None
+    bytes: int
+    sha256: str
     git_blob_sha1: str
 
     @property
@@ -75,21 +70,13 @@ def recognise(path: Path) -> Known | None:
     """Give the recording of the catalogue whose bytes a file holds, or None."""
     lengths, by_digest = _digests()
     length = path.stat().st_size if path.is_file() else -1
-    if length not in lengths and not (length in _LENGTHS_OF_THE_REST and _by_matlab(path)):
-        return None
-    return by_digest.get(git_blob_sha1(path))
-
-
-def _by_matlab(path: Path) -> bool:
-    """Tell whether MATLAB itself wrote a file, as it did those of the Bearing Data Center."""
-    with path.open("rb") as file:
-        return file.read(len(_MATLAB)) == _MATLAB
+    return by_digest.get(git_blob_sha1(path)) if length in lengths else None
 
 
 @cache
-def _digests() -> tuple[frozenset[int | None], Mapping[str, Known]]:
+def _digests() -> tuple[frozenset[int], Mapping[str, Known]]:
     known = catalogue().values()
-    # Git's digest is known of every recording and takes half the time of SHA-256.
+    # Git's digest takes half the time of SHA-256.
     return frozenset(k.bytes for k in known), {k.git_blob_sha1: k for k in known}
 
 
@@ -99,8 +86,8 @@ def _known(row: Mapping[str, str]) -> Known:
     values["specimen"] = _specimen(row["end"], row["code"], row["size"])
     return Known(
         facts={name: values[name] for name in FACTS},
-        bytes=int(row["bytes"]) if row["bytes"] else None,
-        sha256=row["sha256"] or None,
+        bytes=int(row["bytes"]),
+        sha256=row["sha256"],
         git_blob_sha1=row["git_blob_sha1"],
     )
 

@@ -184,11 +184,17 @@ class PublishedSet:
         if not alike:
             return None
         digest = sha256(path)
-        return next((_without_suffix(f.file) for f in alike if f.sha256 == digest), None)
+        return next((without_suffix(f.file) for f in alike if f.sha256 == digest), None)
 
 
-def _without_suffix(path: str) -> str:
-    """Return a path without the suffix of a file; ``12.288`` and ``2004.02.12`` have none."""
+def without_suffix(path: str) -> str:
+    """Return a path without the suffix of a file.
+
+    Examples
+    --------
+    >>> without_suffix("KA01/N15_M07_F10_KA01_1.mat"), without_suffix("normal/12.288")
+    ('KA01/N15_M07_F10_KA01_1', 'normal/12.288')
+    """
     return re.sub(r"\.[A-Za-z][A-Za-z0-9]*$", "", path)
 
 
@@ -282,7 +288,7 @@ class PublishedDataset:
 
     def _whole(self, path: str) -> str:
         """Return a path without suffix and with the folders that the root itself is in."""
-        return "/".join([*self.root.resolve().parts[-_DEEPEST:], _without_suffix(path)])
+        return "/".join([*self.root.resolve().parts[-_DEEPEST:], without_suffix(path)])
 
     def _contradictions(self, name: str, paths: Sequence[str]) -> Iterable[str]:
         known = self.published

@@ -1,33 +1,36 @@
-"""Fetch a data set and report what came of it."""
+"""Fetch a public dataset."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing import TimeoutError as NothingYetError
+from multiprocessing.pool import IMapIterator, ThreadPool
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.fetch import SOURCES
-from faultdiag.fetch.attempts import Download, Downloads, Pace, Row
-from faultdiag.fetch.transfer import Source, Survey, Wanted, choose
+from faultdiag.fetch.download import Download, FileResult, connect
+from faultdiag.fetch.sources import RemoteFile, Source, choose_files, source_of
+from faultdiag.system.locks import own_folder
 
 TIMEOUT = 30.0
 PAUSE = 1.0
+_TICK = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The outcome of `fetch`: one row per file, in the order of the dataset."""
+    """The outcome of `fetch`: one result per file, in the order of the dataset."""
 
     name: str
     folder: Path
     source: Source
-    rows: list[Row]
+    files: list[FileResult]
 
     @property
-    def failed(self) -> list[Row]:
+    def failed(self) -> list[FileResult]:
         """The files that are not there."""
-        return [row for row in self.rows if row.status == "failed"]
+        return [result for result in self.files if result.status == "failed"]
 
 
 def fetch(
@@ -46,74 +49,125 @@ def fetch(
     Parameters
     ----------
     name
-        A dataset of `SOURCES`.
+        A public dataset.
     out
-        The folder; made where missing. What lies in it, or below it, under whatever name, is
-        recognised by its bytes and not fetched again.
+        The folder; made if missing. A file in it or below it, under whatever name, is recognised
+        by its bytes and not fetched again.
     only
-        Patterns; see `choose`.
+        Patterns; see `choose_files`.
     base_url
-        A mirror; the dataset's own address where None.
+        Address of a mirror; the dataset's own addresses if None.
     jobs
         Connections at once.
     timeout
         Seconds to wait for a connection, and for the next 8 KiB.
     pause
-        Seconds to wait after a first failure; each further one doubles it.
+        Seconds to wait between attempts; each further one doubles them.
     progress
-        Told several times a second how many files are done, of how many, and how many bytes
-        have come.
+        Called several times a second with the number of files done, of all files, and of bytes
+        received.
 
     Raises
     ------
     FaultdiagError
-        If the dataset or a pattern is unknown, the address is none, the folder can't be read or
-        written, or the server can't be reached.
+        If the dataset or a pattern is unknown, the address can't be used, none is known, the
+        folder can't be read or written, or the server can't be reached.
     """
-    source = SOURCES.get(name)()
-    address = _address(base_url or source.base_url)
-    wanted = choose(source.files(), only, source.patterns)
+    source = source_of(name)
+    files = choose_files(source.files, only, source.patterns)
+    if base_url is not None:
+        mirror = _mirror(base_url)
+        files = [replace(file, url=f"{mirror}/{quote(file.file)}") for file in files]
     if out.exists() and not out.is_dir():
         raise FaultdiagError(f"{out} is a file; name a folder with --out")
-    rows, missing = _settled(wanted, source.survey(out), out)
-    pace = Pace(pause)
-    downloads = Downloads(
-        [
-            Download(file, f"{address}/{file.file}", out / file.file, pace=pace, timeout=timeout)
-            for file in missing
-        ],
-        pace=pace,
-        jobs=jobs,
-    )
-    try:
-        for row in downloads.rows(lambda: progress(len(rows), len(wanted), downloads.received)):
-            rows.append(row)
-    except FaultdiagError as error:
-        have = sum(row.status != "failed" for row in rows)
-        raise FaultdiagError(
-            f"{error}; {have} of {len(wanted)} files are in {out}, fetch again to go on"
-        ) from error
-    progress(len(rows), len(wanted), downloads.received)
-    order = {file.file: number for number, file in enumerate(wanted)}
-    return Fetched(name, out, source, sorted(rows, key=lambda row: order[row.wanted.file]))
+    results, missing = _settled(source, files, out)
+    with connect(jobs, timeout, pause) as connection:
+        downloads = [Download(file, out / file.file, connection) for file in missing]
+        for result in _run(downloads, out, jobs, lambda n: progress(len(results), len(files), n)):
+            results.append(result)
+    progress(len(results), len(files), sum(result.received for result in results))
+    order = {file.file: number for number, file in enumerate(files)}
+    return Fetched(name, out, source, sorted(results, key=lambda result: order[result.file.file]))
 
 
-def _settled(wanted: Sequence[Wanted], survey: Survey, out: Path) -> tuple[list[Row], list[Wanted]]:
-    """Give the rows of files that need or allow no download, and the other files."""
-    rows, missing = [], []
-    for file in wanted:
-        target = out / file.file
-        if file.file in survey.present:
-            rows.append(Row(file, "present", survey.present[file.file]))
-        elif file.file in survey.blocked:
-            rows.append(Row(file, "failed", target, error=survey.blocked[file.file]))
+def _settled(
+    source: Source, files: Sequence[RemoteFile], out: Path
+) -> tuple[list[FileResult], list[RemoteFile]]:
+    """Return the results of files that need or allow no download, and the other files.
+
+    Raises
+    ------
+    FaultdiagError
+        If files are missing and no address of any file is known.
+    """
+    present, blocked = source.survey(out)
+    results, missing = [], []
+    for file in files:
+        problem = _problem(file, source, blocked.get(file.file))
+        if file.file in present:
+            results.append(FileResult(file, "present", present[file.file]))
+        elif problem is not None:
+            results.append(FileResult(file, "failed", out / file.file, error=problem))
         else:
             missing.append(file)
-    return rows, missing
+    if len(present) < len(files) and not any(file.url for file in files):
+        raise FaultdiagError(
+            f"no lasting address of the files of {source.title} is known; get them from "
+            f"{source.place}, unpack them into {out}, then fetch again to check them"
+        )
+    return results, missing
 
 
-def _address(url: str) -> str:
-    """Give an address without its last slash, if files can lie under it."""
+def _problem(file: RemoteFile, source: Source, blocked: Path | None) -> str | None:
+    """Return why a file can't be fetched, or None."""
+    if blocked is not None:
+        return (
+            f"{blocked} is there with other bytes than the published file; move or delete it, "
+            "then fetch again"
+        )
+    return None if file.url else f"no lasting address is known; get it from {source.place}"
+
+
+def _run(
+    downloads: Sequence[Download], out: Path, jobs: int, on_tick: Callable[[int], object]
+) -> Iterator[FileResult]:
+    """Run downloads side by side and iterate over their results as they come.
+
+    Raises
+    ------
+    FaultdiagError
+        If the folder can't be written or the server can't be reached; the rest is stopped.
+    """
+    import pooch
+
+    if not downloads:
+        return
+    for logger in (pooch.get_logger(), logging.getLogger("urllib3")):
+        logger.setLevel(logging.ERROR)
+    # The threads are daemons: an interrupt does not wait for a connection that is being made.
+    with own_folder(out, "choose another folder with --out"), ThreadPool(jobs) as pool:
+        pending = pool.imap_unordered(Download.run, downloads)
+        try:
+            for _ in downloads:
+                yield _next(pending, lambda: on_tick(sum(d.received for d in downloads)))
+        except FaultdiagError as error:
+            raise FaultdiagError(f"{error}; fetch again to continue") from error
+        finally:
+            for download in downloads:
+                download.stop()
+
+
+def _next(pending: "IMapIterator[FileResult]", on_tick: Callable[[], object]) -> FileResult:
+    while True:
+        on_tick()
+        try:
+            return pending.next(timeout=_TICK)
+        except NothingYetError:
+            continue
+
+
+def _mirror(url: str) -> str:
+    """Return an address without its last slash, if files can be below it."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -125,51 +179,3 @@ def _address(url: str) -> str:
             "https://example.org/cwru/"
         )
     return url.rstrip("/")
-
-
-def format_fetched(fetched: Fetched) -> str:
-    """Give what there is now, what failed and why, and what to cite."""
-    rows = fetched.rows
-    came = sum(row.received for row in rows) / 1e6
-    counts = {
-        status: sum(row.status == status for row in rows) for status in ("present", "fetched")
-    }
-    lines = [
-        f"{len(rows)} files of {fetched.name} in {fetched.folder}: {counts['present']} were there, "
-        f"{counts['fetched']} fetched ({came:.1f} MB), {len(fetched.failed)} failed"
-    ]
-    if fetched.failed:
-        lines += ["", *_table(fetched.failed)]
-    lines += ["", f"licence:  {fetched.source.licence}", f"citation: {fetched.source.citation}"]
-    return "\n".join(lines)
-
-
-def as_document(fetched: Fetched) -> dict[str, Any]:
-    """Give the same as plain values.
-
-    ``dataset, folder, licence, citation`` and ``files``: per file ``file, title, status``
-    (present, fetched or failed), ``path, received`` (bytes) and ``error``.
-    """
-    return {
-        "dataset": fetched.name,
-        "folder": str(fetched.folder),
-        "licence": fetched.source.licence,
-        "citation": fetched.source.citation,
-        "files": [_document(row) for row in fetched.rows],
-    }
-
-
-def _document(row: Row) -> dict[str, Any]:
-    return {
-        "file": row.wanted.file,
-        "title": row.wanted.title,
-        "status": row.status,
-        "path": None if row.status == "failed" else str(row.path),
-        "received": row.received,
-        "error": row.error,
-    }
-
-
-def _table(rows: list[Row]) -> list[str]:
-    width = max(len(row.wanted.title) for row in rows)
-    return [f"  {row.wanted.title:<{width}}  {row.error}" for row in rows]

@@ -8,7 +8,7 @@ import pytest
 from faultdiag.datasets import cwru as cwru_catalogue
 from faultdiag.datasets.base import git_blob_sha1, sha256
 from faultdiag.datasets.cwru import Known
-from faultdiag.fetch import cwru
+from faultdiag.fetch import sources
 from tests.data_fixtures import write_recording
 from tests.fetch.server import Server, serving
 
@@ -17,7 +17,7 @@ NUMBERS = (97, 105, 118)
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """The bytes of three recordings, which the catalogue now holds alone; 97 by git's digest."""
+    """The bytes of three recordings, now the only ones of the catalogue."""
     real = cwru_catalogue.catalogue()
     made, known = {}, {}
     for number in NUMBERS:
@@ -25,12 +25,12 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         made[f"{number}.mat"] = path.read_bytes()
         known[number] = Known(
             facts=real[number].facts,
-            bytes=path.stat().st_size if number != 97 else None,
-            sha256=sha256(path) if number != 97 else None,
+            bytes=path.stat().st_size,
+            sha256=sha256(path),
             git_blob_sha1=git_blob_sha1(path),
         )
         path.unlink()
-    monkeypatch.setattr(cwru, "catalogue", lambda: known)
+    monkeypatch.setattr(sources, "catalogue", lambda: known)
     return made
 
 
