@@ -81,7 +81,7 @@ def channel_unit(channel: str) -> str | None:
 
     Examples
     --------
-    >>> [unit_of(name) for name in ("acc [g]", "DE (m/s²)", "Data_1", "acc (2)", "[]")]
+    >>> [channel_unit(name) for name in ("acc [g]", "DE (m/s²)", "Data_1", "acc (2)", "[]")]
     ['g', 'm/s²', None, None, None]
     """
     found = _IN_BRACKETS.search(channel)
@@ -134,14 +134,17 @@ _NAMES = frozenset(
     {
         *("t", "time", "times", "timestamp", "sec", "second", "seconds", "elapsedtime"),
         *("timeaxis", "timevector", "xvalue", "zeit", "sekunden", "temps", "tiempo"),
-        *("reltime", "relativetime"),
+        *("reltime", "relativetime", "zeitstempel", "tempo", "время", "时间", "時間", "시간"),
     }
 )
 _UNITS = {
-    **dict.fromkeys(("s", "sec"), 1.0),
-    **dict.fromkeys(("ms", "msec"), 1e-3),
-    **dict.fromkeys(("us", "µs", "μs"), 1e-6),
-    "ns": 1e-9,
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "sekunden", "secondes"), 1.0),
+    **dict.fromkeys(("segundos", "secondi", "секунды", "сек", "с", "秒", "초"), 1.0),
+    **dict.fromkeys(("ms", "msec", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("millisekunden", "millisecondes", "milisegundos", "мс", "毫秒"), 1e-3),
+    **dict.fromkeys(("us", "µs", "μs", "usec", "micros", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("mikrosekunden", "microsecondes", "microsegundos", "мкс", "微秒"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nanos", "nanoseconds", "纳秒"), 1e-9),
 }
 # Steps may differ by this share of their median before the clock counts as uneven.
 _JITTER = 0.02
@@ -169,6 +172,32 @@ def unit_of(name: str) -> float:
     return _UNITS[split_unit(name)[1]]
 
 
+def states_unit(name: str) -> bool:
+    """Tell whether a name has, or is, a unit of time: ``micros``, ``t [ms]``, ``时间(秒)``.
+
+    A single letter alone is none: ``s`` may be a displacement.
+    """
+    parts = [part for part in key(name, separator=" ").split() if part]
+    return bool(parts) and parts[-1] in _UNITS and (len(parts) > 1 or len(parts[0]) > 1)
+
+
+def decimal_step(values: NDArray[np.float64]) -> float:
+    """Return the power of ten that all values are multiples of, 1 at most; 0 if there is none.
+
+    Examples
+    --------
+    >>> decimal_step(np.array([39.0, 78.0])), decimal_step(np.array([0.25, 0.5]))
+    (1.0, 0.01)
+    """
+    for digits in range(10):
+        scaled = values * 10.0**digits
+        if np.abs(scaled - np.rint(scaled)).max(initial=0.0) < 1e-6 * max(
+            1.0, 10.0 ** (digits - 6)
+        ):
+            return float(10.0**-digits)
+    return 0.0
+
+
 def believable(rate: float, name: str) -> bool:
     """Tell whether a rate can be that of a time of this name.
 
@@ -179,15 +208,13 @@ def believable(rate: float, name: str) -> bool:
     >>> believable(12.0, "time"), believable(12.0, "time [s]"), believable(12000.0, "time")
     (False, True, True)
     """
-    parts = key(name, separator=" ").split()
-    stated = len(parts) > 1 and parts[-1] in _UNITS
-    return stated or plausible_clock(rate)
+    return states_unit(name) or plausible_clock(rate)
 
 
 def split_unit(name: str) -> tuple[str, str]:
     """Give a name without the unit of time at its end, as `key` does, and that unit or ``s``."""
     parts = [part for part in key(name, separator=" ").split() if part]
-    if len(parts) > 1 and parts[-1] in _UNITS:
+    if states_unit(name):
         return "".join(parts[:-1]), parts[-1]
     return "".join(parts), "s"
 
@@ -235,14 +262,15 @@ def sampling_rate(
     if not (np.isfinite(times).all() and np.isfinite(last)):
         return "not all of them are finite numbers"
     steps = np.diff(times)
-    if steps.min() <= 0:
+    if steps.min() < 0 or (steps.min() == 0 and not _on_a_line(times, resolution)):
         return f"it does not increase at sample {int(np.argmax(steps <= 0)) + 1}"
     # Some programs write seconds as float32.
     farthest = max(abs(last), float(np.abs(times).max()))
     rounding = max(resolution, 2.4e-7 * farthest if _single(times) else 0.0, 1e-12 * farthest)
     middle = float(np.median(steps))
-    allowed = max(_JITTER * middle, 1.001 * rounding)
-    if max(steps.max() - middle, middle - steps.min()) > allowed:
+    allowed = max(_JITTER * middle, min(1.001 * rounding, 0.3 * middle))
+    uneven = max(steps.max() - middle, middle - steps.min()) > allowed
+    if uneven and not _on_a_line(times, rounding):
         return (
             f"its steps range from {steps.min():.6g} s to {steps.max():.6g} s, "
             f"around {middle:.6g} s"
@@ -256,6 +284,16 @@ def sampling_rate(
             f"it ends at {last:.6g} s"
         )
     return _rounded((count - 1) / (last - start), rounding / (last - start))
+
+
+def _on_a_line(times: NDArray[np.float64], rounding: float) -> bool:
+    """Tell whether times differ from an even clock by nothing but their rounding."""
+    if rounding <= 0 or len(times) < 3 or times[-1] <= times[0]:
+        return False
+    places = np.arange(len(times), dtype=np.float64)
+    slope = np.polyfit(places, times, 1)
+    rest = np.abs(times - np.polyval(slope, places)).max()
+    return bool(rest <= 0.75 * rounding + _JITTER * slope[0])
 
 
 def _rounded(rate: float, slack: float) -> float:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
@@ -16,6 +16,7 @@ from faultdiag.readers.base import (
     Reader,
     Variable,
     believable,
+    decimal_step,
     is_rate,
     is_speed,
     is_time,
@@ -24,6 +25,7 @@ from faultdiag.readers.base import (
     plausible_rate,
     plausible_speed,
     sampling_rate,
+    states_unit,
     unit_of,
 )
 from faultdiag.readers.content import head_of
@@ -35,7 +37,12 @@ _COMMENT = ("#", "%", "//")
 _UNIT = re.compile(
     r"[\[(]?(?:[mµunk]?(?:s|g|V|A|N|Pa|m|Hz)|sec|m/s\^?2|m/s²|mm/s|rpm|1/min|%|°C|-|)[\])]?"
 )
-_FACT = re.compile(r"\W*([A-Za-z][^:=,;\t]*?)\s*[:=,;\t]\s*([\d.]+)\s*([A-Za-z/]*)\W*")
+_FACT = re.compile(r"\W*([A-Za-z][^:=,;\t]*?)\s*[:=,;\t]\s*(\d+\.?\d*|\.\d+)\s*([A-Za-z/]*)\W*")
+# What spreadsheets and programs write where a number is missing.
+_MISSING = re.compile(
+    r"|#(?:N/?[AV]|[^\W\d_]+[!?]|[^\W\d_]+/0!?)|n/?a|nan|null|none|nil|missing|[-?.]+",
+    re.IGNORECASE,
+)
 _FACTORS = {"": 1.0, "hz": 1.0, "khz": 1e3, "rpm": 1.0}
 # Separator, and whether a comma is the decimal point; the first that fits two lines is taken.
 # A comma is both only where every number stands in quotes.
@@ -113,7 +120,7 @@ def dialect(head: bytes, *, whole: bool) -> Dialect | None:
     """
     raw = head.replace(b"\r\n", b" \n").replace(b"\r", b"\n").splitlines(keepends=True)
     lines = [_decoded(line) for line in (raw if whole else raw[:-1])]
-    full = [i for i, line in enumerate(lines) if line and not line.startswith(_COMMENT)]
+    full = [i for i, line in enumerate(lines) if line and not _is_comment(line)]
     for place, pair in enumerate(pairwise(full)):
         way = _way(*(lines[i] for i in pair))
         if way is None:
@@ -121,10 +128,41 @@ def dialect(head: bytes, *, whole: bool) -> Dialect | None:
         start = place
         while start and _begun(lines[full[start - 1]], way[0]):
             start -= 1
-        first = full[start]
         sample = [lines[i] for i in full[place : place + 50]]
-        return _dialect(*way, lines[:first], sum(map(len, raw[:first])), sample)
+        numbered = _numbered_header(lines[full[start]], way[0], lines, full[start + 1 :])
+        first = full[start + 1] if numbered else full[start]
+        found = _dialect(*way, lines[:first], sum(map(len, raw[:first])), sample[-49:])
+        return replace(found, names=tuple(numbered)) if numbered else found
     return None
+
+
+def _is_comment(line: str) -> bool:
+    """Tell whether a line is a remark, and no row: ``# pause`` is, ``#N/A,3.3`` is not."""
+    bare = line.lstrip("#%/")
+    if not line.startswith(_COMMENT) or (bare and not bare[0].isspace()):
+        return line.startswith(_COMMENT) and not _MISSING.fullmatch(re.split(r"[,;\t ]", line)[0])
+    parts = [clean(part) for part in re.split(r"[,;\t]", bare)]
+    words = bare.split()
+    numbers = [word for word in words if _NUMBER.fullmatch(word)]
+    return not (any(map(_NUMBER.fullmatch, parts)) or (words and len(numbers) == len(words)))
+
+
+def _numbered_header(
+    line: str, separator: str, lines: Sequence[str], rows: Sequence[int]
+) -> list[str] | None:
+    """Return the names of a header that numbers its columns (``0,1`` or ``,0,1``), or None.
+
+    Of whole numbers below it a header of one or two numbers can't be told from a row.
+    """
+    names = cells(line, separator)
+    numbered = names[1:] if len(names) > 1 and not names[0] else names
+    if not any(numbered == [str(i + k) for i in range(len(numbered))] for k in (0, 1)):
+        return None
+    below = [cells(lines[i], separator) for i in rows[:50]]
+    own = [row[len(names) - len(numbered) :] for row in below if len(row) == len(names)]
+    broken = any(not cell.lstrip("+-").isdecimal() for row in own for cell in row)
+    enough = bool(own) and (broken or len(numbered) > 2 or len(names) > len(numbered))
+    return names if enough else None
 
 
 def _way(first: str, second: str) -> tuple[str, bool] | None:
@@ -143,6 +181,10 @@ def _begun(line: str, separator: str) -> bool:
     """
     found = [clean(cell) for cell in line.split(separator)]
     first = next((cell for cell in found if cell), "")
+    numbers = [bool(_NUMBER.fullmatch(cell.replace(",", "."))) for cell in found]
+    rest = [cell for cell, number in zip(found, numbers, strict=True) if not number]
+    if len(found) > 1 and any(numbers) and all(map(_MISSING.fullmatch, rest)):
+        return True
     return len(found) > 1 and bool(_NUMBER.fullmatch(first.replace(",", ".")))
 
 
@@ -397,7 +439,7 @@ class TextBlocks:
         said = f"a line that does not hold {self.dialect.columns} numbers"
         for number, raw in enumerate(_ends(text).split(b"\n"), block.line):
             line = raw.decode("utf-8", errors="replace").strip(" ")
-            if not line or raw.startswith(_COMMENT_BYTE):
+            if not line or _is_comment(line):
                 continue
             found = cells(line, self.dialect.separator)
             if len(found) != self.dialect.columns or not all(map(self._is_number, found)):
@@ -429,20 +471,26 @@ def _lines_in(text: bytes) -> int:
     return _ends(text).count(b"\n")
 
 
+def _is_remark(line: bytes) -> bool:
+    return line.startswith(_COMMENT_BYTE) and _is_comment(line.decode("utf-8", "replace"))
+
+
 def _rows_only(text: bytes) -> bytes:
     r"""Give the lines that hold something, each ended by ``\n``, without comments."""
     if b"\r" in text:
         text = _ends(text)
     # One byte is found many times as fast as two in a row.
     pairs = [b"\n" + mark for mark in (b"\n", b" ", b"\t") if mark in text]
-    pairs += [mark for mark in _COMMENT_BYTE if mark[:1] in text]
+    pairs += [mark for mark in _COMMENT_BYTE if mark in text]
     if text.startswith((b"\n", b" ")) or any(pair in text for pair in pairs):
         lines = (line.strip(b" ") for line in text.split(b"\n"))
-        text = b"\n".join(x for x in lines if x.strip() and not x.startswith(_COMMENT_BYTE))
+        text = b"\n".join(x for x in lines if x.strip() and not _is_remark(x))
     return text if text.endswith(b"\n") or not text else text + b"\n"
 
 
 _KIND = "text file"
+# Fewer rows than these may rise by chance.
+_FEWEST_TIMES = 32
 _COUNTERS = frozenset({"", "index", "sample", "samples", "n", "no", "nr", "i", "#"})
 
 
@@ -536,7 +584,7 @@ class TextTable:
     @cached_property
     def _channels(self) -> dict[str, int]:
         """Column of each channel by its name."""
-        outside = (self._time, self._counter)
+        outside = {self._time, self._counter, *self._clocks}
         return {name: i for i, name in enumerate(self._names) if i not in outside}
 
     @cached_property
@@ -550,10 +598,27 @@ class TextTable:
         if len(names) < 2:
             return None
         named = next((i for i, name in enumerate(names) if is_time(name)), None)
-        if named is not None or names[0]:
+        if named is not None:
             return named
+        stated = [i for i in self._clocks if names[i] and states_unit(names[i])]
+        if stated or 0 not in self._clocks or names[0]:
+            return next(iter(stated), None)
         rate = sampling_rate(self._first[:, 0], self._resolution(0))
         return 0 if isinstance(rate, float) and plausible_clock(rate) else None
+
+    @cached_property
+    def _clocks(self) -> tuple[int, ...]:
+        """Columns that rise in even steps, whatever they are called, where others are left."""
+        if len(self._dialect.names) < 2 or len(self._first) < _FEWEST_TIMES:
+            return ()
+        rising = np.flatnonzero((np.diff(self._first, axis=0) >= 0).all(axis=0)).tolist()
+        found = [
+            column
+            for column in rising
+            if self._first[-1, column] > self._first[0, column]
+            and isinstance(sampling_rate(self._first[:, column], self._resolution(column)), float)
+        ]
+        return tuple(found) if len(found) < len(self._dialect.names) else ()
 
     @cached_property
     def _counter(self) -> int | None:
@@ -564,9 +629,8 @@ class TextTable:
         return 0 if counts and len(names) > 1 and self._time != 0 else None
 
     def _resolution(self, column: int) -> float:
-        """What the numbers of a column were rounded to; 0 for whole numbers."""
-        digits = self._dialect.decimals[column]
-        return 10.0**-digits if digits else 0.0
+        """What the last numbers of the first block were rounded to; 0 if to no decimal place."""
+        return decimal_step(self._first[-_FEWEST_TIMES * 8 :, column])
 
     def _rate_of_times(self) -> float | None:
         if self._time is None:
