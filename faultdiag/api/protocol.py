@@ -8,7 +8,8 @@ from typing import Any
 from faultdiag.config.schema import listed
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.plan import Plan, read_plan
-from faultdiag.system.files import write_json, write_text
+from faultdiag.system.files import sweep, write_json, write_text
+from faultdiag.system.locks import own_folder
 
 FILES = ("table.md", "table.csv", "cells.csv", "results.json", "table.png")
 
@@ -84,14 +85,17 @@ def run(
     Raises
     ------
     FaultdiagError
-        If the folder can't be written to. A cell that fails is a row and no error.
+        If the folder can't be written to, or another command is writing it. A cell that fails
+        is a row and no error.
     """
     from faultdiag.protocol.run import finish
     from faultdiag.report.protocol import document
 
-    results, data = finish(plan, out=out, jobs=jobs, device=device)
-    made = document(plan, results, data, title)
-    _write(made, out)
+    with own_folder(out, "give another folder with --out"):
+        sweep(out)
+        results, data = finish(plan, out=out, jobs=jobs, device=device)
+        made = document(plan, results, data, title)
+        _write(made, out)
     return made
 
 

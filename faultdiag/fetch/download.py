@@ -20,7 +20,7 @@ import urllib3
 from urllib3.exceptions import InvalidHeader, NewConnectionError
 
 from faultdiag.datasets.base import sha256
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, printable
 from faultdiag.fetch.sources import PART, RemoteFile
 from faultdiag.system.files import sync
 
@@ -66,6 +66,9 @@ class FileResult:
     error: str | None = None
 
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+
 class RefusedError(Exception):
     """The file can't be had; others may."""
 
@@ -87,7 +90,7 @@ class Retry(urllib3.Retry):
         """
         try:
             seconds = super().parse_retry_after(retry_after)
-        except InvalidHeader:
+        except (InvalidHeader, ValueError, OverflowError):
             return 0.0
         if seconds > _LONGEST_WAIT:
             raise RefusedError(f"the server asks to wait {seconds:.0f} s; try again then")
@@ -299,7 +302,7 @@ class Download:
             times = f", {ATTEMPTS} times" if status in _PASSING else ""
             raise RefusedError(f"the server answers {status} {response.reason or ''}{times}")
         if status == HTTPStatus.PARTIAL_CONTENT:
-            begins = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+            begins = re.match(r"bytes ([0-9]{1,18})-", response.headers.get("Content-Range", ""))
             if begins is None or int(begins[1]) != offset:
                 self._part.unlink(missing_ok=True)
                 raise BrokenError("the server sends another part of the file than requested")
@@ -318,7 +321,9 @@ class Download:
                 received += len(data)
                 self.received += len(data)
         promised = response.headers.get("Content-Length", "")
-        if promised.isdecimal() and received < int(promised):
+        if promised and not _LENGTH.fullmatch(promised):
+            raise BrokenError(f"the server gives the length '{printable(promised[:60])}'")
+        if promised and received < int(promised):
             raise BrokenError(f"the connection ended after {received} of {promised} bytes")
 
     def _chunks(self, response: "requests.Response") -> Iterator[bytes]:

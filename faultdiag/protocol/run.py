@@ -1,17 +1,17 @@
 """Run the cells of a protocol in a pool of processes."""
 
 import json
+import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from contextlib import closing, redirect_stderr
+from contextlib import closing, contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
@@ -23,8 +23,11 @@ from faultdiag.protocol.plan import Cell, Plan
 from faultdiag.protocol.store import Row, Store, cell_key
 from faultdiag.protocol.summary import Result
 from faultdiag.splits.within import SEEDED
+from faultdiag.system.files import write_errors
 from faultdiag.system.processes import workers
 
+WORKING = ".working"
+"""The folder in that of a protocol where cells are trained."""
 # From the config of a cell and its levels of noise to its row.
 Work = Callable[[Config, tuple[float, ...]], Row]
 Rows = Generator[tuple[Cell, Row]]
@@ -135,7 +138,9 @@ def finish(
     for note in plan.notes:
         _say(f"note: {note}")
     _say(f"{len(plan.cells)} cells, {before} of them finished before")
-    failed = _run(todo, store, jobs=jobs or default_jobs(device), device=device, work=work)
+    with _working_folder(out) as folder:
+        how: dict[str, Any] = {"jobs": jobs or default_jobs(device), "device": device}
+        failed = _run(todo, store, folder, work=work, **how)
     results = []
     for number, cell in enumerate(plan.cells):
         row = None
@@ -177,8 +182,27 @@ def _prepare(plan: Plan) -> _Data:
     return data
 
 
+@contextmanager
+def _working_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder for the runs of cells; what a killed protocol left there goes."""
+    folder = out / WORKING
+    shutil.rmtree(folder, ignore_errors=True)
+    with write_errors(out, folder):
+        folder.mkdir(exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _run(
-    todo: Mapping[str, Cell], store: Store, *, jobs: int, device: str, work: CellWork
+    todo: Mapping[str, Cell],
+    store: Store,
+    folder: Path,
+    *,
+    jobs: int,
+    device: str,
+    work: CellWork,
 ) -> dict[str, Row]:
     """Run cells, keep the rows of the finished ones and give those of the failed."""
     keys = {id(cell): key for key, cell in todo.items()}
@@ -186,9 +210,8 @@ def _run(
     cells = [*todo.values()]
     jobs = max(1, min(jobs, len(cells)))
     with (
-        TemporaryDirectory(prefix="faultdiag-", ignore_cleanup_errors=True) as folder,
         tqdm(total=len(cells), desc="cells", unit="cell", disable=None) as bar,
-        closing(run_cells(cells, partial(work, device=device, folder=Path(folder)), jobs)) as rows,
+        closing(run_cells(cells, partial(work, device=device, folder=folder), jobs)) as rows,
     ):
         began = time.perf_counter()
         for number, (cell, row) in enumerate(rows, start=1):

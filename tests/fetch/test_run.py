@@ -352,6 +352,29 @@ def test_two_fetches_do_not_meet(server: Server, files: dict[str, bytes], folder
     assert get(server, folder, only=["105"]).failed == []
 
 
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Content-Length", "9" * 5000),
+        ("Content-Length", "1_0"),
+        ("Retry-After", "9" * 5000),
+        ("Content-Range", f"bytes {'9' * 5000}-"),
+    ],
+)
+def test_headers_that_are_no_numbers_are_errors_of_one_file(
+    header: str, value: str, server: Server, folder: Path
+) -> None:
+    folder.mkdir()
+    (folder / "105.mat.part").write_bytes(b"x")
+    headers = [("Content-Range", "bytes 1-2/3"), (header, value)]
+    if header == "Content-Range":
+        headers = headers[1:]
+    server.tricks["105.mat"] = [lambda handler, _: handler.begin(206, *headers)] * 40
+    fetched = get(server, folder, only=["105", "97"])
+    assert [result.status for result in fetched.files] == ["fetched", "failed"]
+    assert len(error_of(fetched, "105.mat")) < 400
+
+
 def test_an_interrupt_leaves_parts_only(
     server: Server, files: dict[str, bytes], folder: Path
 ) -> None:
