@@ -63,7 +63,7 @@ def printable_lines(text: str) -> str:
 class FaultdiagError(Exception):
     """Something the user can fix: a file, a setting, a device, a full disk."""
 
-    def __init__(self, message: object) -> None:
+    def __init__(self, message: object = "") -> None:
         super().__init__(printable_lines(str(message)))
 
 
@@ -124,6 +124,17 @@ def listed_names(names: Iterable[str], most: int = 20) -> str:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "recording"), counted(0, "window")
+    ('1 recording', '0 windows')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> FaultdiagError:

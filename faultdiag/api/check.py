@@ -6,7 +6,7 @@ from faultdiag.config.schema import Config
 from faultdiag.inspection.rate_survey import survey_rates
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand, has_folds, prepare_folds
-from faultdiag.preparing.prepare import prepare, select_recordings
+from faultdiag.preparing.prepare import own_preparation, prepare, select_recordings
 from faultdiag.report.data import class_line, describe_prepared, describe_recordings, fold_table
 from faultdiag.report.inspection import rate_lines
 
@@ -38,15 +38,17 @@ def prepare_config(config: Config) -> str:
     Raises
     ------
     FaultdiagError
-        As `faultdiag.preparing.prepare.prepare`; the message names the fold.
+        As `faultdiag.preparing.prepare.prepare`, or if another command prepares the same; the
+        message names the fold.
     """
-    if has_folds(config):
-        folds = expand(config)
-        made = prepare_folds(folds)
-        return f"{fold_table(folds, made)}\nprepared in {made[0].folder.parent}"
-    prepared = prepare(config)
-    described = describe_prepared(prepared, config.data.healthy)
-    return f"{described}\nprepared in {prepared.folder}"
+    with own_preparation(config):
+        if has_folds(config):
+            folds = expand(config)
+            made = prepare_folds(folds)
+            return f"{fold_table(folds, made)}\nprepared in {made[0].folder.parent}"
+        prepared = prepare(config)
+        described = describe_prepared(prepared, config.data.healthy)
+        return f"{described}\nprepared in {prepared.folder}"
 
 
 def _check_one(config: Config) -> str:
@@ -54,6 +56,7 @@ def _check_one(config: Config) -> str:
 
     spec = resolve_spec(config)
     prepared = prepare(config)
+    prepared.verify()
     return "\n".join(
         [
             describe_recordings(prepared),

@@ -4,16 +4,16 @@
                   after channel.
 ``windows.npz``   one entry per window: recording, start, part, label
                   (`faultdiag.preparing.window_index`).
-``prepared.json`` everything else; a folder without it is not whole.
+``prepared.json`` everything else, with digests (`faultdiag.preparing.integrity`); a folder
+                  without it is incomplete.
 """
 
 import errno
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,21 +24,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.preparing.integrity import (
+    DamagedError,
+    check_document,
+    check_files,
+    check_recordings,
+    check_windows,
+    describe_files,
+    document_digest,
+    refreshed,
+)
 from faultdiag.preparing.window_index import WindowIndex, open_windows
 from faultdiag.signal.recording import Recording, Segment
 from faultdiag.splits.duplicates import Duplicate
 from faultdiag.splits.sharing import Audit, Sharing, audit_windows, origins, share
 from faultdiag.splits.within import PARTS, Split
+from faultdiag.system.files import sync, write_text
 
-FORMAT = 2
+FORMAT = 3
+# What damaged files raise when they are opened.
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, BadZipFile)
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRecording:
     """One recording in the folder.
 
-    ``offset`` is where its first channel starts, ``recorded_at`` the rate in Hz before it was
-    resampled.
+    ``offset`` is the index of its first sample in the signals, ``recorded_at`` the rate in Hz
+    before it was resampled.
     """
 
     name: str
@@ -53,14 +66,14 @@ class PreparedRecording:
 
 
 class SignalLayout:
-    """Where each channel of each recording starts in the signals.
+    """The index in the signals at which each channel of each recording starts.
 
     Parameters
     ----------
     recordings
         The recordings in their order.
     channels
-        How many channels each one has.
+        Number of channels of each recording.
     """
 
     def __init__(self, recordings: Sequence[PreparedRecording], channels: int) -> None:
@@ -69,7 +82,7 @@ class SignalLayout:
         self._channels = np.arange(channels, dtype=np.int64)
 
     def positions(self, windows: WindowIndex) -> NDArray[np.int64]:
-        """Give where each window of each channel starts: ``(windows, channels)``."""
+        """Return the start of each window of each channel, ``(windows, channels)``."""
         first = self._offsets[windows.recording] + windows.start
         steps = self._samples[windows.recording, None] * self._channels
         return np.asarray(first[:, None] + steps)
@@ -86,13 +99,15 @@ class Prepared:
     Raises
     ------
     FaultdiagError
-        If it is no prepared folder, of another format, or not as it was written.
+        If it is not a prepared folder or has another format; a `DamagedError` if it is not as
+        it was written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.document = _read_document(folder)
         try:
+            check_document(self.document)
             self.recordings = [PreparedRecording(**row) for row in self.document["recordings"]]
             self.classes: tuple[str, ...] = tuple(self.document["classes"])
             self.channels: tuple[str, ...] = tuple(self.document["channels"])
@@ -101,37 +116,67 @@ class Prepared:
             self.normalize: dict[str, Any] = self.document["normalize"]
             self.notes: list[str] = self.document["notes"]
             self.duplicates = [Duplicate.from_dict(row) for row in self.document["duplicates"]]
+            untouched = check_files(folder, self.document["files"], full=False)
             self.signals: NDArray[np.float32] = open_signals(folder)
             self.windows: WindowIndex = open_windows(folder / "windows.npz")
-        except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
-            raise FaultdiagError(
-                f"{folder} is a damaged prepared folder ({error}); delete it, and it is made anew"
-            ) from error
+            self._check_indices()
+        except _DAMAGE as error:
+            raise DamagedError(folder, error) from error
+        if not untouched:
+            self._note_times()
         self._layout = SignalLayout(self.recordings, len(self.channels))
 
+    def _check_indices(self) -> None:
+        channels = len(self.channels)
+        sizes = [(row.offset, channels * row.samples) for row in self.recordings]
+        check_recordings(self.signals, sizes)
+        number = {name: i for i, name in enumerate(self.classes)}
+        labels = [number.get(row.label, -1) for row in self.recordings]
+        check_windows(self.windows, [row.samples for row in self.recordings], labels, self.length)
+
+    def _note_times(self) -> None:
+        """Store the times of a copy's files, whose digests have been compared."""
+        self.document["files"] = refreshed(self.folder, self.document["files"])
+        self.document["digest"] = document_digest(self.document)
+        with suppress(FaultdiagError):  # a folder that can't be written is compared each time
+            write_text(self.folder / "prepared.json", _as_text(self.document))
+
+    def verify(self) -> None:
+        """Compare the digests of all files, however long that takes.
+
+        Raises
+        ------
+        DamagedError
+            If a file is not as it was written.
+        """
+        try:
+            check_files(self.folder, self.document["files"], full=True)
+        except _DAMAGE as error:
+            raise DamagedError(self.folder, error) from error
+
     def positions(self, windows: WindowIndex) -> NDArray[np.int64]:
-        """Give where each window of each channel starts in ``signals``: (windows, channels)."""
+        """Return the start in ``signals`` of each window of each channel, (windows, channels)."""
         return self._layout.positions(windows)
 
     def relocate(self, paths: Sequence[Path]) -> None:
-        """Note where the recordings lie now; the folder knows them by their bytes."""
+        """Set the present paths of the recordings; the folder knows them by their bytes."""
         self.recordings = [
             replace(recording, source=str(path))
             for recording, path in zip(self.recordings, paths, strict=True)
         ]
 
     def segments(self, part: str) -> list[Segment]:
-        """Give the segments of one part."""
+        """Return the segments of one part."""
         return [Segment(*row) for row in self.document["split"]["parts"][part]]
 
     @cached_property
     def audit(self) -> Audit:
-        """What the parts share, computed from the windows themselves."""
+        """What the parts share, computed from the windows."""
         return audit_windows(self._starts(), self.length)
 
     @cached_property
     def sharing(self) -> Sharing:
-        """What each two parts share: samples, recordings, bearings, conditions."""
+        """What each pair of parts shares: samples, recordings, bearings, conditions."""
         copies = [duplicate.recordings for duplicate in self.duplicates]
         known = origins(self.recordings, self.sampling_rate, copies)
         return share(self._starts(), self.length, known, self.duplicates, self.channels)
@@ -145,23 +190,17 @@ def _read_document(folder: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise FaultdiagError(
-            f"{folder} is no prepared folder, or a damaged one: cannot read {path}; delete it, and "
-            "it is made anew"
-        ) from error
+        raise DamagedError(folder, f"cannot read {path.name}: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         found = document.get("format") if isinstance(document, dict) else None
-        raise FaultdiagError(
-            f"{folder} has the format {found}, this version of faultdiag reads {FORMAT}; "
-            "delete it, and it is made anew"
-        )
+        raise DamagedError(folder, f"its format is {found}, not {FORMAT}")
     return document
 
 
 def open_signals(folder: Path) -> NDArray[np.float32]:
     """Map the signals of a prepared folder into memory; nothing written to them reaches the disk.
 
-    Copy-on-write instead of read-only, because torch warns of arrays that it can't write to.
+    Copy-on-write and not read-only, because torch warns of arrays that it can't write to.
     """
     signals: NDArray[np.float32] = np.load(folder / "signals.npy", mmap_mode="c")
     return signals
@@ -170,7 +209,7 @@ def open_signals(folder: Path) -> NDArray[np.float32]:
 def gather(
     signals: NDArray[np.float32], positions: NDArray[np.int64], length: int
 ) -> NDArray[np.float32]:
-    """Copy windows out of the signals: ``(windows, channels, length)``.
+    """Return copies of windows of the signals, ``(windows, channels, length)``.
 
     Parameters
     ----------
@@ -197,7 +236,7 @@ class Writer:
         np.lib.format.write_array_header_1_0(self._file, header)
 
     def append(self, recording: Recording) -> int:
-        """Write all channels of a recording and give the offset of the first."""
+        """Write all channels of a recording and return the offset of the first."""
         offset = self._samples
         np.ascontiguousarray(recording.signal, dtype="<f4").tofile(self._file)
         self._samples += recording.signal.size
@@ -209,22 +248,34 @@ class Writer:
         self._header()
 
 
+def unfinished(folder: Path) -> Path:
+    """Return where a folder is written before it gets its name."""
+    return folder.parent / f".{folder.name}.writing"
+
+
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `folder` when the block ends, or vanishes.
+    """Yield a temporary folder that becomes `folder` when the block ends, or is removed.
 
-    A whole prepared folder that another process put there in the meantime stays.
+    Its name is that of `folder`, so only the owner of that name may call this; what a killed
+    process left there is removed first. All files are on the disk before the folder gets its
+    name.
 
     Raises
     ------
     FaultdiagError
         If it can't be written; nothing is left behind.
     """
-    temporary = folder.parent / f".{folder.name}-{secrets.token_hex(4)}"
+    temporary = unfinished(folder)
     try:
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         yield temporary
-        _take_place(temporary, folder)
+        for path in (*temporary.iterdir(), temporary):
+            sync(path)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.replace(folder)
+        sync(folder.parent)
     except OSError as error:
         # numpy reports a full disk without an error number.
         reason = os.strerror(error.errno or errno.ENOSPC)
@@ -236,30 +287,26 @@ def new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _take_place(temporary: Path, folder: Path) -> None:
-    if not (folder / "prepared.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        temporary.replace(folder)
-    except OSError:
-        # Another process was faster: what it made of the same inputs is the same.
-        if not (folder / "prepared.json").exists():
-            raise
-
-
 def write_document(
     folder: Path,
     recordings: Sequence[PreparedRecording],
     split: Split,
     description: Mapping[str, Any],
 ) -> None:
-    """Write, last of all, ``prepared.json`` into a folder that has its signals and windows."""
+    """Write ``prepared.json`` into a folder that has its signals and windows."""
     parts = {part: [[s.recording, s.start, s.stop] for s in split.parts[part]] for part in PARTS}
     document = {
         "format": FORMAT,
+        "files": describe_files(folder),
         **description,
         "split": {**description["split"], "parts": parts},
         "recordings": [asdict(recording) for recording in recordings],
     }
-    text = json.dumps(document, allow_nan=False, ensure_ascii=False)
-    (folder / "prepared.json").write_text(text + "\n", encoding="utf-8")
+    # What is read back has lists for tuples, and text for keys.
+    stored = json.loads(json.dumps(document, allow_nan=False))
+    stored["digest"] = document_digest(stored)
+    (folder / "prepared.json").write_bytes(_as_text(stored).encode("utf-8", "backslashreplace"))
+
+
+def _as_text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, allow_nan=False) + "\n"

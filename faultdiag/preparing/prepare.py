@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -16,7 +19,7 @@ from faultdiag.config.schema import Config
 from faultdiag.datasets import DATASETS
 from faultdiag.datasets.base import Entry, Selection, sha256
 from faultdiag.datasets.load import load_entry
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.preparing.folder import (
     FORMAT,
     Prepared,
@@ -28,6 +31,7 @@ from faultdiag.preparing.folder import (
     open_signals,
     write_document,
 )
+from faultdiag.preparing.integrity import DamagedError
 from faultdiag.preparing.window_index import WindowIndex, open_windows, write_windows
 from faultdiag.signal import normalize
 from faultdiag.signal.recording import Recording
@@ -35,23 +39,26 @@ from faultdiag.signal.resampling import resample
 from faultdiag.splits import file
 from faultdiag.splits.duplicates import Duplicate, Fingerprints
 from faultdiag.splits.within import PARTS, SEEDED, STRATEGIES, Split, SplitItem
+from faultdiag.system.files import write_errors
+from faultdiag.system.locks import own
+from faultdiag.system.terminal import note
 
 
 def taken_by_number(unnamed: Mapping[str, Sequence[str]], asked: Sequence[str]) -> list[str]:
-    """Say which recordings call their channels otherwise than the config does."""
+    """Return a note about recordings whose channels have other names than in the config."""
     if not unnamed:
         return []
     names = [f"{name} ({', '.join(channels)})" for name, channels in unnamed.items()]
     return [
-        f"no channel is called {' or '.join(asked)} in {len(names)} recordings, so theirs were "
-        f"taken, being as many: {_some(names)}"
+        f"no channel is called {' or '.join(asked)} in {counted(len(names), 'recording')}, so the "
+        f"same number of theirs were taken: {_some(names)}"
     ]
 
 
 def rate_notes(
     recordings: Sequence[PreparedRecording], missing: Sequence[str], rate: float
 ) -> list[str]:
-    """Say which recordings are not there, and which were resampled to `rate`."""
+    """Return notes about recordings that are missing, and those resampled to `rate`."""
     notes = []
     if missing:
         notes.append(
@@ -66,7 +73,7 @@ def rate_notes(
 
 
 def left_out(recordings: Sequence[PreparedRecording], classes: Sequence[str]) -> list[str]:
-    """Say which classes have no recording in the split."""
+    """Return a note about classes without a recording in the split."""
     lost = sorted({recording.label for recording in recordings} - set(classes))
     if not lost:
         return []
@@ -79,24 +86,24 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 
 def select_recordings(config: Config) -> Selection:
-    """Give the recordings that a config asks for and that are in its folder.
+    """Return the recordings that a config selects and that are in its folder.
 
     Raises
     ------
     FaultdiagError
-        If none is there, or a condition of ``data.select`` makes no sense.
+        If there are none, or a condition of ``data.select`` is invalid.
     """
     data = config.data
     return DATASETS.build(data.dataset, data.root, **data.options).entries(data.select)
 
 
 def label_entries(entries: Sequence[Entry], pattern: str) -> list[str]:
-    """Give the class of each recording: the pattern with its facts filled in.
+    """Return the class of each recording: the pattern with its facts filled in.
 
     Raises
     ------
     FaultdiagError
-        If the pattern names a fact that a recording doesn't have, or gives one class only.
+        If the pattern names a fact that a recording lacks, or there is only one class.
     """
     labels = [_label(entry, pattern) for entry in entries]
     if len(set(labels)) < 2:
@@ -128,16 +135,16 @@ def _label(entry: Entry, pattern: str) -> str:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written, and what was seen of it.
+    """What was written, and what was found on the way.
 
     Parameters
     ----------
     recordings
         The recordings in their order.
     unnamed
-        The channels of those that don't call them as the config does.
+        The channels of recordings that name them differently than the config.
     duplicates
-        Signals that stand in two of them.
+        Signals that are in two of the recordings.
     """
 
     recordings: list[PreparedRecording]
@@ -188,7 +195,7 @@ def _find_duplicates(
     recordings: Sequence[PreparedRecording],
     prints: Fingerprints,
 ) -> list[Duplicate]:
-    """Give what stands twice, as recorded: an excerpt resampled is no excerpt of the resampled."""
+    """Return duplicate signals as recorded: resampling an excerpt changes it at its ends."""
     rate = config.data.sampling_rate
     minimum = [ceil(config.window.length * row.recorded_at / rate) for row in recordings]
     return prints.find(lambda i: load_entry(entries[i], config.data.channels).signal, minimum)
@@ -205,7 +212,8 @@ def prepare(config: Config) -> Prepared:
     """Prepare the recordings of a config, or open what was prepared from the same before.
 
     The folder is ``<data.prepared>/<hash>``; the hash covers the bytes of every recording and
-    every setting that changes the result.
+    every setting that changes the result. While another command writes it, this one waits. A
+    damaged folder is set aside and prepared again, with a message on stderr.
 
     Raises
     ------
@@ -219,13 +227,81 @@ def prepare(config: Config) -> Prepared:
     hashes = [sha256(entry.path) for entry in entries]
     identity = _identity(config, selection, labels, hashes)
     folder = config.data.prepared / identity[:16]
-    if not (folder / "prepared.json").is_file():
-        with new_folder(folder) as temporary:
-            written = write_signals(temporary, config, entries, labels, hashes)
-            _write_rest(temporary, config, written, identity, selection)
-    prepared = Prepared(folder)
+    _sweep(folder.parent)
+    prepared = _open(folder)
+    if prepared is None:
+        with _owned(folder):
+            prepared = _open(folder, repair=True)
+            if prepared is None:
+                with new_folder(folder) as temporary:
+                    written = write_signals(temporary, config, entries, labels, hashes)
+                    _write_rest(temporary, config, written, identity, selection)
+                prepared = Prepared(folder)
     prepared.relocate([entry.path for entry in entries])
     return prepared
+
+
+@contextmanager
+def own_preparation(config: Config) -> Iterator[None]:
+    """Own the preparation of a config while the block runs, from before anything is read.
+
+    Raises
+    ------
+    HeldError
+        If another command does the same preparation.
+    """
+    root = config.data.prepared
+    settings = config.model_dump(mode="json", exclude={"model", "train"})
+    settings["data"] |= {"root": str(config.data.root.resolve()), "prepared": None}
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    if root.exists() and not os.access(root, os.W_OK):
+        yield
+        return
+    with write_errors(root, *root.parents):
+        root.mkdir(parents=True, exist_ok=True)
+    with own(root, root / f".{key}.preparing.lock", "give another place with data.prepared"):
+        yield
+
+
+def _owned(folder: Path) -> AbstractContextManager[None]:
+    """Own a folder of prepared data, after the end of another owner."""
+    with write_errors(folder.parent, *folder.parents):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    return own(folder, _lock_of(folder), "", wait=True)
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.lock"
+
+
+def _open(folder: Path, *, repair: bool = False) -> Prepared | None:
+    """Open a prepared folder; None where there is none, or where it is damaged.
+
+    Parameters
+    ----------
+    repair
+        Set a damaged folder aside, where it is no longer in the way.
+    """
+    if not (folder / "prepared.json").is_file():
+        return None
+    try:
+        return Prepared(folder)
+    except DamagedError as error:
+        if repair:
+            aside = folder.with_name(f"{folder.name}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            with write_errors(folder, aside):
+                folder.replace(aside)
+            note(f"warning: {error}: it was moved to {aside}, and is prepared again")
+        return None
+
+
+def _sweep(root: Path) -> None:
+    """Remove the folders that killed processes left unfinished: those that nobody owns."""
+    for path in root.glob(".*.writing"):
+        folder = path.with_name(path.name.removeprefix(".").removesuffix(".writing"))
+        with suppress(FaultdiagError), own(folder, _lock_of(folder), ""):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _identity(

@@ -2,14 +2,17 @@
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.preparing import integrity
 from faultdiag.preparing.folder import (
     Prepared,
     PreparedRecording,
@@ -19,6 +22,7 @@ from faultdiag.preparing.folder import (
     new_folder,
     open_signals,
 )
+from faultdiag.preparing.integrity import DamagedError, check_recordings, check_windows
 from faultdiag.preparing.prepare import prepare
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.signal.recording import Recording
@@ -134,43 +138,64 @@ def _edit(change: Callable[[dict[str, object]], object]) -> Callable[[Path], Non
     return edit
 
 
+def _overwrite(name: str, place: int, content: bytes) -> Callable[[Path], None]:
+    """Return what overwrites bytes of a file, behind a text where `place` is negative."""
+
+    def damage(folder: Path) -> None:
+        with (folder / name).open("r+b") as file:
+            file.seek(place)
+            file.write(content)
+
+    return damage
+
+
+def _relabel(folder: Path) -> None:
+    """Overwrite labels where they lie in the archive."""
+    path = folder / "windows.npz"
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\n", content.index(b"label.npy")) + 1
+    content[place : place + 20] = b"\1\0" * 10
+    path.write_bytes(content)
+
+
+def _shorten(name: str, count: int) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-count])
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no document": (
         lambda folder: (folder / "prepared.json").unlink(),
-        r"copy is no prepared folder, or a damaged one: cannot read .*copy/prepared\.json; delete",
+        r"cannot read prepared\.json: .*No such file",
     ),
     "half a document": (
         lambda folder: (folder / "prepared.json").write_text('{"format": 2,'),
-        "is no prepared folder, or a damaged one: cannot read",
+        "cannot read prepared.json: Expecting property name",
     ),
     "another document": (
         lambda folder: (folder / "prepared.json").write_text("[1, 2]"),
-        "has the format None, this version of faultdiag reads 2; delete it, and it is made anew",
+        "its format is None, not 3",
     ),
     "a newer format": (
-        _edit(lambda document: document.update(format=3)),
-        "has the format 3, this version of faultdiag reads 2",
+        _edit(lambda document: document.update(format=4)),
+        "its format is 4, not 3",
     ),
-    "a lost key": (
-        _edit(lambda document: document.pop("classes")),
-        r"is a damaged prepared folder \('classes'\); delete it, and it is made anew",
+    "a lost key": (_edit(lambda document: document.pop("classes")), "its digest differs"),
+    "another offset": (
+        _edit(lambda document: document["recordings"][0].update(offset=10**12)),
+        r"prepared\.json was changed: its digest differs",
     ),
-    "short signals": (
-        lambda folder: (folder / "signals.npy").write_bytes(
-            (folder / "signals.npy").read_bytes()[:-4000]
-        ),
-        "is a damaged prepared folder .*delete it",
+    "a part that is text": (
+        _edit(lambda document: document["split"]["parts"].update(train="x")),
+        r"prepared\.json was changed: its digest differs",
     ),
-    "no signals": (
-        lambda folder: (folder / "signals.npy").unlink(),
-        "is a damaged prepared folder .*No such file",
+    "short signals": (_shorten("signals.npy", 4000), r"signals\.npy has \d+ bytes, \d+ were"),
+    "no signals": (lambda folder: (folder / "signals.npy").unlink(), "No such file"),
+    "short windows": (_shorten("windows.npz", 100), r"windows\.npz has \d+ bytes, \d+ were"),
+    "samples overwritten": (
+        _overwrite("signals.npy", 4000, bytes(400)),
+        r"signals\.npy was changed: its digest differs",
     ),
-    "short windows": (
-        lambda folder: (folder / "windows.npz").write_bytes(
-            (folder / "windows.npz").read_bytes()[:-100]
-        ),
-        r"is a damaged prepared folder \(File is not a zip file\)",
-    ),
+    "labels overwritten": (_relabel, r"windows\.npz was changed: its digest differs"),
 }
 
 
@@ -180,8 +205,67 @@ def test_a_damaged_folder_says_so(
 ) -> None:
     assert Prepared(copy).classes == ("B", "IR", "N")
     damage(copy)
-    with pytest.raises(FaultdiagError, match=message):
+    start, end = r"copy is a damaged prepared folder \(", r"\); delete it, and it is prepared again"
+    with pytest.raises(DamagedError, match=f"{start}.*{message}.*{end}"):
         Prepared(copy)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "message"),
+    [
+        ("recording", 3, 99, "of a recording beyond the 3 there are"),
+        ("recording", 3, -1, "of a recording beyond the 3 there are"),
+        ("start", 5, 10**12, "outside its recording"),
+        ("start", 5, -1, "outside its recording"),
+        ("label", 5, 99, "another class than its recording"),
+        ("label", 5, -1, "another class than its recording"),
+        ("part", 5, 7, "not part after part"),
+        ("part", 0, 1, "not part after part"),
+    ],
+)
+def test_every_index_is_checked_whatever_the_digests_say(
+    column: str, row: int, value: int, message: str, two_channels: Prepared
+) -> None:
+    windows = two_channels.windows
+    columns = {f.name: np.array(getattr(windows, f.name)) for f in fields(windows)}
+    samples = [recording.samples for recording in two_channels.recordings]
+    labels = [two_channels.classes.index(r.label) for r in two_channels.recordings]
+    check_windows(WindowIndex(**columns), samples, labels, 256)
+    columns[column][row] = value
+    with pytest.raises(ValueError, match=message):
+        check_windows(WindowIndex(**columns), samples, labels, 256)
+
+
+def test_recordings_must_fill_the_signals(two_channels: Prepared) -> None:
+    signals = np.zeros(30, np.float32)
+    check_recordings(signals, [(0, 10), (10, 20)])
+    for offsets in ([(0, 10), (11, 19)], [(0, 10), (10, 21)], [(0, 10)], [(0, 0), (0, 30)]):
+        with pytest.raises(ValueError, match="recording"):
+            check_recordings(signals, offsets)
+    with pytest.raises(ValueError, match="float64"):
+        check_recordings(signals.astype(np.float64), [(0, 30)])
+
+
+def test_a_change_that_keeps_size_and_time_shows_in_a_full_check(copy: Path) -> None:
+    path = copy / "signals.npy"
+    before = path.stat()
+    _overwrite("signals.npy", 4000, bytes(400))(copy)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    prepared = Prepared(copy)
+    with pytest.raises(DamagedError, match=r"signals\.npy was changed"):
+        prepared.verify()
+
+
+def test_a_copy_is_compared_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("signals.npy", "windows.npz"):
+        os.utime(copy / name, ns=(1, 1))
+    Prepared(copy)
+
+    def refuse(_: Path) -> str:
+        raise AssertionError("the digest was known")
+
+    monkeypatch.setattr(integrity, "sha256_of", refuse)
+    Prepared(copy)
 
 
 def test_the_writer_appends_recording_after_recording(tmp_path: Path) -> None:
@@ -226,12 +310,12 @@ def test_what_is_not_whole_is_replaced(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"target/prepared.json": b"{}"}
 
 
-def test_of_two_that_prepare_the_same_the_first_stays(tmp_path: Path) -> None:
-    with new_folder(tmp_path / "target") as mine:
-        (mine / "prepared.json").write_text("second")
-        (tmp_path / "target").mkdir()
-        (tmp_path / "target" / "prepared.json").write_text("first")
-    assert contents(tmp_path) == {"target/prepared.json": b"first"}
+def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / ".target.writing").mkdir()
+    (tmp_path / ".target.writing" / "signals.npy").write_text("left by a kill")
+    with new_folder(tmp_path / "target") as temporary:
+        (temporary / "prepared.json").write_text("{}")
+    assert contents(tmp_path) == {"target/prepared.json": b"{}"}
 
 
 @pytest.mark.parametrize(

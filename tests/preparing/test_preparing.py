@@ -2,19 +2,23 @@
 
 import json
 import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from faultdiag.api.check import prepare_config
 from faultdiag.config.schema import parse_config
 from faultdiag.datasets.base import Entry, sha256
 from faultdiag.datasets.load import load_entry
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing import prepare as signals_file
 from faultdiag.preparing.folder import Prepared
-from faultdiag.preparing.prepare import label_entries, prepare
+from faultdiag.preparing.prepare import label_entries, own_preparation, prepare
+from faultdiag.system.locks import HeldError, own
 from tests.data_fixtures import (
     CASES,
     SAMPLES,
@@ -393,3 +397,80 @@ def test_what_is_shorter_than_a_window_is_no_duplicate(mine: Path, tmp_path: Pat
     changes = {"window__length": 3001, "split__fractions": [0.4, 0.3, 0.3], "split__gap": 0}
     longer = prepare(tiny_config(mine, place, data__select={"number": [105, 118]}, **changes))
     assert longer.duplicates == []
+
+
+def test_a_damaged_folder_is_set_aside_and_prepared_again(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_config(recordings, tmp_path / "prepared")
+    before = prepare(config)
+    good = contents(before.folder)
+    with (before.folder / "signals.npy").open("r+b") as file:
+        file.seek(4000)
+        file.write(bytes(400))
+    again = prepare(config)
+    told = capsys.readouterr().err
+    assert f"warning: {before.folder} is a damaged prepared folder (signals.npy was chang" in told
+    assert f"it was moved to {before.folder}.damaged, and is prepared again" in told
+    assert again.folder == before.folder
+    same = contents(again.folder)
+    assert {name: same[name] for name in ("signals.npy", "windows.npz")} == {
+        name: good[name] for name in ("signals.npy", "windows.npz")
+    }
+    assert (tmp_path / "prepared" / f"{before.folder.name}.damaged" / "signals.npy").exists()
+
+
+def test_what_killed_processes_left_goes_at_the_next_start(
+    recordings: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "prepared"
+    config = tiny_config(recordings, root)
+    for name in (".0123456789abcdef.writing", ".fedcba9876543210.writing", "mine", ".mine"):
+        (root / name).mkdir(parents=True)
+        (root / name / "signals.npy").write_text("half")
+    with own(root, root / ".fedcba9876543210.lock", ""):
+        folder = prepare(config).folder
+    assert sorted(path.name for path in root.iterdir()) == sorted(
+        [".fedcba9876543210.writing", ".mine", folder.name, "mine"]
+    )
+    prepare(config)
+    assert sorted(path.name for path in root.iterdir()) == [".mine", folder.name, "mine"]
+
+
+def test_of_two_commands_that_prepare_the_same_the_second_changes_nothing(
+    recordings: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(recordings, tmp_path / "prepared")
+    with own_preparation(config):
+        before = contents(tmp_path)
+        with pytest.raises(HeldError, match=r"prepared is being written by .*data\.prepared$"):
+            prepare_config(config)
+        assert contents(tmp_path) == before
+    assert "prepared in" in prepare_config(config)
+
+
+def test_two_trainings_prepare_the_same_once(
+    recordings: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = tiny_config(recordings, tmp_path / "prepared")
+    real, written = signals_file.write_signals, []
+
+    def slowly(*arguments: Any) -> Any:
+        written.append(1)
+        time.sleep(0.7)
+        return real(*arguments)
+
+    monkeypatch.setattr(signals_file, "write_signals", slowly)
+    threads = [threading.Thread(target=prepare, args=(config,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert written == [1]
+    assert "waiting for `" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "prepared").iterdir()] == [
+        prepare(config).folder.name
+    ]
