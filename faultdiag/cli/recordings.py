@@ -18,6 +18,9 @@ def init(
     sampling_rate: Annotated[
         float | None, typer.Option(help="Hz, for recordings of which nothing states it.")
     ] = None,
+    channel: Annotated[
+        str | None, typer.Option(help="Channel to train on, or several: acc_x,acc_y.")
+    ] = None,
     override_rate: OverrideRate = False,
 ) -> None:
     """Write a commented starter config, or list the starters.
@@ -29,7 +32,11 @@ def init(
     if source is not None or sampling_rate is not None:
         from faultdiag.guess.guessing import init_from
 
-        typer.echo(init_from(name, source, out, sampling_rate, override_rate=override_rate))
+        names = [part.strip() for part in (channel or "").split(",") if part.strip()]
+        text = init_from(
+            name, source, out, sampling_rate, override_rate=override_rate, channels=names
+        )
+        typer.echo(text)
         return
     if name is None:
         typer.echo(starters.listing())

@@ -252,7 +252,11 @@ class _Labelled:
 
 
 def guess_config(
-    root: Path, *, sampling_rate: float | None = None, override_rate: bool = False
+    root: Path,
+    *,
+    sampling_rate: float | None = None,
+    override_rate: bool = False,
+    channels: Sequence[str] = (),
 ) -> Guess:
     """Give a config for the recordings in a folder, or listed in a manifest.
 
@@ -262,6 +266,8 @@ def guess_config(
         Hz, for recordings of which nothing states it.
     override_rate
         Whether it wins over recordings that state another, which is an error otherwise.
+    channels
+        The channels to train on, where the recordings leave that open.
 
     Raises
     ------
@@ -270,7 +276,7 @@ def guess_config(
         or a catalogue contradicts the rate.
     """
     source = _with_rate(find_source(root), sampling_rate, override_rate)
-    found = _look(source)
+    found = _look(source, channels)
     rate = _rate(found)
     speeds = [row.rpm for row in found.read if row.rpm is not None]
     lengths: dict[str, list[float]] = {}
@@ -291,7 +297,12 @@ def guess_config(
 
 
 def write_guess(
-    root: Path, out: Path, *, sampling_rate: float | None = None, override_rate: bool = False
+    root: Path,
+    out: Path,
+    *,
+    sampling_rate: float | None = None,
+    override_rate: bool = False,
+    channels: Sequence[str] = (),
 ) -> Guess:
     """Write the config of `guess_config` to a new file and give the guess.
 
@@ -302,7 +313,9 @@ def write_guess(
     """
     if out.exists():
         raise FaultdiagError(f"{out} exists; give another file with --out")
-    guess = guess_config(root, sampling_rate=sampling_rate, override_rate=override_rate)
+    guess = guess_config(
+        root, sampling_rate=sampling_rate, override_rate=override_rate, channels=channels
+    )
     write_text(out, guess.yaml)
     return guess
 
@@ -314,6 +327,7 @@ def init_from(
     sampling_rate: float | None,
     *,
     override_rate: bool = False,
+    channels: Sequence[str] = (),
 ) -> str:
     """Do what `faultdiag init --from` asks for and give what there is to say.
 
@@ -329,7 +343,9 @@ def init_from(
     if sampling_rate is not None and not 0 < sampling_rate < math.inf:
         raise FaultdiagError(f"--sampling-rate is {sampling_rate:g}; give a positive number of Hz")
     path = out or Path(f"{root.resolve().stem or 'recordings'}.yaml")
-    guess = write_guess(root, path, sampling_rate=sampling_rate, override_rate=override_rate)
+    guess = write_guess(
+        root, path, sampling_rate=sampling_rate, override_rate=override_rate, channels=channels
+    )
     return f"{guess.explanation}\nwrote {path}; next: faultdiag train --config {path}"
 
 
@@ -346,7 +362,11 @@ def _plain(number: float) -> float:
     return int(number) if float(number).is_integer() else number
 
 
-def _look(source: Source) -> _Labelled:
+# Datasets of the user's own recordings, whose channels nobody documents.
+_OWN_DATA = frozenset({"folder", "manifest"})
+
+
+def _look(source: Source, channels: Sequence[str] = ()) -> _Labelled:
     """Read a sample of the recordings; leave out those of a folder that can't be used."""
     dataset = DATASETS.build(source.dataset, source.root, **source.options)
     entries = dataset.entries(source.select).entries
@@ -355,7 +375,7 @@ def _look(source: Source) -> _Labelled:
     if source.dataset == "manifest" and "label" not in known:
         label = next((f"{{{name}}}" for name in _CLASSES if name in known), label)
     labels = label_entries(entries, label)
-    signals = look_into(entries, labels)
+    signals = look_into(entries, labels, published=source.dataset not in _OWN_DATA, stated=channels)
     broken = [entry for entry in entries if entry.name in signals.broken]
     if broken and (source.dataset != "folder" or 2 * len(broken) > len(entries)):
         raise FaultdiagError("\n".join(list(signals.broken.values())[:5]))

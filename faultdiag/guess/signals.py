@@ -11,6 +11,7 @@ from faultdiag.datasets.base import Entry, some
 from faultdiag.datasets.load import channel_names, entry_facts, read_entry
 from faultdiag.datasets.resolve import ContradictionError
 from faultdiag.errors import FaultdiagError
+from faultdiag.guess.channels import MOST_FILES, choose_channel
 from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
 from faultdiag.splits.within import STRATEGIES
 
@@ -63,8 +64,6 @@ def _held_out(labels: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> tupl
 
 # Recordings that are read; of more, the smallest and the largest file of each class and others.
 MOST_READ = 64
-# Columns of a table that are no measurement.
-_NO_SIGNAL = frozenset({"time", "t", "timestamp", "index", "sample"})
 _ANY_NAME = "vibration"
 
 
@@ -92,8 +91,23 @@ class Signals:
     broken: dict[str, str]
 
 
-def look_into(entries: Sequence[Entry], labels: Sequence[str]) -> Signals:
-    """Read a sample of the recordings, at least two of each class where there are as many.
+def look_into(
+    entries: Sequence[Entry],
+    labels: Sequence[str],
+    *,
+    published: bool = False,
+    stated: Sequence[str] = (),
+) -> Signals:
+    """Read a sample of the recordings, at least two of each class where there are so many.
+
+    Parameters
+    ----------
+    entries, labels
+        The recordings and their classes.
+    published
+        Whether they are of a published set, whose first channel is a vibration.
+    stated
+        The channels that the user names; they decide.
 
     Raises
     ------
@@ -113,7 +127,9 @@ def look_into(entries: Sequence[Entry], labels: Sequence[str]) -> Signals:
     broken |= {e.name: f"{e.path} holds no signal" for e, _ in sample if names.get(e.name) == []}
     if not sound:
         raise FaultdiagError("\n".join(list(broken.values())[:5]))
-    candidates, reason = _candidates([entry for entry, _ in sound], names)
+    if stated:
+        return _read(sound, [tuple(stated)], "as given with --channel", broken)
+    candidates, reason = _candidates([entry for entry, _ in sound], names, published=published)
     return _read(sound, candidates, reason, broken)
 
 
@@ -131,7 +147,7 @@ def _sample(entries: Sequence[Entry], labels: Sequence[str]) -> list[tuple[Entry
 
 
 def _candidates(
-    entries: Sequence[Entry], names: Mapping[str, Sequence[str]]
+    entries: Sequence[Entry], names: Mapping[str, Sequence[str]], *, published: bool
 ) -> tuple[list[tuple[str, ...]], str]:
     """Give the channels that could be taken, the likeliest first, and why."""
     named = Counter(entry.channels for entry in entries)
@@ -140,12 +156,18 @@ def _candidates(
         return [likeliest], "named by the manifest's column 'channel'"
     sets = Counter(tuple(names[entry.name]) for entry in entries)
     usual = sets.most_common(1)[0][0]
-    everywhere = [n for n in usual if all(n in own for own in sets) and n.lower() not in _NO_SIGNAL]
+    everywhere = [n for n in usual if all(n in own for own in sets)]
+    paths = [entry.path for entry in entries]
+    if everywhere and not published:
+        choice = choose_channel(paths, everywhere)
+        return [choice.channels], choice.reason
     if everywhere:
         count = Counter(n for own in sets.elements() for n in own)
         listed = ", ".join(f"{name} ({count[name]})" for name in count)
         return [(name,) for name in everywhere], f"channels, and how many files have them: {listed}"
     if all(len(own) == 1 for own in sets):
+        for path in paths[:: -(-len(paths) // MOST_FILES)]:
+            choose_channel([path], channel_names(path))
         shown = some(own[0] for own in sets)
         why = f"each file holds one channel under a name of its own ({shown}): it is taken"
         return [(_ANY_NAME,)], why
