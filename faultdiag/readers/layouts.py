@@ -244,9 +244,18 @@ class NamedArrays:
         Its arrays by name.
     kind
         What the file is, in words.
+    known
+        From the channels asked for to the layout, where the file's format tells it.
     """
 
-    def __init__(self, path: Path, arrays: Mapping[str, Stored], kind: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        arrays: Mapping[str, Stored],
+        kind: str,
+        known: Callable[[Collection[str]], Layout] | None = None,
+    ) -> None:
+        self._known = known
         self._path = path
         self._arrays = arrays
         self._kind = kind
@@ -290,6 +299,8 @@ class NamedArrays:
         return RecordingSource(self._path, names, samples, rate, rpm, kinds, self._kind, Rows(rows))
 
     def _layout(self, asked: Sequence[str]) -> Layout:
+        if self._known is not None:
+            return self._known(asked)
         with reading(self._path, self._kind):
             return layout(self._arrays, self._path.stem, asked)
 

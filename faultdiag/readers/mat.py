@@ -25,8 +25,8 @@ References
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,11 +34,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers.base import Reader
-from faultdiag.readers.layouts import NamedArrays
+from faultdiag.readers.base import Reader, is_speed
+from faultdiag.readers.layouts import Layout, NamedArrays, rows_of
 from faultdiag.readers.source import (
     DamageError,
     RawTable,
+    Row,
     reading,
     require_plausible,
     table,
@@ -145,7 +146,7 @@ class Array:
     dtype
         How its values are stored; None for whatever is no array of real numbers.
     members
-        What gives the fields of a struct; None for anything else.
+        Returns the fields of each element of a struct; None for anything else.
     """
 
     name: str
@@ -156,7 +157,7 @@ class Array:
     stop: int
     order: str
     dtype: np.dtype[Any] | None = None
-    members: "Callable[[Array], Mapping[str, Array]] | None" = None
+    members: "Callable[[Array], Sequence[Mapping[str, Array]]] | None" = None
     _unpacked: list[NDArray[Any]] = field(default_factory=list, repr=False)
 
     @property
@@ -217,7 +218,33 @@ class Array:
         DamageError
             If the struct contradicts its format.
         """
-        return self.members(self) if self.members and self.size == 1 else {}
+        return self.elements()[0] if self.size == 1 and self.members else {}
+
+    def elements(self) -> "Sequence[Mapping[str, Array]]":
+        """Return the fields of each element of a struct; nothing for anything else.
+
+        Raises
+        ------
+        DamageError
+            If the struct contradicts its format.
+        """
+        return self.members(self) if self.members and self.size > 0 else ()
+
+    def text(self) -> str:
+        """Return the text of a char array; ``""`` for anything else.
+
+        Raises
+        ------
+        DamageError
+            If it contradicts its format.
+        """
+        if self.kind != "char" or not self.size:
+            return ""
+        content = self.content()
+        kind, start, length = _Elements(content, self.order).next()
+        wide = "utf-16-le" if self.order == "<" else "utf-16-be"
+        encoding = wide if kind in _WIDE_TEXT else "utf-8"
+        return content[start : start + length].decode(encoding, errors="replace").strip("\0 ")
 
     def scalar(self) -> float:
         """Give its first value.
@@ -343,6 +370,7 @@ ORDERS = {b"IM": "<", b"MI": ">"}
 
 _INT32, _UINT32, _MATRIX, _COMPRESSED = 5, 6, 14, 15
 _NAME_TYPES = (1, 2, 16)
+_WIDE_TEXT = (4, 17)
 _MAT5_STORED = {
     1: "i1",
     2: "u1",
@@ -393,8 +421,8 @@ def arrays_of_mat5(path: Path, order: str) -> list[Array]:
     return [array for array in found if array.name]
 
 
-def fields(array: Array) -> dict[str, Array]:
-    """Give the fields of a struct of one element.
+def elements_of(array: Array) -> list[dict[str, Array]]:
+    """Return the fields of each element of a struct.
 
     Raises
     ------
@@ -410,18 +438,29 @@ def fields(array: Array) -> dict[str, Array]:
     names = head.take(_NAME_TYPES)
     if width < 1 or len(names) % width:
         raise DamageError(f"the field names of {array.name} don't fit their length")
-    found = {}
+    keys = [_text(names[i : i + width].split(b"\0")[0]) for i in range(0, len(names), width)]
     start += head.position
-    for first in range(0, len(names), width):
+    rows: list[dict[str, Array]] = []
+    for _ in range(array.size if keys else 1):
+        row, start = _fields(array, keys, source, start, stop)
+        rows.append(row)
+    return rows
+
+
+def _fields(
+    array: Array, keys: Sequence[str], source: Source, start: int, stop: int
+) -> tuple[dict[str, Array], int]:
+    """Return the fields of one element of a struct, and where the next one begins."""
+    row = {}
+    for key in keys:
         kind, place, length = _Elements(source.read(start, 8), array.order).next()
         if kind != _MATRIX:
             raise DamageError(f"a field of {array.name} is no array")
         if start + place + length > stop:
             raise DamageError(f"a field of {array.name} reaches beyond its end")
-        name = _text(names[first : first + width].split(b"\0")[0])
-        found[name] = _mat5_array(source, start + place, length, array.order)
+        row[key] = _mat5_array(source, start + place, length, array.order)
         start += place + length + -length % 8
-    return found
+    return row, start
 
 
 @dataclass(slots=True)
@@ -483,7 +522,7 @@ def _mat5_array(source: Source, start: int, length: int, order: str) -> Array:
         kind = "logical" if (flags >> 8) & _LOGICAL else kind
         kind = f"complex {kind}" if (flags >> 8) & _COMPLEX else kind
         place = start + elements.position
-        members = fields if kind == "struct" else None
+        members = elements_of if kind == "struct" else None
         return Array(name, shape, kind, source, place, start + length, order, None, members)
     dtype, place, stop = _values(elements, shape, name)
     if stop > length:
@@ -560,11 +599,72 @@ def _arrays(path: Path, head: bytes) -> list[Array]:
 
 
 def open_mat(path: Path) -> Reader:
-    """Give the reader of a MATLAB file of version 4 to 7.
+    """Return the reader of a MATLAB file of version 4 to 7.
 
     Raises
     ------
     FaultdiagError
         If it is no MATLAB file, or damaged.
     """
-    return NamedArrays(path, open_arrays(path), "MATLAB file")
+    arrays = open_arrays(path)
+    with reading(path):
+        channels, clocks = _measurement(arrays)
+    if not channels:
+        return NamedArrays(path, arrays, "MATLAB file")
+    speed = next((a for name, a in channels.items() if name == "speed" or is_speed(name)), None)
+
+    def layout(wanted: Collection[str]) -> Layout:
+        first = next((name for name in wanted if name in channels), next(iter(channels)))
+        return Layout(
+            {name: Row(array) for name, array in channels.items()},
+            f"holds several signals ({', '.join(channels)}); choose a channel",
+            speed=None if speed is None else _Mean.of(speed),
+            time=clocks.get(first),
+        )
+
+    return NamedArrays(path, channels, "MATLAB file", layout)
+
+
+class _Mean(Array):
+    """A vector whose scalar is its mean."""
+
+    @classmethod
+    def of(cls, array: Array) -> "_Mean":
+        """Return an array with another scalar."""
+        return cls(
+            *(array.name, array.shape, array.kind, array.source, array.start, array.stop),
+            *(array.order, array.dtype),
+        )
+
+    def scalar(self) -> float:
+        """Return the mean of the values."""
+        return float(np.mean(self.values(), dtype=np.float64))
+
+
+def _measurement(
+    arrays: Mapping[str, Array],
+) -> tuple[dict[str, Array], dict[str, tuple[str, Array]]]:
+    """Return the channels of a measurement in one struct, and the times of each.
+
+    The field ``Y`` has one element per channel with its ``Name``, ``Data`` and ``Raster``; the
+    field ``X`` one per raster with its times. So does Paderborn's data logger.
+    """
+    structs = [array for array in arrays.values() if {"X", "Y"} <= array.fields().keys()]
+    if len(structs) != 1:
+        return {}, {}
+    inside = structs[0].fields()
+    times = {_text_of(row, "Raster"): row.get("Data") for row in inside["X"].elements()}
+    channels: dict[str, Array] = {}
+    clocks: dict[str, tuple[str, Array]] = {}
+    for row in inside["Y"].elements():
+        name, data = _text_of(row, "Name"), row.get("Data")
+        if name and data is not None and rows_of(name, data):
+            channels[name] = replace(data, name=name)
+            clock = times.get(_text_of(row, "Raster"))
+            if clock is not None and clock.size == data.size:
+                clocks[name] = ("time", clock)
+    return channels, clocks
+
+
+def _text_of(row: Mapping[str, Array], name: str) -> str:
+    return row[name].text() if name in row else ""

@@ -29,11 +29,7 @@ from tests.datasets.layouts import (
 )
 
 IDS = [case.name for case in CASES]
-# The nested structs of Paderborn need a reader of their own.
-READABLE = [case for case in CASES if case.name != "paderborn"]
 every_set = pytest.mark.parametrize("case", CASES, ids=IDS)
-
-readable_set = pytest.mark.parametrize("case", READABLE, ids=[case.name for case in READABLE])
 
 
 def published(name: str) -> PublishedSet:
@@ -70,7 +66,7 @@ def test_files_with_digests(case: SetCase) -> None:
     assert len({file.sha256 for file in known.files}) == len(known.files)
 
 
-@readable_set
+@every_set
 def test_a_folder_as_published(case: SetCase, tmp_path: Path) -> None:
     case.write(tmp_path)
     dataset = DATASETS.build(case.name, tmp_path)
@@ -85,7 +81,7 @@ def test_a_folder_as_published(case: SetCase, tmp_path: Path) -> None:
     assert recording.rpm == selection.entries[0].rpm
 
 
-@readable_set
+@every_set
 def test_check_train_and_predict(case: SetCase, tmp_path: Path, no_figures: None) -> None:
     root = tmp_path / "set"
     case.write(root)

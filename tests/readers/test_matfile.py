@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.mat import open_arrays
 from faultdiag.readers.read import list_variables, read_recording
+from tests.datasets.layouts import paderborn_struct
 
 SIGNAL = np.random.default_rng(0).standard_normal((500, 1))
 CWRU = {"X097_DE_time": SIGNAL, "X097_FE_time": SIGNAL, "X097RPM": np.array([[1796]], np.uint16)}
@@ -316,3 +317,37 @@ def test_broken_files_give_one_kind_of_error(
             messages.append(str(error))
     assert len(messages) >= 20
     assert all(message.startswith(str(path)) for message in messages)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_measurement_in_one_struct(tmp_path: Path, compressed: bool) -> None:
+    vibration = np.random.default_rng(0).standard_normal(3200)
+    path = tmp_path / "N15_M07_F10_K001_1.mat"
+    measured = paderborn_struct(vibration, "N15")
+    path.write_bytes(saved({path.stem: measured}, do_compression=compressed))
+    channels = [variable.channel for variable in list_variables(path)]
+    assert channels[-1] == "vibration_1"
+    with pytest.raises(FaultdiagError, match=r"holds several signals \(force, .*choose a channel"):
+        read_recording(path)
+    fast = read_recording(path, channel="vibration_1")
+    np.testing.assert_array_equal(fast.signal[0], vibration.astype(np.float32))
+    assert (fast.sampling_rate, fast.rpm) == (64_000, pytest.approx(1500))
+    slow = read_recording(path, channel="torque")
+    assert (slow.samples, slow.sampling_rate) == (200, 4000)
+    with pytest.raises(FaultdiagError, match=r"no channel 'vibration' \(did you mean 'vibration_1"):
+        read_recording(path, channel="vibration")
+    content = path.read_bytes()
+    for length in range(128, len(content), len(content) // 97):
+        path.write_bytes(content[:length])
+        with pytest.raises(FaultdiagError, match=path.name):
+            read_recording(path, channel="vibration_1")
+
+
+def test_a_struct_of_more_elements_than_there_are_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "s.mat"
+    content = bytearray(saved({"s": paderborn_struct(np.arange(320.0), "N15")}))
+    place = content.index(np.array([1, 6], "<i4").tobytes())
+    content[place : place + 8] = np.array([2**15, 2**15], "<i4").tobytes()
+    path.write_bytes(content)
+    with pytest.raises(FaultdiagError, match=r"s\.mat"):
+        read_recording(path, channel="vibration_1")
