@@ -72,6 +72,7 @@ def run(
     jobs: int | None = None,
     device: str = "auto",
     title: str = "Comparison",
+    merge: bool = False,
 ) -> dict[str, Any]:
     """Run the cells of a plan that are not finished yet, write the table and give its document.
 
@@ -81,19 +82,21 @@ def run(
         The folder of the results; finished cells are kept in ``cells.jsonl`` there.
     jobs
         Cells at a time; the number of cores, or one on a CUDA device.
+    merge
+        Run nothing: make the table of the cells that shards finished.
 
     Raises
     ------
     FaultdiagError
-        If the folder can't be written to, or another command is writing it. A cell that fails
-        is a row and no error.
+        If the folder can't be written to, another command is writing it, or a cell is missing in
+        `merge`. A cell that fails is a row and no error.
     """
     from faultdiag.protocol.run import finish
     from faultdiag.report.protocol import document
 
     with own_folder(out, "give another folder with --out"):
         sweep(out)
-        results, data = finish(plan, out=out, jobs=jobs, device=device)
+        results, data = finish(plan, out=out, jobs=jobs, device=device, merge=merge)
         made = document(plan, results, data, title)
         _write(made, out)
     return made

@@ -1,7 +1,7 @@
 """`faultdiag protocol`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ from faultdiag.cli.options import (
     config_path,
     with_override,
 )
+from faultdiag.errors import FaultdiagError
 
 
 def protocol(
@@ -35,6 +36,12 @@ def protocol(
     device: Device = "auto",
     as_json: AsJson = False,
     override_rate: OverrideRate = False,
+    shard: Annotated[
+        str | None, typer.Option(help="i/n: only this share of the cells, for a cluster.")
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Make the table of the cells that shards finished.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare models under several protocols and seeds, and write one table.
@@ -44,13 +51,24 @@ def protocol(
     Example: faultdiag protocol configs/protocol_quick.yaml --jobs 2
     """
     from faultdiag.api import protocol as command
+    from faultdiag.system.shards import parse_shard
 
+    if merge and shard is not None:
+        raise FaultdiagError("--merge and --shard are given; merge when all shards are done")
+    part = None if shard is None else parse_shard(shard)
     path = config_path(config, config_option)
     settings = with_override(settings, override_rate)
     folder = out or Path("runs") / path.stem
     try:
         plan = command.read(path, settings, seeds, folder, device)
-        document = command.run(plan, out=folder, jobs=jobs, device=device, title=path.stem)
+        if part is not None:
+            from faultdiag.protocol.run import run_shard
+
+            cells, failed = run_shard(plan, part, out=folder, jobs=jobs, device=device)
+            typer.echo(f"shard {shard}: {cells} cells in {folder}, {failed} of them failed")
+            raise typer.Exit(1 if failed else 0)
+        options: dict[str, Any] = {"jobs": jobs, "device": device, "merge": merge}
+        document = command.run(plan, out=folder, title=path.stem, **options)
     except KeyboardInterrupt:
         again = command.again(path, settings, seeds=seeds, jobs=jobs, out=folder, device=device)
         message = f"interrupted; finished cells are kept, continue with: {again}"

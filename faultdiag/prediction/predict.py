@@ -31,11 +31,12 @@ from faultdiag.prediction.rows import (
     WindowWriter,
     novelty_note,
 )
-from faultdiag.prediction.shards import Shard, finish_shard, merge_shards, parse_shard, start_shard
+from faultdiag.prediction.shards import finish_shard, merge_shards, shard_file, start_shard
 from faultdiag.readers.read import FILE_TIMEOUT
 from faultdiag.signal.bearings import get_bearing
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import keep_freed_memory
+from faultdiag.system.shards import Shard, parse_shard
 from faultdiag.system.terminal import note
 
 
@@ -269,7 +270,7 @@ def _own_file(path: Path | None, part: Shard | None) -> Path | None:
     """Return the file that is written: that of the shard, or the file itself."""
     if path is None or part is None:
         return path
-    start_shard(file := part.file(path))
+    start_shard(file := shard_file(path, part))
     return file
 
 

@@ -5,72 +5,22 @@ are. Rows of ``--out F.csv --shard 2/8`` go to ``F.csv.shards/2-of-8.csv``, and 
 says when they are complete and what they depend on. Merging restores the bytes of a single run.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from faultdiag.datasets.base import sha256
-from faultdiag.errors import FaultdiagError, printable
+from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.resume import Count, StoredRow, count_rows, read_rows, record_ends
+from faultdiag.prediction.rows import encodable
 from faultdiag.system.files import replacing, write_errors, write_json
+from faultdiag.system.shards import Shard
 
 _DIGEST = "sha256"
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One of several shards, counted from 0.
-
-    Examples
-    --------
-    >>> [Shard(i, 3).has("a.mat") for i in range(3)].count(True)
-    1
-    """
-
-    index: int
-    count: int
-
-    def has(self, name: str) -> bool:
-        """Return whether a name belongs to this shard: the same on every machine."""
-        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
-        return int.from_bytes(digest[:8]) % self.count == self.index
-
-    def file(self, out: Path) -> Path:
-        """Return the file for this shard's rows of `out`."""
-        return _folder(out) / f"{self.index}-of-{self.count}{out.suffix}"
-
-    def __str__(self) -> str:
-        """Return it as the command line takes it."""
-        return f"{self.index}/{self.count}"
-
-
-def parse_shard(text: str) -> Shard:
-    """Return the shard that ``i/n`` names; ``n/n`` is the same as ``0/n``.
-
-    So the numbers of any scheduler work, from 0 or from 1.
-
-    Raises
-    ------
-    FaultdiagError
-        If it has another form, or no such shard exists.
-
-    Examples
-    --------
-    >>> parse_shard("8/8") == parse_shard("0/8")
-    True
-    """
-    match = re.fullmatch(r"(\d{1,9})/([1-9]\d{0,8})", text)
-    if match is None or int(match[1]) > int(match[2]):
-        raise FaultdiagError(
-            f"--shard is '{printable(text)}'; give number/count, such as 1/8 to 8/8 or 0/8 to 7/8"
-        )
-    return Shard(int(match[1]) % int(match[2]), int(match[2]))
 
 
 def start_shard(file: Path) -> None:
@@ -124,17 +74,22 @@ def merge_shards(
     """
     shards = _complete_shards(out, inputs, windows)
     as_json = bool(inputs["--json"])
-    rows = [read_rows(shard.file(out), as_json=as_json)[0] for shard in shards]
+    rows = [read_rows(shard_file(out, shard), as_json=as_json)[0] for shard in shards]
     order = [next(i for i, shard in enumerate(shards) if shard.has(path)) for path in paths]
     _require_same_recordings(out, shards, rows, order, paths)
-    files = [shard.file(out) for shard in shards]
+    files = [shard_file(out, shard) for shard in shards]
     _join(out, files, [record_ends(file, "status", as_json=as_json) for file in files], order)
     if windows is not None:
-        files = [shard.file(windows) for shard in shards]
+        files = [shard_file(windows, shard) for shard in shards]
         pairs = zip(files, rows, strict=True)
         ends = [_window_ends(file, own, as_json=as_json) for file, own in pairs]
         _join(windows, files, ends, order)
     return count_rows(row for own in rows for row in own)
+
+
+def shard_file(out: Path, shard: Shard) -> Path:
+    """Return the file for a shard's rows of `out`."""
+    return _folder(out) / f"{shard.index}-of-{shard.count}{out.suffix}"
 
 
 def _folder(out: Path) -> Path:
@@ -162,7 +117,7 @@ def _complete_shards(out: Path, inputs: Mapping[str, Any], windows: Path | None)
         )
     (count,) = counts
     shards = [Shard(index, count) for index in range(count)]
-    missing = [str(shard) for shard in shards if not _done_file(shard.file(out)).exists()]
+    missing = [str(shard) for shard in shards if not _done_file(shard_file(out, shard)).exists()]
     if missing:
         raise FaultdiagError(
             f"--merge: {len(missing)} of {len(shards)} shards are missing or not finished: "
@@ -176,7 +131,7 @@ def _complete_shards(out: Path, inputs: Mapping[str, Any], windows: Path | None)
 def _require_unchanged(
     shard: Shard, out: Path, inputs: Mapping[str, Any], windows: Path | None
 ) -> None:
-    file = shard.file(out)
+    file = shard_file(out, shard)
     try:
         stored = json.loads(_done_file(file).read_text(encoding="utf-8"))
         before = dict(stored["inputs"])
@@ -191,7 +146,7 @@ def _require_unchanged(
                 f"--merge: shard {shard} was made with {name} {before.get(name)}, now it is "
                 f"{value}; give the same, or run the shard again with --shard {shard}"
             )
-    files = file, None if windows is None else shard.file(windows)
+    files = file, None if windows is None else shard_file(windows, shard)
     for path, digest in zip(files, digests, strict=True):
         if path is not None and (not path.exists() or sha256(path) != digest):
             raise FaultdiagError(
@@ -208,13 +163,13 @@ def _require_same_recordings(
     paths: Sequence[str],
 ) -> None:
     for number, shard in enumerate(shards):
-        wanted = [printable(p) for p, own in zip(paths, order, strict=True) if own == number]
+        wanted = [encodable(p) for p, own in zip(paths, order, strict=True) if own == number]
         present = [row.path for row in rows[number]]
         if present != wanted:
             odd = next(iter(set(present) ^ set(wanted)), "their order")
             raise FaultdiagError(
-                f"--merge: {shard.file(out)} is of other recordings, such as {odd}; give the same "
-                f"recordings, or run the shard again with --shard {shard}"
+                f"--merge: {shard_file(out, shard)} is of other recordings, such as {odd}; give "
+                f"the same recordings, or run the shard again with --shard {shard}"
             )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from faultdiag.config.schema import Config
+from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.prepare import prepare
 from faultdiag.protocol.cell import LESS_MEMORY, Failure, run_cell
 from faultdiag.protocol.plan import Cell, Plan
@@ -24,7 +25,9 @@ from faultdiag.protocol.store import Row, Store, cell_key
 from faultdiag.protocol.summary import Result
 from faultdiag.splits.within import SEEDED
 from faultdiag.system.files import write_errors
+from faultdiag.system.locks import own_file
 from faultdiag.system.processes import workers
+from faultdiag.system.shards import Shard
 
 WORKING = ".working"
 """The folder in that of a protocol where cells are trained."""
@@ -111,36 +114,39 @@ class _Data:
 
 
 def finish(
-    plan: Plan, *, out: Path, jobs: int | None, device: str, work: CellWork = run_cell
+    plan: Plan,
+    *,
+    out: Path,
+    jobs: int | None,
+    device: str,
+    merge: bool = False,
+    work: CellWork = run_cell,
 ) -> tuple[list[Result], dict[str, dict[str, Any]]]:
-    """Give every cell of a plan with its row, and what was prepared for each protocol.
+    """Return every cell of a plan with its row, and what was prepared for each protocol.
+
+    Parameters
+    ----------
+    merge
+        Run nothing: take the cells that shards finished.
 
     Raises
     ------
     FaultdiagError
-        If the results can't be written.
+        If the results can't be written, or a cell is missing in `merge`.
     """
     store = Store(out)
     data = _prepare(plan)
-    keys = {
-        number: cell_key(cell.config, data.identities[setting])
-        for number, cell in enumerate(plan.cells)
-        if (setting := _setting(cell.config)) in data.identities
-    }
-    todo: dict[str, Cell] = {}
-    for number, key in keys.items():
-        cell = plan.cells[number]
-        if store.get(key, cell.noise) is None:
-            # Equal configs under two names are trained once, with the noise of both.
-            noise = todo[key].noise if key in todo else ()
-            todo[key] = cell if len(cell.noise) >= len(noise) else todo[key]
+    keys = _keys(plan, data)
+    todo = _todo(plan, keys, store)
     before = sum(key not in todo for key in keys.values())
     for note in plan.notes:
         _say(f"note: {note}")
     _say(f"{len(plan.cells)} cells, {before} of them finished before")
-    with _working_folder(out) as folder:
-        how: dict[str, Any] = {"jobs": jobs or default_jobs(device), "device": device}
-        failed = _run(todo, store, folder, work=work, **how)
+    failed = _failures(todo, store) if merge else {}
+    if not merge:
+        with _working_folder(out) as folder:
+            how: dict[str, Any] = {"jobs": jobs or default_jobs(device), "device": device}
+            failed = _run(todo, store, folder, work=work, **how)
     results = []
     for number, cell in enumerate(plan.cells):
         row = None
@@ -148,6 +154,79 @@ def finish(
             row = store.get(keys[number], cell.noise) or failed[keys[number]]
         results.append((cell, row or {"reason": data.reasons[_setting(cell.config)]}))
     return results, data.facts
+
+
+def run_shard(
+    plan: Plan,
+    shard: Shard,
+    *,
+    out: Path,
+    jobs: int | None,
+    device: str,
+    work: CellWork = run_cell,
+) -> tuple[int, int]:
+    """Run the cells of a shard, and return how many it has and how many of them failed.
+
+    A cell belongs to the shard that a hash of its settings and data chooses. Data that can't be
+    prepared fails the same way in every shard, and in the merged table.
+
+    Raises
+    ------
+    FaultdiagError
+        If the results can't be written.
+    """
+    store = Store(out, shard)
+    how: dict[str, Any] = {"jobs": jobs or default_jobs(device), "device": device, "work": work}
+    with own_file(store.path, "run another shard"):
+        keys = _keys(plan, _prepare(plan))
+        own = {number: key for number, key in keys.items() if shard.has(key)}
+        todo = _todo(plan, own, store)
+        _say(f"shard {shard}: {len(own)} of {len(plan.cells)} cells, {len(todo)} to run")
+        with _working_folder(out, f"{WORKING}-{shard.index}-of-{shard.count}") as folder:
+            failed = _run(todo, store, folder, **how)
+        for key, row in failed.items():
+            store.add({"key": key, "reason": row["reason"]})
+    return len(own), len(failed)
+
+
+def _keys(plan: Plan, data: _Data) -> dict[int, str]:
+    """Return what each cell is known by, for the cells whose data could be prepared."""
+    return {
+        number: cell_key(cell.config, data.identities[setting])
+        for number, cell in enumerate(plan.cells)
+        if (setting := _setting(cell.config)) in data.identities
+    }
+
+
+def _todo(plan: Plan, keys: Mapping[int, str], store: Store) -> dict[str, Cell]:
+    """Return the cells that are not finished, by their keys."""
+    todo: dict[str, Cell] = {}
+    for number, key in keys.items():
+        cell = plan.cells[number]
+        if store.get(key, cell.noise) is None:
+            # Equal configs under two names are trained once, with the noise of both.
+            noise = todo[key].noise if key in todo else ()
+            todo[key] = cell if len(cell.noise) >= len(noise) else todo[key]
+    return todo
+
+
+def _failures(todo: Mapping[str, Cell], store: Store) -> dict[str, Row]:
+    """Return why the unfinished cells failed in their shards.
+
+    Raises
+    ------
+    FaultdiagError
+        If a shard has not run one of them.
+    """
+    failures = {key: row for key in todo if (row := store.failure(key)) is not None}
+    missing = [str(cell) for key, cell in todo.items() if key not in failures]
+    if missing:
+        named = "; ".join(missing[:3]) + ("; …" if len(missing) > 3 else "")
+        raise FaultdiagError(
+            f"--merge: {len(missing)} of the cells are not finished: {named}; run the shards that "
+            "are missing, or the same command without --merge, which runs the rest"
+        )
+    return failures
 
 
 def default_jobs(device: str) -> int:
@@ -183,9 +262,9 @@ def _prepare(plan: Plan) -> _Data:
 
 
 @contextmanager
-def _working_folder(out: Path) -> Iterator[Path]:
+def _working_folder(out: Path, name: str = WORKING) -> Iterator[Path]:
     """Yield an empty folder for the runs of cells; what a killed protocol left there goes."""
-    folder = out / WORKING
+    folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     with write_errors(out, folder):
         folder.mkdir(exist_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
+from faultdiag.system.shards import Shard
 
 Row = dict[str, Any]
 
@@ -40,7 +41,9 @@ class Store:
     Parameters
     ----------
     folder
-        Where the file lies; made if it isn't there.
+        The folder of the file; made if it isn't there. Files of shards there are read too.
+    shard
+        The shard whose rows are added, to a file of its own: ``cells.2-of-8.jsonl``.
 
     Raises
     ------
@@ -48,16 +51,23 @@ class Store:
         If the folder can't be made, or the file not be read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "cells.jsonl"
+    def __init__(self, folder: Path, shard: Shard | None = None) -> None:
+        part = "" if shard is None else f".{shard.index}-of-{shard.count}"
+        self.path = folder / f"cells{part}.jsonl"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            text = self._path.read_bytes() if self._path.exists() else b""
+            texts = {path: path.read_bytes() for path in sorted(folder.glob("cells*.jsonl"))}
         except OSError as error:
             raise self._failed("cannot use", error) from error
-        self._torn = bool(text) and not text.endswith(b"\n")
-        rows = [row for line in text.splitlines() if (row := _row(line)) is not None]
-        self._rows = {row["key"]: row for row in rows}
+        own = texts.get(self.path, b"")
+        self._torn = bool(own) and not own.endswith(b"\n")
+        lines = [json_row(line) for text in texts.values() for line in text.splitlines()]
+        self._rows = {row["key"]: row for row in lines if row and "noise" in row}
+        self._reasons = {row["key"]: row for row in lines if row and "reason" in row}
+
+    def failure(self, key: str) -> Row | None:
+        """Return why a cell failed in its shard, or None."""
+        return self._reasons.get(key)
 
     def get(self, key: str, noise: tuple[float, ...]) -> Row | None:
         """Give the row of a finished cell, if it was evaluated at these levels too."""
@@ -74,7 +84,7 @@ class Store:
         """
         line = json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
         try:
-            with self._path.open("ab") as file:
+            with self.path.open("ab") as file:
                 # After a torn line the first row would be lost with it.
                 file.write((("\n" if self._torn else "") + line).encode())
                 file.flush()
@@ -82,19 +92,21 @@ class Store:
         except OSError as error:
             raise self._failed("cannot write", error) from error
         self._torn = False
-        self._rows[row["key"]] = dict(row)
+        (self._reasons if "reason" in row else self._rows)[row["key"]] = dict(row)
 
     def _failed(self, what: str, error: OSError) -> FaultdiagError:
         return FaultdiagError(
-            f"{what} {self._path}: {error.strerror}; give another folder with --out, or free some "
+            f"{what} {self.path}: {error.strerror}; give another folder with --out, or free some "
             "space"
         )
 
 
-def _row(line: bytes) -> Row | None:
+def json_row(line: bytes) -> Row | None:
+    """Return the row of a finished or failed cell that a line holds, or None."""
     try:
         row = json.loads(line)
     except ValueError:
         return None
-    whole = isinstance(row, dict) and "key" in row and isinstance(row.get("noise"), dict)
-    return row if whole else None
+    whole = isinstance(row, dict) and "key" in row
+    known = whole and (isinstance(row.get("noise"), dict) or "reason" in row)
+    return row if known else None

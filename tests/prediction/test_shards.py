@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.predict import predict_paths
-from faultdiag.prediction.shards import Shard, parse_shard
+from faultdiag.prediction.shards import shard_file
+from faultdiag.system.shards import Shard, parse_shard
 from tests.data_fixtures import CASES, write_recording
 
 # Half a surrogate pair, as file names have that are not UTF-8, is no text of hypothesis.
@@ -49,7 +50,7 @@ def test_shards_are_the_same_everywhere() -> None:
     chosen = [next(i for i in range(5) if Shard(i, 5).has(name)) for name in names]
     assert Shard(0, 1).has(b"\xff.mat".decode("utf-8", "surrogateescape")), "not UTF-8"
     code = (
-        "from faultdiag.prediction.shards import Shard\n"
+        "from faultdiag.system.shards import Shard\n"
         f"print([next(i for i in range(5) if Shard(i, 5).has(n)) for n in {names!r}])"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
@@ -123,7 +124,7 @@ def test_what_is_not_merged(trained: Path, folder: Path, tmp_path: Path) -> None
         predict(trained, folder, out=out, merge=True, channel="FE")
     with pytest.raises(FaultdiagError, match=r"is of other recordings, such as .*; give the same"):
         predict(trained, folder / "0.mat", out=out, merge=True)
-    file = Shard(1, 2).file(out)
+    file = shard_file(out, Shard(1, 2))
     whole = file.read_bytes()
     file.write_bytes(whole[:-1])
     with pytest.raises(FaultdiagError, match=r"1-of-2\.csv is not as shard 1/2 left it; run the"):
