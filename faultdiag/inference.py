@@ -340,6 +340,8 @@ class TorchScorer:
         What the model is for.
     network : nn.Module
         The network, in evaluation mode.
+    normalize : Callable
+        The model's normaliser, of windows as tensors.
     """
 
     def __init__(self, source: Checkpoint, device: torch.device) -> None:
@@ -347,7 +349,7 @@ class TorchScorer:
         self.facts = facts_of(source, self.network)
         self.device = device
         self.batch = CPU_BATCH if device.type == "cpu" else BATCH
-        self._normalize = normalizer(source.normalize, device)
+        self.normalize = normalizer(source.normalize, device)
         self._precision = source.precision
 
     @torch.inference_mode()
@@ -355,7 +357,7 @@ class TorchScorer:
         self, windows: NDArray[np.float32], shaft_rates: NDArray[np.float32] | None
     ) -> NDArray[np.float64]:
         """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``."""
-        arguments = [self._normalize(torch.from_numpy(windows).to(self.device))]
+        arguments = [self.normalize(torch.from_numpy(windows).to(self.device))]
         if self.facts.needs_speed and shaft_rates is not None:
             arguments.append(torch.from_numpy(shaft_rates).to(self.device))
         with autocast(self.device, self._precision):

@@ -16,6 +16,8 @@ def predict(
     channel: str | None = None,
     sampling_rate: float | None = None,
     rpm: float | None = None,
+    bearing: str | None = None,
+    evidence: bool = False,
     device: str = "auto",
 ) -> list[Diagnosis]:
     """Return one diagnosis for each recording.
@@ -26,7 +28,7 @@ def predict(
         A `Diagnoser`, or the run folder, checkpoint or ONNX file to load one from.
     recordings
         Files, folders of files, `Recording` objects or arrays; one, or several in a list.
-    channel, sampling_rate, rpm
+    channel, sampling_rate, rpm, bearing, evidence
         As of `Diagnoser.predict`.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; for a model that is loaded here.
@@ -44,6 +46,8 @@ def predict(
         channel=channel,
         sampling_rate=sampling_rate,
         rpm=rpm,
+        bearing=bearing,
+        evidence=evidence,
     )
 
 

@@ -187,7 +187,10 @@ def _captum() -> Any:
 
 def _attributed(target: Target, method: Any, **options: Any) -> Floats:
     arguments = {"target": target.label, "additional_forward_args": target.extra or None}
-    found = method.attribute(target.inputs.clone().requires_grad_(), **arguments, **options)
+    inputs = target.inputs.clone().requires_grad_()
+    if not target.network(inputs[:1], *(t[:1] for t in target.extra)).requires_grad:
+        raise FaultdiagError("this model is computed without gradients, as baselines are")
+    found = method.attribute(inputs, **arguments, **options)
     return np.asarray(found.detach().cpu().double().numpy())
 
 

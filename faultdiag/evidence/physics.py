@@ -8,7 +8,7 @@ reaches 4: of 12,300 stretches of Gaussian noise none did.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from faultdiag.signal.dsp import fast_length
 
 Part: TypeAlias = Literal["inner", "outer", "ball", "cage", "healthy"]
 Agreement: TypeAlias = Literal["agrees", "disagrees", "no signature", "unknown"]
+PARTS: tuple[Part, ...] = get_args(Part)
+AGREEMENTS: tuple[Agreement, ...] = get_args(Agreement)
 
 THRESHOLD = 4.0
 STRETCH_SECONDS = 1.0

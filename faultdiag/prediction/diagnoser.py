@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.evidence.details import RecordingDetails
 from faultdiag.evidence.gather import Evidence
 from faultdiag.export import runtime
 from faultdiag.metrics.windows import RunningAggregate
@@ -234,12 +235,10 @@ class Diagnoser:
                 case Probabilities(values) if state is not None:
                     state.windows.add(values)
                     yield key, event
-                case NoveltyScore(value) if state is not None:
-                    state.novelty = value
-                case Evidence() if state is not None:
-                    state.evidence = event
                 case End() if state is not None:
                     yield key, state.result(key)
+                case _ if state is not None:
+                    state.note(event)
 
     def _scored(
         self, events: Iterable[tuple[Key, ReadEvent] | Pause]
@@ -281,8 +280,19 @@ class _Recording:
         self.windows = RunningAggregate(len(classes))
         self.novelty: float | None = None
         self.evidence: Evidence | None = None
+        self.details: RecordingDetails | None = None
         self._classes = classes
         self._healthy = healthy
+
+    def note(self, event: ScoredEvent) -> None:
+        """Keep what is known beside the probabilities."""
+        match event:
+            case NoveltyScore(value):
+                self.novelty = value
+            case Evidence():
+                self.evidence = event
+            case RecordingDetails():
+                self.details = event
 
     def result(self, key: object) -> RecordingDiagnosis | Failure:
         """Return the diagnosis, or the failure of a model whose probabilities are no numbers."""
@@ -299,7 +309,7 @@ class _Recording:
         diagnosis = Diagnosis(
             name, confidence, agreement, count, probabilities, self.novelty, evidence
         )
-        return RecordingDiagnosis(self.header, diagnosis)
+        return RecordingDiagnosis(self.header, diagnosis, self.details)
 
 
 def _numbered(count: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.evidence.details import RecordingDetails
 from faultdiag.evidence.gather import Evidence
 from faultdiag.signal.bearings import KnownBearing
 
@@ -116,12 +117,14 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class RecordingDiagnosis:
-    """The diagnosis of a recording, and what is known of it."""
+    """The diagnosis of a recording, what is known of it, and its details where wanted."""
 
     header: Header
     diagnosis: Diagnosis
+    details: RecordingDetails | None = None
 
 
-ReadEvent = Header | Windows | NoveltyScore | Evidence | Failure | End
-ScoredEvent = Header | Probabilities | NoveltyScore | Evidence | Failure | End
+EvidenceEvent = Evidence | RecordingDetails
+ReadEvent = Header | Windows | NoveltyScore | EvidenceEvent | Failure | End
+ScoredEvent = Header | Probabilities | NoveltyScore | EvidenceEvent | Failure | End
 Result = Probabilities | RecordingDiagnosis | Failure

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
 from faultdiag.datasets.stated_bearing import stated_bearing
 from faultdiag.errors import FaultdiagError
+from faultdiag.evidence.details import DetailRequest, RecordingDetails, measure_details
 from faultdiag.evidence.gather import MOST_SAMPLES, Evidence, Machine, gather
 from faultdiag.features.healthy import HealthyReference, statistics_of_windows, summarise
 from faultdiag.novelty import Novelty, RecordingNovelty
@@ -70,9 +71,18 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRequest:
-    """That evidence is wanted, and what statistics are compared with."""
+    """That evidence is wanted.
+
+    Parameters
+    ----------
+    healthy
+        What statistics are compared with.
+    details
+        What else a report shows, if that is wanted too.
+    """
 
     healthy: HealthyReference | None = None
+    details: DetailRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,15 +260,21 @@ def _cut(samples: _Samples, model: ModelInput) -> Iterator[ReadEvent]:
     if novelty:
         yield NoveltyScore(novelty.score())
     if model.evidence:
-        yield _evidence(samples, np.concatenate(statistics, axis=1), model.evidence)
+        yield from _evidence(samples, np.concatenate(statistics, axis=1), model.evidence)
 
 
-def _evidence(samples: _Samples, statistics: Floats, wanted: EvidenceRequest) -> Evidence:
+def _evidence(
+    samples: _Samples, statistics: Floats, wanted: EvidenceRequest
+) -> Iterator[Evidence | RecordingDetails]:
     """Gather the evidence from the samples as recorded; statistics ``(channels, windows, 3)``."""
     signal = samples.read(0, min(samples.count, MOST_SAMPLES // len(samples.channels)))
     machine = Machine(samples.sampling_rate, samples.rpm, samples.bearing)
     summaries = [summarise(values) for values in statistics]
-    return gather(signal, samples.channels, machine, summaries, healthy=wanted.healthy)
+    evidence = gather(signal, samples.channels, machine, summaries, healthy=wanted.healthy)
+    yield evidence
+    if wanted.details is not None:
+        x = signal[samples.channels.index(evidence.channel)]
+        yield measure_details(x, evidence.channel, machine, evidence, wanted.details)
 
 
 def _window_count(samples: _Samples, model: ModelInput) -> tuple[Resampler, int]:

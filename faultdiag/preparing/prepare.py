@@ -241,6 +241,25 @@ def prepare(config: Config) -> Prepared:
     return prepared
 
 
+def find_prepared(config: Config) -> Prepared | None:
+    """Open what was prepared from a config before; None where it isn't there any more.
+
+    Raises
+    ------
+    FaultdiagError
+        If recordings are missing, or the folder is damaged.
+    """
+    selection = select_recordings(config)
+    labels = label_entries(selection.entries, config.data.label)
+    hashes = [sha256(entry.path) for entry in selection.entries]
+    folder = config.data.prepared / _identity(config, selection, labels, hashes)[:16]
+    if not (folder / "prepared.json").is_file():
+        return None
+    prepared = Prepared(folder)
+    prepared.relocate([entry.path for entry in selection.entries])
+    return prepared
+
+
 @contextmanager
 def own_preparation(config: Config) -> Iterator[None]:
     """Own the preparation of a config while the block runs, from before anything is read.

@@ -89,8 +89,8 @@ def draw_charts(charts: Sequence[Chart], path: Path, *, title: str = "") -> None
     for axes, chart in zip(panels, charts, strict=True):
         _draw_chart(axes, chart)
     if title:
-        top = 1 - 0.02 / len(charts)
-        figure.text(0.02, top, title, fontsize=12, va="bottom", parse_math=False)
+        top = panels[0].get_position().y1 + 0.55 / (CHART_HEIGHT * len(charts))
+        figure.text(0.06, top, title, fontsize=12, va="bottom", parse_math=False)
     save_figure(figure, path, dpi=130)
 
 

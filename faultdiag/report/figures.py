@@ -23,6 +23,8 @@ from faultdiag.report.style import LIGHT
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from faultdiag.evidence.embedding import EmbeddedPart
+
 BLUE, ORANGE, GREEN, PURPLE = LIGHT.series
 GREY = LIGHT.muted
 FEW, MANY = 12, 50  # classes up to which a cell is large, and up to which it holds numbers
@@ -407,7 +409,7 @@ def _draw_noise(
 
 
 def embedding_figure(
-    parts: Mapping[str, "Embedding"], path: Path, *, title: str, axes_name: str
+    parts: Mapping[str, "EmbeddedPart"], path: Path, *, title: str, axes_name: str
 ) -> None:
     """Draw windows in the plane of a projection, a panel for each part of the split.
 
@@ -441,15 +443,7 @@ def embedding_figure(
     save_figure(figure, path)
 
 
-class Embedding(NamedTuple):
-    """Windows of a part in a plane: places ``(windows, 2)``, class names and recordings."""
-
-    places: NDArray[np.float64]
-    classes: Sequence[str]
-    recordings: Sequence[str]
-
-
-def _draw_embedding(axes: "Axes", part: Embedding, classes: Sequence[str]) -> None:
+def _draw_embedding(axes: "Axes", part: "EmbeddedPart", classes: Sequence[str]) -> None:
     from matplotlib import colormaps
 
     spread = colormaps["viridis"](np.linspace(0.0, 0.92, max(len(classes), 2)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from faultdiag.evidence.gather import Evidence
-from faultdiag.evidence.physics import FAULT_LINES, Part, part_of
+from faultdiag.evidence.physics import FAULT_LINES, THRESHOLD, Agreement, Part, part_of
 from faultdiag.prediction.rows import Row
 from faultdiag.report.style import FAULT_NAMES
 
@@ -75,13 +75,70 @@ class Finding:
         return self.rank < Rank.NO_FINDING
 
 
+@dataclass(frozen=True, slots=True)
+class EnvelopeSummary:
+    """What the envelope says by itself, in short.
+
+    Parameters
+    ----------
+    part
+        The part of the bearing that physics names; None without a signature.
+    score, threshold
+        The largest score, and what makes a signature; None where nothing could be compared.
+    harmonics, sidebands
+        Of the fault lines of that part.
+    agreement
+        With the network.
+    """
+
+    part: Part | None
+    score: float | None
+    harmonics: int
+    sidebands: int
+    agreement: Agreement
+    threshold: float = THRESHOLD
+
+    @property
+    def words(self) -> str:
+        """The summary as text: ``outer race, 4 harmonics of BPFO``."""
+        if self.score is None:
+            return "not compared (see what is missing)"
+        if self.part is None:
+            return (
+                f"no bearing signature (largest score {self.score:.1f}, below {self.threshold:g})"
+            )
+        fault = FAULT_LINES[self.part]
+        name = FAULT_NAMES[fault]
+        if not self.harmonics:
+            return f"{name} (score {self.score:.1f})"
+        lines = f"{self.harmonics} harmonic{'s' if self.harmonics != 1 else ''} of {fault}"
+        return f"{name}, {lines}" + (f" with {self.sidebands} sidebands" if self.sidebands else "")
+
+
+def summarise(evidence: Evidence) -> EnvelopeSummary:
+    """Return the evidence of a recording in short."""
+    physics = evidence.physics
+    if physics is None:
+        return EnvelopeSummary(None, None, 0, 0, evidence.agreement)
+    fault = FAULT_LINES[physics.part] if physics.part else None
+    family = next((f for f in evidence.families if f.fault == fault), None)
+    return EnvelopeSummary(
+        physics.part,
+        physics.score,
+        len(family.lines) if family else 0,
+        family.sidebands if family else 0,
+        evidence.agreement,
+        physics.threshold,
+    )
+
+
 def finding(
     label: str,
     confidence: float,
     *,
     healthy: bool,
     novelty: float | None = None,
-    evidence: Evidence | None = None,
+    envelope: EnvelopeSummary | None = None,
 ) -> Finding:
     """Rank a diagnosis and say why.
 
@@ -93,10 +150,10 @@ def finding(
         Whether the class is a healthy one.
     novelty
         Above 1 where the recording is unlike the training data.
-    evidence
-        Compared with the diagnosis already.
+    envelope
+        What the envelope says, compared with the diagnosis already.
     """
-    reasons = [f"{diagnosis_words(label, confidence, evidence)}."]
+    reasons = [f"{diagnosis_words(label, confidence, envelope)}."]
     novel = novelty is not None and novelty > 1
     if novel:
         reasons.append(
@@ -105,7 +162,7 @@ def finding(
         )
     if confidence < SURE:
         reasons.append(f"The confidence is below {SURE:g}: the windows are split between classes.")
-    agreement = evidence.agreement if evidence else "unknown"
+    agreement = envelope.agreement if envelope else "unknown"
     if agreement == "disagrees":
         return Finding(Rank.CONTRADICTED, tuple(reasons))
     if agreement == "agrees" and not healthy:
@@ -121,7 +178,7 @@ def _unconfirmed(healthy: bool, novel: bool, confidence: float) -> Rank:
     return Rank.UNSURE if confidence < SURE else Rank.NO_FINDING
 
 
-def diagnosis_words(label: str, confidence: float, evidence: Evidence | None) -> str:
+def diagnosis_words(label: str, confidence: float, envelope: EnvelopeSummary | None) -> str:
     """Return the diagnosis and what the envelope says, in one line.
 
     For example ``network: inner race (IR007), 0.93; envelope: outer race, 4 harmonics of BPFO``.
@@ -129,26 +186,7 @@ def diagnosis_words(label: str, confidence: float, evidence: Evidence | None) ->
     part = part_of(label)
     name = PART_NAMES[part] if part else label
     network = f"network: {name}{f' ({label})' if name != label else ''}, {confidence:.2f}"
-    return f"{network}; envelope: {envelope_words(evidence)}" if evidence else network
-
-
-def envelope_words(evidence: Evidence) -> str:
-    """Return what the envelope says by itself."""
-    verdict = evidence.physics
-    if verdict is None:
-        return "not compared (see what is missing)"
-    if verdict.part is None:
-        return (
-            f"no bearing signature (largest score {verdict.score:.1f}, below {verdict.threshold:g})"
-        )
-    fault = FAULT_LINES[verdict.part]
-    family = next((f for f in evidence.families if f.fault == fault), None)
-    if family is None:
-        return f"{FAULT_NAMES[fault]} (score {verdict.score:.1f})"
-    count = len(family.lines)
-    lines = f"{count} harmonic{'s' if count != 1 else ''} of {fault}"
-    beside = f" with {family.sidebands} sidebands" if family.sidebands else ""
-    return f"{FAULT_NAMES[fault]}, {lines}{beside}"
+    return f"{network}; envelope: {envelope.words}" if envelope else network
 
 
 class Disagreements:
@@ -165,7 +203,7 @@ class Disagreements:
             return
         self._count += 1
         if len(self._lines) < MOST_LISTED:
-            words = diagnosis_words(row.label, row.confidence or 0.0, evidence)
+            words = diagnosis_words(row.label, row.confidence or 0.0, summarise(evidence))
             self._lines.append(f"  {row.path}: {words}")
 
     def text(self) -> str:

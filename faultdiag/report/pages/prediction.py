@@ -8,11 +8,11 @@ from pathlib import PurePath
 
 from faultdiag.evidence.explanation import Explanation
 from faultdiag.evidence.gather import Evidence
-from faultdiag.evidence.physics import Agreement
+from faultdiag.evidence.physics import Agreement, part_of
 from faultdiag.evidence.severity import MEANING, Severity
 from faultdiag.evidence.views import SignalViews
 from faultdiag.report.charts import Chart
-from faultdiag.report.findings import STATES, Finding, Rank, envelope_words, finding
+from faultdiag.report.findings import STATES, EnvelopeSummary, Finding, Rank, finding, summarise
 from faultdiag.report.pages.recording_charts import explanation_charts, signal_charts
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg
@@ -79,8 +79,8 @@ class RecordingResult:
         What it rests on.
     evidence, explanation, severity, views
         What there is beside it.
-    no_severity
-        Why there is no severity, where one was asked for.
+    envelope
+        What the envelope says in short, where that is all that is known of the evidence.
     warnings, missing
         What is odd, and what is not known and how to add it.
     """
@@ -101,8 +101,8 @@ class RecordingResult:
     evidence: Evidence | None = None
     explanation: Explanation | None = None
     severity: Severity | None = None
-    no_severity: str | None = None
     views: SignalViews | None = None
+    envelope: EnvelopeSummary | None = None
     warnings: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -113,10 +113,15 @@ class RecordingResult:
         return finding(
             self.label,
             self.confidence,
-            healthy=self.label in healthy,
+            healthy=part_of(self.label, healthy) == "healthy",
             novelty=self.novelty,
-            evidence=self.evidence,
+            envelope=self.envelope_summary,
         )
+
+    @property
+    def envelope_summary(self) -> EnvelopeSummary | None:
+        """What the envelope says in short."""
+        return summarise(self.evidence) if self.evidence else self.envelope
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +188,8 @@ class RecordingRow:
     @property
     def envelope(self) -> str:
         """What the envelope says, for the table."""
-        return envelope_words(self.result.evidence) if self.result.evidence else "–"
+        summary = self.result.envelope_summary
+        return summary.words if summary else "–"
 
     @property
     def probabilities(self) -> list[tuple[str, float]]:
@@ -364,8 +370,6 @@ def recording_facts(result: RecordingResult) -> list[tuple[str, str]]:
         rows.append(("Novelty", f"{result.novelty:.2f} (above 1: unlike the training data)"))
     if result.severity:
         rows += _severity_facts(result.severity)
-    if result.no_severity:
-        rows.append(("Severity", result.no_severity))
     return rows
 
 
@@ -391,7 +395,7 @@ def evidence_facts(result: RecordingResult) -> list[tuple[str, str]]:
         return []
     values = evidence.statistics
     rows = [
-        ("Envelope", envelope_words(evidence)),
+        ("Envelope", summarise(evidence).words),
         ("Against the network", AGREEMENTS[evidence.agreement]),
         (
             "Statistics",

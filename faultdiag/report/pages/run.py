@@ -9,7 +9,7 @@ import numpy as np
 
 from faultdiag.metrics.intervals import wilson_interval
 from faultdiag.report.charts import Chart, Curve, Mark, nice_ticks
-from faultdiag.report.findings import envelope_words
+from faultdiag.report.findings import summarise
 from faultdiag.report.pages.prediction import RecordingResult
 from faultdiag.report.pages.recording_charts import envelope_chart
 from faultdiag.report.pages.render import html, markdown, number, percent, to_json
@@ -54,7 +54,26 @@ class Failure:
         """What its envelope says."""
         if self.result is None or self.result.evidence is None:
             return (self.result.error if self.result else None) or "–"
-        return envelope_words(self.result.evidence)
+        return summarise(self.result.evidence).words
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """A picture of what the last layer of the network sees.
+
+    Parameters
+    ----------
+    png
+        Base64.
+    axes
+        Of the plane: ``principal component`` or ``t-SNE``.
+    counts
+        How many windows of which part.
+    """
+
+    png: str
+    axes: str
+    counts: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +96,8 @@ class RunReport:
         When, and of which faultdiag.
     missing
         What the folder lacks, and how to add it.
+    embeddings
+        What the last layer sees.
     """
 
     name: str
@@ -89,6 +110,7 @@ class RunReport:
     made: datetime
     version: str
     missing: tuple[str, ...] = ()
+    embeddings: Embeddings | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.evidence.embedding import EmbeddedPart
 from faultdiag.report import drawing
 from faultdiag.report import figures as figures_module
-from faultdiag.report.figures import Embedding, confusion_figure, curves_figure, embedding_figure
+from faultdiag.report.figures import confusion_figure, curves_figure, embedding_figure
 
 
 @pytest.fixture
@@ -225,8 +226,8 @@ def test_embeddings_have_a_colour_for_each_class_and_a_mark_for_each_recording(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
     places = np.arange(12.0).reshape(6, 2)
-    train = Embedding(places, ["N", "N", "IR", "IR", "IR", "N"], ["a", "a", "b", "c", "b", "d"])
-    test = Embedding(places[:2], ["IR", "N"], ["e", "f"])
+    train = EmbeddedPart(places, ["N", "N", "IR", "IR", "IR", "N"], ["a", "a", "b", "c", "b", "d"])
+    test = EmbeddedPart(places[:2], ["IR", "N"], ["e", "f"])
     parts = {"train": train, "test": test}
     embedding_figure(parts, tmp_path / "e.png", title="run", axes_name="principal component")
     first, second = drawn[0].axes

@@ -1,0 +1,153 @@
+"""Read the rows that `predict` wrote, CSV or JSON lines, back into values."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.evidence.physics import AGREEMENTS, PARTS, Agreement, Part
+from faultdiag.prediction.rows import COLUMNS, EVIDENCE_COLUMNS
+
+# What a row needs to be one of predict's.
+_REQUIRED = ("path", "status", "label", "confidence")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row of a prediction, as far as it was stored.
+
+    Parameters
+    ----------
+    path, error, label, confidence, windows, novelty, probabilities
+        As those of `Row`.
+    window_agreement
+        Its column ``agreement``.
+    sampling_rate, sampling_rate_source, channel
+        As those of `Row`.
+    physics, score, harmonics, sidebands, agreement
+        The evidence, where the rows have it; `agreement` is None where they don't.
+    """
+
+    path: str
+    error: str | None
+    label: str | None
+    confidence: float | None
+    window_agreement: float | None
+    windows: int | None
+    novelty: float | None
+    sampling_rate: float | None
+    sampling_rate_source: str | None
+    channel: str | None
+    probabilities: Mapping[str, float]
+    physics: Part | None
+    score: float | None
+    harmonics: int
+    sidebands: int
+    agreement: Agreement | None
+
+
+def is_rows_file(path: Path) -> bool:
+    """Return whether a file holds rows of `predict`, by its first line."""
+    if not path.is_file() or path.suffix.lower() not in {".csv", ".json", ".jsonl"}:
+        return False
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            first = file.readline(1 << 20)
+    except (OSError, UnicodeDecodeError):
+        return False
+    return set(_REQUIRED) <= set(_names(first))
+
+
+def _names(line: str) -> list[str]:
+    if line.startswith("{"):
+        try:
+            return list(json.loads(line))
+        except ValueError:
+            return []
+    return next(csv.reader([line]), [])
+
+
+def read_stored_rows(path: Path) -> list[StoredRow]:
+    """Read all rows of a file that `predict` wrote.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read, holds no rows, or a row lacks a column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FaultdiagError(f"cannot read the rows in {path}: {error}") from error
+    rows = _json_rows(path, text) if text.startswith("{") else _csv_rows(text)
+    if not rows:
+        raise FaultdiagError(f"{path} has a heading and no rows: nothing to report on")
+    return [_stored(path, number, row) for number, row in enumerate(rows, 1)]
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in csv.DictReader(text.splitlines(keepends=True))]
+
+
+def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            rows.append(dict(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise FaultdiagError(f"{path}, line {number} is not JSON: {error}") from error
+    return rows
+
+
+def _stored(path: Path, number: int, row: Mapping[str, Any]) -> StoredRow:
+    missing = [name for name in _REQUIRED if name not in row]
+    if missing:
+        raise FaultdiagError(
+            f"{path}, row {number} has no column {', '.join(missing)}; give the file that "
+            "faultdiag predict --out wrote"
+        )
+    other = [name for name in row if name not in COLUMNS and name not in EVIDENCE_COLUMNS]
+    shares = {_class(name): _number(row[name]) for name in other if name is not None}
+    physics = row.get("evidence_physics")
+    agreement = row.get("evidence_agreement")
+    return StoredRow(
+        path=str(row["path"]),
+        error=row.get("error") or None,
+        label=row["label"] or None,
+        confidence=_number(row["confidence"]),
+        window_agreement=_number(row.get("agreement")),
+        windows=_whole(row.get("windows")),
+        novelty=_number(row.get("novelty")),
+        sampling_rate=_number(row.get("sampling_rate")),
+        sampling_rate_source=row.get("sampling_rate_source") or None,
+        channel=row.get("channel") or None,
+        probabilities={name: share for name, share in shares.items() if share is not None},
+        physics=next((part for part in PARTS if part == physics), None),
+        score=_number(row.get("evidence_score")),
+        harmonics=_whole(row.get("evidence_harmonics")) or 0,
+        sidebands=_whole(row.get("evidence_sidebands")) or 0,
+        agreement=next((word for word in AGREEMENTS if word == agreement), None),
+    )
+
+
+def _class(column: str) -> str:
+    """Return the class of a column of probabilities: ``p(error)`` is the class ``error``."""
+    inside = column.removeprefix("p(").removesuffix(")")
+    return inside if inside in COLUMNS and column == f"p({inside})" else column
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
