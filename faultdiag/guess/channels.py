@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers.read import FILE_TIMEOUT, open_recording, reader_errors
+from faultdiag.readers.read import FILE_TIMEOUT, list_variables, open_recording, reader_errors
 from faultdiag.signal.kinds import SignalKind, signal_kind
 
 # Files whose samples are looked at, and samples of each.
@@ -59,8 +59,10 @@ def choose_channel(paths: Sequence[Path], names: Sequence[str]) -> ChannelChoice
         If no channel looks like a vibration, or several do; the message says what to answer.
     """
     step = -(-len(paths) // MOST_FILES)
+    clocks = _clocks(paths[0])
     kinds = channel_kinds(paths[::step], names)
-    left_out = {name: kind.reason for name, kind in kinds.items() if not kind.is_vibration}
+    left_out = dict.fromkeys(clocks, "is a clock or a counter")
+    left_out |= {name: kind.reason for name, kind in kinds.items() if not kind.is_vibration}
     plausible = [name for name in names if name not in left_out]
     others = [name for name in plausible if _begins(name, _OTHER) and not _is_vibration(name)]
     if others:
@@ -84,6 +86,14 @@ def choose_channel(paths: Sequence[Path], names: Sequence[str]) -> ChannelChoice
         f"{len(plausible)} channels look like vibration: {', '.join(plausible)}{rest}; say which "
         f"to train on: --channel '{plausible[0]}', or several: --channel '{','.join(plausible)}'"
     )
+
+
+def _clocks(path: Path) -> list[str]:
+    """Return the columns of a table that its reader takes for a clock or a counter."""
+    try:
+        return [v.name for v in list_variables(path) if v.channel is None and v.kind == "number"]
+    except FaultdiagError:
+        return []
 
 
 def channel_kinds(paths: Sequence[Path], names: Sequence[str]) -> dict[str, SignalKind]:

@@ -25,7 +25,6 @@ OTHERS = {
     "Last": 500 + 3 * SOUND[::-1],
     "label": np.arange(N) // 2000 % 3,
     "x1": (np.arange(N) % 1000) / 1000,
-    "": np.arange(N) / 1000,
 }
 
 
