@@ -18,11 +18,14 @@ from faultdiag.readers.base import Variable, channel_unit
 from faultdiag.readers.read import list_variables, read_recording, reader_errors
 from faultdiag.signal.bearings import KnownBearing, StatedBearing, get_bearing
 from faultdiag.signal.dsp import clipped_samples, quantisation_step, statistics
+from faultdiag.signal.kinds import signal_kind
 from faultdiag.signal.recording import Recording
 
 # Two channels are copies of one signal where nothing but rounding is left between them.
 COPY_CORRELATION = 0.999999
 PEAKS = 8
+# Samples by which a channel is told from what is no vibration.
+KIND_SAMPLES = 2**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,9 @@ def _signal_warnings(recording: Recording) -> list[str]:
         if deviation == 0:
             warnings.append(f"channel {name} is constant ({mean:g}); is the sensor connected?")
             continue
+        kind = signal_kind(recording.signal[i, :KIND_SAMPLES])
+        if not kind.is_vibration:
+            warnings.append(f"channel {name} {kind.reason}: it doesn't look like a vibration")
         if abs(mean) > deviation:
             warnings.append(
                 f"channel {name} has an offset of {mean:.3g}, "

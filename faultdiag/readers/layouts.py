@@ -72,7 +72,9 @@ def layout(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> L
     asked
         Channels or variables asked for; a variable's name tells it too.
     """
-    return _cwru(arrays, stem, asked) or _mfpt(arrays) or _uestc(arrays) or _any_signal(arrays)
+    return (
+        _cwru(arrays, stem, asked) or _mfpt(arrays) or _uestc(arrays) or _any_signal(arrays, stem)
+    )
 
 
 def rows_of(name: str, array: Stored) -> dict[str, Row]:
@@ -159,11 +161,13 @@ def _uestc(arrays: Mapping[str, Stored]) -> Layout | None:
     return Layout(rows, rate=rate) if rows else None
 
 
-def _any_signal(arrays: Mapping[str, Stored]) -> Layout:
+def _any_signal(arrays: Mapping[str, Stored], stem: str) -> Layout:
     """Give the layout of a file that holds one signal, or one beside a vector of its times.
 
     Only where no variable is a signal, the fields of structs are looked at.
     """
+    if windows := _windows(arrays):
+        return Layout({}, windows)
     inside = arrays if any(rows_of(*item) for item in arrays.items()) else _with_fields(arrays)
     found = {name: rows for name, array in inside.items() if (rows := rows_of(name, array))}
     time = _time(inside, found)
@@ -174,10 +178,58 @@ def _any_signal(arrays: Mapping[str, Stored]) -> Layout:
     times = None if time is None else (time, inside[time])
     if not found:
         return Layout({}, "holds no signal: one vector of real numbers is needed")
+    if len(found) == 1 and _plain(next(iter(found))) == _plain(stem):
+        # A matrix that is named after its file: only by place do files share its channels.
+        found = {
+            name: rows if len(rows) == 1 else {f"ch{i + 1}": r for i, r in enumerate(rows.values())}
+            for name, rows in found.items()
+        }
     every = {name: row for rows in found.values() for name, row in rows.items()}
     names = ", ".join(sorted(every))
     choice = "" if len(found) == 1 else f"holds several signals ({names}); choose a channel"
     return Layout(every, choice, rate=rate, speed=speed, time=times)
+
+
+def _plain(name: str) -> str:
+    """Return a name without what MATLAB allows in no variable's name."""
+    return re.sub(r"\W|_", "", name).lower().removeprefix("x")
+
+
+# Windows have at least so many samples; a shorter side is that of channels.
+_SHORTEST_WINDOW = 16
+_LABELS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "标签"})
+_MOST_LABELS = 1_000_000
+
+
+def _windows(arrays: Mapping[str, Stored]) -> str:
+    """Return in words that a file holds windows with a label each; empty where it doesn't."""
+    for name, array in arrays.items():
+        sides = [side for side in array.shape if side > 1]
+        if not array.real or len(sides) < 2:
+            continue
+        for label, vector in arrays.items():
+            count = max(vector.shape, default=0)
+            length = max((side for side in sides if side != count), default=0)
+            if count not in sides or length < _SHORTEST_WINDOW or not _is_labels(label, vector):
+                continue
+            return (
+                f"holds {count} windows of {length} samples ({name}) with a label each ({label}), "
+                "and no whole recording: windows that were cut before can't be split without "
+                "leaks; give the recordings that they were cut from"
+            )
+    return ""
+
+
+def _is_labels(name: str, array: Stored) -> bool:
+    """Tell whether a vector holds a class for each row of something: few whole numbers."""
+    count = max(array.shape, default=0)
+    if not array.real or count < 2 or count > _MOST_LABELS or sum(n > 1 for n in array.shape) != 1:
+        return False
+    if _last(name).lower() in _LABELS:
+        return True
+    values = array.block([0], 0, count)[0]
+    whole = bool((values == np.rint(values)).all())
+    return whole and np.unique(values).size <= max(2, min(100, count // 4))
 
 
 def _with_fields(arrays: Mapping[str, Stored]) -> dict[str, Stored]:

@@ -155,7 +155,7 @@ def _from_three_bytes(values: NDArray[Any]) -> NDArray[np.int32]:
 def _header(path: Path) -> WavHeader:
     size = path.stat().st_size
     with path.open("rb") as file:
-        form, _, wave = struct.unpack("<4sI4s", file.read(12))
+        form, form_length, wave = struct.unpack("<4sI4s", file.read(12))
         if form not in (b"RIFF", b"RF64") or wave != b"WAVE":
             raise FaultdiagError(
                 f"{path} is no WAV file: it begins with {form + wave!r}; a WAV file begins with "
@@ -172,9 +172,18 @@ def _header(path: Path) -> WavHeader:
             elif name == b"data":
                 if form == b"RF64" and length == _IN_DS64 and long_data is not None:
                     length = long_data
+                elif length == _IN_DS64 or (length == 0 and form_length in (0, _IN_DS64)):
+                    # A stream: whoever wrote it did not know its length. Whole samples count.
+                    length = _whole_samples(form_chunk, size - position - 8)
                 return _checked(path, form_chunk, position + 8, length, size)
             position += 8 + length + length % 2
     raise DamageError("it holds no chunk 'data' with samples")
+
+
+def _whole_samples(chunk: bytes | None, there: int) -> int:
+    """Return the bytes of whole samples among those that are there."""
+    (width,) = struct.unpack_from("<H", chunk, 12) if chunk and len(chunk) >= 14 else (1,)
+    return there - there % max(int(width), 1)
 
 
 def _checked(path: Path, chunk: bytes | None, offset: int, length: int, size: int) -> WavHeader:

@@ -93,3 +93,19 @@ SOUND = wav(np.round(signal() * 2**15), 16)
 def test_what_cannot_be_read(tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(FaultdiagError, match=rf"a\.wav .*{said}"):
         list_variables(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("riff_length", [0, 0xFFFFFFFF])
+@pytest.mark.parametrize("data_length", [0, 0xFFFFFFFF])
+@pytest.mark.parametrize("rest", [b"", b"\1"])
+def test_a_stream_of_unknown_length_is_read_to_its_end(
+    tmp_path: Path, riff_length: int, data_length: int, rest: bytes
+) -> None:
+    x = signal(2) * 2**15
+    content = bytearray(wav(x, 16))
+    place = content.index(b"data") + 4
+    content[4:8] = riff_length.to_bytes(4, "little")
+    content[place : place + 4] = data_length.to_bytes(4, "little")
+    path = tmp_path / "stream.wav"
+    path.write_bytes(bytes(content) + rest)
+    assert read_recording(path).samples == len(x)
