@@ -38,6 +38,9 @@ def predict(
     file_timeout: Annotated[
         float, typer.Option(help="Seconds without progress after which a file is given up.")
     ] = 60.0,
+    novel: Annotated[
+        str, typer.Option(help="Recordings unlike the training data: mark, or reject as unknown.")
+    ] = "mark",
     shard: Annotated[
         str | None, typer.Option(help="i/n: only this share of the recordings, for a cluster.")
     ] = None,
@@ -57,7 +60,9 @@ def predict(
     options |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
     options |= {"pattern": pattern, "windows": windows, "bearing": bearing, "evidence": evidence}
     options |= {"file_timeout": file_timeout, "override_rate": override_rate}
-    options |= {"shard": shard, "merge": merge}
+    options |= {"shard": shard, "merge": merge, "novel": novel}
+    rejected: list[int] = []
+    options["on_count"] = lambda count: rejected.append(count.novel)
     disagreements = Disagreements()
     try:
         options["on_row"] = disagreements.add
@@ -72,6 +77,9 @@ def predict(
         say(text)
     if out is not None:
         which = "" if shard is None else f", shard {shard}"
-        typer.echo(f"wrote {out}{which}: {rows} recordings, {rows - failed} of them diagnosed")
+        unknown = sum(rejected) if novel == "reject" else 0
+        tail = f", {unknown} unknown (unlike the training data)" if unknown else ""
+        diagnosed = f"{rows - failed - unknown} of them diagnosed"
+        typer.echo(f"wrote {out}{which}: {rows} recordings, {diagnosed}{tail}")
     if failed:
         raise stop(f"{failed} of {rows} recordings could not be diagnosed; see their rows", 1)

@@ -7,14 +7,14 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from faultdiag.datasets.base import sha256
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.evidence.gather import Evidence
 from faultdiag.prediction.ahead import read_ahead
 from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
@@ -23,6 +23,9 @@ from faultdiag.prediction.inputs import find
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.resume import Count, OpenRows, ResumeState, open_rows, partial_files
 from faultdiag.prediction.rows import (
+    MARK,
+    REJECT,
+    UNKNOWN,
     CsvWriter,
     JsonWriter,
     Row,
@@ -156,6 +159,8 @@ def predict_paths(
     override_rate: bool = False,
     on_row: Callable[[Row], None] = lambda _: None,
     file_timeout: float | None = FILE_TIMEOUT,
+    novel: str = MARK,
+    on_count: Callable[[Count], None] = lambda _: None,
     shard: str | None = None,
     merge: bool = False,
 ) -> tuple[int, int]:
@@ -184,6 +189,11 @@ def predict_paths(
         Called with each row after it was written.
     file_timeout
         Seconds that may pass without anything read of a file; None is no limit.
+    novel
+        ``mark`` keeps the diagnosis of a recording that is unlike the training data; ``reject``
+        sets its label to ``unknown`` and its status to ``novel``.
+    on_count
+        Called at the end with the count of all rows.
     shard
         Diagnose only this share of the recordings, ``i/n``; its rows go to a file of its own.
     merge
@@ -202,6 +212,8 @@ def predict_paths(
     _require_positive("--sampling-rate", sampling_rate, "Hz")
     _require_positive("--rpm", rpm, "revolutions per minute")
     _require_positive("--file-timeout", file_timeout, "seconds")
+    if novel not in {MARK, REJECT}:
+        raise unknown("--novel", novel, (MARK, REJECT))
     _require_files(out, windows, resume=resume)
     _require_bearing(bearing)
     part = _shard_of(out, shard, merge=merge, resume=resume)
@@ -223,30 +235,32 @@ def predict_paths(
             "--json": as_json,
             "--bearing": bearing,
             "--evidence": evidence,
+            "--novel": novel,
         }
         if merge and out is not None:
             count = merge_shards(out, [str(r.path) for r in requests], inputs, windows)
         else:
             requests = [r for r in requests if part is None or part.has(str(r.path))]
             how: dict[str, Any] = {"as_json": as_json, "evidence": evidence, "on_row": on_row}
-            how |= {"jobs": jobs, "limit": file_timeout}
+            how |= {"jobs": jobs, "limit": file_timeout, "rejects": novel == REJECT}
             with ExitStack() as stack:
                 files = _open(rows_file, stack, inputs, requests, window_file, resume=resume)
                 count = _write(diagnoser, requests, files, **how)
             if part is not None and rows_file is not None:
                 finish_shard(rows_file, inputs, window_file)
-    _warn(count, len(requests), diagnoser.sampling_rate)
+    _warn(count, len(requests), diagnoser.sampling_rate, rejects=novel == REJECT)
+    on_count(count)
     return len(requests), count.failed
 
 
-def _warn(count: Count, recordings: int, rate: float) -> None:
+def _warn(count: Count, recordings: int, rate: float, *, rejects: bool) -> None:
     if count.assumed:
         note(
             f"warning: nothing states the sampling rate of {count.assumed} recordings; the "
             f"model's, {rate:g} Hz, was assumed: if it is another, the diagnosis is wrong; give it "
             "with --sampling-rate"
         )
-    sys.stderr.write(novelty_note(count.novel, recordings))
+    sys.stderr.write(novelty_note(count.novel, recordings, rejected=rejects))
 
 
 def _shard_of(out: Path | None, shard: str | None, *, merge: bool, resume: bool) -> Shard | None:
@@ -292,6 +306,7 @@ def _write(
     as_json: bool,
     evidence: bool,
     on_row: Callable[[Row], None],
+    rejects: bool,
     **reading: Any,
 ) -> Count:
     """Write the rows that are missing, and count all of them."""
@@ -302,6 +317,8 @@ def _write(
     results = diagnose_requests(diagnoser, requests[done:], evidence=evidence, **reading)
     with closing(results):
         rows = _with_windows(diagnoser, results, files, as_json=as_json)
+        if rejects:
+            rows = map(_rejected, rows)
         total = len(requests)
         for row in tqdm(rows, "diagnosing", total, unit="recording", disable=hidden, initial=done):
             writer.write(row)
@@ -309,6 +326,10 @@ def _write(
             assumed = row.sampling_rate_source == "assumed"
             count = count.add(failed=row.status == "error", assumed=assumed, novel=row.is_novel)
     return count
+
+
+def _rejected(row: Row) -> Row:
+    return replace(row, status="novel", label=UNKNOWN) if row.is_novel else row
 
 
 def _with_windows(

@@ -61,6 +61,10 @@ EVIDENCE_COLUMNS = (
 
 NOVEL = "unlike the training data"
 
+MARK, REJECT = "mark", "reject"
+# The label of a recording that is rejected because it is novel.
+UNKNOWN = "unknown"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -110,14 +114,19 @@ class Row:
         return self.novelty is not None and self.novelty > 1
 
 
-def novelty_note(novel: int, files: int) -> str:
+def novelty_note(novel: int, files: int, *, rejected: bool = False) -> str:
     """Return the warning about novel recordings; nothing where there are none."""
     if not novel:
         return ""
+    advice = (
+        f"their label is {UNKNOWN} and their status novel; --novel mark keeps the diagnosis"
+        if rejected
+        else "it has seen nothing like them, so don't rely on the diagnosis alone, whatever the "
+        "confidence"
+    )
     return (
         f"warning: {novel} of {files} recordings {'is' if novel == 1 else 'are'} unlike the "
-        "training data (novelty above 1): it has seen nothing like them, so don't rely on the "
-        "diagnosis alone, whatever the confidence\n"
+        f"training data (novelty above 1): {advice}\n"
     )
 
 
