@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_speed
+from faultdiag.noise import Disturb, add_noise
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.scoring import ModelFacts
@@ -59,8 +60,6 @@ CPU_BATCH = 256
 REPEATABLE_CUBLAS = (":4096:8", ":16:8")
 # dB
 LARGEST_SNR = 100
-
-Disturb = Callable[[Tensor, Tensor], Tensor]
 
 
 def select_device(name: str) -> torch.device:
@@ -155,6 +154,7 @@ class WindowBatches:
     ) -> None:
         self.length = prepared.length
         self.channels = len(prepared.channels)
+        self.sampling_rate = prepared.sampling_rate
         self.device = device
         self.resident = device.type == "cuda" if resident is None else resident
         self.recordings = windows.recording
@@ -257,26 +257,8 @@ def require_snr(snr: float) -> None:
 
 
 def white_noise(snr: float, seed: int) -> Disturb:
-    """Give the disturbance that adds white noise at a signal-to-noise ratio in dB.
-
-    The noise has the power of each raw window with its mean removed, divided by
-    ``10 ** (snr / 10)``, and depends on the window's own row and the seed alone.
-    """
-
-    def add(windows: Tensor, rows: Tensor) -> Tensor:
-        power = windows.var(-1, correction=0, keepdim=True)
-        noise = np.stack(
-            [
-                np.random.default_rng([seed, int(row)]).standard_normal(
-                    windows.shape[1:], dtype=np.float32
-                )
-                for row in rows.tolist()
-            ]
-        )
-        scale = (power / 10 ** (snr / 10)).sqrt()
-        return windows + scale * torch.from_numpy(noise).to(windows.device)
-
-    return add
+    """Return the disturbance that adds white noise; see `faultdiag.noise.add_noise`."""
+    return add_noise("white", snr, seed, 1.0)
 
 
 def forward(

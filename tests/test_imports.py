@@ -34,7 +34,7 @@ LAYERS = [
     {"attention", "baselines", "representations"},
     {"models"},
     {"transfer"},
-    {"novelty"},
+    {"noise", "novelty"},
     {"scoring"},
     {"checkpoint"},
     {"inference"},

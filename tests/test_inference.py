@@ -16,11 +16,11 @@ from faultdiag.inference import (
     require_snr,
     select_device,
     signals_on,
-    softmax,
     white_noise,
 )
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.prepare import prepare
+from faultdiag.scoring import softmax
 from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 
 CPU = torch.device("cpu")

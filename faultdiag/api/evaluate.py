@@ -19,6 +19,7 @@ def evaluate(
     config: ConfigLike | None = None,
     split: Path | None = None,
     snr: Sequence[float] = (),
+    noise: Sequence[str] = ("white",),
     device: str = "auto",
     plot: Path | None = None,
 ) -> dict[str, Any]:
@@ -35,7 +36,9 @@ def evaluate(
     split
         Another run folder or ``split.json``, for another split of the run's own data.
     snr
-        Signal-to-noise ratios in dB; each adds an entry to ``noise``.
+        Signal-to-noise ratios in dB; each adds an entry per kind to ``noise``.
+    noise
+        Kinds of noise: white, pink, brown, blue, impulsive, hum.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     plot
@@ -55,11 +58,13 @@ def evaluate(
     _require_plot(plot, snr)
     warn_unfinished(run)
     other = None if config is None else as_config(config)
-    result = evaluate_run(run, part, config=other, split=split, snr=snr, device=device)
+    result = evaluate_run(run, part, config=other, split=split, snr=snr, noise=noise, device=device)
     if plot is not None:
         classes = len(result[part]["per_class"])
         clean = result[part]["accuracy"]
-        noise_figure(result["noise"], plot, clean=clean, classes=classes)
+        # The picture has one line.
+        rows = [row for row in result["noise"] if row["kind"] == noise[0]]
+        noise_figure(rows, plot, clean=clean, classes=classes)
         sys.stderr.write(f"drew {plot}\n")
     return result
 

@@ -17,7 +17,13 @@ def evaluate(
     split: Annotated[
         Path | None, typer.Option(help="Run or split.json whose split to use.")
     ] = None,
-    snr: Annotated[list[float] | None, typer.Option(help="Add white noise, dB.")] = None,
+    snr: Annotated[
+        list[float] | None, typer.Option(help="Add noise at this signal-to-noise ratio, dB.")
+    ] = None,
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(help="Its kind: white, pink, brown, blue, impulsive or hum."),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy over --snr to a PNG.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -25,7 +31,7 @@ def evaluate(
 ) -> None:
     """Print the metrics of a trained run, on its own split or on other data.
 
-    Example: faultdiag eval runs/demo --snr -4 --snr 0
+    Example: faultdiag eval runs/demo --snr -4 --snr 0 --noise white --noise pink
     """
     from faultdiag.api import evaluate as api
     from faultdiag.config.schema import load_config
@@ -37,5 +43,6 @@ def evaluate(
         )
     other = load_config(config, settings or []) if config else None
     options: dict[str, Any] = {"config": other, "split": split, "snr": snr or [], "plot": plot}
+    options["noise"] = tuple(dict.fromkeys(noise or ["white"]))
     result = api.evaluate(run, part, **options, device=device)
     typer.echo(as_text(result) if as_json else evaluation_text(result))

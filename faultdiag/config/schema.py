@@ -23,6 +23,7 @@ from faultdiag.config.overrides import override
 from faultdiag.config.schedules import SCHEDULES, Schedule
 from faultdiag.datasets import DATASETS
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
+from faultdiag.signal.noise import KINDS
 from faultdiag.signal.normalize import NORMALIZERS
 from faultdiag.signal.windows import WindowPlan
 from faultdiag.splits.base import option_problems
@@ -164,9 +165,27 @@ class AugmentConfig(Section):
     shift: int = Field(default=0, ge=0)
     speed: float = Field(default=0.0, ge=0, le=0.5)
     snr: Decibels | None = None
+    kinds: Names = Field(default=("white",), min_length=1)
     gain: Gains | None = None
     sign: bool = False
     mask: float = Field(default=0.0, ge=0, lt=1)
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_kinds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in value:
+            if kind not in KINDS:
+                raise ValueError(unknown("noise", kind, KINDS))
+        return value
+
+    @model_validator(mode="after")
+    def _needs_snr(self) -> "AugmentConfig":
+        if self.snr is None and self.kinds != ("white",):
+            raise ValueError(
+                f"kinds is [{', '.join(self.kinds)}], and without snr no noise is added; add snr, "
+                "such as [-10, 20]"
+            )
+        return self
 
 
 class TrainConfig(Section):

@@ -14,7 +14,8 @@ from torch import nn
 from faultdiag import metrics
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.errors import FaultdiagError
-from faultdiag.inference import WindowBatches, logits_of, white_noise
+from faultdiag.inference import WindowBatches, logits_of
+from faultdiag.noise import add_noise
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.scoring import Scorer, softmax
@@ -56,10 +57,14 @@ def part_logits(
     precision: str = "float32",
     normalize: Mapping[str, Any] | None = None,
     snr: float | None = None,
+    kind: str = "white",
+    alone: bool = False,
 ) -> PartLogits:
     """Pass the windows of one part through a network; parameters as for `evaluate_part`."""
     windows = prepared.windows.of(part)
-    disturb = None if snr is None else white_noise(snr, NOISE_SEED)
+    disturb = None
+    if snr is not None:
+        disturb = add_noise(kind, snr, NOISE_SEED, prepared.sampling_rate, alone=alone)
     batches = WindowBatches(prepared, windows, device, disturb, normalize=normalize)
     known = np.array([classes.index(name) for name in prepared.classes])
     logits = logits_of(network, batches, precision)
@@ -154,6 +159,7 @@ def evaluate_part(
     precision: str = "float32",
     normalize: Mapping[str, Any] | None = None,
     snr: float | None = None,
+    kind: str = "white",
     temperature: float = 1.0,
 ) -> dict[str, Any]:
     """Evaluate a network on the windows of one part.
@@ -166,8 +172,9 @@ def evaluate_part(
         Classes that false and missed alarms are counted against.
     normalize
         The fitted normaliser of the model; by default that of the data.
-    snr
-        Signal-to-noise ratio in dB of white noise added to each raw window, or None for none.
+    snr, kind
+        Signal-to-noise ratio in dB of noise added to each raw window, None for none, and its
+        kind.
     temperature
         What the logits are divided by before the softmax.
 
@@ -187,8 +194,38 @@ def evaluate_part(
         precision=precision,
         normalize=normalize,
         snr=snr,
+        kind=kind,
     )
     return score_part(said, prepared, classes=classes, healthy=healthy, temperature=temperature)
+
+
+def evaluate_noise(
+    network: nn.Module, prepared: Prepared, part: str, snr: float, kind: str, **options: Any
+) -> dict[str, Any]:
+    """Evaluate a network on one part with noise, and on the noise alone.
+
+    A network fed with the scaled noise without the signal must know nothing: what it gets right
+    beyond the share of one class is told by the level of the noise, which carries that of the
+    signal. It stands under ``noise_only_accuracy``.
+
+    Parameters
+    ----------
+    options
+        As for `evaluate_part`.
+    """
+    scores = evaluate_part(network, prepared, part, snr=snr, kind=kind, **options)
+    kept = ("classes", "device", "precision", "normalize")
+    control = part_logits(
+        network,
+        prepared,
+        part,
+        snr=snr,
+        kind=kind,
+        alone=True,
+        **{key: options[key] for key in kept if key in options},
+    )
+    right = float((control.logits.argmax(1) == control.labels).mean())
+    return {"kind": kind, "snr": snr, "noise_only_accuracy": right, **scores}
 
 
 def describe_split(prepared: Prepared) -> dict[str, Any]:

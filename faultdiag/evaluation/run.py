@@ -9,6 +9,7 @@ from faultdiag.config.schema import Config, parse_config
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.evaluation.evaluate import (
     describe_split,
+    evaluate_noise,
     evaluate_part,
     read_split,
     require_fit,
@@ -17,6 +18,7 @@ from faultdiag.evaluation.evaluate import (
 )
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
+from faultdiag.signal.noise import KINDS
 from faultdiag.splits.within import PARTS
 
 
@@ -27,6 +29,7 @@ def evaluate_run(
     config: Config | None = None,
     split: Path | None = None,
     snr: Sequence[float] = (),
+    noise: Sequence[str] = ("white",),
     device: str = "auto",
 ) -> dict[str, Any]:
     """Evaluate a trained run on one part of its own split, or of the data of another config.
@@ -38,7 +41,9 @@ def evaluate_run(
     split
         Another run folder or ``split.json``, whose split of the run's own data is taken.
     snr
-        Signal-to-noise ratios in dB; each adds an entry to ``noise``.
+        Signal-to-noise ratios in dB; each adds an entry per kind to ``noise``.
+    noise
+        Kinds of noise, names of `faultdiag.signal.noise.KINDS`.
 
     Returns
     -------
@@ -55,6 +60,7 @@ def evaluate_run(
         raise unknown("part", part, PARTS)
     for level in snr:
         inference.require_snr(level)
+    require_kinds(noise, snr)
     target = inference.select_device(device)
     source = checkpoint.load(run)
     if split is not None:
@@ -75,10 +81,29 @@ def evaluate_run(
     result["split"] = described if config is None else _of_others(described, run, prepared, part)
     if snr:
         result["noise"] = [
-            {"snr": level, **evaluate_part(network, prepared, part, snr=level, **options)}
+            evaluate_noise(network, prepared, part, level, kind, **options)
+            for kind in noise
             for level in snr
         ]
     return result
+
+
+def require_kinds(kinds: Sequence[str], snr: Sequence[float]) -> None:
+    """Check the kinds of noise.
+
+    Raises
+    ------
+    FaultdiagError
+        If a kind is unknown, or no ratio says how much of it is added.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise unknown("noise", kind, KINDS)
+    if not snr and tuple(kinds) != ("white",):
+        raise FaultdiagError(
+            f"--noise is {', '.join(kinds)}, but nothing says how much of it; give --snr, such as "
+            "--snr -4"
+        )
 
 
 def _of_others(

@@ -110,5 +110,8 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
     if "noise" in result:
         rows = [{**row, "snr": f"{row['snr']:g}"} for row in result["noise"]]
         noise = {"snr": "SNR dB", "accuracy": "accuracy %", "macro_f1": "macro-F1 %"}
+        noise |= {"noise_only_accuracy": "noise alone %"}
+        if any(row["kind"] != "white" for row in rows):
+            noise = {"kind": "noise", **noise}
         lines += ["", format_table(rows, noise)]
     return "\n".join(lines)

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
+from faultdiag.noise import NoiseShaper, scaled
 from faultdiag.preparing.window_index import WindowIndex
+from faultdiag.signal.noise import HUM, IMPULSIVE, MAINS, ORDERS, SPIKE, SPIKES, TOLERANCE
 from faultdiag.signal.recording import Segment
 
 # Separates these draws from those of the order of windows, which use the same seed.
@@ -35,8 +37,8 @@ class Ranges:
         interpolation between four samples (R. G. Keys 1981, doi:10.1109/TASSP.1981.1163711),
         which weakens the highest quarter of the spectrum.
     snr
-        White noise is added to the raw window; the ratio of the window's power, without its
-        mean, to that of the noise is between these, in dB.
+        Noise is added to the raw window; the ratio of the window's power, without its mean, to
+        that of the noise is between these, in dB.
     gain
         The normalised window is multiplied by a factor between these, uniform on a logarithmic
         scale.
@@ -44,6 +46,8 @@ class Ranges:
         Half of the windows, on average, change their sign.
     mask
         A stretch of up to this share of the normalised window becomes zero.
+    kinds
+        Kinds of noise (`faultdiag.signal.noise.KINDS`), one drawn for each window.
     """
 
     shift: int = 0
@@ -52,6 +56,7 @@ class Ranges:
     gain: tuple[float, ...] | None = None
     sign: bool = False
     mask: float = 0.0
+    kinds: tuple[str, ...] = ("white",)
 
     @property
     def any(self) -> bool:
@@ -92,6 +97,9 @@ class Augmentation:
         self._reach = ranges.reach(batches.length)
         self._room = _Room(batches, segments, self._reach) if _moves(ranges) else None
         self._kinds = tuple(self._numbers(_Draw([0], 1)))
+        self._shaper = NoiseShaper(
+            ranges.kinds, batches.length, batches.sampling_rate, batches.device
+        )
 
     def windows(self, rows: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
         """Return windows ``(rows, channels, length)`` and the factors of their shaft rates.
@@ -121,16 +129,23 @@ class Augmentation:
         if not self._ranges.snr:
             return (numbers,)
         shape = (count, self._batches.channels, self._batches.length)
-        return numbers, draw.normal(shape, device)
+        normal = draw.normal(shape, device)
+        if IMPULSIVE not in self._ranges.kinds:
+            return numbers, normal
+        return numbers, normal, draw.spikes(shape, device)
 
     def changed(
-        self, rows: Tensor, numbers: Tensor, noise: Tensor | None = None
+        self,
+        rows: Tensor,
+        numbers: Tensor,
+        normal: Tensor | None = None,
+        spikes: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Return windows and factors as `windows` does, from the numbers of `draw`."""
         drawn = dict(zip(self._kinds, numbers.unbind(), strict=True))
         raw, factor = self._raw(rows, drawn)
-        if noise is not None:
-            raw = _noisy(raw, drawn["snr"].float(), noise)
+        if normal is not None:
+            raw = raw + self._noise(raw, drawn, normal, spikes)
         return self._varied(self._batches.normalised(raw), drawn), factor
 
     def _numbers(self, draw: "_Draw") -> dict[str, Tensor]:
@@ -141,7 +156,7 @@ class Augmentation:
         if ranges.speed:
             numbers["speed"] = draw.between(1 - ranges.speed, 1 + ranges.speed)
         if ranges.snr:
-            numbers["snr"] = draw.between(*ranges.snr)
+            numbers |= self._noise_numbers(draw, ranges.snr)
         if ranges.gain:
             low, high = np.log(ranges.gain)
             numbers["gain"] = draw.between(float(low), float(high))
@@ -151,6 +166,28 @@ class Augmentation:
             numbers["size"] = draw.between(0, ranges.mask)
             numbers["place"] = draw.between(0, 1)
         return numbers
+
+    def _noise_numbers(self, draw: "_Draw", snr: tuple[float, ...]) -> dict[str, Tensor]:
+        """Draw ratio and kind of the noise; for hum its frequency and phases too."""
+        kinds = self._ranges.kinds
+        numbers = {"snr": draw.between(*snr)}
+        if len(kinds) > 1:
+            # Rounding in the product could reach the number of kinds itself.
+            numbers["kind"] = draw.between(0, len(kinds)).floor().clamp(max=len(kinds) - 1)
+        if HUM in kinds:
+            numbers[HUM] = draw.between(MAINS - TOLERANCE, MAINS + TOLERANCE)
+            for order in ORDERS:
+                numbers[f"{HUM} {order}"] = draw.between(0, 2 * np.pi)
+        return numbers
+
+    def _noise(
+        self, raw: Tensor, drawn: Mapping[str, Tensor], normal: Tensor, spikes: Tensor | None
+    ) -> Tensor:
+        """Return the noise of each window, of its own kind and ratio."""
+        kind = drawn["kind"].long() if "kind" in drawn else torch.zeros_like(drawn["snr"]).long()
+        hum = [row for name, row in drawn.items() if name.startswith(HUM)]
+        noise = self._shaper(kind, normal, spikes, torch.stack(hum, 1) if hum else None)
+        return scaled(noise, raw, drawn["snr"].float()[:, None, None])
 
     def _raw(self, rows: Tensor, drawn: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         if self._room is None:
@@ -204,11 +241,11 @@ class _Draw:
         generator = torch.Generator(device).manual_seed(self._seed)
         return torch.randn(shape, generator=generator, device=device)
 
-
-def _noisy(raw: Tensor, snr: Tensor, noise: Tensor) -> Tensor:
-    power = raw.var(-1, correction=0, keepdim=True)
-    scale = (power / 10 ** (snr / 10)[:, None, None]).sqrt()
-    return raw + scale * noise
+    def spikes(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """Draw the spikes of impulsive noise on the device, zeros between them."""
+        generator = torch.Generator(device).manual_seed(self._seed + 1)
+        strong = SPIKE * torch.randn(shape, generator=generator, device=device)
+        return strong * (torch.rand(shape, generator=generator, device=device) < SPIKES)
 
 
 def stretched(x: Tensor, factor: Tensor, length: int) -> Tensor:

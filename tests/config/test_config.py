@@ -203,8 +203,8 @@ UNKNOWN_SPLIT = (
         (
             "split.fractions",
             [0.7, 0.2],
-            "split.fractions: split strategy 'within_recording': fractions is [0.7, 0.2]; that is "
-            "2 numbers; give 3, of train, valid and test, such as [0.7, 0.2, 0.1]",
+            "split.fractions: split strategy 'within_recording': fractions is [0.7, 0.2]; found "
+            "2 numbers; write 3, for train, valid and test, such as [0.7, 0.2, 0.1]",
         ),
         (
             "normalize",

@@ -53,7 +53,8 @@ def test_noise_is_an_entry_per_ratio_and_repeats(trained: Path) -> None:
     result = evaluate_run(trained, "test", snr=[-30, 0, 30], device="cpu")
     assert result["test"] == metrics(trained)["test"], "without noise it is what it was"
     assert [row["snr"] for row in result["noise"]] == [-30, 0, 30]
-    assert {frozenset(row) - {"snr"} for row in result["noise"]} == {frozenset(result["test"])}
+    own = {"kind", "snr", "noise_only_accuracy"}
+    assert {frozenset(row) - own for row in result["noise"]} == {frozenset(result["test"])}
     accuracies = [row["accuracy"] for row in result["noise"]]
     assert accuracies[0] < accuracies[2] == 1.0
     assert evaluate_run(trained, "test", snr=[-30, 0, 30], device="cpu") == result
@@ -217,7 +218,8 @@ def test_an_evaluation_in_words(trained: Path) -> None:
     assert [row[0] for row in rows[2:]] == ["B", "IR", "N"]
     assert rows[2][2:] == ["100.0", "100.0", "100.0"]
     rows = [line.split() for line in noise.splitlines()]
-    assert rows[0] == [*("SNR", "dB", "accuracy", "%", "macro-F1", "%")]
+    assert rows[0][:6] == [*("SNR", "dB", "accuracy", "%", "macro-F1", "%")]
+    assert rows[0][6:] == ["noise", "alone", "%"]
     assert [row[0] for row in rows[2:]] == ["-4", "10.5"]
     quiet = evaluation_text(evaluate_run(trained, "valid", device="cpu"))
     assert "SNR" not in quiet
@@ -294,3 +296,23 @@ def test_the_command_takes_a_split(trained: Path, tmp_path: Path) -> None:
         run("eval", trained, "--split", tmp_path / "none.json"),
         "cannot read the split",
     )
+
+
+def test_kinds_of_noise_are_rows_and_the_noise_alone_says_nothing(trained: Path) -> None:
+    kinds = ("white", "pink", "hum")
+    result = evaluate_run(trained, "test", snr=[-30, 0], noise=kinds, device="cpu")
+    assert [(row["kind"], row["snr"]) for row in result["noise"]] == [
+        (kind, snr) for kind in kinds for snr in (-30, 0)
+    ]
+    labels = [row["windows"] for row in result["test"]["per_class"].values()]
+    # Windows are scaled one by one: the noise alone names one class, or guesses.
+    alone = [row["noise_only_accuracy"] for row in result["noise"]]
+    assert max(alone) <= max(labels) / sum(labels) + 0.15
+    assert "pink" in evaluation_text(result)
+
+
+def test_noise_without_a_ratio_or_of_no_kind_is_refused(trained: Path) -> None:
+    with pytest.raises(FaultdiagError, match=r"--noise is pink, but nothing says how much of it"):
+        evaluate_run(trained, "test", noise=["pink"], device="cpu")
+    with pytest.raises(FaultdiagError, match=r"unknown noise 'pinc' \(did you mean 'pink'\?\)"):
+        evaluate_run(trained, "test", snr=[0], noise=["pinc"], device="cpu")

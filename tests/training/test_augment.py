@@ -171,8 +171,8 @@ def test_a_segment_that_is_too_short_for_the_speed(prepared: Prepared) -> None:
     short = [replace(s, stop=s.start + 256) for s in prepared.segments("train")]
     with pytest.raises(
         FaultdiagError,
-        match=r"train\.augment\.speed makes a window from 282 samples, and the shortest training "
-        r"segment has 256; use a smaller train\.augment\.speed, or a split",
+        match=r"train\.augment\.speed computes a window from 282 samples, and the shortest "
+        r"training segment has 256; use a smaller train\.augment\.speed, or a split",
     ):
         Augmentation(batches_of(prepared), short, Ranges(speed=0.1), seed=0)
 
@@ -183,3 +183,31 @@ def test_windows_dealt_one_by_one_are_not_moved(recordings: Path, prepared_root:
     dealt = prepare(config)
     batches = batches_of(dealt)
     assert torch.equal(changed(dealt, shift=50), batches.windows(torch.arange(len(batches))))
+
+
+def test_kind_and_ratio_are_drawn_for_each_window(prepared: Prepared) -> None:
+    kinds = ("white", "pink", "brown", "blue", "impulsive", "hum")
+    batches = WindowBatches(prepared, prepared.windows.of("train"), CPU)
+    segments = prepared.segments("train")
+    augment = Augmentation(batches, segments, Ranges(snr=(-10.0, 20.0), kinds=kinds), 0)
+    numbers, normal, spikes = augment.draw(600, 1, 0)
+    names = list(augment._kinds)
+    assert names[:3] == ["snr", "kind", "hum"]
+    counts = torch.bincount(numbers[1].long(), minlength=6)
+    assert counts.min() > 60
+    assert numbers[0].min() < -9 < 19 < numbers[0].max()
+    assert normal.shape == spikes.shape == (600, 1, prepared.length)
+    rows = torch.arange(64)
+    drawn = (numbers[:, :64], normal[:64], spikes[:64])
+    noisy, _ = augment.changed(rows, *drawn)
+    plain = batches.normalised(batches.raw(rows))
+    raw = batches.raw(rows)
+    for i in range(64):
+        alone = Augmentation(batches, segments, Ranges(snr=(-10.0, 20.0), kinds=kinds), 0)
+        found, _ = alone.changed(
+            rows[i : i + 1],
+            *(part[..., i : i + 1] if part.ndim == 2 else part[i : i + 1] for part in drawn),
+        )
+        torch.testing.assert_close(found, noisy[i : i + 1])
+    assert not torch.allclose(plain, noisy)
+    assert raw.shape == noisy.shape

@@ -166,6 +166,8 @@ def test_events_for_tensorboard(brief: Make, tmp_path: Path) -> None:
     [
         ("augment", {"snr": [5, -5]}, r"train\.augment\.snr: found \[5.*\]; write two numbers"),
         ("augment", {"gain": [0, 2]}, r"train\.augment\.gain: found \[0.*\]; a gain is above 0"),
+        ("augment", {"kinds": ["pinc"], "snr": [0, 9]}, r"kinds: unknown noise 'pinc' \(did you"),
+        ("augment", {"kinds": ["pink"]}, r"train\.augment: kinds is \[pink\], and without snr no"),
         ("augment", {"snr": [0, 200]}, r"train\.augment\.snr: found .* from -100 to 100 dB"),
         ("augment", {"sihft": 5}, r"train\.augment\.sihft: unknown key \(did you mean 'shift'"),
         ("schedule", 3, r"train\.schedule: found 3; write a name, or \{name: cosine"),
