@@ -3,23 +3,10 @@
 Another dataset is one module with a class that fulfils `Dataset`, and one row in `DATASETS`.
 """
 
-from faultdiag.datasets.base import Dataset, Entry, Selection, sha256
-from faultdiag.datasets.identify import identify, identify_by_name
-from faultdiag.datasets.load import channel_names, load_entry, read_entry
+from faultdiag.datasets.base import Dataset
 from faultdiag.registry import Registry
 
-__all__ = [
-    "DATASETS",
-    "Dataset",
-    "Entry",
-    "Selection",
-    "channel_names",
-    "identify",
-    "identify_by_name",
-    "load_entry",
-    "read_entry",
-    "sha256",
-]
+__all__ = ["DATASETS", "Dataset"]
 
 DATASETS: Registry[Dataset] = Registry(
     "dataset",

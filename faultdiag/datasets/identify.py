@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from faultdiag.datasets import cwru, mfpt, synthetic, uestc
+from faultdiag.datasets import DATASETS, cwru, synthetic
 from faultdiag.datasets.cwru import numbers_in
-from faultdiag.datasets.facts import KnownSet
+from faultdiag.datasets.published import PublishedSet
 from faultdiag.readers.base import Variable
 
 
@@ -39,7 +40,7 @@ def identify(path: Path) -> Mapping[str, Any] | None:
         If the file or the mark of its folder can't be read.
     """
     found = cwru.identify(path)
-    for known in _known_sets():
+    for known in published_sets().values():
         found = found or known.identify(path)
     return found or synthetic.identify(path)
 
@@ -58,8 +59,8 @@ def identify_by_name(
         Returns what the file holds; called only where the name fits.
     """
     stem = PurePosixPath(path.name).stem
-    named = [(known, known.name_of(stem)) for known in _known_sets() if known.variables]
-    if not numbers_in(path.name) and not any(name for _, name in named):
+    named = [(known, known.by_name(stem)) for known in published_sets().values() if known.variables]
+    if not numbers_in(path.name) and not any(facts for _, facts in named):
         return None
     names = {variable.name for variable in variables()}
     if (number := cwru_number(path, names)) is not None:
@@ -67,9 +68,9 @@ def identify_by_name(
         return NamedRecording(f"CWRU recording {cwru_known}", cwru_known.facts)
     return next(
         (
-            NamedRecording(f"{known.title} recording {name}", known.facts_of(name))
-            for known, name in named
-            if name is not None and known.variables <= names
+            NamedRecording(f"{known.title} recording {facts['name']}", facts)
+            for known, facts in named
+            if facts is not None and known.variables <= names
         ),
         None,
     )
@@ -82,5 +83,8 @@ def cwru_number(path: Path, variables: Collection[str]) -> int | None:
     return numbers[0] if len(numbers) == 1 and names & set(variables) else None
 
 
-def _known_sets() -> tuple[KnownSet, ...]:
-    return (mfpt.known(), uestc.known())
+@cache
+def published_sets() -> Mapping[str, PublishedSet]:
+    """Return what is documented of the published sets that have one table for all their facts."""
+    sets = {name: getattr(DATASETS.get(name), "published", None) for name in DATASETS}
+    return {name: known for name, known in sets.items() if known is not None}

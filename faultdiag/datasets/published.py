@@ -228,7 +228,7 @@ class PublishedDataset:
         return values_of([row for row in rows if row is not None])
 
     def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
-        """Return the selected recordings in the order of their names.
+        """Return the selected recordings, as documented and then in the order of their names.
 
         Raises
         ------
@@ -314,7 +314,8 @@ class PublishedDataset:
         known = self.published
         entries: list[Entry] = []
         damaged, unused = [], []
-        for name in sorted(claims, key=_natural):
+        places = {facts["name"]: i for i, facts in enumerate(known.documented())}
+        for name in sorted(claims, key=lambda n: (places.get(n, len(places)), _natural(n))):
             path = min(claims[name], key=lambda path: (known.rank(path), path))
             for facts in self._facts(path):
                 labelled = self._labelled(facts)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from faultdiag.datasets import DATASETS
 from faultdiag.datasets.base import sha256
 from faultdiag.datasets.cwru import Cwru, Known, catalogue, numbers_in
+from faultdiag.datasets.identify import published_sets
 from faultdiag.datasets.published import PublishedSet, without_suffix
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 
@@ -122,17 +122,10 @@ def source_of(name: str) -> Source:
     """
     if name == "cwru":
         return _cwru()
-    published = {key: _published_set(key) for key in DATASETS}
-    known = published.get(name)
-    if known is None:
-        raise unknown(
-            "dataset to fetch", name, ["cwru", *(key for key in published if published[key])]
-        )
-    return _published(known)
-
-
-def _published_set(name: str) -> PublishedSet | None:
-    return getattr(DATASETS.get(name), "published", None)
+    sets = published_sets()
+    if name not in sets:
+        raise unknown("dataset to fetch", name, ["cwru", *sets])
+    return _published(sets[name])
 
 
 def choose_files(
@@ -213,7 +206,9 @@ def _named_recording(path: str) -> str | None:
 
 
 def _published(known: PublishedSet) -> Source:
-    by_meaning = {_meaning(known, file.file): file.file for file in known.files}
+    # Of a set that is distributed in archives nobody has the single files.
+    files = [file for file in known.files if file.is_archive] or known.files
+    by_meaning = {_meaning(known, file.file): file.file for file in files}
     return Source(
         title=known.title,
         files=[
@@ -225,12 +220,12 @@ def _published(known: PublishedSet) -> Source:
                 sha256=file.sha256,
                 url=file.url,
             )
-            for file in known.files
+            for file in files
         ],
         licence=known.licence,
         citation=known.citation,
         place=known.source,
-        patterns=f"their names, such as {Path(known.files[0].file).name}",
+        patterns=f"their names, such as {Path(files[0].file).name}",
         named=lambda path: by_meaning.get(_meaning(known, path)),
     )
 

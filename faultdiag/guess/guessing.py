@@ -6,18 +6,19 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from faultdiag.config.schema import parse_config
-from faultdiag.datasets import DATASETS, cwru, mfpt, uestc
+from faultdiag.datasets import DATASETS, cwru
 from faultdiag.datasets.base import Entry, find_recordings, some
 from faultdiag.datasets.cwru import Cwru
-from faultdiag.datasets.facts import KnownSet
-from faultdiag.datasets.identify import cwru_number
+from faultdiag.datasets.identify import cwru_number, published_sets
 from faultdiag.datasets.manifest import NAMES
 from faultdiag.datasets.manifest import SUFFIXES as MANIFESTS
+from faultdiag.datasets.published import PublishedSet
 from faultdiag.errors import FaultdiagError
 from faultdiag.guess.names import guess_labels, is_healthy
 from faultdiag.guess.signals import Read, Signals, look_into, split_comment
@@ -96,8 +97,7 @@ def _published(root: Path, paths: Sequence[str]) -> Source | None:
     sample = list(islice(paths, 0, None, step))
     tests: dict[str, Callable[[Path], bool]] = {
         "cwru": _is_cwru,
-        "mfpt": lambda path: _is_of(mfpt.known(), path),
-        "uestc": lambda path: _is_of(uestc.known(), path),
+        **{name: partial(_is_of, known) for name, known in published_sets().items()},
     }
     for name, test in tests.items():
         count = sum(test(root / path) for path in sample)
@@ -113,11 +113,13 @@ def _is_cwru(path: Path) -> bool:
     return known is not None or cwru_number(path, _variables(path)) is not None
 
 
-def _is_of(known: KnownSet, path: Path) -> bool:
+def _is_of(known: PublishedSet, path: Path) -> bool:
     if known.recognise(path) is not None:
         return True
     stem = PurePosixPath(path.name).stem
-    return known.name_of(stem) is not None and known.variables <= set(_variables(path))
+    if not known.variables or known.by_name(stem) is None:
+        return False
+    return known.variables <= set(_variables(path))
 
 
 def _variables(path: Path) -> list[str]:

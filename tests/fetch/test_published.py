@@ -11,6 +11,7 @@ import pytest
 from faultdiag.datasets import DATASETS
 from faultdiag.datasets.published import PublishedFile
 from faultdiag.errors import FaultdiagError
+from faultdiag.fetch import sources
 from faultdiag.fetch.run import fetch
 from faultdiag.fetch.sources import source_of
 from tests.commands import done, refused, run
@@ -32,7 +33,7 @@ def publish(
         for file, content in files.items()
     ]
     known = replace(dataset.published, files=published)  # type: ignore[attr-defined]
-    monkeypatch.setattr(dataset, "published", known)
+    monkeypatch.setattr(sources, "published_sets", lambda: {name: known})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,11 +106,10 @@ def test_files_without_an_address_fail_alone(
 ) -> None:
     server.files["N400.mat"] = b"healthy"
     publish("hust", {"N400.mat": b"healthy"}, monkeypatch, server.url)
-    known = DATASETS.get("hust").published  # type: ignore[attr-defined]
+    known = sources.published_sets()["hust"]
     lost = PublishedFile("N502.mat", 3, "0" * 64, "")
-    monkeypatch.setattr(
-        DATASETS.get("hust"), "published", replace(known, files=[*known.files, lost])
-    )
+    with_lost = replace(known, files=[*known.files, lost])
+    monkeypatch.setattr(sources, "published_sets", lambda: {"hust": with_lost})
     result = run("fetch", "hust", "--out", folder)
     assert result.exit_code == 1
     assert "1 fetched (0.0 MB), 1 failed" in result.stdout
