@@ -26,6 +26,7 @@ from faultdiag.readers.content import is_hdf5
 from faultdiag.readers.layouts import NamedArrays
 from faultdiag.readers.source import (
     ALWAYS_UNPACKED,
+    MOST_ARRAYS,
     DamageError,
     Stored,
     reading,
@@ -35,6 +36,10 @@ from faultdiag.readers.source import (
 
 if TYPE_CHECKING:
     import h5py
+
+
+# Dimensions of an array, or numbers of a fact.
+_MOST_SIDES = 32
 
 
 @contextmanager
@@ -136,7 +141,7 @@ class Hdf5Array:
 
     def __init__(self, name: str, dataset: "h5py.Dataset", path: Path) -> None:
         self.name = name
-        self.attributes = dict(dataset.attrs)
+        self.attributes = dataset.attrs
         self._dataset = dataset
         self._path = path
         self._matlab = text_of(self.attributes.get("MATLAB_class", b""))
@@ -176,6 +181,8 @@ class Hdf5Array:
             If it can't be read.
         """
         with hdf5_damage():
+            # A fact of one number may be in a chunk of any size, or in another file.
+            self._require_there()
             return float(np.ravel(self._dataset[(0,) * len(self._dataset.shape)])[0])
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
@@ -206,6 +213,10 @@ class Hdf5Array:
 
     def _sides(self) -> tuple[int, ...]:
         if self._empty:
+            # An empty array holds its own dimensions.
+            if self._dataset.size > _MOST_SIDES:
+                raise DamageError(f"{self.name} is said to be empty and holds many values")
+            self._require_there()
             return tuple(int(n) for n in np.ravel(self._dataset[()])[:8])
         sides = tuple(int(n) for n in self._dataset.shape or ())
         return sides[::-1] if self._matlab else sides
@@ -238,7 +249,7 @@ def _name_of(dtype: np.dtype[Any]) -> str:
 _KIND = "HDF5 file"
 # A recording lies a few groups deep; a damaged file can lead in circles.
 _DEEPEST = 6
-_MOST_ARRAYS = 10_000
+_MOST_ATTRIBUTES = 200
 
 
 def open_hdf5(path: Path) -> Reader:
@@ -261,43 +272,65 @@ def open_hdf5(path: Path) -> Reader:
     with reading(path, _KIND), hdf5_damage():
         # Without the lock a folder that may not be written can be read.
         file = h5py.File(path, "r", locking=False)
-        arrays = dict(islice(_arrays(file, "", 0, path), _MOST_ARRAYS + 1))
-        if len(arrays) > _MOST_ARRAYS:
-            raise DamageError(f"it holds more than {_MOST_ARRAYS} arrays")
+        arrays = dict(_arrays(file, "", 0, path, set()))
         for name, value in _facts(file, arrays):
             arrays.setdefault(name, value)
     return NamedArrays(path, arrays, _KIND)
 
 
 def _arrays(
-    group: "h5py.Group", prefix: str, depth: int, path: Path
+    group: "h5py.Group", prefix: str, depth: int, path: Path, seen: set[int]
 ) -> Iterator[tuple[str, Stored]]:
-    """Give the arrays of a group and of the groups in it; a struct is one of them."""
+    """Yield the arrays of a group and of the groups in it, each once; a struct is one of them.
+
+    Parameters
+    ----------
+    seen
+        Where in the file those lie that were visited: links can lead in circles.
+    """
     import h5py
 
-    for name in group:
+    for name, item in _members(group, seen):
+        full = f"{prefix}{name}"
+        if isinstance(item, h5py.Dataset):
+            yield full, Hdf5Array(full, item, path)
+            continue
+        kind = text_of(item.attrs.get("MATLAB_class", b""))
+        deeper = depth < _DEEPEST
+        if "MATLAB_sparse" in item.attrs:
+            yield full, Struct(full, "sparse", {})
+        elif kind:
+            inside = _arrays(item, "", depth + 1, path, seen) if deeper else ()
+            yield full, Struct(full, kind, dict(inside))
+        elif deeper:
+            yield from _arrays(item, f"{full}/", depth + 1, path, seen)
+
+
+def _members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield the datasets and groups of a group that no earlier link led to."""
+    import h5py
+
+    seen.add(h5py.h5o.get_info(group.id).addr)
+    for number, name in enumerate(group):
+        if max(number, len(seen)) > MOST_ARRAYS:
+            raise DamageError(f"it holds more than {MOST_ARRAYS} arrays")
         # MATLAB's own groups; and links into other files are never followed.
         if name.startswith("#") or not isinstance(group.get(name, getlink=True), h5py.HardLink):
             continue
-        item, full = group[name], f"{prefix}{name}"
-        if isinstance(item, h5py.Dataset):
-            yield full, Hdf5Array(full, item, path)
-        elif isinstance(item, h5py.Group):
-            kind = text_of(item.attrs.get("MATLAB_class", b""))
-            if "MATLAB_sparse" in item.attrs:
-                yield full, Struct(full, "sparse", {})
-            elif kind:
-                inside = _arrays(item, "", depth + 1, path) if depth < _DEEPEST else ()
-                yield full, Struct(full, kind, dict(inside))
-            elif depth < _DEEPEST:
-                yield from _arrays(item, f"{full}/", depth + 1, path)
+        item = group[name]
+        place = h5py.h5o.get_info(item.id).addr
+        if place in seen or not isinstance(item, h5py.Dataset | h5py.Group):
+            continue
+        seen.add(place)
+        yield name, item
 
 
 def _facts(file: "h5py.File", arrays: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
     """Give sampling rates and speeds among the attributes of the file and of its arrays."""
-    holders: list[tuple[str, Mapping[str, Any]]] = [("", file.attrs)]
+    holders: list[tuple[str, Any]] = [("", file.attrs)]
     holders += [(n, a.attributes) for n, a in arrays.items() if isinstance(a, Hdf5Array)]
     for holder, attributes in holders[:100]:
-        for name in attributes:
-            if is_rate(name) or is_speed(name):
+        for name in islice(attributes, _MOST_ATTRIBUTES):
+            small = np.prod(attributes.get_id(name).shape, dtype=object) <= _MOST_SIDES
+            if small and (is_rate(name) or is_speed(name)):
                 yield f"{holder}@{name}", Attribute(name, attributes[name])

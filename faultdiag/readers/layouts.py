@@ -22,8 +22,8 @@ from faultdiag.readers.base import (
 from faultdiag.readers.source import RecordingSource, Row, Rows, Stored, reading, table
 
 _CWRU_ENDS = ("DE", "FE", "BA")
-_CWRU_SIGNAL = re.compile(r"X(\d+)_(DE|FE|BA)_time")
-_CWRU_SPEED = re.compile(r"X(\d+)RPM")
+_CWRU_SIGNAL = re.compile(r"X(\d{1,9})_(DE|FE|BA)_time")
+_CWRU_SPEED = re.compile(r"X(\d{1,9})RPM")
 # A table of windows or of spectra has a few hundred rows; a recording has far more samples.
 _LONGER = 20
 
@@ -131,7 +131,7 @@ def _cwru_number(
     tokens = re.split(r"[^0-9A-Za-z]", stem)
     ways = (
         [n for n, channels in signals.items() if set(asked) & set(channels.values())],
-        [n for n in signals if n in {int(t) for t in tokens if t.isdecimal()}],
+        [n for n in signals if n in {int(t) for t in tokens if re.fullmatch(r"[0-9]{1,9}", t)}],
         [n for n, channels in signals.items() if "DE" in channels],
         list(signals),
     )

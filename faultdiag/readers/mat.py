@@ -37,6 +37,8 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import Reader, is_speed
 from faultdiag.readers.layouts import Layout, NamedArrays, rows_of
 from faultdiag.readers.source import (
+    MOST_ARRAYS,
+    Allowance,
     DamageError,
     RawTable,
     Row,
@@ -88,9 +90,10 @@ class Deflated:
     path: Path
     offset: int
     packed: int
+    allowance: Allowance
 
     def read(self, start: int, length: int) -> bytes:
-        """Give the unpacked bytes from `start` on, at most `length`.
+        """Return the unpacked bytes from `start` on, at most `length`.
 
         Raises
         ------
@@ -99,14 +102,23 @@ class Deflated:
         """
         return b"".join(self.pieces(start, length))
 
-    def pieces(self, start: int, length: int) -> Iterator[bytes]:
-        """Give the same a piece at a time.
+    def pieces(self, start: int, length: int, *, last: bool = False) -> Iterator[bytes]:
+        """Yield the same a piece at a time.
+
+        Parameters
+        ----------
+        last
+            Whether nothing but padding follows, so that the checksum behind it is compared.
 
         Raises
         ------
         zlib.error
             As `read`.
+        DamageError
+            If the stream doesn't end where it should.
         """
+        if last:
+            self.allowance.take(self.offset, start + length)
         unpack, pending, skip, left = zlib.decompressobj(), b"", start, length
         with self.path.open("rb") as file:
             file.seek(self.offset)
@@ -125,6 +137,8 @@ class Deflated:
                 yield kept
             # A little more than the padding is asked for: behind it the checksum is compared.
             unpack.decompress(pending + file.read(min(packed, 64)), 16)
+            if last and not unpack.eof:
+                raise DamageError("a packed variable has no end, or more than its header states")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,7 +193,11 @@ class Array:
             If they end before the header says.
         """
         self.require_there()
-        content = self.source.read(self.start, self.stop - self.start)
+        size = self.stop - self.start
+        if isinstance(self.source, Deflated):
+            content = b"".join(self.source.pieces(self.start, size, last=True))
+        else:
+            content = self.source.read(self.start, size)
         if len(content) < self.stop - self.start:
             raise DamageError(f"{self.name or 'a field'} ends early")
         return content
@@ -293,7 +311,7 @@ class Array:
         dtype = np.dtype(self.dtype)
         flat = np.empty(self.size, unpacked_dtype(dtype, self.stop - self.start))
         done, rest = 0, b""
-        for piece in self.source.pieces(self.start, self.stop - self.start):
+        for piece in self.source.pieces(self.start, self.stop - self.start, last=True):
             content = rest + piece
             count = len(content) // dtype.itemsize
             flat[done : done + count] = np.frombuffer(content, dtype, count)
@@ -407,8 +425,9 @@ def arrays_of_mat5(path: Path, order: str) -> list[Array]:
         If the file contradicts its format.
     """
     size = path.stat().st_size
+    allowance = Allowance(size)
     position = HEADER_BYTES
-    found = []
+    found: list[Array] = []
     with path.open("rb") as file:
         while position < size:
             file.seek(position)
@@ -416,7 +435,10 @@ def arrays_of_mat5(path: Path, order: str) -> list[Array]:
             kind, length = struct.unpack(f"{order}II", head) if len(head) == 8 else (0, 0)
             if not 0 < length <= size - position - 8:
                 raise DamageError(f"the variable at byte {position} reaches beyond its end")
-            found.append(_top_array(path, kind, position + 8, length, order))
+            if len(found) >= MOST_ARRAYS:
+                raise DamageError(f"it holds more than {MOST_ARRAYS} arrays")
+            where = (path, kind, position + 8, length, order)
+            found.append(_top_array(*where, allowance=allowance))
             position += 8 + length
     return [array for array in found if array.name]
 
@@ -496,12 +518,14 @@ class _Elements:
         return content
 
 
-def _top_array(path: Path, kind: int, start: int, length: int, order: str) -> Array:
+def _top_array(
+    path: Path, kind: int, start: int, length: int, order: str, *, allowance: Allowance
+) -> Array:
     if kind == _MATRIX:
         return _mat5_array(Plain(path), start, length, order)
     if kind != _COMPRESSED:
         raise DamageError(f"the element at byte {start - 8} is no array (type {kind})")
-    source = Deflated(path, start, length)
+    source = Deflated(path, start, length, allowance)
     head = source.read(0, 8)
     kind, unpacked = struct.unpack(f"{order}II", head) if len(head) == 8 else (0, 0)
     if kind != _MATRIX or unpacked > _MOST_UNPACKED_PER_BYTE * length:

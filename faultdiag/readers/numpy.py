@@ -9,6 +9,7 @@ import math
 import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import Reader
 from faultdiag.readers.layouts import NamedArrays
 from faultdiag.readers.source import (
+    MOST_ARRAYS,
     DamageError,
     RawTable,
     Stored,
@@ -159,12 +161,16 @@ class NpyArray:
         What its header says.
     path, offset
         Where its values lie.
+    checksum
+        The CRC-32 of header and values, which an archive states.
     """
 
     name: str
     header: NpyHeader
     path: Path
     offset: int
+    checksum: int | None = None
+    _checked: list[bool] = field(default_factory=list, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -212,8 +218,22 @@ class NpyArray:
         )
 
     def _raw(self, samples: int, columns: int, *, interleaved: bool) -> RawTable:
+        self._compare_checksum()
         dtype = np.dtype(self.header.dtype)
         return RawTable(self.path, self.offset, dtype, samples, columns, interleaved)
+
+    def _compare_checksum(self) -> None:
+        """Compare the checksum, once; what is not packed is read past it otherwise."""
+        if self.checksum is None or self._checked:
+            return
+        found, left = 0, self.header.length + self.header.size
+        with self.path.open("rb") as file:
+            file.seek(self.offset - self.header.length)
+            while left and (piece := file.read(min(left, _PIECE))):
+                found, left = zlib.crc32(piece, found), left - len(piece)
+        if found != self.checksum:
+            raise DamageError(f"the checksum of {self.name} differs from its samples")
+        self._checked.append(True)
 
 
 _ARCHIVE_KIND = "NumPy archive"
@@ -232,6 +252,8 @@ def open_npz(path: Path) -> Reader:
     with reading(path, _ARCHIVE_KIND), _zip_damage():
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
+            if len(members) > MOST_ARRAYS:
+                raise DamageError(f"it holds {len(members)} arrays, more than {MOST_ARRAYS}")
             if not members:
                 first = next(iter(archive.namelist()), "nothing")
                 raise FaultdiagError(
@@ -270,7 +292,7 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Sto
     offset = _data_offset(path, member)
     if offset + member.file_size > path.stat().st_size:
         raise DamageError(f"{name} ends early")
-    return NpyArray(name, header, path, offset + header.length)
+    return NpyArray(name, header, path, offset + header.length, member.CRC)
 
 
 def _data_offset(path: Path, member: zipfile.ZipInfo) -> int:

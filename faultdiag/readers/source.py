@@ -16,6 +16,9 @@ from faultdiag.system.deadline import progress
 
 # No recording of anything that moves packs to a hundredth. Small files may be anything.
 MOST_UNPACKED_PER_BYTE = 100
+# Channels of one recording, and arrays of one file.
+MOST_CHANNELS = 1024
+MOST_ARRAYS = 10_000
 ALWAYS_UNPACKED = 64 * 2**20
 
 
@@ -92,6 +95,36 @@ def require_plausible(name: str, packed: int, unpacked: int) -> None:
             f"{name} would unpack from {packed} bytes to {unpacked}, more than "
             f"{MOST_UNPACKED_PER_BYTE} times as many: no measurement packs like that"
         )
+
+
+class Allowance:
+    """What one file may unpack to, all of its variables together.
+
+    Parameters
+    ----------
+    size
+        Bytes of the file.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._most = max(ALWAYS_UNPACKED, MOST_UNPACKED_PER_BYTE * size)
+        self._unpacked: dict[int, int] = {}
+
+    def take(self, place: int, size: int) -> None:
+        """Count a variable, by its place in the file, that is unpacked to so many bytes.
+
+        Raises
+        ------
+        DamageError
+            If all of them are more than any recording of that size.
+        """
+        self._unpacked[place] = size
+        total = sum(self._unpacked.values())
+        if total > self._most:
+            raise DamageError(
+                f"its variables would unpack to {total} bytes, more than {self._most}: no "
+                "measurement packs like that"
+            )
 
 
 class Stored(Protocol):
@@ -296,6 +329,13 @@ class RecordingSource:
     format: str
     content: Samples = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if len(self.channels) > MOST_CHANNELS:
+            raise FaultdiagError(
+                f"{self.path} has {len(self.channels)} channels; at most {MOST_CHANNELS} are read "
+                "together: choose some with --channel"
+            )
+
     def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """Give samples as float32, ``(channels, stop - start)``.
 
@@ -339,10 +379,14 @@ def distinct(names: Sequence[str]) -> list[str]:
     ['x', 'y', 'x_2', 'x_2_2']
     """
     found: list[str] = []
+    taken: set[str] = set()
+    last: dict[str, int] = {}
     for name in names:
-        fresh, number = name, 1
-        while fresh in found:
+        fresh, number = name, last.get(name, 1)
+        while fresh in taken:
             number += 1
             fresh = f"{name}_{number}"
+        last[name] = number
+        taken.add(fresh)
         found.append(fresh)
     return found

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from faultdiag.readers.base import (
     plausible_rate,
     plausible_speed,
 )
-from faultdiag.readers.source import DamageError, RecordingSource, reading
+from faultdiag.readers.source import MOST_ARRAYS, DamageError, RecordingSource, reading
 
 if TYPE_CHECKING:
     from nptdms import TdmsFile
@@ -142,8 +143,8 @@ class Tdms:
     @cached_property
     def _signals(self) -> dict[str, TdmsChannel]:
         signals = [c for c in self.found if c.dtype.kind in "fiu" and c.samples > 1]
-        plain = [c.name for c in signals]
-        return {c.name if plain.count(c.name) == 1 else f"{c.group}/{c.name}": c for c in signals}
+        plain = Counter(c.name for c in signals)
+        return {c.name if plain[c.name] == 1 else f"{c.group}/{c.name}": c for c in signals}
 
     def _require_one(self, what: str, names: Sequence[str], values: Sequence[object]) -> None:
         if len(set(values)) > 1:
@@ -202,11 +203,13 @@ def _channels(path: Path) -> Iterator[TdmsChannel]:
     with path.open("rb") as raw, _opened(raw) as file:
         if file.file_status.incomplete_final_segment:
             raise DamageError("it ends within its last segment")
+        if (count := sum(len(group) for group in file.groups())) > MOST_ARRAYS:
+            raise DamageError(f"it holds {count} channels, more than {MOST_ARRAYS}")
         for group in file.groups():
             for channel in group.channels():
                 dtype = np.dtype(channel.dtype)
                 samples = len(channel)
-                if samples * min(dtype.itemsize, 1) > size:
+                if samples * max(dtype.itemsize, 1) > size:
                     raise DamageError(f"{channel.name} states {samples} samples in {size} bytes")
                 owners = (channel.properties, group.properties, file.properties)
                 yield TdmsChannel(

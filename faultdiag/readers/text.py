@@ -37,6 +37,8 @@ _COMMENT = ("#", "%", "//")
 _UNIT = re.compile(
     r"[\[(]?(?:[mµunk]?(?:s|g|V|A|N|Pa|m|Hz)|sec|m/s\^?2|m/s²|mm/s|rpm|1/min|%|°C|-|)[\])]?"
 )
+# A longer line states no fact, and could keep the pattern busy.
+_LONGEST_FACT = 400
 _FACT = re.compile(r"\W*([A-Za-z][^:=,;\t]*?)\s*[:=,;\t]\s*(\d+\.?\d*|\.\d+)\s*([A-Za-z/]*)\W*")
 # What spreadsheets and programs write where a number is missing.
 _MISSING = re.compile(
@@ -305,7 +307,7 @@ def _rows_of_text(before: Sequence[str], separator: str, columns: int) -> Iterat
 def _facts(before: Sequence[str]) -> tuple[float | None, float | None]:
     rates, speeds = [], []
     for line in before:
-        match = _FACT.fullmatch(line)
+        match = _FACT.fullmatch(line) if len(line) <= _LONGEST_FACT else None
         if not match or match[2].count(".") > 1 or match[3].lower() not in _FACTORS:
             continue
         value = float(match[2]) * _FACTORS[match[3].lower()]

@@ -12,14 +12,14 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.base import Reader, Variable
-from faultdiag.readers.source import DamageError, RawTable, RecordingSource, reading
+from faultdiag.readers.source import MOST_CHANNELS, DamageError, RawTable, RecordingSource, reading
 
 _KIND = "WAV file"
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -34,6 +34,7 @@ _STORED = {
     (_FLOAT, 64): "<f8",
 }
 _IN_DS64 = 0xFFFFFFFF
+_MOST_CHUNKS = 10_000
 # Numbers converted at a time.
 _BLOCK = 2**19
 
@@ -93,6 +94,11 @@ class Wav:
             If there is no such channel.
         """
         head, known = self.header, self._names
+        if channels is None and len(known) > MOST_CHANNELS:
+            raise FaultdiagError(
+                f"{self.path} has {len(known)} channels; at most {MOST_CHANNELS} are read "
+                "together: choose some with --channel"
+            )
         names = tuple(known if channels is None else channels)
         for name in names:
             if name not in known:
@@ -100,7 +106,8 @@ class Wav:
                     f"{self.path} has no channel '{name}'{did_you_mean(name, known)}; "
                     f"it has: {', '.join(known)}"
                 )
-        tracks = WavTracks(self.path, head, tuple(known.index(name) for name in names))
+        place = {name: number for number, name in enumerate(known)}
+        tracks = WavTracks(self.path, head, tuple(place[name] for name in names))
         return RecordingSource(
             self.path,
             names,
@@ -161,23 +168,33 @@ def _header(path: Path) -> WavHeader:
                 f"{path} is no WAV file: it begins with {form + wave!r}; a WAV file begins with "
                 "'RIFF' and 'WAVE'"
             )
-        position, form_chunk, long_data = 12, None, None
-        while position + 8 <= size:
-            file.seek(position)
-            name, length = struct.unpack("<4sI", file.read(8))
+        form_chunk, long_data = None, None
+        for name, length, position in _chunks(file, size):
             if name == b"ds64":
                 (long_data,) = struct.unpack("<8xQ", file.read(16))
             elif name == b"fmt ":
                 form_chunk = file.read(min(length, 40))
             elif name == b"data":
+                count = length
                 if form == b"RF64" and length == _IN_DS64 and long_data is not None:
-                    length = long_data
+                    count = long_data
                 elif length == _IN_DS64 or (length == 0 and form_length in (0, _IN_DS64)):
                     # A stream: whoever wrote it did not know its length. Whole samples count.
-                    length = _whole_samples(form_chunk, size - position - 8)
-                return _checked(path, form_chunk, position + 8, length, size)
-            position += 8 + length + length % 2
+                    count = _whole_samples(form_chunk, size - position)
+                return _checked(path, form_chunk, position, count, size)
     raise DamageError("it holds no chunk 'data' with samples")
+
+
+def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, length and start of the chunks of a file, which is then at their start."""
+    position = 12
+    for _ in range(_MOST_CHUNKS):
+        if position + 8 > size:
+            return
+        file.seek(position)
+        name, length = struct.unpack("<4sI", file.read(8))
+        yield name, length, position + 8
+        position += 8 + length + length % 2
 
 
 def _whole_samples(chunk: bytes | None, there: int) -> int:
@@ -208,4 +225,6 @@ def _checked(path: Path, chunk: bytes | None, offset: int, length: int, size: in
         )
     if length < width:
         raise DamageError("it holds no samples")
+    if length % width:
+        raise DamageError(f"its samples take {length} bytes, no multiple of {width} for all tracks")
     return WavHeader(code, channels, rate, bits, offset, length // width)
