@@ -19,7 +19,7 @@ from faultdiag.cli.lists import attention, models, schema
 from faultdiag.cli.predict import predict
 from faultdiag.cli.protocol import protocol
 from faultdiag.cli.recordings import init, inspect, simulate
-from faultdiag.cli.report import explain, report
+from faultdiag.cli.report import explain, report, trend
 from faultdiag.cli.train import train
 from faultdiag.system.processes import tune_openmp
 
@@ -41,7 +41,7 @@ add_version(app)
 SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (init, fetch, simulate, inspect),
     "Training": (check, prepare, train, protocol),
-    "Use": (evaluate, predict, explain, report, export),
+    "Use": (evaluate, predict, explain, report, trend, export),
     "Lists": (models, attention, bearings, schema),
 }
 NAMES: dict[Callable[..., None], str] = {evaluate: "eval"}

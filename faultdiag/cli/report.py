@@ -144,3 +144,46 @@ def explain(
     if plot is not None:
         draw_explanation(result, plot)
         say(f"drew {plot}")
+
+
+def trend(
+    paths: Annotated[list[Path], typer.Argument(help="Recordings of one machine, or folders.")],
+    healthy: Annotated[
+        list[Path] | None, typer.Option(help="Healthy recordings; else the first tenth.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw it to a PNG.")] = None,
+    as_json: AsJson = False,
+    sigmas: Annotated[float, typer.Option(help="The limit: mean + so many sd of healthy.")] = 3.0,
+    persistence: Annotated[int, typer.Option(min=1, help="Recordings in a row: an alarm.")] = 3,
+    channel: Channel = None,
+    sampling_rate: Rate = None,
+    rpm: Rpm = None,
+    bearing: BearingName = None,
+    pattern: Annotated[
+        str | None, typer.Option("--glob", help="Which files of folders, such as '*.csv'.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the recordings of a machine over time with its own healthy ones.
+
+    Example: faultdiag trend machine3 --healthy machine3/first.csv --plot trend.png
+    """
+    from faultdiag.api.report import report_options
+    from faultdiag.api.trend import draw_trend, trend_output
+    from faultdiag.api.trend import trend as make
+
+    options = report_options(channel=channel, sampling_rate=sampling_rate, rpm=rpm, bearing=bearing)
+    found, problems = make(
+        paths,
+        healthy or [],
+        options.request,
+        sigmas=sigmas,
+        persistence=persistence,
+        pattern=pattern,
+    )
+    typer.echo(trend_output(found, as_json=as_json), nl=False)
+    for problem in problems:
+        say(f"left out: {problem}")
+    if plot is not None:
+        draw_trend(found, plot)
+        say(f"drew {plot}")

@@ -195,7 +195,7 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
         source = _open_channels(request, reader, model.channels)
         facts = _facts(request, source, reader, model)
         rate, rpm = facts.sampling_rate or model.sampling_rate, facts.rpm
-        bearing = _bearing(request, reader, rpm, facts.catalogue) if model.evidence else None
+        bearing = find_bearing(request, reader, rpm, facts.catalogue) if model.evidence else None
     except OSError as error:
         raise unreadable(request.path, error) from error
     read = _sample_reader(source, rate, rpm)
@@ -335,7 +335,7 @@ def _facts(
     )
 
 
-def _bearing(
+def find_bearing(
     request: ReadRequest, reader: Reader, rpm: float | None, facts: Mapping[str, Any]
 ) -> KnownBearing | None:
     """Return the bearing that the user names, that the file states, or that of the catalogue."""
