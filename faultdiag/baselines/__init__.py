@@ -29,7 +29,7 @@ BASELINES: Registry[Baseline] = Registry(
 
 
 def from_state(state: Mapping[str, Any]) -> Baseline:
-    """Give the baseline that `Baseline.to_state` described.
+    """Return the baseline that `Baseline.to_state` described.
 
     Raises
     ------

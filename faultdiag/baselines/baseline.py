@@ -61,14 +61,14 @@ class Baseline(ABC):
 
     @abstractmethod
     def train(self, x: Floats, labels: Ints, seed: int) -> Arrays:
-        """Give what is learnt, from ``(windows, columns)`` and ``(windows,)``."""
+        """Learn from ``(windows, columns)`` and labels ``(windows,)``; return arrays."""
 
     @abstractmethod
     def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
-        """Give probabilities, ``(windows, classes present)``."""
+        """Return probabilities, ``(windows, classes present)``."""
 
     def options(self) -> dict[str, Any]:
-        """Give the options it was built with, as plain types."""
+        """Return the options it was built with, as plain types."""
         return {"use": list(self.use)}
 
     @property
@@ -115,7 +115,7 @@ class Baseline(ABC):
         return self
 
     def probabilities(self, features: NDArray[np.floating]) -> Floats:
-        """Give the probability of each class for each row, ``(windows, classes)``.
+        """Return the probability of each class for each row, ``(windows, classes)``.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class Baseline(ABC):
         return found
 
     def to_state(self) -> dict[str, Any]:
-        """Give all there is to it as plain types and arrays, for `faultdiag.baselines.from_state`.
+        """Return its state as plain types and arrays, for `faultdiag.baselines.from_state`.
 
         Strings, numbers and lists of them, and under ``arrays`` numpy arrays of numbers: nothing
         that would need pickle.
@@ -208,7 +208,7 @@ def _columns(features: Sequence[str], use: Sequence[str], name: str) -> NDArray[
     for wanted in use:
         if not any(_begins(column, wanted) for column in features):
             raise FaultdiagError(
-                f"baseline '{name}' was told to use '{wanted}'{did_you_mean(wanted, groups)}, "
+                f"baseline '{name}' is to use '{wanted}'{did_you_mean(wanted, groups)}, "
                 f"but the features are of: {', '.join(groups)} (envelope and whitened need the "
                 "shaft speed and the bearing)"
             )

@@ -17,7 +17,7 @@ class Dummy(Baseline):
     sees_features = False
 
     def options(self) -> dict[str, object]:
-        """Give the options it was built with: it has none."""
+        """Return the options it was built with: none."""
         return {}
 
     def train(self, _x: Floats, labels: Ints, _seed: int) -> Arrays:
@@ -25,7 +25,7 @@ class Dummy(Baseline):
         return {"shares": np.unique(labels, return_counts=True)[1] / labels.size}
 
     def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
-        """Give the same shares for every row."""
+        """Return the same shares for every row."""
         return np.tile(arrays["shares"], (len(x), 1))
 
     def values_problem(self, arrays: Arrays) -> str:

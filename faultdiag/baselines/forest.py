@@ -63,7 +63,7 @@ class RandomForest(Baseline):
         self.leaf = leaf
 
     def options(self) -> dict[str, Any]:
-        """Give the options it was built with, as plain types."""
+        """Return the options it was built with, as plain types."""
         return {**super().options(), "trees": self.trees, "leaf": self.leaf}
 
     def train(self, x: Floats, labels: Ints, seed: int) -> Arrays:
@@ -76,7 +76,7 @@ class RandomForest(Baseline):
         return _joined(model.estimators_)
 
     def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
-        """Give the mean of the leaves that a row falls into."""
+        """Return the mean of the leaves that a row falls into."""
         found = np.zeros((len(x), arrays["shares"].shape[1]))
         for start in range(0, len(x), CHUNK_ROWS):
             # As in training, values are compared in single precision.
@@ -92,7 +92,7 @@ class RandomForest(Baseline):
         if not _within(column, len(self.columns)):
             return f"a node asks for a column beyond the {len(self.columns)} in use"
         if not _within(roots, len(children)) or not _within(children, len(children)):
-            return f"a root or child is none of its {len(children)} nodes"
+            return f"a root or child is not one of its {len(children)} nodes"
         if roots.size != self.trees or not _are_trees(roots, children):
             return f"its nodes do not form {self.trees} trees"
         if arrays["depth"] != _depth(roots, children):
@@ -117,7 +117,7 @@ def _within(indices: Ints, count: int) -> bool:
 
 
 def _depth(roots: Ints, children: Ints) -> int:
-    """Give the number of steps from the roots after which all have come to leaves."""
+    """Return the number of steps from the roots after which all have come to leaves."""
     steps, level = 0, np.unique(roots)
     while True:
         level = level[children[level, 0] != level]

@@ -51,7 +51,7 @@ class Logistic(Baseline):
         self.c = c
 
     def options(self) -> dict[str, Any]:
-        """Give the options it was built with, as plain types."""
+        """Return the options it was built with, as plain types."""
         return {**super().options(), "c": self.c}
 
     def train(self, x: Floats, labels: Ints, seed: int) -> Arrays:
@@ -70,7 +70,7 @@ class Logistic(Baseline):
         return {**scaling, "weights": weights, "bias": bias}
 
     def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
-        """Give the softmax of the linear scores."""
+        """Return the softmax of the linear scores."""
         return softmax(scaled(arrays, x) @ arrays["weights"].T + arrays["bias"])
 
     def values_problem(self, arrays: Arrays) -> str:
@@ -99,6 +99,6 @@ class LogisticOrders(Logistic):
 
 
 def softmax(scores: Floats) -> Floats:
-    """Give probabilities from scores, row by row."""
+    """Return probabilities from scores, row by row."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

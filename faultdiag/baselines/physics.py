@@ -79,7 +79,7 @@ class Physics(Baseline):
         self.arrays = self._arrays(THRESHOLD if threshold is None else threshold)
 
     def options(self) -> dict[str, Any]:
-        """Give the options it was built with, as plain types."""
+        """Return the options it was built with, as plain types."""
         return {"threshold": self.threshold}
 
     def train(self, x: Floats, labels: Ints, _seed: int) -> Arrays:
@@ -92,7 +92,7 @@ class Physics(Baseline):
         return self._arrays(float(np.quantile(largest, QUANTILE)))
 
     def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
-        """Give the softmax of scores and threshold."""
+        """Return the softmax of scores and threshold."""
         scores = self._scores(x)
         scores[HEALTHY] = np.full(len(x), arrays["threshold"])
         return softmax(np.stack([scores[part] for part in self.meaning], axis=1))

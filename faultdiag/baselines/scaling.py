@@ -9,7 +9,7 @@ FITTED = {"mean": floats("columns"), "scale": floats("columns")}
 
 
 def scaling_of(x: Floats) -> Arrays:
-    """Give mean and standard deviation of each column; 1 for one that is constant."""
+    """Return mean and standard deviation of each column; 1 for one that is constant."""
     deviation = x.std(axis=0)
     # Rounding leaves a constant column a deviation just above 0.
     constant = np.ptp(x, axis=0) == 0
@@ -17,7 +17,7 @@ def scaling_of(x: Floats) -> Arrays:
 
 
 def scaled(arrays: Arrays, x: Floats) -> Floats:
-    """Give the rows with the scaling of the training rows applied."""
+    """Return the rows with the scaling of the training rows applied."""
     return np.asarray((x - arrays["mean"]) / arrays["scale"])
 
 

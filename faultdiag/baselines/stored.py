@@ -25,12 +25,12 @@ class Layout:
 
 
 def floats(*shape: str | int) -> Layout:
-    """Give the layout of an array of finite numbers."""
+    """Return the layout of an array of finite numbers."""
     return Layout("f", shape)
 
 
 def integers(*shape: str | int) -> Layout:
-    """Give the layout of an array of integers."""
+    """Return the layout of an array of integers."""
     return Layout("i", shape)
 
 

@@ -66,7 +66,7 @@ class SupportVectors(Baseline):
         self.c = c
 
     def options(self) -> dict[str, Any]:
-        """Give the options it was built with, as plain types."""
+        """Return the options it was built with, as plain types."""
         return {**super().options(), "c": self.c}
 
     def train(self, x: Floats, labels: Ints, seed: int) -> Arrays:
@@ -90,7 +90,7 @@ class SupportVectors(Baseline):
         return {**scaling, **_machine(fitted.estimator), "sigmoids": sigmoids}
 
     def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
-        """Give the normalised sigmoids of the decisions."""
+        """Return the normalised sigmoids of the decisions."""
         rows = scaled(arrays, x)
         size = max(CHUNK_CELLS // len(arrays["vectors"]), 1)
         pairs = [
@@ -141,7 +141,7 @@ def _sigmoids(pairs: Floats, sigmoids: Floats) -> Floats:
 
 
 def _votes(pairs: Floats) -> Floats:
-    """Give for each class the pairs it wins, and less than half a vote for its total margin."""
+    """Return for each class the pairs it wins, and less than half a vote for its total margin."""
     classes = round((1 + np.sqrt(1 + 8 * pairs.shape[1])) / 2)
     votes, margins = np.zeros((2, len(pairs), classes))
     for column, (first, second) in enumerate(combinations(range(classes), 2)):

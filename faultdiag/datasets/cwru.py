@@ -37,7 +37,7 @@ class Known:
         return int(self.facts["number"])
 
     def __str__(self) -> str:
-        """Give number, group, fault and load: ``144 (12k_DE, OR007@3, 0 hp)``."""
+        """Return number, group, fault and load: ``144 (12k_DE, OR007@3, 0 hp)``."""
         facts = self.facts
         clock = f"@{facts['clock']}" if facts["clock"] else ""
         fault = f" {facts['code']}{facts['size']}{clock}," if facts["size"] else ""
@@ -46,14 +46,14 @@ class Known:
 
 @cache
 def catalogue() -> Mapping[int, Known]:
-    """Give all recordings by number, in the order of the numbers."""
+    """Return all recordings by number, in the order of the numbers."""
     with Path(__file__).with_name("cwru.csv").open(encoding="utf-8", newline="") as file:
         known = [_known(row) for row in csv.DictReader(file)]
     return {row.number: row for row in sorted(known, key=lambda row: row.number)}
 
 
 def identify(path: Path) -> Mapping[str, Any] | None:
-    """Give the facts of a recording from its bytes alone, whatever the file is called.
+    """Return the facts of a recording from its bytes alone, whatever the file is called.
 
     The file is only hashed if its length is one that a recording has.
 
@@ -67,7 +67,7 @@ def identify(path: Path) -> Mapping[str, Any] | None:
 
 
 def recognise(path: Path) -> Known | None:
-    """Give the recording of the catalogue whose bytes a file holds, or None."""
+    """Return the recording of the catalogue whose bytes a file holds, or None."""
     lengths, by_digest = _digests()
     length = path.stat().st_size if path.is_file() else -1
     return by_digest.get(git_blob_sha1(path)) if length in lengths else None
@@ -106,7 +106,7 @@ _MOST_NAMED = 5
 
 
 def locate(root: Path, numbers: Collection[int]) -> dict[int, Path]:
-    """Give the files of these recordings that lie in `root` or any folder below it.
+    """Return the files of these recordings that lie in `root` or any folder below it.
 
     A file is known by the number in its name (``97.mat``, ``097.mat``, ``normal_0_97.mat``,
     ``130@6_0.mat``); one whose name tells none or several is known by its bytes.
@@ -145,7 +145,7 @@ def _locate(root: Path, numbers: Collection[int]) -> dict[int, Path]:
 
 
 def numbers_in(name: str) -> list[int]:
-    """Give the recordings' numbers that stand in a file's name.
+    """Return the numbers of recordings in a file's name.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def _mat_files(root: Path) -> list[Path]:
 def _claims(
     paths: Iterable[Path], numbers: Collection[int], problems: list[str]
 ) -> Mapping[int, list[Path]]:
-    """Give the files that are each recording's by name or bytes."""
+    """Return the files of each recording, known by name or bytes."""
     claims: dict[int, list[Path]] = {}
     for path in paths:
         named = numbers_in(path.name)
@@ -253,7 +253,7 @@ class Cwru:
         return values_of([known.facts for known in catalogue().values()])
 
     def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
-        """Give the selected recordings in the order of their numbers.
+        """Return the selected recordings in the order of their numbers.
 
         Raises
         ------

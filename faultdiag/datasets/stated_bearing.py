@@ -20,7 +20,7 @@ _BALLS = range(3, 100)
 def stated_bearing(
     path: Path, variables: Iterable[Variable], rpm: float | None
 ) -> StatedBearing | None:
-    """Give the fault orders from a MAT-file's scalars BPFO, BPFI, BSF and FTF, or None.
+    """Return the fault orders from a MAT-file's scalars BPFO, BPFI, BSF and FTF, or None.
 
     They are taken for Hz at the shaft speed, or else for orders: whichever makes
     ``BPFO + BPFI`` a whole number of balls times the shaft rate.

@@ -38,7 +38,7 @@ class Synthetic:
         return values_of([known.facts for known in _simulable()])
 
     def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
-        """Give the selected recordings in the order of their numbers.
+        """Return the selected recordings in the order of their numbers.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Synthetic:
 
 
 def identify(path: Path) -> Mapping[str, Any] | None:
-    """Give the facts of a simulated recording, or None if the folder's mark doesn't name it.
+    """Return the facts of a simulated recording, or None if the folder's mark doesn't name it.
 
     Raises
     ------

@@ -22,7 +22,7 @@ class Spectrum(NamedTuple):
 
 
 def fast_length(samples: int) -> int:
-    """Give the largest length up to `samples` whose Fourier transform is fast.
+    """Return the largest length up to `samples` whose Fourier transform is fast.
 
     Its only prime factors are 2, 3, 5 and 7; from 1000 samples on it is at most 4 % shorter.
 
@@ -42,7 +42,7 @@ def fast_length(samples: int) -> int:
 
 
 def spectrum(x: ArrayLike, fs: float) -> Spectrum:
-    """Give the amplitude spectrum of a signal.
+    """Return the amplitude spectrum of a signal.
 
     Hann window, mean removed; a sine of amplitude A on a line shows as A. The last samples are
     left out as far as a length needs it that is fast to transform (see `fast_length`).
@@ -52,7 +52,7 @@ def spectrum(x: ArrayLike, fs: float) -> Spectrum:
 
 
 def envelope_spectrum(x: ArrayLike, fs: float, band: Band | None = None) -> Spectrum:
-    """Give the amplitude spectrum of the squared envelope.
+    """Return the amplitude spectrum of the squared envelope.
 
     The envelope is that of the signal without its mean, band-passed to `band` in Hz (all of it
     where None). The frequencies end at the width of the band: the squared envelope has nothing
@@ -72,7 +72,7 @@ def envelope_spectrum(x: ArrayLike, fs: float, band: Band | None = None) -> Spec
 
 
 def band_envelope_spectra(x: ArrayLike, fs: float, bands: Sequence[Band | None]) -> list[Spectrum]:
-    """Give one envelope spectrum per band, from a single transform of the signal.
+    """Return one envelope spectrum per band, from a single transform of the signal.
 
     See `envelope_spectrum`. All bands have the same resolution.
     """
@@ -113,7 +113,7 @@ def _amplitudes(values: NDArray[np.float64], resolution: float) -> Spectrum:
 
 
 def prominence(amplitudes: NDArray[np.float64], half: int) -> NDArray[np.float64]:
-    """Give log10 of each line of a spectrum over the median of the lines around it.
+    """Return log10 of each line of a spectrum over the median of the lines around it.
 
     The amplitudes are ``(lines,)``, the median over `half` lines to either side. In noise alone
     the largest of N lines reaches about ``log10(sqrt(ln N / ln 2))``: 0.65 for a million.
@@ -129,7 +129,7 @@ def prominence(amplitudes: NDArray[np.float64], half: int) -> NDArray[np.float64
 
 
 def statistics(x: ArrayLike) -> dict[str, NDArray[np.float64]]:
-    """Give mean, standard deviation, rms, peak, crest factor, kurtosis and skewness.
+    """Return mean, standard deviation, rms, peak, crest factor, kurtosis and skewness.
 
     All but mean and rms are of the signal without its mean: peak is its largest magnitude, crest
     factor ``peak / standard deviation``, kurtosis 3 for Gaussian noise. Crest factor, kurtosis
@@ -154,7 +154,7 @@ def statistics(x: ArrayLike) -> dict[str, NDArray[np.float64]]:
 
 
 def quantisation_step(x: ArrayLike) -> float | None:
-    """Give the step of the grid that the values of one channel lie on, or None.
+    """Return the step of the grid that the values of one channel lie on, or None.
 
     Values are rounded to float32 first. A step is given where there are at least twice as many
     samples as values and all distances are multiples of it, as far as float32 can tell.
@@ -179,7 +179,7 @@ def _grid(distances: NDArray[np.float64], resolution: float) -> float | None:
 
 
 def clipped_samples(x: ArrayLike) -> int:
-    """Give how many samples of one channel stand at full scale, as far as they tell.
+    """Count the samples of one channel at full scale, as far as the samples show it.
 
     The largest (or smallest) value counts where it occurs at least twice as often as each of the
     next ten values: a converter that saturates heaps up samples at its end.

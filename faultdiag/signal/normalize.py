@@ -133,7 +133,7 @@ def fit(name: str, windows: Iterable[NDArray[np.float32]]) -> State:
 
 
 def normalizer(name: str, state: Mapping[str, Any]) -> Callable[[Any], Any]:
-    """Give the normaliser as a function of windows ``(batch, channels, length)``.
+    """Return the normaliser as a function of windows ``(batch, channels, length)``.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ def _signal(signal: ArrayLike, source: Path, names: Sequence[str]) -> NDArray[np
         )
     if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
         raise FaultdiagError(f"{source}: a signal must be real numbers; found {values.dtype}")
-    with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and is told
+    with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite, and is reported
         single = np.array(values, dtype=np.float32, order="C", copy=None)
     _require_finite(single, values, source, names)
     single = single.view()
@@ -43,7 +43,7 @@ def _require_finite(
 
 
 def require_positive(source: Path, name: str, value: float | None) -> None:
-    """Refuse a sampling rate or speed that is none.
+    """Check that sampling rate and speed are positive and finite.
 
     Raises
     ------
@@ -63,15 +63,15 @@ def not_finite(
     *,
     found: str = "NaN or infinite",
 ) -> FaultdiagError:
-    """Give the error for a recording of which `bad` of `size` samples are no numbers."""
+    """Return the error for a recording of which `bad` of `size` samples are no numbers."""
     return FaultdiagError(
         f"{source}: {bad} of {size} samples are {found}, "
-        f"the first at sample {sample} of channel {channel}; mend or cut them out first"
+        f"the first at sample {sample} of channel {channel}; fix or delete them first"
     )
 
 
 def constant(source: Path, channel: str, samples: int, value: float) -> FaultdiagError:
-    """Give the error for a recording with a channel of which all samples are equal."""
+    """Return the error for a recording with a channel of which all samples are equal."""
     return FaultdiagError(
         f"{source}: channel {channel} is constant: all {samples} samples are "
         f"{value:g}; a vibration signal is needed (unplugged sensor?)"
@@ -138,7 +138,7 @@ class Recording:
         return int(self.signal.shape[1])
 
     def select(self, channels: Sequence[str]) -> "Recording":
-        """Give the recording with these channels only, in this order.
+        """Return the recording with these channels only, in this order.
 
         Raises
         ------

@@ -25,7 +25,7 @@ Signal = NDArray[np.float32]
 
 
 def resampling_ratio(source_rate: float, target_rate: float) -> tuple[int, int]:
-    """Give the whole numbers (up, down) with ``target_rate / source_rate == up / down``.
+    """Return the whole numbers (up, down) with ``target_rate / source_rate == up / down``.
 
     Exact as far as neither exceeds 10,000; else the nearest such ratio.
 
@@ -55,7 +55,7 @@ def resampling_ratio(source_rate: float, target_rate: float) -> tuple[int, int]:
 
 
 def resample(signal: Signal, source_rate: float, target_rate: float) -> Signal:
-    """Give the signal at another sampling rate, with an anti-alias filter.
+    """Return the signal at another sampling rate, with an anti-alias filter.
 
     Polyphase filtering by a linear-phase low-pass: flat to 90 % of the lower of the two Nyquist
     frequencies and 80 dB down from that frequency on. The signal is continued by its mean at
@@ -82,7 +82,7 @@ def resample(signal: Signal, source_rate: float, target_rate: float) -> Signal:
 
 
 def mean_of(blocks: Iterable[Signal]) -> Signal:
-    """Give the mean of each channel, ``(channels, 1)``, of a signal that comes in blocks.
+    """Return the mean of each channel, ``(channels, 1)``, of a signal that comes in blocks.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class Resampler:
         return -(-self.samples * self.up // self.down)
 
     def needed(self, start: int, stop: int) -> tuple[int, int]:
-        """Give from where to where the signal is needed for a part of the result.
+        """Return from where to where the signal is needed for a part of the result.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class Resampler:
         return max(first // self.down * self.down, 0), min(last + 1, self.samples)
 
     def part(self, piece: Signal, first: int, mean: Signal, start: int, stop: int) -> Signal:
-        """Give a part of the result; it is the same to the bit from whichever piece.
+        """Return a part of the result; it is the same to the bit from whichever piece.
 
         Parameters
         ----------

@@ -50,7 +50,7 @@ class WindowPlan:
 
 
 def strided_starts(start: int, stop: int, length: int, stride: int) -> NDArray[np.int64]:
-    """Give the starts of all windows that lie wholly in ``[start, stop)``, `stride` apart.
+    """Return the starts of all windows that lie wholly in ``[start, stop)``, `stride` apart.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def strided_starts(start: int, stop: int, length: int, stride: int) -> NDArray[n
 def spread_starts(
     start: int, stop: int, length: int, count: int, *, source: str = "a segment"
 ) -> NDArray[np.int64]:
-    """Give `count` distinct starts spread evenly over ``[start, stop)``, first and last included.
+    """Return `count` distinct starts spread evenly over ``[start, stop)``, first and last included.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def count_disjoint(starts: NDArray[np.int64], length: int) -> int:
 def best_overlap(
     starts: NDArray[np.int64], others: NDArray[np.int64], length: int
 ) -> NDArray[np.float64]:
-    """Give, for each window, the largest share of its samples that one window of `others` holds.
+    """Return, for each window, the largest share of its samples that one window of `others` holds.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def best_overlap(
 
 
 def covered_intervals(starts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Give the samples under a set of windows as sorted, disjoint ``[start, stop)`` rows.
+    """Return the samples under a set of windows as sorted, disjoint ``[start, stop)`` rows.
 
     Examples
     --------

@@ -108,7 +108,7 @@ def write_mat(path: Path, recording: Simulated) -> None:
 
 
 def simulated_files(folder: Path) -> list[str] | None:
-    """Give the names of a folder's simulated recordings, or None where it has no mark.
+    """Read the names of a folder's simulated recordings; None if it has no mark.
 
     Raises
     ------

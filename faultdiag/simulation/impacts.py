@@ -47,7 +47,7 @@ class Impacts:
 
 
 def strike_order(bearing: Bearing, place: str, slip: float = 0.0) -> float:
-    """Give the strikes per revolution of the shaft when the cage turns ``1 + slip`` too fast.
+    """Return the strikes per revolution of the shaft when the cage turns ``1 + slip`` too fast.
 
     With the cage at ``f = FTF (1 + slip)`` times the shaft rate, n balls pass a point of the
     outer race ``n f`` times and one of the inner race ``n (1 - f)`` times per revolution: the
@@ -69,7 +69,7 @@ def strike_order(bearing: Bearing, place: str, slip: float = 0.0) -> float:
 
 
 def interval_spread(bearing: Bearing, place: str, jitter: float) -> float:
-    """Give the relative standard deviation of the intervals between strikes.
+    """Return the relative standard deviation of the intervals between strikes.
 
     `jitter` is that of the outer race. The others follow from the same random walk of the cage:
     a cage angle error counts n times for either race and ``2 BSF / FTF`` times for a ball, and
@@ -81,7 +81,7 @@ def interval_spread(bearing: Bearing, place: str, jitter: float) -> float:
 
 
 def strike_times(rng: np.random.Generator, rate_hz: float, seconds: float, spread: float) -> Array:
-    """Give strike times with independent random intervals, so with a phase that wanders.
+    """Return strike times with independent random intervals, so with a phase that wanders.
 
     The k-th harmonic of such a train is a line of width ``2 pi k**2 spread**2 rate_hz`` Hz, not
     a sharp one. The first strike falls at random in the first interval.
@@ -101,7 +101,7 @@ def strike_times(rng: np.random.Generator, rate_hz: float, seconds: float, sprea
 
 
 def load_zone(angle: Array, extent: float) -> Array:
-    """Give the share of the greatest load that a ball at `angle` from the load carries.
+    """Return the share of the greatest load that a ball at `angle` from the load carries.
 
     ``q = (1 - (1 - cos angle) / (2 extent)) ** 1.5``, and 0 outside the zone. An extent of 0.5
     is half the circumference; clearance makes it smaller, preload larger.
@@ -122,7 +122,7 @@ def load_zone(angle: Array, extent: float) -> Array:
 
 
 def entry_lead(bearing: Bearing, spall: Spall, shaft_hz: float) -> float:
-    """Give the time from a ball's entry into a spall to its strike on the far edge, in seconds.
+    """Return the time from a ball's entry into a spall to its strike on the far edge, in seconds.
 
     The contact of a rolling ball moves along either race, and over the ball itself, at
     ``v = pi f (D**2 - d**2) / (2 D)`` with ball diameter d, pitch diameter D and shaft rate f.
@@ -151,7 +151,7 @@ def strikes(
     scatter: float = 0.2,
     zone: float = 0.8,
 ) -> Impacts:
-    """Give the strikes on a spall during a recording.
+    """Return the strikes on a spall during a recording.
 
     Parameters
     ----------

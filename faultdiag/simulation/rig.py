@@ -109,7 +109,7 @@ class Case:
 
 
 def cases(loads: Sequence[int] = LOADS, sizes: Sequence[str] = SIZES) -> list[Case]:
-    """Give the healthy recordings and those of the sizes, under the loads, by number.
+    """Return the healthy recordings and those of the sizes, under the loads, by number.
 
     Examples
     --------
@@ -192,7 +192,7 @@ class Run:
 def simulate_recording(
     case: Case, *, seconds: float, seed: int = 0, severity: float = 1.0, noise: float = 1.0
 ) -> Simulated:
-    """Give one recording; the same arguments give the same samples, whatever else is simulated.
+    """Return one recording; the same arguments give the same samples, whatever else is simulated.
 
     Parameters
     ----------

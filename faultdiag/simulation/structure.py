@@ -26,7 +26,7 @@ class Mode:
     damping: float
 
     def pole(self, fs: float) -> complex:
-        """Give the factor by which the ringing advances in one sample."""
+        """Return the factor by which the ringing advances in one sample."""
         turn = -self.damping + 1j * np.sqrt(1 - self.damping**2)
         return complex(np.exp(2 * np.pi * self.frequency * turn / fs))
 
@@ -68,7 +68,7 @@ class Sensor:
 
 
 def ring(excitation: Array, mode: Mode, fs: float) -> Array:
-    """Give the response ``y[i] = 2 Re(p) y[i - 1] - abs(p)**2 y[i - 2] + excitation[i]``.
+    """Return the response ``y[i] = 2 Re(p) y[i - 1] - abs(p)**2 y[i - 2] + excitation[i]``.
 
     p is the pole of the mode; to ``Im(p)`` in sample 1 it answers with the mode's impulse
     response, ``Im(p**i) = exp(-zeta w i / fs) sin(w_d i / fs)``.
@@ -98,14 +98,14 @@ def strike(excitation: Array, impacts: Impacts, mode: Mode, fs: float, gain: flo
 
 
 def noise_gain(mode: Mode, fs: float) -> float:
-    """Give the standard deviation of white noise to which a mode answers with variance 1."""
+    """Compute the standard deviation of white noise to which a mode answers with variance 1."""
     pole = mode.pole(fs)
     first, second = 2 * pole.real, abs(pole) ** 2
     return float(np.sqrt((1 - second) * ((1 + second) ** 2 - first**2) / (1 + second)))
 
 
 def shaft_waveform(rng: np.random.Generator) -> Array:
-    """Give one revolution of the shaft's harmonics in `TABLE_POINTS` points.
+    """Return one revolution of the shaft's harmonics in `TABLE_POINTS` points.
 
     Unbalance and misalignment stand out in the first orders. The others have scattered levels,
     highest where the frame carries them best, around the 20th.
@@ -120,13 +120,13 @@ def shaft_waveform(rng: np.random.Generator) -> Array:
 
 
 def shaft_angle(shaft_hz: float, samples: int, fs: float) -> NDArray[np.int64]:
-    """Give the angle of the shaft at each sample as an index of `shaft_waveform`."""
+    """Return the angle of the shaft at each sample as an index of `shaft_waveform`."""
     revolutions = shaft_hz / fs * np.arange(samples)
     return (revolutions % 1.0 * TABLE_POINTS).astype(np.int64)
 
 
 def motor_drone(levels: Array, phases: Array, shaft_hz: float, samples: int, fs: float) -> Array:
-    """Give the electromagnetic lines of an induction motor; the strongest has a level around 1.
+    """Return the electromagnetic lines of an induction motor; the strongest has a level around 1.
 
     The supply hums at once and twice its frequency. The slots of a rotor with R bars sound at
     ``k R f_shaft + m f_line`` with odd m. Lines beyond half the rate are left out.
@@ -164,12 +164,12 @@ def _tones(turns: Array, amplitudes: NDArray[np.complex128], samples: int) -> Ar
 
 
 def quantise(signal: Array, step: float) -> Array:
-    """Give the signal rounded to whole steps of the converter."""
+    """Return the signal rounded to whole steps of the converter."""
     return np.round(signal / step) * step
 
 
 def decimate(signal: Array, factor: int) -> Array:
-    """Give every `factor`-th sample behind an anti-alias filter.
+    """Return every `factor`-th sample behind an anti-alias filter.
 
     Flat to 90 % of half the new rate, 80 dB down from half the new rate on.
     """

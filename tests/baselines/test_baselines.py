@@ -299,7 +299,7 @@ class TestErrors:
             FaultdiagError, match=r"use 'whitend' \(did you mean 'whitened'\?\), but the features"
         ):
             BASELINES.build("svm", COLUMNS, CLASSES, use=["whitend"])
-        with pytest.raises(FaultdiagError, match=r"'logistic_orders' was told to use 'whitened'"):
+        with pytest.raises(FaultdiagError, match=r"'logistic_orders' is to use 'whitened'"):
             BASELINES.build("logistic_orders", extract.names(["DE"], orders=False), CLASSES)
 
     def test_rows_of_another_width(self) -> None:

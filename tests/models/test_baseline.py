@@ -202,9 +202,9 @@ LIES = [
     Lie("svm", {"bias": lambda t: t[:2], "weights": lambda t: t[:, :2]}, "bias has the shape (2,)"),
     Lie("random_forest", {"threshold": first(math.nan)}, "threshold holds NaN or infinity"),
     Lie("random_forest", {"children": lambda t: t[:-1]}, "column has the shape"),
-    Lie("random_forest", {"children": first(2**31 - 1)}, "a root or child is none of its"),
-    Lie("random_forest", {"children": first(-1)}, "a root or child is none of its"),
-    Lie("random_forest", {"roots": first(-1)}, "a root or child is none of its"),
+    Lie("random_forest", {"children": first(2**31 - 1)}, "a root or child is not one of its"),
+    Lie("random_forest", {"children": first(-1)}, "a root or child is not one of its"),
+    Lie("random_forest", {"roots": first(-1)}, "a root or child is not one of its"),
     Lie("random_forest", {"column": first(39)}, "a column beyond the 39 in use"),
     Lie("random_forest", {"column": first(-1)}, "a column beyond the 39 in use"),
     Lie("random_forest", {"children": first(0)}, "its nodes do not form 4 trees"),
@@ -311,7 +311,7 @@ def test_all_problems_at_once_each_with_its_place() -> None:
         "has: bearing, leaf, trees, use",
         "model.leaf: baseline 'random_forest': leaf is 0; Input should be greater than or equal "
         "to 1",
-        "model.use: baseline 'random_forest' was told to use 'tim' (did you mean 'time'?), but the "
+        "model.use: baseline 'random_forest' is to use 'tim' (did you mean 'time'?), but the "
         "features are of: time, energy, impulse, envelope, whitened (envelope and whitened need "
         "the shaft speed and the bearing)",
         lines[3],

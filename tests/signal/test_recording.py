@@ -94,7 +94,7 @@ def test_samples_that_are_not_finite_are_counted_and_placed(bad: float) -> None:
     signal[1, [7, 9]] = bad
     expected = (
         f"{SOURCE}: 2 of 100 samples are NaN or infinite, the first at sample 7 of channel FE; "
-        "mend or cut them out first"
+        "fix or delete them first"
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         make(signal, ("DE", "FE"))
@@ -103,7 +103,7 @@ def test_samples_that_are_not_finite_are_counted_and_placed(bad: float) -> None:
 def test_samples_that_float32_cannot_hold() -> None:
     expected = (
         f"{SOURCE}: 1 of 3 samples are beyond 3.4e38, the first at sample 2 of channel DE; "
-        "mend or cut them out first"
+        "fix or delete them first"
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         make([[1.0, 2.0, -1e39]])
