@@ -20,12 +20,13 @@ from faultdiag.datasets.manifest import NAMES
 from faultdiag.datasets.manifest import SUFFIXES as MANIFESTS
 from faultdiag.datasets.published import PublishedSet
 from faultdiag.errors import FaultdiagError
-from faultdiag.guess.names import guess_labels, is_healthy
+from faultdiag.guess.names import guess_labels, guess_labels_below, is_healthy, own_split
 from faultdiag.guess.signals import Read, Signals, look_into, split_comment
 from faultdiag.guess.sizes import Sizes, guess_sizes
 from faultdiag.preparing.prepare import label_entries
 from faultdiag.readers.read import list_variables
 from faultdiag.simulation.folder import MARK, simulated_files
+from faultdiag.splits.within import PARTS
 from faultdiag.system import files
 from faultdiag.system.files import write_text
 
@@ -49,6 +50,7 @@ class Source:
     select_reason: str = ""
     label: str = ""
     label_reason: str = ""
+    split: dict[str, Any] = field(default_factory=dict)
 
 
 def find_source(root: Path) -> Source:
@@ -158,7 +160,8 @@ def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _own(root: Path, paths: Sequence[str]) -> Source:
-    found = guess_labels(root, paths)
+    parts = own_split(paths)
+    found = guess_labels_below(root, paths) if parts else guess_labels(root, paths)
     reason = f"{len(paths)} recordings of no published set that is known here"
     return Source(
         "folder",
@@ -167,6 +170,9 @@ def _own(root: Path, paths: Sequence[str]) -> Source:
         options=found.options,
         label=found.label,
         label_reason="; ".join(found.reasons),
+        split={"strategy": "across", "fact": "part", **dict(sorted(parts.items()))}
+        if parts
+        else {},
     )
 
 
@@ -461,6 +467,11 @@ def _window(sizes: Sizes) -> list[Setting]:
 
 def _split(found: _Labelled, sizes: Sizes) -> dict[str, list[Setting]]:
     comment = sizes.reasons["split"]
+    if found.source.split:
+        own = ", ".join(name for part in PARTS for name in found.source.split.get(part, ()))
+        first, *others = (Setting(name, value) for name, value in found.source.split.items())
+        text = f"the split is yours: the folders {own} stay apart"
+        return {"split": [replace(first, comment=text), *others]}
     if sizes.split["strategy"] == "within_recording":
         facts = [entry.facts for entry in found.entries]
         comment = f"{split_comment(found.labels, facts)} Here {comment}."

@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,6 +88,7 @@ class NamePatterns:
     share: float
     states: set[str]
     reasons: list[str]
+    classes: int
 
 
 @dataclass(frozen=True)
@@ -112,14 +113,16 @@ def name_patterns(paths: Sequence[str]) -> NamePatterns | None:
     kind, reason = _kind_of_digits(states)
     reasons = [reason] if reason else []
     patterns: list[str] = []
+    speeds = {text for shape in shapes for text in _speeds(shape)}
     for shape in shapes:
-        patterns += [p for p in _patterns(shape, kind, reasons) if p not in patterns]
+        patterns += [p for p in _patterns(shape, kind, reasons, speeds) if p not in patterns]
     share = sum(is_state(state) for state in states) / len(paths)
     label = "{fault}{size}" if kind == "size" else "{fault}"
     # Those with more fields are narrower: the first that fits counts.
     patterns.sort(key=lambda pattern: -pattern.count("{"))
     letters = {first_letters(state) for state in states}
-    return NamePatterns(patterns, label, share, letters, list(dict.fromkeys(reasons)))
+    classes = len(set(states) if kind == "size" else letters)
+    return NamePatterns(patterns, label, share, letters, list(dict.fromkeys(reasons)), classes)
 
 
 def _shapes(stems: Sequence[str]) -> list[_Shape]:
@@ -140,6 +143,9 @@ def _shapes(stems: Sequence[str]) -> list[_Shape]:
 def _place(columns: Sequence[Sequence[str]]) -> int | None:
     """Give the place of the class: most words for a state, else the first letters that vary."""
     shares = [sum(map(is_state, column)) for column in columns]
+    varying_states = [s if len(set(c)) > 1 else 0 for s, c in zip(shares, columns, strict=True)]
+    if max(varying_states) > 0:
+        return varying_states.index(max(varying_states))
     if max(shares) > 0:
         return shares.index(max(shares))
     lettered = [i for i, column in enumerate(columns) if all(map(first_letters, column))]
@@ -172,9 +178,15 @@ def _counts_up(found: set[str]) -> bool:
     return len(numbers) == len(found) > 1 and numbers[0] in {0, 1} and numbers[-1] <= len(numbers)
 
 
-def _patterns(shape: _Shape, kind: str, reasons: list[str]) -> list[str]:
+def _speeds(shape: _Shape) -> set[str]:
+    """Return the numbers that are shaft speeds, so that names of other shapes have them too."""
+    columns = [c for i, c in enumerate(shape.columns) if i != shape.place and _is_speed(c)]
+    return {text for column in columns for text in column}
+
+
+def _patterns(shape: _Shape, kind: str, reasons: list[str], speeds: Collection[str]) -> list[str]:
     """Give the shape's pattern; two where some of its classes have digits and some none."""
-    pieces = _pieces(shape, reasons)
+    pieces = _pieces(shape, reasons, speeds)
     endings = {state != first_letters(state) for state in shape.states}
     found = []
     for has_digits in sorted(endings, reverse=True):
@@ -185,7 +197,7 @@ def _patterns(shape: _Shape, kind: str, reasons: list[str]) -> list[str]:
     return found
 
 
-def _pieces(shape: _Shape, reasons: list[str]) -> list[str]:
+def _pieces(shape: _Shape, reasons: list[str], speeds: Collection[str]) -> list[str]:
     """Give the pattern of each place but that of the class."""
     used: Counter[str] = Counter()
     pieces = []
@@ -193,7 +205,7 @@ def _pieces(shape: _Shape, reasons: list[str]) -> list[str]:
         if i == shape.place:
             pieces.append("")
             continue
-        before, name, behind = _field(column, reasons)
+        before, name, behind = _field(column, reasons, speeds)
         if not name:
             pieces.append(_literal(column[0]))
             continue
@@ -204,7 +216,9 @@ def _pieces(shape: _Shape, reasons: list[str]) -> list[str]:
     return pieces
 
 
-def _field(column: Sequence[str], reasons: list[str]) -> tuple[str, str, str]:
+def _field(
+    column: Sequence[str], reasons: list[str], speeds: Collection[str]
+) -> tuple[str, str, str]:
     """Give the text before, the fact's name and the text behind; no name for what never varies."""
     matches = [_NUMBER.fullmatch(text) for text in column]
     around = {(m[1], m[3]) for m in matches if m}
@@ -213,7 +227,7 @@ def _field(column: Sequence[str], reasons: list[str]) -> tuple[str, str, str]:
     ((before, behind),) = around
     numbers = [m[2] for m in matches if m]
     name = _unit(before, numbers) or _unit(behind, numbers)
-    if not before and not behind and _is_speed(numbers):
+    if not before and not behind and (set(numbers) <= set(speeds) or _is_speed(numbers)):
         name = "rpm"
         shown = ", ".join(sorted(set(numbers), key=float)[:4])
         reasons.append(f"{shown} look like shaft speeds in rpm; rename the field if they are not")
@@ -261,6 +275,60 @@ class LabelGuess:
     reasons: list[str] = field(default_factory=list)
 
 
+# Folders by which users keep their own split apart -> the part.
+_PARTS = {
+    **dict.fromkeys(("train", "training", "trainset", "训练集", "训练"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "dev", "验证集", "验证"), "valid"),
+    **dict.fromkeys(("test", "testing", "testset", "测试集", "测试"), "test"),
+}
+
+
+def own_split(paths: Sequence[str]) -> dict[str, list[str]]:
+    """Return the uppermost folders of a user's own split by part; empty where there is none."""
+    folders = {path.split("/")[0] for path in paths if "/" in path}
+    parts: dict[str, list[str]] = {}
+    for name in sorted(folders):
+        parts.setdefault(_PARTS.get(name.lower(), ""), []).append(name)
+    whole = all("/" in path for path in paths)
+    return parts if whole and "" not in parts and {"train", "test"} <= parts.keys() else {}
+
+
+def guess_labels_below(root: Path, paths: Sequence[str]) -> LabelGuess:
+    """Return how recordings are labelled below the folders of a user's own split.
+
+    The fact ``part`` is the name of the uppermost folder.
+
+    Raises
+    ------
+    FaultdiagError
+        As `guess_labels`, or if the recordings lie at several depths.
+    """
+    below = [path.partition("/")[2] for path in paths]
+    found = guess_labels(root, below)
+    depths = {path.count("/") for path in below}
+    if len(depths) > 1:
+        raise FaultdiagError(
+            f"{root} has folders for training and test, and recordings at several depths below "
+            "them; keep all at one depth, or list them in a manifest.csv: path,label,part"
+        )
+    return replace(found, options={"pattern": _below_part(found.options, depths.pop())})
+
+
+def _below_part(options: Mapping[str, Any], depth: int) -> str | list[str]:
+    given = options.get("pattern", "")
+    patterns = [given] if isinstance(given, str) else list(given)
+    made = []
+    for pattern in patterns:
+        inner = pattern or "/".join(["{label:any}", *_any_folders(depth - 1), "{file:any}"])
+        missing = depth - inner.count("/")
+        made.append("/".join(["{part:any}", *_any_folders(missing), inner]))
+    return made[0] if len(made) == 1 else made
+
+
+def _any_folders(count: int) -> list[str]:
+    return [f"{{above{i}:any}}" for i in range(1, count + 1)]
+
+
 def guess_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
     """Give where the classes most likely stand.
 
@@ -272,7 +340,9 @@ def guess_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
     FaultdiagError
         If neither folders nor files tell two classes or more.
     """
-    guesses = [*_folders(paths), *_files(paths)]
+    folders = _folders(paths)
+    # Names that tell one class only never hide folders that tell several.
+    guesses = [*folders, *_files(paths, least=2 if folders else 1)]
     if not guesses:
         raise FaultdiagError(
             f"{root}: no names of folders or files tell two classes: {some(paths)}; put each "
@@ -301,9 +371,11 @@ def _folders(paths: Sequence[str]) -> list[LabelGuess]:
     return guesses
 
 
-def _files(paths: Sequence[str]) -> list[LabelGuess]:
+def _files(paths: Sequence[str], *, least: int) -> list[LabelGuess]:
     found = name_patterns(paths)
     if found is None or (found.share == 0 and len(found.states) > _MOST_CLASSES):
+        return []
+    if found.classes < least:
         return []
     pattern: Any = found.patterns[0] if len(found.patterns) == 1 else found.patterns
     example = Path(paths[0]).name
