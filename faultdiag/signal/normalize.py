@@ -64,15 +64,32 @@ def _identity(x: Any, state: Mapping[str, Any]) -> Any:
     return x
 
 
+# Windows whose largest distance lies beyond these are scaled, because squares and sums of single
+# precision would overflow or vanish; a power of two is exact, and others stay as they are.
+_LARGE, _SMALL, _SCALE = 2.0**40, 2.0**-40, 2.0**80
+
+
 def _centred(x: Any) -> Any:
-    """Windows less their mean: exact zeros where a window is constant.
+    """Return windows less their mean, at a scale that has squares: exact zeros if constant.
 
     The mean of equal samples is rounded, and a z-score would blow that rounding up to 1; the
     distances from the first sample are exact zeros.
     """
     distance = x - x[..., :1]
+    peak = _peak(distance)
+    large, small = peak > _LARGE, peak < _SMALL
+    distance *= large * (1 / _SCALE) + small * _SCALE + ~(large | small) * 1.0
     distance -= distance.mean(axis=-1, keepdims=True)
     return distance
+
+
+def _peak(x: Any) -> Any:
+    """Return the largest magnitude of each window and channel."""
+    magnitude = abs(x)
+    # amax is numpy's function and torch's method; both take the axis by position.
+    return (
+        magnitude.max(-1, keepdims=True) if isinstance(x, np.ndarray) else magnitude.amax(-1, True)
+    )
 
 
 def _window_zscore(x: Any, state: Mapping[str, Any]) -> Any:
@@ -85,12 +102,7 @@ def _window_zscore(x: Any, state: Mapping[str, Any]) -> Any:
 def _window_range(x: Any, state: Mapping[str, Any]) -> Any:
     del state
     centred = _centred(x)
-    magnitude = abs(centred)
-    # amax is numpy's function and torch's method; both take the axis by position.
-    peak = (
-        magnitude.max(-1, keepdims=True) if isinstance(x, np.ndarray) else magnitude.amax(-1, True)
-    )
-    return centred / (peak + TINY)
+    return centred / (_peak(centred) + TINY)
 
 
 def _fitted_zscore(x: Any, state: Mapping[str, Any]) -> Any:

@@ -192,3 +192,30 @@ def test_an_unknown_normaliser() -> None:
         fit("zscore", [])
     with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         normalizer("zscore", {})
+
+
+@pytest.mark.parametrize("name", ["window_zscore", "window_range"])
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_no_gain_from_1e_30_to_1e30_changes_a_window(name: str, kind: str) -> None:
+    x = np.random.default_rng(0).standard_normal((4, 2, 256))
+    apply = normalizer(name, {})
+
+    def normalised(windows: Any) -> Any:
+        single = windows.astype(np.float32)
+        if kind == "numpy":
+            return apply(single)
+        return apply(torch.from_numpy(single)).numpy()
+
+    plain = normalised(x)
+    assert np.isfinite(plain).all()
+    for exponent in range(-30, 31):
+        for offset in (0.0, 3.0):
+            found = normalised((x + offset) * 10.0**exponent)
+            np.testing.assert_allclose(found, plain, atol=2e-5 if offset else 3e-6)
+
+
+def test_a_dead_window_is_zeros_at_any_level() -> None:
+    for value in (0.0, 1e-38, 1.0, 1e30, 3e38):
+        x = np.full((1, 1, 64), value, np.float32)
+        for name in ("window_zscore", "window_range"):
+            assert (normalizer(name, {})(x) == 0).all()
