@@ -21,6 +21,7 @@ from faultdiag.cli.protocol import protocol
 from faultdiag.cli.recordings import init, inspect, simulate
 from faultdiag.cli.report import explain, report, trend
 from faultdiag.cli.train import train
+from faultdiag.cli.watch import watch
 from faultdiag.system.processes import tune_openmp
 
 # torch, numpy and pydantic take seconds to import: commands import what they call.
@@ -41,7 +42,7 @@ add_version(app)
 SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (init, fetch, simulate, inspect),
     "Training": (check, prepare, train, protocol),
-    "Use": (evaluate, predict, explain, report, trend, export),
+    "Use": (evaluate, predict, explain, report, trend, export, watch),
     "Lists": (models, attention, bearings, schema),
 }
 NAMES: dict[Callable[..., None], str] = {evaluate: "eval"}
