@@ -11,7 +11,7 @@ from faultdiag.protocol.plan import Plan, read_plan
 from faultdiag.system.files import sweep, write_json, write_text
 from faultdiag.system.locks import own_folder
 
-FILES = ("table.md", "table.csv", "cells.csv", "results.json", "table.png")
+FILES = ("table.md", "table.csv", "cells.csv", "results.json", "table.tex", "table.png")
 
 
 def read(config: Path, settings: Sequence[str], seeds: int | None, out: Path, device: str) -> Plan:
@@ -113,6 +113,7 @@ def _write(document: dict[str, Any], out: Path) -> None:
         protocol_pictures.noise_figure(document["rows"], out / "noise.png")
     else:
         (out / "noise.png").unlink(missing_ok=True)
+    write_text(out / "table.tex", protocol.latex(document))
     write_text(out / "table.md", protocol.markdown(document))
 
 

@@ -150,6 +150,7 @@ class Evaluation(Summary):
     accuracy_interval: list[float] | None
     balanced_accuracy_interval: list[float] | None
     macro_f1_interval: list[float] | None
+    healthy_windows: int
     windows: int
     recordings: int
     recording_accuracy: float | None
@@ -207,6 +208,7 @@ def evaluate(
         "accuracy_interval": _ends(bootstrap_interval(right, part.counts)),
         "balanced_accuracy_interval": _ends(by_class.balanced_accuracy),
         "macro_f1_interval": _ends(by_class.macro_f1),
+        "healthy_windows": int(is_healthy[part.labels].sum()),
         "windows": part.labels.size,
         "recordings": part.numbers.size,
         "recording_accuracy": recording["accuracy"],

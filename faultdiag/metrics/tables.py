@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from faultdiag.metrics.evaluation import Evaluation
 
+# A false-alarm rate of fewer healthy windows than this stands beside their number.
+FEW_WINDOWS = 10
+
 COLUMNS = {
     "part": "part",
     "windows": "windows",
@@ -75,10 +78,30 @@ def parts_table(
         As for `format_table`.
     """
     rows = [
-        {**evaluation, "part": part, "disjoint_windows": disjoint_windows.get(part)}
+        {
+            **evaluation,
+            "part": part,
+            "disjoint_windows": disjoint_windows.get(part),
+            "false_alarm_rate": alarm_cell(
+                evaluation["false_alarm_rate"], evaluation.get("healthy_windows")
+            ),
+        }
         for part, evaluation in parts.items()
     ]
     return format_table(rows, COLUMNS, markdown=markdown)
+
+
+def alarm_cell(rate: float | None, healthy: int | None) -> float | str | None:
+    """Return a false-alarm rate, with the number of healthy windows where there are few.
+
+    Examples
+    --------
+    >>> alarm_cell(0.2, 5), alarm_cell(0.1, 40)
+    ('20.0 of 5', 0.1)
+    """
+    if rate is None or healthy is None or healthy >= FEW_WINDOWS:
+        return rate
+    return f"{100 * rate:.1f} of {healthy}"
 
 
 def _cell(value: object) -> str:

@@ -189,6 +189,7 @@ class Section(BaseModel):
     protocols: Annotated[dict[str, dict[str, Any]] | None, _PROTOCOLS] = None
     noise: Annotated[list[float], BeforeValidator(_noise)] = list(NOISE)
     noise_on: Annotated[list[str] | None, BeforeValidator(_names)] = None
+    reference: str | None = None
 
     def seeds_from(self, first: int, count: int | None = None) -> list[int]:
         """Give the seeds: a number of them, here or in the section, counts up from `first`."""
@@ -387,6 +388,7 @@ class Plan:
     splits: Mapping[str, Mapping[str, Any]]
     cells: tuple[Cell, ...]
     notes: tuple[str, ...]
+    reference: str = ""
 
 
 def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = None) -> Plan:
@@ -416,7 +418,11 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
         protocols, notes = default_protocols(base)
         notes = [f"no protocol.protocols in the config, so: {', '.join(protocols)}", *notes]
     rows = contenders(base, section.models, section.attention, section.representations)
-    problems = [*_same_names(rows), *_noise_problems(section, protocols)]
+    problems = [
+        *_same_names(rows),
+        *_noise_problems(section, protocols),
+        *_reference_problems(section, rows),
+    ]
     configs, more = _configs(data, rows, protocols)
     problems += _override_problems(data, section.models or {}, protocols) or more
     _refuse(path, problems)
@@ -439,6 +445,7 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
         splits={p: configs[rows[0].name, p].split.model_dump(mode="json") for p in protocols},
         cells=tuple(cells),
         notes=(*notes, *_undivided_notes(folds)),
+        reference=section.reference or rows[0].name,
     )
 
 
@@ -461,6 +468,16 @@ def _same_names(rows: Sequence[Contender]) -> list[str]:
     names = [row.name for row in rows]
     twice = dict.fromkeys(name for name in names if names.count(name) > 1)
     return [f"{PROTOCOL}.models: two rows would be called '{n}'; rename one" for n in twice]
+
+
+def _reference_problems(section: Section, rows: Sequence[Contender]) -> list[str]:
+    names = [row.name for row in rows]
+    if section.reference is None or section.reference in names:
+        return []
+    return [
+        f"{PROTOCOL}.reference: unknown model '{section.reference}'"
+        f"{did_you_mean(section.reference, names)}; known: {', '.join(names)}"
+    ]
 
 
 def _noise_problems(section: Section, protocols: Mapping[str, Any]) -> list[str]:

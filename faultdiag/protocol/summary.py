@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from faultdiag.metrics.comparison import holm, paired_difference
 from faultdiag.metrics.intervals import mean_interval
 from faultdiag.protocol.plan import Cell, Plan
 from faultdiag.protocol.store import Row
@@ -32,6 +33,49 @@ def table_rows(plan: Plan, results: Sequence[Result]) -> list[Row]:
         levels = next(iter(groups.values()))[0][0].noise
         rows += [aggregate(group, level) for group in groups.values() for level in levels]
     return rows
+
+
+def compare(plan: Plan, results: Sequence[Result], reference: str) -> list[Row]:
+    """Compare every model with a reference on every protocol, over the same folds and seeds.
+
+    Returns
+    -------
+    list
+        A row per protocol and other model: ``difference`` in accuracy, ``interval``, ``p`` of the
+        corrected resampled t test, ``p_holm`` adjusted over all rows, and the number of
+        ``pairs``. See `faultdiag.metrics.comparison`.
+    """
+    scores = {
+        (cell.protocol, cell.model, cell.fold, cell.seed): row
+        for cell, row in results
+        if "reason" not in row and "test_to_train" in row
+    }
+    rows = [
+        _compared(scores, protocol, model, reference)
+        for protocol in plan.protocols
+        for model in plan.models
+        if model != reference
+    ]
+    adjusted = holm([row["p"] for row in rows])
+    return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def _compared(
+    scores: Mapping[tuple[str, str, str, int], Row], protocol: str, model: str, reference: str
+) -> Row:
+    pairs = [
+        (row, scores[protocol, reference, fold, seed])
+        for (where, name, fold, seed), row in scores.items()
+        if (where, name) == (protocol, model) and (protocol, reference, fold, seed) in scores
+    ]
+    row: Row = {"protocol": protocol, "model": model, "reference": reference, "pairs": len(pairs)}
+    if not pairs:
+        return {**row, "difference": None, "interval": None, "p": None}
+    differences = [mine["accuracy"] - theirs["accuracy"] for mine, theirs in pairs]
+    ratio = sum(mine["test_to_train"] for mine, _ in pairs) / len(pairs)
+    mean, low, high, p = paired_difference(differences, ratio)
+    interval = None if low is None or high is None else [low, high]
+    return {**row, "difference": mean, "interval": interval, "p": p}
 
 
 def aggregate(group: Sequence[Result], snr: float | None) -> Row:
@@ -65,11 +109,19 @@ def aggregate(group: Sequence[Result], snr: float | None) -> Row:
         "seeds": len({cell.seed for cell, _ in done}),
         "folds": len({cell.fold for cell, _ in done}),
         "test_windows": _mean([row["windows"] for _, row in done]),
+        "false_alarm_rate": _mean([r["false_alarm_rate"] for _, r in scored if _alarms(r)]),
+        "healthy_windows": min(
+            (r["healthy_windows"] for _, r in scored if _alarms(r)), default=None
+        ),
         "test_recordings": _mean([row["recordings"] for _, row in done]),
         "window_seconds": first.config.window.length / first.config.data.sampling_rate,
         "classes": _only([row["classes"] for _, row in done]),
         "leak": next((leak for leak in LEAKS if leak in {r["leak"] for _, r in done}), None),
     }
+
+
+def _alarms(row: Mapping[str, Any]) -> bool:
+    return row.get("false_alarm_rate") is not None
 
 
 def _spread(scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str) -> dict[str, Any]:

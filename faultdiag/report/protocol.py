@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from faultdiag.metrics.tables import format_table
+from faultdiag.metrics.tables import alarm_cell, format_table
 from faultdiag.protocol.plan import Plan
-from faultdiag.protocol.summary import LEAKS, Result, table_rows
+from faultdiag.protocol.summary import LEAKS, Result, compare, table_rows
 
 _STRATEGIES = {
     "within_recording": (
@@ -78,6 +78,7 @@ _COLUMNS = {
     "over": "over",
     "macro_f1": "macro-F1 %",
     "recordings_right": "recordings right %",
+    "false_alarms": "false alarms %",
     "cells": "cells",
     "test_windows": "test windows",
     "window": "window s",
@@ -101,15 +102,114 @@ def markdown(document: Document) -> str:
     parts = [
         f"# {document['title']}",
         "\n".join(_facts(document)),
-        format_table([_line(row) for row in _clean(document)], _COLUMNS, markdown=True),
+        format_table([_line(row) for row in _clean(document)], _columns(document), markdown=True),
         _CAPTION,
         *_noise(document),
+        *_comparisons(document),
         "## Protocols",
         "\n".join(_legend(document)),
         *_listed("Failed cells", [f"{f['cell']}: {f['reason']}" for f in document["failures"]]),
         *_listed("Notes", [*document["notes"], *document["warnings"]]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _columns(document: Document) -> dict[str, str]:
+    """Return the columns of the table; that of false alarms only where there are any rates."""
+    rated = any(row.get("false_alarm_rate") is not None for row in _clean(document))
+    return {key: name for key, name in _COLUMNS.items() if key != "false_alarms" or rated}
+
+
+_COMPARED = {
+    "protocol": "protocol",
+    "model": "model",
+    "difference": "difference",
+    "interval": "95 % interval",
+    "pairs": "pairs",
+    "p": "p",
+    "p_holm": "p (Holm)",
+}
+
+
+def _comparisons(document: Document) -> list[str]:
+    """Return the paired differences to the reference model, with what the test is."""
+    rows = [
+        {**row, "difference": _points(row["difference"]), "interval": _between(row["interval"])}
+        | {key: _p_value(row[key]) for key in ("p", "p_holm")}
+        for row in document["comparisons"]
+    ]
+    if not rows:
+        return []
+    return [
+        f"## Differences to {document['reference']}",
+        format_table(rows, _COMPARED, markdown=True),
+        "Accuracy less that of the reference, in points, paired over the same folds and seeds. "
+        "Interval and p are those of the corrected resampled t test (Nadeau and Bengio 2003, "
+        "doi:10.1023/A:1024068626366), which allows for overlapping training parts; p (Holm) "
+        "is adjusted over all rows (Holm 1979).",
+    ]
+
+
+def _points(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:+.1f}"
+
+
+def _between(ends: Sequence[float] | None) -> str:
+    return "-" if ends is None else f"{_points(ends[0])} to {_points(ends[1])}"
+
+
+def _p_value(p: float | None) -> str:
+    if p is None:
+        return "-"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+_TEX = str.maketrans(
+    {
+        "&": r"\&",
+        "%": r"\%",
+        "_": r"\_",
+        "#": r"\#",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "±": r"$\pm$",
+        "→": r"$\to$",
+    }
+)
+
+
+def latex(document: Document) -> str:
+    """Return the table of accuracies as LaTeX, for the package booktabs."""
+    head = ("protocol", "model", "accuracy %", "95 % interval", "recordings right %", "cells")
+    keys = ("protocol", "model", "accuracy", "interval", "recordings_right", "cells")
+    rows = [_line(row) for row in _clean(document)]
+    lines = [[_tex(row[key]) for key in keys] for row in rows]
+    body = [" & ".join(cells) + r" \\" for cells in lines]
+    heading = " & ".join(_tex(name) for name in head) + r" \\"
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs}",
+            r"\begin{tabular}{llrrrr}",
+            r"\toprule",
+            heading,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def _tex(value: object) -> str:
+    text = (
+        "-" if value is None else f"{100 * value:.1f}" if isinstance(value, float) else str(value)
+    )
+    return text.translate(_TEX)
 
 
 def table_csv(document: Document) -> str:
@@ -182,6 +282,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, object]:
         "over": over,
         "macro_f1": _spread(row["macro_f1"]),
         "recordings_right": row["recordings_right"],
+        "false_alarms": alarm_cell(row.get("false_alarm_rate"), row.get("healthy_windows")),
         "cells": str(planned) if finished == planned else f"{finished} of {planned}",
         "test_windows": None if row["test_windows"] is None else round(row["test_windows"]),
         "window": f"{row['window_seconds']:.3g}",
@@ -306,6 +407,8 @@ def document(
             for name in plan.protocols
         },
         "rows": rows,
+        "reference": plan.reference,
+        "comparisons": compare(plan, results, plan.reference),
         "cells": [cell for result in results for cell in _cells(*result)],
         "failures": [
             {"cell": str(cell), **_place(cell), "reason": row["reason"]}

@@ -38,6 +38,28 @@ def _fit_columns(windows: Iterable[NDArray[np.float32]]) -> State:
     return {"mean": mean[0].tolist(), "std": std[0].tolist()}
 
 
+# Samples of a channel that median and MAD are computed from, at most.
+_MOST_SAMPLES = 1 << 22
+
+
+def _fit_robust(windows: Iterable[NDArray[np.float32]]) -> State:
+    """Median and median absolute deviation (MAD) of each channel over the training windows.
+
+    Of more than some four million samples, evenly spaced ones are used.
+    """
+    kept: list[NDArray[np.float32]] = []
+    step = 1
+    for batch in windows:
+        kept.append(np.moveaxis(batch, 1, 0).reshape(batch.shape[1], -1)[:, ::step])
+        while sum(part.shape[1] for part in kept) > _MOST_SAMPLES:
+            kept = [part[:, ::2] for part in kept]
+            step *= 2
+    x = np.concatenate(kept, axis=1).astype(np.float64)
+    median = np.median(x, axis=1, keepdims=True)
+    mad = np.median(np.abs(x - median), axis=1, keepdims=True)
+    return {"median": median.tolist(), "mad": np.where(mad < TINY, 1.0, mad).tolist()}
+
+
 def _moments(
     windows: Iterable[NDArray[np.float32]], axes: tuple[int, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -109,6 +131,10 @@ def _fitted_zscore(x: Any, state: Mapping[str, Any]) -> Any:
     return (x - state["mean"]) / state["std"]
 
 
+def _fitted_robust(x: Any, state: Mapping[str, Any]) -> Any:
+    return (x - state["median"]) / state["mad"]
+
+
 Fit = Callable[[Iterable[NDArray[np.float32]]], State]
 Apply = Callable[[Any, Mapping[str, Any]], Any]
 
@@ -118,6 +144,7 @@ NORMALIZERS: dict[str, tuple[Fit, Apply]] = {
     "window_range": (_fit_nothing, _window_range),
     "channel_zscore": (_fit_channels, _fitted_zscore),
     "column_zscore": (_fit_columns, _fitted_zscore),
+    "recording_robust": (_fit_robust, _fitted_robust),
 }
 
 
@@ -130,7 +157,9 @@ def fit(name: str, windows: Iterable[NDArray[np.float32]]) -> State:
         ``none``; ``window_zscore`` (each window and channel to mean 0, standard deviation 1);
         ``window_range`` (each window and channel to mean 0, largest magnitude 1);
         ``channel_zscore`` (one mean and standard deviation a channel, from training);
-        ``column_zscore`` (one of each per time index, as the legacy WDCNN scripts do).
+        ``column_zscore`` (one of each per time index, as the legacy WDCNN scripts do);
+        ``recording_robust`` (median and MAD of each channel of the training recordings: the level
+        of a window gets through, and with it that of noise scaled to the window).
     windows
         Batches of training windows, ``(batch, channels, length)``.
 

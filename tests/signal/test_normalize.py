@@ -20,7 +20,7 @@ Windows = NDArray[np.float32]
 law = settings(max_examples=30, deadline=None)
 seeds = st.integers(0, 10**6)
 PER_WINDOW = ("window_zscore", "window_range")
-FITTED = ("channel_zscore", "column_zscore")
+FITTED = ("channel_zscore", "column_zscore", "recording_robust")
 
 
 def draw(seed: int, windows: int = 7, channels: int = 2, length: int = 64) -> Windows:
@@ -145,7 +145,11 @@ def test_the_fit_does_not_depend_on_the_batches(seed: int, cuts: list[int], name
     training = draw(seed)
     batches = [batch for batch in np.split(training, sorted(set(cuts))) if len(batch)]
     whole, parts = fit(name, [training]), fit(name, iter(batches))
-    assert whole.keys() == parts.keys() == {"mean", "std"}
+    assert (
+        whole.keys()
+        == parts.keys()
+        == ({"median", "mad"} if name == "recording_robust" else {"mean", "std"})
+    )
     for key in whole:
         np.testing.assert_allclose(parts[key], whole[key], rtol=1e-9, atol=1e-12)
 
@@ -154,7 +158,8 @@ def test_the_fit_does_not_depend_on_the_batches(seed: int, cuts: list[int], name
 def test_a_large_offset_costs_the_fit_no_digits(name: str) -> None:
     ripple = np.random.default_rng(0).integers(0, 2, (500, 1, 8)).astype(np.float32)
     state, plain = fit(name, [ripple + np.float32(8e6)]), fit(name, [ripple])
-    np.testing.assert_allclose(state["std"], plain["std"], rtol=1e-9)
+    spread = "mad" if name == "recording_robust" else "std"
+    np.testing.assert_allclose(state[spread], plain[spread], rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", list(NORMALIZERS))
@@ -186,7 +191,7 @@ def test_what_is_dead_in_training_is_only_moved(name: str) -> None:
 def test_an_unknown_normaliser() -> None:
     expected = (
         "unknown normaliser 'zscore' (did you mean 'window_zscore'?); "
-        "known: channel_zscore, column_zscore, none, window_range, window_zscore"
+        "known: channel_zscore, column_zscore, none, recording_robust, window_range, window_zscore"
     )
     with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         fit("zscore", [])
@@ -219,3 +224,18 @@ def test_a_dead_window_is_zeros_at_any_level() -> None:
         x = np.full((1, 1, 64), value, np.float32)
         for name in ("window_zscore", "window_range"):
             assert (normalizer(name, {})(x) == 0).all()
+
+
+def test_robust_scaling_is_by_median_and_mad_of_each_channel() -> None:
+    training = np.concatenate([draw(6), draw(7)])
+    training[0, 0, 0] = 1e6  # one spike moves neither
+    state = fit("recording_robust", [training[:7], training[7:]])
+    x = training.astype(np.float64).transpose(1, 0, 2).reshape(2, -1)
+    median = np.median(x, axis=1)
+    mad = np.median(np.abs(x - median[:, None]), axis=1)
+    np.testing.assert_allclose(np.ravel(state["median"]), median, rtol=1e-6)
+    np.testing.assert_allclose(np.ravel(state["mad"]), mad, rtol=1e-6)
+    scaled = on_numpy("recording_robust", training)(draw(8))
+    np.testing.assert_allclose(
+        scaled, (draw(8) - median[:, None]) / mad[:, None], rtol=1e-4, atol=1e-5
+    )
