@@ -12,7 +12,7 @@ from typing import Annotated, Any, Protocol
 from pydantic import Field
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers.read import SUFFIXES
+from faultdiag.readers.read import SUFFIXES, is_recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +138,10 @@ _MOST_NAMED = 5
 def find_recordings(root: Path, suffixes: Collection[str] = SUFFIXES) -> list[str]:
     """Give the files in a folder and below it that end in one of these suffixes, in order.
 
-    Paths are relative to the folder, with ``/`` between their parts. Only names are read, no
-    file is opened. Hidden files and folders are left out: macOS leaves a ``._a.mat`` beside
-    a.mat. Links to folders are followed, each folder once.
+    Paths are relative to the folder, with ``/`` between their parts. Where all formats are
+    wanted, files of other suffixes or none are judged by their content. Hidden files and folders
+    are left out: macOS leaves a ``._a.mat`` beside a.mat. Links to folders are followed, each
+    folder once.
 
     Raises
     ------
@@ -152,7 +153,14 @@ def find_recordings(root: Path, suffixes: Collection[str] = SUFFIXES) -> list[st
     if not root.is_dir():
         raise FaultdiagError(f"{root} is a file; name the folder of the recordings")
     names = _visible_files(root)
-    found = sorted(name for name in names if name.lower().endswith(tuple(suffixes)))
+    known = tuple(suffixes)
+    # Only where any format will do are files of unknown suffixes opened.
+    by_content = known == SUFFIXES
+    found = sorted(
+        name
+        for name in names
+        if name.lower().endswith(known) or (by_content and is_recording(root / name))
+    )
     if not found:
         raise FaultdiagError(
             f"{root} holds no recording; looked for files that end in: {', '.join(suffixes)}; "

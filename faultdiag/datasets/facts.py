@@ -66,11 +66,18 @@ class FilePattern:
             re.escape(literal) + (f"(?P<{name}>{CONVERTERS[converter]})" if name else "")
             for literal, name, converter in parts
         )
-        self._regex = re.compile("".join(pieces) + f"(?i:{ending})")
+        text_of_parts = "".join(pieces)
+        self._regex = re.compile(text_of_parts + f"(?i:{ending})")
+        self._whole = re.compile(text_of_parts)
 
     def facts(self, path: str) -> dict[str, Any] | None:
         """Give the facts in a path relative to the folder, or None if it doesn't fit."""
-        match = self._regex.fullmatch("/".join(path.split("/")[-self._depth :]))
+        place = "/".join(path.split("/")[-self._depth :])
+        match = self._regex.fullmatch(place)
+        suffixes = {suffix.lower() for suffix in PurePosixPath(place).suffixes}
+        if match is None and suffixes.isdisjoint(SUFFIXES):
+            # Recorders leave the suffix out, or end names in a number or a time.
+            match = self._whole.fullmatch(place)
         if match is None:
             return None
         return {name: _value(match[name], converter) for name, converter in self.fields.items()}

@@ -18,6 +18,7 @@ from faultdiag.datasets.facts import number_or_text
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.read import SUFFIXES as READABLE
+from faultdiag.readers.read import is_recording
 from faultdiag.system import files
 
 SUFFIXES = (".csv", ".tsv", ".yaml", ".yml")
@@ -352,7 +353,7 @@ class CheckedRow:
         if self.recording.is_file():
             found = self.recording.suffix
             ends = f"its suffix is '{found}'; files that can be read end in: {', '.join(READABLE)}"
-            return [] if found.lower() in READABLE else [f"{given}: {ends}"]
+            return [] if is_recording(self.recording) else [f"{given}: {ends}"]
         kind = "is a folder" if self.recording.is_dir() else "does not exist"
         return [f"{self.recording} {kind}"]
 

@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers.read import SUFFIXES, is_prose
+from faultdiag.readers.read import SUFFIXES, is_prose, is_recording
 
 
 def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
-    """Give the files below a folder that a reader knows by their suffix, 97 before 105.
+    """Return the files below a folder that are recordings, 97 before 105.
+
+    A known suffix is enough; files of other names, or without a suffix, are judged by content.
 
     Hidden files are left out: macOS leaves a ``._97.mat`` beside 97.mat. So is text that holds no
     table of numbers, such as a list of labels or an earlier result, and that is said on stderr.
@@ -30,7 +32,7 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
         for path in _below(folder, pattern)
         if not path.name.startswith(".")
         and not path.is_dir()
-        and (pattern is not None or path.suffix.lower() in SUFFIXES)
+        and (pattern is not None or is_recording(path))
     ]
     prose = {path for path in found if pattern is None and is_prose(path)}
     if prose:

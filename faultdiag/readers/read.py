@@ -5,6 +5,7 @@ Another format is one module with a function from a path to a `Reader`, and one 
 """
 
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -164,6 +165,37 @@ def is_prose(path: Path) -> bool:
         head = head_of(path)
         return bool(head) and is_text(head) and not holds_numbers(path)
     except OSError:
+        return False
+
+
+# Suffixes of what lies beside recordings; any other unknown one is judged by the content.
+_BESIDE = frozenset(
+    {
+        *(".md", ".rst", ".json", ".jsonl", ".yaml", ".yml", ".xml", ".html", ".toml", ".ini"),
+        *(".cfg", ".log", ".py", ".m", ".ipynb", ".sh", ".bat", ".pdf", ".png", ".jpg", ".jpeg"),
+        *(".docx", ".pptx", ".onnx", ".pt", ".part", ".lock", ".sha256"),
+    }
+)
+
+
+def is_recording(path: Path) -> bool:
+    """Tell whether a file is a recording: by its suffix, or whatever that is by its content.
+
+    A file without a known suffix is one where its first bytes are those of a known format, or
+    text that clearly holds a table of numbers (NASA's IMS names its files by date and time).
+    """
+    suffix = path.suffix.lower()
+    if suffix in READERS:
+        return True
+    if suffix in _BESIDE or not path.is_file():
+        return False
+    try:
+        found = format_of(path)
+        if found == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                return any(name.endswith(".npy") for name in archive.namelist())
+        return found is not None or (path.stat().st_size > 0 and holds_numbers(path))
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return False
 
 
