@@ -6,7 +6,8 @@ from faultdiag.config.schema import Config
 from faultdiag.inspection.rate_survey import survey_rates
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand, has_folds, prepare_folds
-from faultdiag.preparing.prepare import own_preparation, prepare, select_recordings
+from faultdiag.preparing.prepare import own_preparation, prepare
+from faultdiag.preparing.recordings import select_recordings
 from faultdiag.report.data import class_line, describe_prepared, describe_recordings, fold_table
 from faultdiag.report.inspection import rate_lines
 

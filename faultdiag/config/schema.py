@@ -6,6 +6,7 @@ against its builder's signature.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -345,6 +346,44 @@ class ModelConfig(Component):
         return value
 
 
+class TransferConfig(Component):
+    """From a labelled source to an unlabelled target; see `faultdiag.transfer`.
+
+    Keys that are none of these are options of the method; they are checked with the network.
+    """
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    method: str = "mk_mmd_mcc"
+    weight: float = Field(default=1.0, gt=0)
+    start_epoch: int | None = Field(default=None, ge=1)
+    target: dict[str, Any] | None = None
+    adapt: float = Field(default=0.6, ge=0.01, le=0.99)
+    hold_out: Literal["time", "recordings"] = "time"
+    selection: Literal["last", "mcc", "infomax", "reverse_validation"] = "last"
+    guard: Literal["agreement", "none"] = "agreement"
+
+
+@dataclass(frozen=True)
+class TargetFact:
+    """A target of the same data: the recordings whose fact has one of these values.
+
+    ``select`` narrows them further; what it leaves out is neither source nor target.
+    """
+
+    fact: str
+    values: tuple[Any, ...]
+    select: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TargetData:
+    """A target of other data. Without labels its test part can't be scored."""
+
+    data: DataConfig
+    labelled: bool
+
+
 class Config(Section):
     """A whole configuration; every section has defaults but ``window``."""
 
@@ -355,6 +394,7 @@ class Config(Section):
     normalize: str = "window_zscore"
     model: ModelConfig = Field(default_factory=ModelConfig)
     train: TrainConfig = Field(default_factory=TrainConfig)
+    transfer: TransferConfig | None = None
 
     @field_validator("normalize")
     @classmethod
@@ -366,6 +406,121 @@ class Config(Section):
     def to_yaml(self) -> str:
         """Give the resolved config as YAML that loads as an equal config."""
         return files.dump(self.model_dump(mode="json"))
+
+
+_TARGET_FACT = ("fact", "values", "select")
+# Of a target of other data, what it has in common with the source.
+_OF_BOTH = ("channels", "sampling_rate", "prepared")
+
+
+def target_of(config: Config) -> TargetFact | TargetData | None:
+    """Return what a config says of the target; None where its split says it."""
+    target = config.transfer and config.transfer.target
+    if not target:
+        return None
+    if "fact" in target:
+        return TargetFact(
+            target["fact"], tuple(_listed(target["values"])), target.get("select", {})
+        )
+    section = _target_section(config.data.model_dump(), target)
+    labelled = section["label"] is not None
+    section["label"] = section["label"] or config.data.label
+    return TargetData(DataConfig.model_validate(section), labelled)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _target_section(source: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a target's data section: the source's, changed; of another dataset little is kept."""
+    same = target.get("dataset", source.get("dataset")) == source.get("dataset")
+    kept = {key: value for key, value in source.items() if same or key in _OF_BOTH}
+    section = {**kept, **target}
+    return section if same or "label" in target else {"label": source.get("label"), **section}
+
+
+def transfer_problems(data: Mapping[str, Any]) -> list[str]:
+    """Check what no type of pydantic describes: the target, and the epochs of the source."""
+    transfer = data.get("transfer")
+    if not isinstance(transfer, Mapping):
+        return []
+    return [*_start_problems(transfer, data.get("train")), *_target_problems(transfer, data)]
+
+
+def _start_problems(transfer: Mapping[str, Any], train: Any) -> list[str]:
+    start = transfer.get("start_epoch")
+    section = train if isinstance(train, Mapping) else {}
+    epochs = section.get("epochs", TrainConfig.model_fields["epochs"].default)
+    if not (isinstance(start, int) and isinstance(epochs, int)) or start < epochs:
+        return []
+    return [
+        f"transfer.start_epoch is {start} and train.epochs {epochs}, which leaves no epoch to "
+        f"adapt in; use {max(epochs - 1, 1)} or less, or more epochs"
+    ]
+
+
+def _target_problems(transfer: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    target = transfer.get("target")
+    if not isinstance(target, Mapping):
+        return []
+    if "fact" in target or "values" in target:
+        return _target_fact_problems(target)
+    source = data.get("data")
+    source = dict(source) if isinstance(source, Mapping) else {}
+    section = _target_section(source, target)
+    if section.get("label", "") is None:
+        section = {**section, "label": ""}
+    problems = data_problems(section)
+    if not problems:
+        try:
+            DataConfig.model_validate(section)
+        except ValidationError as error:
+            problems = [f"data.{problem_text(dict(e), DataConfig)}" for e in error.errors()]
+    found = [f"transfer.target{problem.removeprefix('data')}" for problem in problems]
+    return [*found, *_unlike_problems(source, section)]
+
+
+def _target_fact_problems(target: Mapping[str, Any]) -> list[str]:
+    example = "{fact: load_hp, values: [0]}"
+    strange = [
+        f"transfer.target.{key}: unknown key beside fact{did_you_mean(key, _TARGET_FACT)}; known: "
+        f"{', '.join(_TARGET_FACT)}"
+        for key in target
+        if key not in _TARGET_FACT
+    ]
+    if not isinstance(target.get("fact"), str) or not _listed(target.get("values", [])):
+        strange.append(f"transfer.target is {dict(target)!r}; write it as {example}")
+    if not isinstance(target.get("select", {}), Mapping):
+        strange.append(
+            f"transfer.target.select is {target['select']!r}; write facts with their values, such "
+            "as {fault: [inner, outer]}"
+        )
+    return strange
+
+
+def _unlike_problems(source: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
+    """Say what one network can't take from both domains."""
+    fields = DataConfig.model_fields
+    problems = []
+    rate, other = (
+        s.get("sampling_rate", fields["sampling_rate"].default) for s in (source, target)
+    )
+    if rate != other:
+        problems.append(
+            f"transfer.target.sampling_rate is {other!r} and data.sampling_rate {rate!r}, but one "
+            "network sees both; leave it out: the target's recordings are resampled"
+        )
+    channels, others = (
+        _listed(s.get("channels", fields["channels"].default)) for s in (source, target)
+    )
+    if len(channels) != len(others):
+        problems.append(
+            f"transfer.target.channels has {len(others)} ({', '.join(map(str, others))}) and "
+            f"data.channels {len(channels)} ({', '.join(map(str, channels))}), but one network "
+            "sees both; name as many channels"
+        )
+    return problems
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -420,6 +575,7 @@ def try_config(data: Mapping[str, Any]) -> tuple[Config | None, list[str]]:
         *_window_problems(data.get("window")),
         *_split_problems(data.get("split")),
         *schedule_problems(data.get("train")),
+        *transfer_problems(data),
     ]
     try:
         config = Config.model_validate(data)

@@ -23,7 +23,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.guess.names import guess_labels, guess_labels_below, is_healthy, own_split
 from faultdiag.guess.signals import Read, Signals, look_into, split_comment
 from faultdiag.guess.sizes import Sizes, guess_sizes
-from faultdiag.preparing.prepare import label_entries
+from faultdiag.preparing.recordings import label_entries
 from faultdiag.readers.read import list_variables
 from faultdiag.simulation.folder import MARK, simulated_files
 from faultdiag.splits.within import PARTS

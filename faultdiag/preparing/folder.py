@@ -38,7 +38,7 @@ from faultdiag.preparing.window_index import WindowIndex, open_windows
 from faultdiag.signal.recording import Recording, Segment
 from faultdiag.splits.duplicates import Duplicate
 from faultdiag.splits.sharing import Audit, Sharing, audit_windows, origins, share
-from faultdiag.splits.within import PARTS, Split
+from faultdiag.splits.within import ALL_PARTS, Split
 from faultdiag.system.files import sync, write_text
 
 FORMAT = 3
@@ -181,8 +181,13 @@ class Prepared:
         known = origins(self.recordings, self.sampling_rate, copies)
         return share(self._starts(), self.length, known, self.duplicates, self.channels)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the split: train, valid and test, with transfer two more."""
+        return tuple(part for part in ALL_PARTS if part in self.document["split"]["parts"])
+
     def _starts(self) -> dict[str, dict[int, NDArray[np.int64]]]:
-        return {part: self.windows.of(part).by_recording() for part in PARTS}
+        return {part: self.windows.of(part).by_recording() for part in self.parts}
 
 
 def _read_document(folder: Path) -> dict[str, Any]:
@@ -294,7 +299,10 @@ def write_document(
     description: Mapping[str, Any],
 ) -> None:
     """Write ``prepared.json`` into a folder that has its signals and windows."""
-    parts = {part: [[s.recording, s.start, s.stop] for s in split.parts[part]] for part in PARTS}
+    parts = {
+        part: [[s.recording, s.start, s.stop] for s in segments]
+        for part, segments in split.parts.items()
+    }
     document = {
         "format": FORMAT,
         "files": describe_files(folder),

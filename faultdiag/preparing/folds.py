@@ -7,7 +7,8 @@ from typing import Any
 from faultdiag.config.schema import Config, parse_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.folder import Prepared
-from faultdiag.preparing.prepare import label_entries, prepare, select_recordings
+from faultdiag.preparing.prepare import prepare
+from faultdiag.preparing.recordings import label_entries, select_recordings
 from faultdiag.splits.across import FoldGroups, choose_folds, name_groups, with_inner_groups
 from faultdiag.splits.base import ACROSS, Grouping, group_by
 from faultdiag.splits.within import STRATEGIES, SplitItem

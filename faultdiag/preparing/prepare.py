@@ -1,4 +1,4 @@
-"""Prepare recordings: select, label, split, write signals and windows."""
+"""Prepare recordings: split them, write signals and windows."""
 
 import hashlib
 import json
@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from faultdiag.config.schema import Config
-from faultdiag.datasets import DATASETS
-from faultdiag.datasets.base import Entry, Selection, sha256
+from faultdiag.config.schema import Config, TransferConfig
+from faultdiag.datasets.base import sha256
 from faultdiag.datasets.load import load_entry
-from faultdiag.errors import FaultdiagError, counted, did_you_mean
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.preparing.folder import (
     FORMAT,
     Prepared,
@@ -32,13 +31,22 @@ from faultdiag.preparing.folder import (
     write_document,
 )
 from faultdiag.preparing.integrity import DamagedError
+from faultdiag.preparing.recordings import Chosen, choose_recordings
 from faultdiag.preparing.window_index import WindowIndex, open_windows, write_windows
 from faultdiag.signal import normalize
 from faultdiag.signal.recording import Recording
 from faultdiag.signal.resampling import resample
 from faultdiag.splits import file
 from faultdiag.splits.duplicates import Duplicate, Fingerprints
-from faultdiag.splits.within import PARTS, SEEDED, STRATEGIES, Split, SplitItem
+from faultdiag.splits.target import TargetPlan, split_domains
+from faultdiag.splits.within import (
+    PARTS,
+    SEEDED,
+    SOURCE_TEST,
+    STRATEGIES,
+    Split,
+    SplitItem,
+)
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own
 from faultdiag.system.terminal import note
@@ -85,54 +93,6 @@ def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def select_recordings(config: Config) -> Selection:
-    """Return the recordings that a config selects and that are in its folder.
-
-    Raises
-    ------
-    FaultdiagError
-        If there are none, or a condition of ``data.select`` is invalid.
-    """
-    data = config.data
-    return DATASETS.build(data.dataset, data.root, **data.options).entries(data.select)
-
-
-def label_entries(entries: Sequence[Entry], pattern: str) -> list[str]:
-    """Return the class of each recording: the pattern with its facts filled in.
-
-    Raises
-    ------
-    FaultdiagError
-        If the pattern names a fact that a recording lacks, or there is only one class.
-    """
-    labels = [_label(entry, pattern) for entry in entries]
-    if len(set(labels)) < 2:
-        raise FaultdiagError(
-            f"data.label {pattern!r} gives all {len(entries)} recordings the one class "
-            f"'{labels[0]}'; two or more are needed: widen data.select or change data.label"
-        )
-    return labels
-
-
-def _label(entry: Entry, pattern: str) -> str:
-    facts = {key: "" if value is None else value for key, value in entry.facts.items()}
-    try:
-        label = pattern.format_map(facts)
-    except KeyError as error:
-        name = str(error.args[0])
-        raise FaultdiagError(
-            f"data.label {pattern!r} names the fact '{name}'{did_you_mean(name, facts)}; "
-            f"{entry.path} has: {', '.join(facts)}"
-        ) from error
-    except (ValueError, TypeError, IndexError, AttributeError) as error:
-        raise FaultdiagError(
-            f"data.label is {pattern!r} ({error}); write facts in braces, as in '{{code}}{{size}}'"
-        ) from error
-    if not label:
-        raise FaultdiagError(f"data.label {pattern!r} gives {entry.path} an empty class")
-    return label
-
-
 @dataclass(frozen=True)
 class Written:
     """What was written, and what was found on the way.
@@ -152,24 +112,20 @@ class Written:
     duplicates: list[Duplicate]
 
 
-def write_signals(
-    folder: Path,
-    config: Config,
-    entries: Sequence[Entry],
-    labels: Sequence[str],
-    hashes: Sequence[str],
-) -> Written:
+def write_signals(folder: Path, config: Config, chosen: Chosen, hashes: Sequence[str]) -> Written:
     """Write the recordings at the config's rate, one after the other."""
-    rows = list(zip(entries, labels, hashes, strict=True))
+    rows = list(zip(chosen.entries, chosen.labels, chosen.channels, hashes, strict=True))
     recordings: list[PreparedRecording] = []
     unnamed: dict[str, Sequence[str]] = {}
     prints = Fingerprints()
     with (folder / "signals.npy").open("wb") as file:
         writer = Writer(file)
-        for entry, label, digest in tqdm(rows, "preparing", unit="recording", disable=None):
-            recording = load_entry(entry, config.data.channels)
+        for entry, label, channels, digest in tqdm(
+            rows, "preparing", unit="recording", disable=None
+        ):
+            recording = load_entry(entry, channels)
             prints.add(recording.signal)
-            if recording.channels != config.data.channels:
+            if recording.channels != channels:
                 unnamed[entry.name] = recording.channels
             fitted = _at_rate(recording, config.data.sampling_rate)
             recordings.append(
@@ -186,19 +142,19 @@ def write_signals(
                 )
             )
         writer.finish()
-    return Written(recordings, unnamed, _find_duplicates(config, entries, recordings, prints))
+    return Written(recordings, unnamed, _find_duplicates(config, chosen, recordings, prints))
 
 
 def _find_duplicates(
     config: Config,
-    entries: Sequence[Entry],
+    chosen: Chosen,
     recordings: Sequence[PreparedRecording],
     prints: Fingerprints,
 ) -> list[Duplicate]:
     """Return duplicate signals as recorded: resampling an excerpt changes it at its ends."""
     rate = config.data.sampling_rate
     minimum = [ceil(config.window.length * row.recorded_at / rate) for row in recordings]
-    return prints.find(lambda i: load_entry(entries[i], config.data.channels).signal, minimum)
+    return prints.find(lambda i: load_entry(chosen.entries[i], chosen.channels[i]).signal, minimum)
 
 
 def _at_rate(recording: Recording, rate: float) -> Recording:
@@ -221,11 +177,9 @@ def prepare(config: Config) -> Prepared:
         If recordings are missing, broken, too short or of an unknown rate, or the folder can't
         be written.
     """
-    selection = select_recordings(config)
-    entries = selection.entries
-    labels = label_entries(entries, config.data.label)
-    hashes = [sha256(entry.path) for entry in entries]
-    identity = _identity(config, selection, labels, hashes)
+    chosen = choose_recordings(config)
+    hashes = [sha256(entry.path) for entry in chosen.entries]
+    identity = _identity(config, chosen, hashes)
     folder = config.data.prepared / identity[:16]
     _sweep(folder.parent)
     prepared = _open(folder)
@@ -234,10 +188,10 @@ def prepare(config: Config) -> Prepared:
             prepared = _open(folder, repair=True)
             if prepared is None:
                 with new_folder(folder) as temporary:
-                    written = write_signals(temporary, config, entries, labels, hashes)
-                    _write_rest(temporary, config, written, identity, selection)
+                    written = write_signals(temporary, config, chosen, hashes)
+                    _write_rest(temporary, config, written, identity, chosen)
                 prepared = Prepared(folder)
-    prepared.relocate([entry.path for entry in entries])
+    prepared.relocate([entry.path for entry in chosen.entries])
     return prepared
 
 
@@ -249,14 +203,13 @@ def find_prepared(config: Config) -> Prepared | None:
     FaultdiagError
         If recordings are missing, or the folder is damaged.
     """
-    selection = select_recordings(config)
-    labels = label_entries(selection.entries, config.data.label)
-    hashes = [sha256(entry.path) for entry in selection.entries]
-    folder = config.data.prepared / _identity(config, selection, labels, hashes)[:16]
+    chosen = choose_recordings(config)
+    hashes = [sha256(entry.path) for entry in chosen.entries]
+    folder = config.data.prepared / _identity(config, chosen, hashes)[:16]
     if not (folder / "prepared.json").is_file():
         return None
     prepared = Prepared(folder)
-    prepared.relocate([entry.path for entry in selection.entries])
+    prepared.relocate([entry.path for entry in chosen.entries])
     return prepared
 
 
@@ -323,9 +276,7 @@ def _sweep(root: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _identity(
-    config: Config, selection: Selection, labels: Sequence[str], hashes: Sequence[str]
-) -> str:
+def _identity(config: Config, chosen: Chosen, hashes: Sequence[str]) -> str:
     settings: dict[str, Any] = {
         "format": FORMAT,
         "channels": config.data.channels,
@@ -339,11 +290,17 @@ def _identity(
                 *(entry.name, label, digest, entry.sampling_rate, entry.rpm, dict(entry.facts)),
                 *entry.channels,
             ]
-            for entry, label, digest in zip(selection.entries, labels, hashes, strict=True)
+            for entry, label, digest in zip(chosen.entries, chosen.labels, hashes, strict=True)
         ],
-        "missing": selection.missing,
-        "notes": selection.notes,
+        "missing": chosen.missing,
+        "notes": chosen.notes,
     }
+    if config.transfer is not None:
+        settings["transfer"] = {
+            "target": chosen.target,
+            "channels": chosen.channels,
+            "cut": asdict(_target_plan(config)),
+        }
     if config.split.strategy == "file":
         settings["split_file"] = file.digest(config.split.options["path"])
     text = json.dumps(settings, sort_keys=True, default=str)
@@ -355,13 +312,15 @@ def _write_rest(
     config: Config,
     written: Written,
     identity: str,
-    selection: Selection,
+    chosen: Chosen,
 ) -> None:
     recordings = written.recordings
     plan = config.window.plan()
-    split = _split(config, recordings)
-    used = {segment.recording for part in PARTS for segment in split.parts[part]}
-    # A split may leave recordings out, and with them all that there is of a class.
+    split = _split(config, recordings, chosen.target)
+    # A split may leave recordings out, and with them all that there is of a class; of a target
+    # nothing but what is tested has a class.
+    own = PARTS if config.transfer is None else ("train", "valid", SOURCE_TEST)
+    used = {segment.recording for part in own for segment in split.parts[part]}
     classes = sorted({recordings[i].label for i in used})
     labels = [classes.index(r.label) if r.label in classes else -1 for r in recordings]
     write_windows(folder / "windows.npz", split, plan, labels)
@@ -381,14 +340,14 @@ def _write_rest(
             "held_out": split.held_out,
         },
         "normalize": {"name": config.normalize, "state": normalize.fit(config.normalize, batches)},
-        "missing": selection.missing,
+        "missing": chosen.missing,
         "duplicates": [asdict(duplicate) for duplicate in written.duplicates],
         "notes": [
-            *rate_notes(recordings, selection.missing, config.data.sampling_rate),
-            *selection.notes,
+            *rate_notes(recordings, chosen.missing, config.data.sampling_rate),
+            *chosen.notes,
             *taken_by_number(written.unnamed, config.data.channels),
             *split.notes,
-            *left_out(recordings, classes),
+            *_class_notes(config, split, recordings, classes),
         ],
     }
     write_document(folder, recordings, split, description)
@@ -399,12 +358,56 @@ def _seed(config: Config) -> int | None:
     return config.seed if drawn else None
 
 
-def _split(config: Config, recordings: Sequence[PreparedRecording]) -> Split:
+def _split(
+    config: Config, recordings: Sequence[PreparedRecording], target: Sequence[int] | None
+) -> Split:
     items = [SplitItem(r.name, r.samples, r.label, r.facts, r.sha256) for r in recordings]
-    strategy = config.split.strategy
-    return STRATEGIES.build(
-        strategy, items, config.window.plan(), config.seed, **config.split.options
+    strategy, options = config.split.strategy, config.split.options
+    plan = config.window.plan()
+    if config.transfer is None:
+        return STRATEGIES.build(strategy, items, plan, config.seed, **options)
+    return split_domains(
+        items,
+        plan,
+        config.seed,
+        strategy=strategy,
+        options=options,
+        target=target,
+        cut=_target_plan(config),
     )
+
+
+def _target_plan(config: Config) -> TargetPlan:
+    transfer = config.transfer or TransferConfig()
+    return TargetPlan(transfer.adapt, transfer.hold_out, config.split.options.get("gap"))
+
+
+def _class_notes(
+    config: Config,
+    split: Split,
+    recordings: Sequence[PreparedRecording],
+    classes: Sequence[str],
+) -> list[str]:
+    """Say which classes the split leaves out, and which of a target can't be scored."""
+    if config.transfer is None:
+        return left_out(recordings, classes)
+    tested = [recordings[i] for i in sorted({s.recording for s in split.parts["test"]})]
+    strange = sorted({r.label for r in tested if r.label} - set(classes))
+    absent = sorted(set(classes) - {r.label for r in tested})
+    notes = []
+    if not any(r.label for r in tested):
+        return ["the target has no labels, so its test part is diagnosed and not scored"]
+    if strange:
+        notes.append(
+            f"the target has {', '.join(strange)}, which the source lacks: no window of it can be "
+            "right, and none is scored"
+        )
+    if absent:
+        notes.append(
+            f"the target has no recording of {', '.join(absent)}: adaptation expects all classes "
+            "of the source, and can make things worse"
+        )
+    return notes
 
 
 def _require_every_class(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan, spread_starts, strided_starts
-from faultdiag.splits.within import PARTS, Split, even_shares, part_sizes
+from faultdiag.splits.within import ALL_PARTS, PARTS, TARGET_ADAPT, Split, even_shares, part_sizes
 
 DTYPES = {"recording": "<i4", "start": "<i8", "part": "<i1", "label": "<i2"}
 
@@ -40,7 +40,7 @@ class WindowIndex:
 
     def of(self, part: str) -> "WindowIndex":
         """Give the windows of one part, as views."""
-        number = PARTS.index(part)
+        number = ALL_PARTS.index(part)
         first, last = np.searchsorted(self.part, np.array([number, number + 1], self.part.dtype))
         return self.take(slice(int(first), int(last)))
 
@@ -143,13 +143,21 @@ def _map(file: BinaryIO, member: zipfile.ZipInfo) -> NDArray[Any]:
 
 
 def _groups(split: Split, plan: WindowPlan, labels: Sequence[int]) -> Iterator[_Group]:
-    shares = part_sizes(plan.per_class or 0, [split.shares[part] for part in PARTS])
-    for number, part in enumerate(PARTS):
-        segments = sorted(split.parts[part], key=lambda segment: segment.recording)
-        counts = _counts(segments, labels, shares[number])
+    for number, part in enumerate(ALL_PARTS):
+        segments = sorted(split.parts.get(part, ()), key=lambda segment: segment.recording)
+        # Of the windows that a network adapts to, the number must not depend on the class.
+        own = range(len(labels)) if part == TARGET_ADAPT else labels
+        counts = _counts(segments, own, _per_class(split, plan, part))
         cuts = map(_Cut, segments, repeat(plan.stride_of(part)), counts)
         for recording, group in groupby(cuts, key=lambda cut: cut.segment.recording):
             yield _Group(recording, number, labels[recording], list(group))
+
+
+def _per_class(split: Split, plan: WindowPlan, part: str) -> int:
+    total = plan.per_class or 0
+    if part not in PARTS:
+        return round(total * split.shares.get(part, 0))
+    return part_sizes(total, [split.shares[name] for name in PARTS])[PARTS.index(part)]
 
 
 def _counts(segments: Sequence[Segment], labels: Sequence[int], per_class: int) -> list[int]:

@@ -15,7 +15,7 @@ from faultdiag.config.schema import PROTOCOL, Config, listed, read_config, try_c
 from faultdiag.datasets.base import Entry
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.preparing.folds import Fold, expand
-from faultdiag.preparing.prepare import label_entries, select_recordings
+from faultdiag.preparing.recordings import label_entries, select_recordings
 
 # Strategy, the fact whose values are its groups, and the folds that compare them.
 _ACROSS = (("across_loads", "load_hp", "pairs"), ("across_sizes", "size", "each"))

@@ -42,9 +42,10 @@ class WindowPlan:
 
     def stride_of(self, part: str) -> int | None:
         """Samples between two starts in this part, or None where `per_class` decides."""
-        if part == "test" or self.stride is None:
-            return self.test_stride if part == "test" else None
-        if part == "train":
+        tested = part in {"test", "source_test"}
+        if tested or self.stride is None:
+            return self.test_stride if tested else None
+        if part in {"train", "target_adapt"}:
             return self.stride
         return max(self.stride, min(LEAST_APART, self.length // 16))
 

@@ -12,7 +12,15 @@ from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
-from faultdiag.splits.within import PARTS, Fractions, Gap, Split, SplitItem, make_split
+from faultdiag.splits.within import (
+    ALL_PARTS,
+    PARTS,
+    TARGET_ADAPT,
+    Fractions,
+    Gap,
+    Split,
+    SplitItem,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class SavedSplit:
     @property
     def used(self) -> list[int]:
         """The recordings that have a segment, in order."""
-        return sorted({s.recording for part in PARTS for s in self.parts[part]})
+        return sorted({s.recording for segments in self.parts.values() for s in segments})
 
 
 def split_path(path: str | Path) -> Path:
@@ -96,9 +104,11 @@ def _saved(path: Path, document: Mapping[str, Any]) -> SavedSplit:
         for row in document["recordings"]
     )
     parts = {
-        part: tuple(Segment(*map(int, row)) for row in document["parts"][part]) for part in PARTS
+        part: tuple(Segment(*map(int, row)) for row in document["parts"][part])
+        for part in ALL_PARTS
+        if part in PARTS or part in document["parts"]
     }
-    for segment in (s for part in PARTS for s in parts[part]):
+    for segment in (s for segments in parts.values() for s in segments):
         last = recordings[segment.recording].samples if segment.recording < len(recordings) else -1
         if not (segment.recording >= 0 and 0 <= segment.start < segment.stop <= last):
             raise ValueError(f"{segment} lies in none of its {len(recordings)} recordings")
@@ -138,17 +148,19 @@ def from_file(
     places = _places(items, saved)
     _require_lengths(items, saved, places)
     parts = {
-        part: [Segment(places[s.recording], s.start, s.stop) for s in saved.parts[part]]
-        for part in PARTS
+        part: tuple(Segment(places[s.recording], s.start, s.stop) for s in segments)
+        for part, segments in saved.parts.items()
     }
-    _require_trained(items, parts, saved.path)
+    if TARGET_ADAPT not in parts:
+        _require_trained(items, parts, saved.path)
     notes = [f"the parts are those of {saved.path}, made by {saved.strategy}"]
     if gap is not None:
         notes.append(f"split.gap {gap} has no effect with file: its segments are made already")
     left = [item.name for i, item in enumerate(items) if i not in places.values()]
     if left:
         notes.append(f"not in that split, so left out: {', '.join(left)}")
-    return make_split(parts, saved.fractions, *notes, test_may_lack=True)
+    shares = dict(zip(PARTS, saved.fractions, strict=True))
+    return Split(parts, shares, tuple(notes), test_may_lack=True)
 
 
 def _places(items: Sequence[SplitItem], saved: SavedSplit) -> dict[int, int]:

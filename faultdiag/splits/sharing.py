@@ -3,8 +3,8 @@
 Four distances between train and test matter: the window, the recording, the condition and the
 selection. This module measures the first, sample by sample.
 
-How near the test part is to what a model was made with, the training and validation parts, decides
-what a figure means. The worst that they share has one word:
+How near the test part is to what a model was made with, the training and validation parts and the
+part that it was adapted to, decides what a figure means. The worst that they share has one word:
 
 ``samples``    samples, in place or as a copy under another name
 ``recording``  other samples of the same recording
@@ -28,7 +28,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.signal.bearings import get_bearing
 from faultdiag.signal.windows import best_overlap, count_disjoint, count_shared, covered_intervals
 from faultdiag.splits.duplicates import Duplicate
-from faultdiag.splits.within import PARTS
+from faultdiag.splits.within import ALL_PARTS, MADE_WITH, TARGET_ADAPT
 
 # Starts of the windows of one part, by recording.
 Starts = Mapping[int, NDArray[np.int64]]
@@ -43,7 +43,7 @@ class Audit:
     shared_samples
         Samples that lie under windows of two or more parts; 0 for an honest split.
     leaking_test_windows
-        Share of the test windows that overlap a training window.
+        Share of the test windows that overlap a training window, or one that was adapted to.
     valid_test_overlap
         Mean over the test windows of the largest share of samples that one validation window
         holds too.
@@ -69,13 +69,16 @@ def audit_windows(starts: Mapping[str, Starts], length: int) -> Audit:
     starts
         ``part -> recording -> starts`` of windows of `length` samples.
     """
-    overlaps = {part: _best_overlaps(starts["test"], starts[part], length) for part in PARTS[:2]}
+    overlaps = {
+        part: _best_overlaps(starts["test"], starts.get(part, {}), length) for part in MADE_WITH
+    }
     return Audit(
         shared_samples=_shared_samples(starts, length),
-        leaking_test_windows=_mean(overlaps["train"] > 0),
+        leaking_test_windows=_mean((overlaps["train"] > 0) | (overlaps[TARGET_ADAPT] > 0)),
         valid_test_overlap=_mean(overlaps["valid"]),
         disjoint_windows={
-            part: sum(count_disjoint(s, length) for s in starts[part].values()) for part in PARTS
+            part: sum(count_disjoint(s, length) for s in rows.values())
+            for part, rows in starts.items()
         },
     )
 
@@ -88,8 +91,8 @@ def _best_overlaps(test: Starts, others: Starts, length: int) -> NDArray[np.floa
 
 def _shared_samples(starts: Mapping[str, Starts], length: int) -> int:
     total = 0
-    for recording in set().union(*(starts[part] for part in PARTS)):
-        rows = [starts[part][recording] for part in PARTS if recording in starts[part]]
+    for recording in set().union(*starts.values()):
+        rows = [own[recording] for own in starts.values() if recording in own]
         total += count_shared([covered_intervals(row, length) for row in rows])
     return total
 
@@ -259,7 +262,6 @@ LEVELS = ("samples", "recording", "bearing", "unknown", "none")
 Intervals = NDArray[np.int64]
 Covered = Mapping[str, Mapping[int, Intervals]]
 PartPair = tuple[str, str]
-PAIRS: tuple[PartPair, ...] = tuple(combinations(PARTS, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,12 +276,12 @@ class Sharing:
         ``conditions``. The last two are None where none is known to be common, but of some
         recordings it is not known.
     leak
-        The worst that the test part shares with training or validation, one of `LEVELS`.
+        The worst that the test part shares with what the model is made with, one of `LEVELS`.
     leak_by_class
         The same for the test recordings of each class.
     duplicates
         The copies, each with its ``parts``: those of either recording that stand in it; and
-        ``leak``: whether it carries samples of train or valid into test.
+        ``leak``: whether it carries samples of those parts into test.
     """
 
     pairs: Mapping[str, Mapping[str, int | None]]
@@ -312,7 +314,8 @@ def share(
     """
     covered = {
         part: {r: covered_intervals(row, length) for r, row in starts[part].items()}
-        for part in PARTS
+        for part in ALL_PARTS
+        if part in starts
     }
     common = [common_samples(duplicate, covered, origins) for duplicate in duplicates]
     levels = _levels(covered, origins, duplicates, common)
@@ -327,7 +330,7 @@ def share(
                 + _in_copies(duplicates, common, one, other),
                 **_counted(origins, covered[one], covered[other]),
             }
-            for one, other in PAIRS
+            for one, other in combinations(covered, 2)
         },
         leak=min(by_class.values(), key=LEVELS.index, default="none"),
         leak_by_class=dict(sorted(by_class.items())),
@@ -351,14 +354,14 @@ def common_samples(
     if is_second_channel(duplicate):
         return {}
     first, second = (
-        {part: _within(duplicate, side, covered[part], origins) for part in PARTS}
+        {part: _within(duplicate, side, covered[part], origins) for part in covered}
         for side in (0, 1)
     )
     factor = origins[duplicate.recordings[0]].factor
     return {
         (one, other): round(count_shared([first[one], second[other]]) * factor)
-        for one in PARTS
-        for other in PARTS
+        for one in covered
+        for other in covered
     }
 
 
@@ -428,8 +431,9 @@ def _levels(
     duplicates: Sequence[Duplicate],
     common: Sequence[Mapping[PartPair, int]],
 ) -> dict[int, str]:
-    """Give the worst that each test recording shares with training and validation."""
-    made_with = [origins[r] for part in PARTS[:2] for r in covered[part]]
+    """Give the worst that each test recording shares with what the model is made with."""
+    known = [covered[part] for part in MADE_WITH if part in covered]
+    made_with = [origins[recording] for rows in known for recording in rows]
     runs = {origin.run for origin in made_with}
     bearings = {origin.bearing for origin in made_with}
     reached = {
@@ -437,11 +441,11 @@ def _levels(
         for duplicate, counts in zip(duplicates, common, strict=True)
         for pair, count in counts.items()
         for side in (0, 1)
-        if count and pair[side] == "test" and pair[1 - side] != "test"
+        if count and pair[side] == "test" and pair[1 - side] in MADE_WITH
     }
     levels = {}
     for recording, intervals in covered["test"].items():
-        seen = [covered[part].get(recording) for part in PARTS[:2]]
+        seen = [rows.get(recording) for rows in known]
         if recording in reached or any(
             row is not None and count_shared([row, intervals]) for row in seen
         ):
@@ -467,7 +471,7 @@ def _described(
     channels: Sequence[str],
 ) -> dict[str, Any]:
     parts = [
-        [part for part in PARTS if _width(_within(duplicate, side, covered[part], origins))]
+        [part for part in covered if _width(_within(duplicate, side, covered[part], origins))]
         for side in (0, 1)
     ]
     return {
@@ -476,7 +480,8 @@ def _described(
         "channels": [channels[channel] for channel in duplicate.channels],
         "parts": parts,
         "leak": any(
-            n and (one == "test") != (other == "test") for (one, other), n in counts.items()
+            n and "test" in pair and (pair[0] in MADE_WITH or pair[1] in MADE_WITH)
+            for pair, n in counts.items()
         ),
     }
 

@@ -20,6 +20,14 @@ from faultdiag.signal.windows import WindowPlan
 
 PARTS = ("train", "valid", "test")
 
+# With transfer, train and valid are of the source and test of the target; beside them there are
+# the unlabelled target windows that a network adapts to, and source windows to test on.
+TARGET_ADAPT, SOURCE_TEST = "target_adapt", "source_test"
+ALL_PARTS = (*PARTS, TARGET_ADAPT, SOURCE_TEST)
+
+# What a model is made with: no test window should share samples with these.
+MADE_WITH = ("train", "valid", TARGET_ADAPT)
+
 SHORTEN = "window.length or split.gap"
 
 STRATEGIES: Registry["Split"] = Registry(

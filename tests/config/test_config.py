@@ -33,7 +33,7 @@ TRAIN_KEYS = (
     "early_stopping, clip_gradient, label_smoothing, balance, augment, running_statistics, "
     "precision, deterministic, graphs, threads, tensorboard"
 )
-SECTION_KEYS = "seed, data, window, split, normalize, model, train, protocol"
+SECTION_KEYS = "seed, data, window, split, normalize, model, train, transfer, protocol"
 
 
 def problems(data: Mapping[str, Any]) -> list[str]:

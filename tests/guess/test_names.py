@@ -9,7 +9,7 @@ import pytest
 from faultdiag.datasets.folder import Folder
 from faultdiag.errors import FaultdiagError
 from faultdiag.guess.names import guess_labels
-from faultdiag.preparing.prepare import label_entries
+from faultdiag.preparing.recordings import label_entries
 
 
 def guessed(root: Path, names: list[str]) -> tuple[Any, str, dict[str, str]]:

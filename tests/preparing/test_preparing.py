@@ -17,7 +17,8 @@ from faultdiag.datasets.load import load_entry
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing import prepare as signals_file
 from faultdiag.preparing.folder import Prepared
-from faultdiag.preparing.prepare import label_entries, own_preparation, prepare
+from faultdiag.preparing.prepare import own_preparation, prepare
+from faultdiag.preparing.recordings import label_entries
 from faultdiag.system.locks import HeldError, own
 from tests.data_fixtures import (
     CASES,

@@ -1,0 +1,240 @@
+"""Splits between a labelled source and an unlabelled target, for transfer.
+
+The source is cut into train, valid and ``source_test``, as the split's strategy cuts recordings.
+The target is cut into ``target_adapt``, whose labels nothing in training reads, and test, with a
+gap between, or whole recordings on each side. So there are two figures of the target: on what a
+network was adapted to (transductive), and on what it has never seen (inductive).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.signal.recording import Segment
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.published import random_windows
+from faultdiag.splits.within import (
+    PARTS,
+    SEEDED,
+    SHORTEN,
+    SOURCE_TEST,
+    STRATEGIES,
+    TARGET_ADAPT,
+    Split,
+    SplitItem,
+    minimum_samples,
+    part_sizes,
+    require_samples,
+)
+
+HoldOut = Literal["time", "recordings"]
+
+# The smallest share that a split takes.
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPlan:
+    """How the target is cut.
+
+    Parameters
+    ----------
+    adapt
+        Share of the target that a network adapts to.
+    hold_out
+        ``time``: that share of each recording, from its start, and after a gap the rest is
+        tested; ``recordings``: that share of the recordings whole, and the others are tested.
+    gap
+        Samples between the two parts of a recording; the window length unless given.
+    """
+
+    adapt: float = 0.6
+    hold_out: HoldOut = "time"
+    gap: int | None = None
+
+
+def split_domains(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    seed: int,
+    *,
+    strategy: str,
+    options: Mapping[str, Any],
+    target: Sequence[int] | None,
+    cut: TargetPlan,
+) -> Split:
+    """Split source and target.
+
+    Parameters
+    ----------
+    items
+        The recordings of both.
+    strategy, options
+        The split of a config. It is that of the source; with ``random_windows`` and
+        ``legacy_wdcnn`` the target's windows are dealt at random, too.
+    target
+        Which items are the target; None: those that the strategy, one across groups, tests on.
+    cut
+        How the target is cut.
+
+    Raises
+    ------
+    FaultdiagError
+        If nothing says what the target is, source or target has no recording, a recording is in
+        both, or one is too short.
+    """
+    if strategy == "file":
+        return _from_file(items, plan, seed, options)
+    if target is None:
+        source, target, notes = _sides(items, plan, seed, strategy, options)
+        strategy, options = "within_recording", _cutting(options)
+    else:
+        source, notes = [i for i in range(len(items)) if i not in {*target}], []
+    _require_both(items, source, target)
+    inner = STRATEGIES.build(strategy, [items[i] for i in source], plan, seed, **options)
+    parts = {part: _renumbered(inner.parts[part], source) for part in PARTS}
+    parts[SOURCE_TEST] = parts.pop("test")
+    own = [items[i] for i in target]
+    adapt, test = _cut_target(own, plan, seed, cut, at_random=strategy in SEEDED)
+    parts |= {"test": _renumbered(test, target), TARGET_ADAPT: _renumbered(adapt, target)}
+    shares = {**inner.shares, TARGET_ADAPT: cut.adapt, SOURCE_TEST: inner.shares["test"]}
+    order = (*PARTS, TARGET_ADAPT, SOURCE_TEST)
+    return Split(
+        {part: parts[part] for part in order},
+        shares,
+        (*notes, *inner.notes, _note(own, plan, cut, at_random=strategy in SEEDED)),
+        test_may_lack=True,
+    )
+
+
+def _sides(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    seed: int,
+    strategy: str,
+    options: Mapping[str, Any],
+) -> tuple[list[int], list[int], list[str]]:
+    """Return the source's and the target's recordings of a strategy across groups."""
+    if not strategy.startswith("across"):
+        raise FaultdiagError(
+            f"transfer.target is missing, and split.strategy {strategy} tests on no other "
+            "recordings; name the target, such as transfer.target: {fact: load_hp, values: [0]}, "
+            "or use a strategy across groups, such as split: {strategy: across_loads, train: [3], "
+            "test: [0]}"
+        )
+    if options.get("valid") is not None:
+        raise FaultdiagError(
+            f"split.valid is {options['valid']!r}, but with transfer the validation part is cut "
+            "from the source recordings; leave split.valid out"
+        )
+    split = STRATEGIES.build(strategy, items, plan, seed, **options)
+    used = {part: {segment.recording for segment in split.parts[part]} for part in PARTS}
+    source = used["train"] | used["valid"]
+    return sorted(source), sorted(used["test"] - source), list(split.notes)
+
+
+def _cutting(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that say how recordings are cut, not which."""
+    return {key: options[key] for key in ("fractions", "gap") if key in options}
+
+
+def _require_both(items: Sequence[SplitItem], source: Sequence[int], target: Sequence[int]) -> None:
+    if not target:
+        raise FaultdiagError(
+            "the target of transfer has no recording; name other values in transfer.target or in "
+            "split.test"
+        )
+    if not source:
+        raise FaultdiagError(
+            f"all {len(target)} recordings selected are of the target, so that nothing labelled is "
+            "left to train on; name fewer values in transfer.target, or widen data.select"
+        )
+    known = {items[i].sha256: items[i].name for i in source if items[i].sha256}
+    same = [items[i].name for i in target if items[i].sha256 in known]
+    if same:
+        raise FaultdiagError(
+            f"the target is the source: {_some(same)} (the same bytes) {_is_are(same)} in both; "
+            "give recordings of another machine or condition in transfer.target"
+        )
+
+
+def _is_are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _renumbered(segments: Sequence[Segment], places: Sequence[int]) -> tuple[Segment, ...]:
+    return tuple(Segment(places[s.recording], s.start, s.stop) for s in segments)
+
+
+def _cut_target(
+    items: Sequence[SplitItem], plan: WindowPlan, seed: int, cut: TargetPlan, *, at_random: bool
+) -> tuple[Sequence[Segment], Sequence[Segment]]:
+    """Return the segments to adapt to, and those to test on."""
+    if at_random:
+        # Each recording counts by itself: its class must not decide how many windows it gives.
+        alone = [replace(item, label=item.name) for item in items]
+        shares = (cut.adapt - _LEAST, _LEAST, 1 - cut.adapt)
+        split = random_windows(alone, plan, seed, fractions=shares)
+        return split.parts["train"], split.parts["test"]
+    if cut.hold_out == "recordings":
+        return _whole_recordings(items, plan, cut.adapt)
+    gap = plan.length if cut.gap is None else cut.gap
+    shares_in_time = (cut.adapt, 1 - cut.adapt)
+    terms = f"window.length {plan.length}, transfer.adapt {cut.adapt:g}, gap {gap}"
+    needed = minimum_samples(plan.length, shares_in_time, gap)
+    require_samples("a target recording", items, needed, terms, shorten=SHORTEN)
+    adapt, test = [], []
+    for i, item in enumerate(items):
+        first, rest = part_sizes(item.samples - gap, shares_in_time)
+        adapt.append(Segment(i, 0, first))
+        test.append(Segment(i, first + gap, first + gap + rest))
+    return adapt, test
+
+
+def _whole_recordings(
+    items: Sequence[SplitItem], plan: WindowPlan, share: float
+) -> tuple[list[Segment], list[Segment]]:
+    """Deal whole recordings to both parts, evenly along their order and whatever their class."""
+    if len(items) < 2:
+        raise FaultdiagError(
+            f"transfer.hold_out recordings needs two target recordings or more and there is "
+            f"{items[0].name} alone; use transfer.hold_out: time"
+        )
+    require_samples("a target recording", items, plan.length, f"window.length {plan.length}")
+    count = min(max(round(share * len(items)), 1), len(items) - 1)
+    # Recording i is adapted to where the running share passes a whole number.
+    chosen = {
+        i for i in range(len(items)) if (i + 1) * count // len(items) > i * count // len(items)
+    }
+    whole = [Segment(i, 0, item.samples) for i, item in enumerate(items)]
+    adapt = [segment for segment in whole if segment.recording in chosen]
+    return adapt, [segment for segment in whole if segment.recording not in chosen]
+
+
+def _note(items: Sequence[SplitItem], plan: WindowPlan, cut: TargetPlan, *, at_random: bool) -> str:
+    said = f"transfer: {len(items)} target recordings, adapted to without labels"
+    share = f"{cut.adapt:.0%}"
+    if at_random:
+        return f"{said}: {share} of the windows of each, drawn at random, and tested on the others"
+    if cut.hold_out == "recordings":
+        return f"{said}: {share} of them whole, and tested on the others"
+    gap = plan.length if cut.gap is None else cut.gap
+    return f"{said}: the first {share} of each, a gap of {gap} samples, and tested on the rest"
+
+
+def _from_file(
+    items: Sequence[SplitItem], plan: WindowPlan, seed: int, options: Mapping[str, Any]
+) -> Split:
+    split = STRATEGIES.build("file", items, plan, seed, **options)
+    if not split.parts.get(TARGET_ADAPT):
+        raise FaultdiagError(
+            f"the split {options['path']} has no part {TARGET_ADAPT}; give the split.json of a run "
+            "with transfer, or another split.strategy"
+        )
+    return split
