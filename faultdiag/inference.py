@@ -261,6 +261,27 @@ def white_noise(snr: float, seed: int) -> Disturb:
     return add_noise("white", snr, seed, 1.0)
 
 
+def arguments_of(
+    network: nn.Module,
+    batches: WindowBatches,
+    rows: Tensor,
+    windows: Tensor | None = None,
+    speed: Tensor | None = None,
+) -> tuple[Tensor, ...]:
+    """Return what a network is called with: windows, and their shaft rates if it needs them.
+
+    Parameters
+    ----------
+    windows, speed
+        As of `forward`.
+    """
+    seen = batches.windows(rows) if windows is None else windows
+    if not needs_speed(network):
+        return (seen,)
+    rates = batches.shaft_rates(rows)
+    return seen, rates if speed is None else rates * speed
+
+
 def forward(
     network: nn.Module,
     batches: WindowBatches,
@@ -277,11 +298,7 @@ def forward(
     speed
         What their shaft rates are multiplied by, ``(rows,)``.
     """
-    arguments = [batches.windows(rows) if windows is None else windows]
-    if needs_speed(network):
-        rates = batches.shaft_rates(rows)
-        arguments.append(rates if speed is None else rates * speed)
-    logits: Tensor = network(*arguments)
+    logits: Tensor = network(*arguments_of(network, batches, rows, windows, speed))
     return logits
 
 

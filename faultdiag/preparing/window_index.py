@@ -7,7 +7,7 @@ that overlapping windows cost disk, not memory.
 
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import groupby, pairwise, repeat
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -43,6 +43,10 @@ class WindowIndex:
         number = ALL_PARTS.index(part)
         first, last = np.searchsorted(self.part, np.array([number, number + 1], self.part.dtype))
         return self.take(slice(int(first), int(last)))
+
+    def without_labels(self) -> "WindowIndex":
+        """Return the same windows with -1 for every label, as training sees a target."""
+        return replace(self, label=np.full(len(self), -1, dtype=self.label.dtype))
 
     def by_recording(self) -> dict[int, NDArray[np.int64]]:
         """Give the starts of the windows of each recording that has any, of one part's windows."""

@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,19 +17,28 @@ from faultdiag.config.schema import Config, build_schedule
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, WindowBatches
 from faultdiag.signal.recording import Segment
+from faultdiag.training.adaptation import MERITS, Adaptation, JointStep, SourceFreeStep
 from faultdiag.training.augment import Augmentation, Ranges
 from faultdiag.training.graphs import Recorder, Repeated, recorder_for
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
 from faultdiag.training.statistics import RunningStatistics
 from faultdiag.training.step import Step, ValidationStep, balanced, batch_sizes, shuffled
 
+Merit = Callable[[Mapping[str, Any]], tuple[float, ...]]
+
+
+def validation_merit(row: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return what epochs are compared by: accuracy, then loss."""
+    return row["valid_accuracy"], -row["valid_loss"]
+
 
 @dataclass
 class Progress:
-    """The progress of a training: a row per epoch, and the best epoch by validation so far."""
+    """The progress of a training: a row per epoch, and the best epoch by its merit so far."""
 
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
+    merit: Merit = validation_merit
 
     @property
     def epoch(self) -> int:
@@ -40,14 +49,9 @@ class Progress:
         """Add the row of a finished epoch; return whether it is the best so far."""
         self.history.append(row)
         best = self.history[self.best_epoch - 1] if self.best_epoch else None
-        if best is None or _merit(row) > _merit(best):
+        if best is None or self.merit(row) > self.merit(best):
             self.best_epoch = row["epoch"]
         return bool(self.best_epoch == row["epoch"])
-
-
-def _merit(row: Mapping[str, Any]) -> tuple[float, float]:
-    """Return what epochs are compared by: accuracy, then loss."""
-    return row["valid_accuracy"], -row["valid_loss"]
 
 
 def last_gain(history: Sequence[Mapping[str, Any]], windows: int) -> int:
@@ -84,11 +88,20 @@ def last_gain(history: Sequence[Mapping[str, Any]], windows: int) -> int:
 
 def progress_line(row: Mapping[str, Any], epochs: int) -> str:
     """Return the log line of an epoch, used where stderr is no terminal and no bar is shown."""
-    return (
-        f"epoch {row['epoch']} of {epochs}: training loss {row['train_loss']:.4g}, validation "
-        f"accuracy {row['valid_accuracy']:.4f}, {row['seconds']:.1f} s\n"
-    )
+    known = [f"{text} {row[name]:{form}}" for name, text, form in _LOGGED if name in row]
+    return f"epoch {row['epoch']} of {epochs}: {', '.join(known)}, {row['seconds']:.1f} s\n"
 
+
+# Columns of the history that are logged, in what words and how.
+_LOGGED = (
+    ("train_loss", "training loss", ".4g"),
+    ("transfer_loss", "transfer loss", ".4g"),
+    ("valid_accuracy", "validation accuracy", ".4f"),
+    ("target_agreement", "target agreement", ".4f"),
+)
+
+
+_AGREEMENT = ("target_agreement", "agreement")
 
 # Steps between two checks of the loss on a GPU, each of which waits for the device.
 _CHECK_EVERY = 50
@@ -125,7 +138,8 @@ class Trainer:
     network
         The network, on its device.
     train, valid
-        Windows to train on, and windows to choose the epoch by.
+        Windows to train on, and windows to choose the epoch by; with an adaptation these are of
+        the source, and there may be no valid. A source-free adaptation trains on the target's.
     settings
         The settings of the training.
     segments
@@ -133,6 +147,10 @@ class Trainer:
     independent
         Number of validation windows that share no sample with each other; all of them unless
         given.
+    adaptation
+        The second phase of a training with transfer: its target and method.
+    history
+        The epochs of the phase before.
     on_step
         Called after each step, with the trainer. It may raise; the training can be resumed from
         `state`.
@@ -144,11 +162,13 @@ class Trainer:
         self,
         network: nn.Module,
         train: WindowBatches,
-        valid: WindowBatches,
+        valid: WindowBatches | None,
         settings: Settings,
         *,
         segments: Sequence[Segment] = (),
         independent: int | None = None,
+        adaptation: Adaptation | None = None,
+        history: Sequence[dict[str, Any]] = (),
         on_step: Callable[["Trainer"], None] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -156,54 +176,65 @@ class Trainer:
         self.train = train
         self.valid = valid
         self.settings = settings
-        self.progress = Progress()
+        self.adaptation = adaptation
+        self._first = len(history)  # epochs of the phase before
+        merit: Merit = validation_merit
+        if adaptation is not None:
+            merit = MERITS[adaptation.settings.selection]
+        self.progress = Progress(list(history), merit=merit)
         self.optimizer = build_optimizer(
             network,
             name=settings.optimizer,
             learning_rate=settings.learning_rate,
             l2=settings.l2,
             momentum=settings.momentum,
+            others=() if adaptation is None else adaptation.method.parameters(),
         )
         recorder = recorder or recorder_for(settings.graphs, train.device)
         # A tensor on every GPU, so that graphs change the time of a training and nothing else.
         on_device = recorder is not None or train.device.type != "cpu"
         self._rate = LearningRate(self.optimizer, train.device if on_device else None)
         self._on_step = on_step
-        self._independent = independent or len(valid)
+        self._independent = independent or (0 if valid is None else len(valid))
         self._augment: Augmentation | None = None
         if settings.augment.any:
             self._augment = Augmentation(train, segments, settings.augment, settings.seed)
         self._sizes = batch_sizes(len(train), settings.batch_size)
         self._check_every = 1 if train.device.type == "cpu" else _CHECK_EVERY
-        # In the current epoch: the number of steps done, and loss and correct windows of each.
+        # In the current epoch: the number of steps done, and the sums of each.
         self._done = 0
-        self._steps = torch.zeros(len(self._sizes), 2, dtype=torch.float64, device=train.device)
-        self._run, self._validation = self._repeated(recorder)
-
-    def _repeated(self, recorder: Recorder | None) -> tuple[Repeated, Repeated]:
-        """Build the repeated steps of training and validation."""
-        # They must not refer to the trainer: a reference cycle would keep the GPU's memory.
-        settings = self.settings
-        debiased = settings.running_statistics == "debiased"
-        step = Step(
-            self.network,
-            self.train,
-            self.optimizer,
-            self._augment,
-            balance=self.train.index.label if settings.balance == "weights" else None,
-            precision=settings.precision,
-            clip_gradient=settings.clip_gradient,
-            label_smoothing=settings.label_smoothing,
-            statistics=RunningStatistics(self.network) if debiased else None,
-        )
-        validation = ValidationStep(self.network, self.valid, precision=settings.precision)
+        step = self._built_step()
+        self._columns = step.columns
+        shape = (len(self._sizes), len(step.columns))
+        self._steps = torch.zeros(shape, dtype=torch.float64, device=train.device)
         repeated = partial(Repeated, recorder=recorder, required=settings.graphs == "on")
         recording = partial(recordable, self.optimizer)
-        rows = min(BATCH, len(self.valid))
-        return (
-            repeated(step, rows=self._sizes[0], name="training step", recording=recording),
-            repeated(validation, rows=rows, name="validation"),
-        )
+        self._run = repeated(step, rows=self._sizes[0], name="training step", recording=recording)
+        self._validation: Repeated | None = None
+        if valid is not None:
+            validation = ValidationStep(network, valid, precision=settings.precision)
+            rows = min(BATCH, len(valid))
+            self._validation = repeated(validation, rows=rows, name="validation")
+
+    def _built_step(self) -> Step:
+        """Build the step of the training."""
+        # It must not refer to the trainer: a reference cycle would keep the GPU's memory.
+        settings, adaptation = self.settings, self.adaptation
+        debiased = settings.running_statistics == "debiased"
+        operands = (self.network, self.train, self.optimizer, self._augment)
+        options: dict[str, Any] = {
+            "balance": self.train.index.label if settings.balance == "weights" else None,
+            "precision": settings.precision,
+            "clip_gradient": settings.clip_gradient,
+            "label_smoothing": settings.label_smoothing,
+            "statistics": RunningStatistics(self.network) if debiased else None,
+        }
+        if adaptation is None:
+            return Step(*operands, **options)
+        options |= {"method": adaptation.method, "weight": adaptation.settings.weight}
+        if adaptation.source_free:
+            return SourceFreeStep(*operands, **options)
+        return JointStep(*operands, target=adaptation.target, **options)
 
     def fit(self, on_epoch: Callable[["Trainer", bool], None]) -> Progress:
         """Train to the last epoch; `on_epoch(trainer, is_best)` is called after each.
@@ -214,12 +245,14 @@ class Trainer:
             If the loss is no longer finite.
         """
         steps = len(self._sizes)
-        total, done = self.settings.epochs * steps, self.progress.epoch * steps + self._done
+        total = (self.settings.epochs - self._first) * steps
+        done = (self.progress.epoch - self._first) * steps + self._done
         with tqdm(total=total, initial=done, desc="training", unit="step", disable=None) as bar:
             while self.progress.epoch < self.settings.epochs and not self.stalled:
                 row = self._epoch(bar)
                 is_best = self.progress.note(row)
-                bar.set_postfix_str(f"epoch {row['epoch']}, valid {row['valid_accuracy']:.4f}")
+                name, word = ("valid_accuracy", "valid") if "valid_accuracy" in row else _AGREEMENT
+                bar.set_postfix_str(f"epoch {row['epoch']}, {word} {row[name]:.4f}")
                 if bar.disable:
                     sys.stderr.write(progress_line(row, self.settings.epochs))
                 on_epoch(self, is_best)
@@ -236,23 +269,24 @@ class Trainer:
 
     def _epoch(self, bar: "tqdm[Any]") -> dict[str, Any]:
         began = time.perf_counter()
-        loss, accuracy = self.learn(bar)
+        learnt = dict(zip(self._columns, self.learn(bar), strict=True))
         epoch = self.progress.epoch + 1
-        valid_loss, valid_accuracy = self.validate()
-        if not math.isfinite(valid_loss):
-            raise self._not_finite("validation", valid_loss, f"epoch {epoch}")
+        row: dict[str, Any] = {"epoch": epoch, **learnt}
+        if self.valid is not None:
+            valid_loss, valid_accuracy = self.validate()
+            if not math.isfinite(valid_loss):
+                raise self._not_finite("validation", valid_loss, f"epoch {epoch}")
+            row |= {"valid_loss": valid_loss, "valid_accuracy": valid_accuracy}
+        if self.adaptation is not None:
+            row |= self.adaptation.criteria()
         return {
-            "epoch": epoch,
-            "train_loss": loss,
-            "train_accuracy": accuracy,
-            "valid_loss": valid_loss,
-            "valid_accuracy": valid_accuracy,
+            **row,
             "learning_rate": self._rate.value,
             "seconds": time.perf_counter() - began,
         }
 
-    def learn(self, bar: "tqdm[Any] | None" = None) -> tuple[float, float]:
-        """Train one epoch and return the mean loss and accuracy.
+    def learn(self, bar: "tqdm[Any] | None" = None) -> tuple[float, ...]:
+        """Train one epoch and return its means: loss and accuracy, or the step's own columns.
 
         An interrupted epoch continues where it stopped.
         """
@@ -270,9 +304,9 @@ class Trainer:
                 bar.update()
             if self._on_step is not None:
                 self._on_step(self)
-        loss, accuracy = (self._steps.sum(0) / len(order)).tolist()
+        means = (self._steps.sum(0) / len(order)).tolist()
         self._done = 0
-        return loss, accuracy
+        return tuple(means)
 
     def _order(self) -> Tensor:
         epoch = self.progress.epoch + 1
@@ -282,13 +316,16 @@ class Trainer:
 
     def _set_rate(self) -> None:
         steps = len(self._sizes)
+        history = self.progress.history[self._first :]
         factor = with_warm_up(
             self.settings.schedule,
-            step=self.progress.epoch * steps + self._done,
-            steps=self.settings.epochs * steps,
+            step=len(history) * steps + self._done,
+            steps=(self.settings.epochs - self._first) * steps,
             warm_up=round(self.settings.warmup_epochs * steps),
-            losses=[row["valid_loss"] for row in self.progress.history],
+            losses=[row["valid_loss"] for row in history if "valid_loss" in row],
         )
+        if self.adaptation is not None:
+            factor *= self.adaptation.learning_rate
         self._rate.set(self.settings.learning_rate * factor)
 
     def _require_finite(self) -> None:
@@ -296,11 +333,13 @@ class Trainer:
         if self._done % every and self._done < len(self._sizes):
             return
         begun = (self._done - 1) // every * every
-        losses = self._steps[begun : self._done, 0]
-        bad = (~losses.isfinite()).nonzero()
+        sums = self._steps[begun : self._done]
+        bad = (~sums.isfinite()).nonzero()
         if len(bad):
-            place = f"epoch {self.progress.epoch + 1}, step {begun + int(bad[0]) + 1}"
-            raise self._not_finite("training", float(losses[bad[0]]), place)
+            step, column = (int(place) for place in bad[0])
+            place = f"epoch {self.progress.epoch + 1}, step {begun + step + 1}"
+            kind = "transfer" if self._columns[column] == "transfer_loss" else "training"
+            raise self._not_finite(kind, float(sums[step, column]), place)
 
     def _not_finite(self, kind: str, loss: float, place: str) -> FaultdiagError:
         instead = "" if self.settings.precision == "float32" else ", train in float32"
@@ -315,11 +354,24 @@ class Trainer:
         drawn: tuple[Tensor, ...] = ()
         if self._augment is not None:
             drawn = self._augment.draw(len(rows), self.progress.epoch + 1, self._done)
-        return self._run(rows, *drawn)
+        return self._run(rows, *self._of_target(rows), *drawn)
+
+    def _of_target(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Return what a step of an adaptation needs beside its rows."""
+        if self.adaptation is None:
+            return ()
+        epoch = self.progress.epoch - self._first
+        step = epoch * len(self._sizes) + self._done
+        if self.adaptation.source_free:
+            return (self.adaptation.pseudo_labels(rows, step),)
+        first = epoch * len(self.train) + sum(self._sizes[: self._done])
+        return self.adaptation.arguments(first, len(rows), step)
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, float]:
         """Return mean loss and accuracy of the validation windows."""
+        if self.valid is None or self._validation is None:
+            raise ValueError("there are no validation windows")
         self.network.eval()
         total = torch.zeros(2, dtype=torch.float64, device=self.valid.device)
         for rows in self.valid.in_order():
@@ -336,6 +388,7 @@ class Trainer:
             "steps": self._steps[: self._done].cpu(),
             "random": torch.get_rng_state(),
             "random_cuda": _cuda_states(self.train.device),
+            "adaptation": None if self.adaptation is None else self.adaptation.state(),
         }
 
     def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -343,7 +396,11 @@ class Trainer:
         self.network.load_state_dict(dict(weights))
         self._rate.restore(state["optimizer"])
         self._run.forget()  # the tensors of the optimizer have moved
-        self.progress = Progress(list(state["history"]), state["best_epoch"])
+        self.progress = replace(
+            self.progress, history=list(state["history"]), best_epoch=state["best_epoch"]
+        )
+        if self.adaptation is not None:
+            self.adaptation.restore(state["adaptation"])
         self._done = len(state["steps"])
         self._steps[: self._done] = state["steps"].to(self._steps.device)
         torch.set_rng_state(state["random"])

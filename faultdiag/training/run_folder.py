@@ -38,7 +38,8 @@ def write_history(folder: Path, rows: Rows) -> None:
     """
     write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    table = csv.DictWriter(text, list(columns), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     write_text(folder / "history.csv", text.getvalue())

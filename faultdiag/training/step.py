@@ -1,6 +1,7 @@
 """One step of training and one of validation, and the order of the windows."""
 
 from contextlib import nullcontext
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.inference import WindowBatches, autocast, forward
+from faultdiag.inference import WindowBatches, arguments_of, autocast, forward
 from faultdiag.training.augment import Augmentation
 from faultdiag.training.statistics import RunningStatistics
 
@@ -102,7 +103,14 @@ class Step:
         As in the config's ``train`` section.
     statistics
         The network's running statistics, to be debiased; None: they are torch's own.
+
+    Attributes
+    ----------
+    columns
+        What its result is summed up as in the history of the training.
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("train_loss", "train_accuracy")
 
     def __init__(
         self,
@@ -141,21 +149,25 @@ class Step:
         rows = rows.long()
         labels = self._batches.labels(rows)
         with autocast(self._batches.device, self._precision), self._debiased():
-            logits = self._logits(rows, drawn)
+            logits: Tensor = self._network(*self._arguments(rows, drawn))
             loss = self._loss(logits, labels)
+        self._descend(loss)
+        right = (logits.detach().argmax(1) == labels).sum()
+        return torch.stack((loss.detach() * len(rows), right))
+
+    def _arguments(self, rows: Tensor, drawn: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        if self._augment is None:
+            return arguments_of(self._network, self._batches, rows)
+        windows, factor = self._augment.changed(rows, *drawn)
+        return arguments_of(self._network, self._batches, rows, windows, factor)
+
+    def _descend(self, loss: Tensor) -> None:
+        """Compute the gradients of a loss and let the optimizer make a step."""
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self._clip:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
         self._optimizer.step()
-        right = (logits.detach().argmax(1) == labels).sum()
-        return torch.stack((loss.detach() * len(rows), right))
-
-    def _logits(self, rows: Tensor, drawn: tuple[Tensor, ...]) -> Tensor:
-        if self._augment is None:
-            return forward(self._network, self._batches, rows)
-        windows, factor = self._augment.changed(rows, *drawn)
-        return forward(self._network, self._batches, rows, windows, factor)
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         wide = logits if logits.dtype == torch.float64 else logits.float()

@@ -63,3 +63,21 @@ def build(name: str, features: int, classes: int, **options: Any) -> "nn.Module"
     'joint'
     """
     return TRANSFER.build(name, features, classes, **options)
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of the method registered as `name`.
+
+    Raises
+    ------
+    FaultdiagError
+        For an unknown name.
+    """
+    method: Any = TRANSFER.get(name)
+    return str(method.kind)
+
+
+def minimum_batch(name: str) -> int:
+    """Return the fewest windows of each domain that the method's estimate needs."""
+    method: Any = TRANSFER.get(name)
+    return int(method.minimum_batch)
