@@ -188,6 +188,9 @@ class Checkpoint:
         1 until the training is finished, and in checkpoints of before there was calibration.
         Then also ``novelty``, what recordings are held against (`faultdiag.novelty`), and
         ``healthy``, the statistics of healthy training windows (`faultdiag.features.healthy`).
+    transfer
+        What the model was adapted to: method, target recordings, agreement before and after; None
+        of a model that was not adapted.
     training
         In ``last.pt``: what resuming needs.
     """
@@ -204,6 +207,7 @@ class Checkpoint:
     epoch: int
     metrics: Mapping[str, Any]
     calibration: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 1.0})
+    transfer: Mapping[str, Any] | None = None
     training: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=package_versions)
 
@@ -291,8 +295,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "model": {name: tensor.detach().cpu() for name, tensor in checkpoint.model.items()},
         "model_spec": _plain(checkpoint.model_spec.document()),
     }
-    if checkpoint.training is None:
-        del document["training"]
+    for name in ("training", "transfer"):
+        if document[name] is None:
+            del document[name]
     buffer = io.BytesIO()
     torch.save(document, buffer)
     write_bytes(path, buffer.getvalue())

@@ -210,14 +210,14 @@ def draw_and_describe(run: Run) -> None:
 def draw_run(run: Run) -> None:
     """Draw ``confusion.png``, ``calibration.png`` and, after epochs, ``curves.png``."""
     test, split = run.metrics["test"], run.metrics["split"]
-    confusion = test["confusion"]
-    confusion_figure(
-        confusion["labels"],
-        confusion["matrix"],
-        run.folder / "confusion.png",
-        healthy=run.healthy,
-        title=f"{run.folder.name}, test part, {split['strategy']}",
-    )
+    if test is not None:  # an unlabelled target has no confusion
+        confusion_figure(
+            test["confusion"]["labels"],
+            test["confusion"]["matrix"],
+            run.folder / "confusion.png",
+            healthy=run.healthy,
+            title=f"{run.folder.name}, test part, {split['strategy']}",
+        )
     if (outcome := run.outcome) is not None:
         calibration = run.folder / "calibration.png"
         reliability_figure(outcome.reliability, calibration, temperature=outcome.temperature)

@@ -17,6 +17,9 @@ from faultdiag.cli.options import (
     with_override,
 )
 
+# What lets an adapted model pass that the guard refuses.
+KEEP = "transfer.guard=none"
+
 
 def train(
     config: ConfigPath = None,
@@ -60,3 +63,9 @@ def train(
         command = train_command(path, settings, folder, *flags)
         raise stop(f"interrupted; continue with: {command}", INTERRUPTED) from None
     typer.echo(training_text(result))
+    refused = [run for run in getattr(result, "runs", [result]) if run.refused]
+    if refused:
+        keep = train_command(
+            refused[0].folder / "config.yaml", [KEEP], refused[0].folder, "--resume"
+        )
+        raise stop(f"{refused[0].refused}; to keep the adapted model all the same: {keep}", 1)

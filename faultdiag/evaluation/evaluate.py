@@ -1,8 +1,9 @@
 """A model on the windows of a part."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class PartLogits:
     Parameters
     ----------
     labels
-        Index of the true class in the network's classes, ``(windows,)``.
+        Index of the true class in the network's classes, ``(windows,)``; -1 where it is none of
+        them, as of an unlabelled target.
     logits
         ``(windows, classes)``.
     recordings
@@ -45,6 +47,16 @@ class PartLogits:
     def probabilities(self, temperature: float = 1.0) -> NDArray[np.float64]:
         """Softmax of the logits over a temperature, ``(windows, classes)``."""
         return softmax(self.logits / temperature)
+
+    def labelled(self) -> "PartLogits | None":
+        """Return the windows that have a class, or None where none has."""
+        known = self.labels >= 0
+        if known.all():
+            return self
+        return self._of(known) if known.any() else None
+
+    def _of(self, rows: NDArray[np.bool_]) -> "PartLogits":
+        return PartLogits(self.labels[rows], self.logits[rows], self.recordings[rows])
 
 
 def part_logits(
@@ -66,7 +78,8 @@ def part_logits(
     if snr is not None:
         disturb = add_noise(kind, snr, NOISE_SEED, prepared.sampling_rate, alone=alone)
     batches = WindowBatches(prepared, windows, device, disturb, normalize=normalize)
-    known = np.array([classes.index(name) for name in prepared.classes])
+    # The last one is for label -1, of windows that have none of the classes.
+    known = np.array([*(classes.index(name) for name in prepared.classes), -1])
     logits = logits_of(network, batches, precision)
     return PartLogits(known[windows.label], logits, windows.recording.astype(np.int64))
 
@@ -107,6 +120,20 @@ def shaft_rates(prepared: Prepared, windows: WindowIndex) -> NDArray[np.float32]
 def _chunks(windows: WindowIndex, size: int) -> Iterator[WindowIndex]:
     for first in range(0, len(windows), size):
         yield windows.take(np.arange(first, min(first + size, len(windows))))
+
+
+def part_reader(
+    source: Checkpoint, prepared: Prepared, device: torch.device
+) -> Callable[[str], PartLogits]:
+    """Return what passes the windows of a part through the network of a checkpoint."""
+    return partial(
+        part_logits,
+        source.build(device),
+        prepared,
+        classes=source.classes,
+        device=device,
+        precision=source.precision,
+    )
 
 
 def score_part(
@@ -196,7 +223,13 @@ def evaluate_part(
         snr=snr,
         kind=kind,
     )
-    return score_part(said, prepared, classes=classes, healthy=healthy, temperature=temperature)
+    scored = said.labelled()
+    if scored is None:
+        raise FaultdiagError(
+            f"the {part} part has no labels of {', '.join(classes)}, so there is nothing to score; "
+            "use `faultdiag predict` to diagnose its recordings"
+        )
+    return score_part(scored, prepared, classes=classes, healthy=healthy, temperature=temperature)
 
 
 def evaluate_noise(

@@ -19,7 +19,7 @@ from faultdiag.evaluation.evaluate import (
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.signal.noise import KINDS
-from faultdiag.splits.within import PARTS
+from faultdiag.splits.within import ALL_PARTS, PARTS
 
 
 def evaluate_run(
@@ -56,7 +56,7 @@ def evaluate_run(
         given, the data has changed since training or doesn't fit the model, or there is nothing
         to draw.
     """
-    if part not in PARTS:
+    if part not in ALL_PARTS:
         raise unknown("part", part, PARTS)
     for level in snr:
         inference.require_snr(level)
@@ -66,6 +66,11 @@ def evaluate_run(
     if split is not None:
         config = _split_anew(run, source, split, config)
     prepared = run_data(run, source, config)
+    if part not in prepared.parts:
+        raise FaultdiagError(
+            f"there is no part '{part}': it belongs to a run with transfer; there are: "
+            f"{', '.join(prepared.parts)}"
+        )
     require_fit(source, prepared)
     network = source.build(target)
     options: dict[str, Any] = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from faultdiag.config.schema import Config, parse_config
+from faultdiag.config.schema import Config, TargetData, parse_config, target_of
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
@@ -56,6 +56,12 @@ def expand(config: Config, *, inner: bool = False) -> list[Fold]:
         that it doesn't train on, or it is to hold out training groups and has too few.
     """
     strategy, options = config.split.strategy, config.split.options
+    target = target_of(config)
+    if isinstance(target, TargetData) and not target.labelled:
+        raise FaultdiagError(
+            "transfer.target.label is null, so the target can't be scored, and a comparison needs "
+            "scores; state its label, or train without folds"
+        )
     inner = inner and strategy.startswith(ACROSS) and "valid" not in options
     if options.get("folds") is None and not inner:
         return [Fold("", config)]

@@ -11,12 +11,12 @@ from faultdiag.errors import FaultdiagError, did_you_mean
 
 
 def select_recordings(config: Config) -> Selection:
-    """Give the recordings that a config asks for and that are in its folder.
+    """Return the recordings that a config selects and that are in its folder.
 
     Raises
     ------
     FaultdiagError
-        If none is there, or a condition of ``data.select`` makes no sense.
+        If there are none, or a condition of ``data.select`` is invalid.
     """
     return _selected(config.data)
 
@@ -116,7 +116,7 @@ def _with_target(source: Chosen, wanted: TargetData) -> Chosen:
 
 
 def label_entries(entries: Sequence[Entry], pattern: str) -> list[str]:
-    """Give the class of each recording: the pattern with its facts filled in.
+    """Return the class of each recording: the pattern with its facts filled in.
 
     Raises
     ------

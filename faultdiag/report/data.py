@@ -24,6 +24,8 @@ MEANING = {
     "bearing": "train and test share bearings{of}: the figure says how well the same bearings are "
     "distinguished{condition}",
     "unknown": "train and test share no recording{of}; nothing says whether they share bearings",
+    "adapted": "test holds other seconds of the recordings{of} that were adapted to, without their "
+    "labels; train and test share no recording",
     "none": "train and test share no bearing{of}: the figure says how well faults of bearings "
     "never seen are distinguished",
 }
@@ -54,8 +56,16 @@ def leak_lines(split: Mapping[str, Any]) -> list[str]:
         if classes:
             some = len(classes) < len(by_class)
             of = f" of {_classes(classes, last=left == 0)}" if some else ""
-            lines.append(MEANING[level].format(of=of, condition=condition))
+            meaning = MEANING[_meaning(level, split["pairs"])]
+            lines.append(meaning.format(of=of, condition=condition))
     return lines
+
+
+def _meaning(level: str, pairs: Mapping[str, Mapping[str, int | None]]) -> str:
+    """Return the level, or ``adapted`` where recordings are shared with the target part alone."""
+    labelled = [pairs[f"{part}-test"] for part in ("train", "valid") if f"{part}-test" in pairs]
+    apart = "test-target_adapt" in pairs and not any(pair["recordings"] for pair in labelled)
+    return "adapted" if level == "recording" and apart else level
 
 
 def _classes(classes: Sequence[str], *, last: bool) -> str:
@@ -117,7 +127,7 @@ def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
         The classes that count as healthy; a name that is none of the classes is told.
     """
     rows = []
-    for part in PARTS:
+    for part in prepared.parts:
         windows = prepared.windows.of(part)
         recordings = windows.by_recording()
         rows.append(
@@ -126,7 +136,7 @@ def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
                 "windows": len(windows),
                 "disjoint": prepared.audit.disjoint_windows[part],
                 "recordings": len(recordings),
-                "classes": len({prepared.recordings[number].label for number in recordings}),
+                "classes": len({prepared.recordings[number].label for number in recordings} - {""}),
             }
         )
     split = {
@@ -173,14 +183,14 @@ def _healthy_notes(classes: Sequence[str], healthy: Sequence[str]) -> list[str]:
 def describe_recordings(prepared: Prepared) -> str:
     """Give the recordings of each class and what they were resampled from, as text."""
     rows: list[dict[str, object]] = []
-    windows = {part: prepared.windows.of(part).by_recording() for part in PARTS}
+    windows = {part: prepared.windows.of(part).by_recording() for part in prepared.parts}
     for number, recording in enumerate(prepared.recordings):
         rows.append(
             {
                 "recording": recording.name,
-                "class": recording.label,
+                "class": recording.label or "-",
                 "samples": recording.samples,
-                **{part: len(windows[part].get(number, ())) for part in PARTS},
+                **{part: len(windows[part].get(number, ())) for part in prepared.parts},
                 "rpm": "-" if recording.rpm is None else f"{recording.rpm:g}",
                 "recorded at Hz": f"{recording.recorded_at:g}",
                 "file": recording.source,

@@ -5,7 +5,8 @@ from typing import Any
 
 from faultdiag.metrics.tables import format_table, parts_table
 from faultdiag.report.data import split_lines
-from faultdiag.splits.within import PARTS
+from faultdiag.report.transfer import transfer_lines
+from faultdiag.splits.within import ALL_PARTS
 from faultdiag.training.calibrating import SEEN
 from faultdiag.training.session import Run
 
@@ -14,19 +15,27 @@ def summary(run: Run) -> str:
     """Give the table of a finished training and where its files lie."""
     metrics = run.metrics
     split = metrics["split"]
-    parts = {part: metrics[part] for part in ("valid", "test")}
+    order = ("valid", "source_test", "target_adapt", "test")
+    parts = {part: metrics[part] for part in order if metrics.get(part) is not None}
     test = metrics["test"]
     return "\n".join(
         [
             parts_table(parts, split["disjoint_windows"]),
             *split_lines(split),
-            _by_recording(test),
-            _calibration(test),
+            *(_scored(test) if test is not None else [UNSCORED]),
             *_fitted_on(metrics),
+            *(transfer_lines(metrics["transfer"]) if "transfer" in metrics else []),
             _chosen(run),
             f"run folder: {run.folder}",
         ]
     )
+
+
+UNSCORED = "the target has no labels, so its test part has no score"
+
+
+def _scored(test: Mapping[str, Any]) -> list[str]:
+    return [_by_recording(test), _calibration(test)]
 
 
 def _by_recording(scores: Mapping[str, Any]) -> str:
@@ -62,10 +71,15 @@ def _fitted_on(metrics: Mapping[str, Any]) -> list[str]:
 def _chosen(run: Run) -> str:
     if run.epochs == 1:
         return "one pass over the training windows: there was no epoch to choose"
-    chosen = f"epoch {run.best_epoch} of {run.epochs} was chosen by its validation accuracy"
+    by = "its validation accuracy"
+    if "transfer" in run.metrics and run.metrics["transfer"]["method"] != "none":
+        by = run.metrics["selection"]["chosen_by"]
+    chosen = f"epoch {run.best_epoch} of {run.epochs} was chosen by {by}"
     if run.best_epoch == run.epochs:
         return f"{chosen}; it is the last"
     best, last = (run.metrics[key] for key in ("test", "last"))
+    if best is None:
+        return chosen
     return (
         f"{chosen}: test accuracy {best['accuracy']:.1%}; "
         f"the last epoch's is {last['test']['accuracy']:.1%}"
@@ -88,7 +102,7 @@ def _seen_lines(split: Mapping[str, Any]) -> list[str]:
 
 def evaluation_text(result: Mapping[str, Any]) -> str:
     """Give an evaluation as text: its table, what the split shares, each class, the noise."""
-    part = next(name for name in PARTS if name in result)
+    part = next(name for name in ALL_PARTS if name in result)
     scores, split = result[part], result["split"]
     classes = [{"class": name, **row} for name, row in scores["per_class"].items()]
     columns = {

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.base import ACROSS
 from faultdiag.splits.published import random_windows
 from faultdiag.splits.within import (
     PARTS,
@@ -26,6 +27,7 @@ from faultdiag.splits.within import (
     minimum_samples,
     part_sizes,
     require_samples,
+    within_recording,
 )
 
 HoldOut = Literal["time", "recordings"]
@@ -87,56 +89,91 @@ def split_domains(
     if strategy == "file":
         return _from_file(items, plan, seed, options)
     if target is None:
-        source, target, notes = _sides(items, plan, seed, strategy, options)
-        strategy, options = "within_recording", _cutting(options)
+        inner, target = _across(items, plan, seed, strategy, options)
     else:
-        source, notes = [i for i in range(len(items)) if i not in {*target}], []
-    _require_both(items, source, target)
-    inner = STRATEGIES.build(strategy, [items[i] for i in source], plan, seed, **options)
-    parts = {part: _renumbered(inner.parts[part], source) for part in PARTS}
-    parts[SOURCE_TEST] = parts.pop("test")
+        inner = _source(items, plan, seed, target, strategy=strategy, options=options)
+    source = {segment.recording for part in PARTS for segment in inner.parts[part]}
+    _require_both(items, sorted(source), target)
     own = [items[i] for i in target]
     adapt, test = _cut_target(own, plan, seed, cut, at_random=strategy in SEEDED)
-    parts |= {"test": _renumbered(test, target), TARGET_ADAPT: _renumbered(adapt, target)}
+    parts = {
+        "train": inner.parts["train"],
+        "valid": inner.parts["valid"],
+        "test": _renumbered(test, target),
+        TARGET_ADAPT: _renumbered(adapt, target),
+        SOURCE_TEST: inner.parts["test"],
+    }
     shares = {**inner.shares, TARGET_ADAPT: cut.adapt, SOURCE_TEST: inner.shares["test"]}
-    order = (*PARTS, TARGET_ADAPT, SOURCE_TEST)
-    return Split(
-        {part: parts[part] for part in order},
-        shares,
-        (*notes, *inner.notes, _note(own, plan, cut, at_random=strategy in SEEDED)),
-        test_may_lack=True,
+    note = _note(own, plan, cut, at_random=strategy in SEEDED)
+    return replace(
+        inner, parts=parts, shares=shares, notes=(*inner.notes, note), test_may_lack=True
     )
 
 
-def _sides(
+def _source(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    seed: int,
+    target: Sequence[int],
+    *,
+    strategy: str,
+    options: Mapping[str, Any],
+) -> Split:
+    """Split the recordings that are not of the target by the strategy."""
+    source = [i for i in range(len(items)) if i not in {*target}]
+    _require_both(items, source, target)
+    inner = STRATEGIES.build(strategy, [items[i] for i in source], plan, seed, **options)
+    parts = {part: _renumbered(inner.parts[part], source) for part in PARTS}
+    return replace(inner, parts=parts)
+
+
+def _across(
     items: Sequence[SplitItem],
     plan: WindowPlan,
     seed: int,
     strategy: str,
     options: Mapping[str, Any],
-) -> tuple[list[int], list[int], list[str]]:
-    """Return the source's and the target's recordings of a strategy across groups."""
-    if not strategy.startswith("across"):
+) -> tuple[Split, list[int]]:
+    """Return the source's split and the target's recordings of a strategy across groups."""
+    if not strategy.startswith(ACROSS):
         raise FaultdiagError(
             f"transfer.target is missing, and split.strategy {strategy} tests on no other "
             "recordings; name the target, such as transfer.target: {fact: load_hp, values: [0]}, "
             "or use a strategy across groups, such as split: {strategy: across_loads, train: [3], "
             "test: [0]}"
         )
-    if options.get("valid") is not None:
-        raise FaultdiagError(
-            f"split.valid is {options['valid']!r}, but with transfer the validation part is cut "
-            "from the source recordings; leave split.valid out"
-        )
     split = STRATEGIES.build(strategy, items, plan, seed, **options)
     used = {part: {segment.recording for segment in split.parts[part]} for part in PARTS}
-    source = used["train"] | used["valid"]
-    return sorted(source), sorted(used["test"] - source), list(split.notes)
+    parts = _cut_source(items, plan, split, options, used)
+    return replace(split, parts=parts), sorted(used["test"] - used["train"] - used["valid"])
 
 
-def _cutting(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that say how recordings are cut, not which."""
-    return {key: options[key] for key in ("fractions", "gap") if key in options}
+def _cut_source(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    split: Split,
+    options: Mapping[str, Any],
+    used: Mapping[str, set[int]],
+) -> dict[str, tuple[Segment, ...]]:
+    """Cut a test part out of the source's recordings, too, whose others the split tests on.
+
+    Recordings that the split validates on whole stay whole. Those it trains on whole are cut into
+    train and test, all others into train, valid and test.
+    """
+    fractions = options.get("fractions", (0.7, 0.2, 0.1))
+    gap = options.get("gap")
+    both = sorted(used["train"] & used["valid"])
+    trained = sorted(used["train"] - used["valid"])
+    three = within_recording([items[i] for i in both], plan, 0, fractions=fractions, gap=gap)
+    shares = (fractions[0] + fractions[1], fractions[2])
+    names = {"what": "a source recording", "term": "train to test"}
+    first, last = cut_in_time([items[i] for i in trained], plan, shares, gap, **names)
+    whole = [s for s in split.parts["valid"] if s.recording not in used["train"]]
+    return {
+        "train": (*_renumbered(three.parts["train"], both), *_renumbered(first, trained)),
+        "valid": (*_renumbered(three.parts["valid"], both), *whole),
+        "test": (*_renumbered(three.parts["test"], both), *_renumbered(last, trained)),
+    }
 
 
 def _require_both(items: Sequence[SplitItem], source: Sequence[int], target: Sequence[int]) -> None:
@@ -184,17 +221,46 @@ def _cut_target(
         return split.parts["train"], split.parts["test"]
     if cut.hold_out == "recordings":
         return _whole_recordings(items, plan, cut.adapt)
-    gap = plan.length if cut.gap is None else cut.gap
     shares_in_time = (cut.adapt, 1 - cut.adapt)
-    terms = f"window.length {plan.length}, transfer.adapt {cut.adapt:g}, gap {gap}"
-    needed = minimum_samples(plan.length, shares_in_time, gap)
-    require_samples("a target recording", items, needed, terms, shorten=SHORTEN)
-    adapt, test = [], []
+    names = {"what": "a target recording", "term": "transfer.adapt"}
+    return cut_in_time(items, plan, shares_in_time, cut.gap, **names)
+
+
+def cut_in_time(
+    items: Sequence[SplitItem],
+    plan: WindowPlan,
+    shares: tuple[float, float],
+    gap: int | None,
+    *,
+    what: str,
+    term: str,
+) -> tuple[list[Segment], list[Segment]]:
+    """Cut each recording in time into two parts with a gap between.
+
+    Parameters
+    ----------
+    shares
+        Of the two parts, which sum to 1.
+    gap
+        Samples between; the window length unless given.
+    what, term
+        What the recordings and the shares are called in a message.
+
+    Raises
+    ------
+    FaultdiagError
+        If a recording is too short for a window in each part.
+    """
+    gap = plan.length if gap is None else gap
+    terms = f"window.length {plan.length}, {term} {shares[0]:g}, gap {gap}"
+    needed = minimum_samples(plan.length, shares, gap)
+    require_samples(what, items, needed, terms, shorten=SHORTEN)
+    first, second = [], []
     for i, item in enumerate(items):
-        first, rest = part_sizes(item.samples - gap, shares_in_time)
-        adapt.append(Segment(i, 0, first))
-        test.append(Segment(i, first + gap, first + gap + rest))
-    return adapt, test
+        size, rest = part_sizes(item.samples - gap, shares)
+        first.append(Segment(i, 0, size))
+        second.append(Segment(i, size + gap, size + gap + rest))
+    return first, second
 
 
 def _whole_recordings(

@@ -14,11 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from faultdiag.baselines import BASELINES
 from faultdiag.config.schema import Config
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.inference import BATCH, WindowBatches, arguments_of, autocast
 from faultdiag.metrics.unlabelled import describe_unlabelled, reverse_accuracy
 from faultdiag.novelty import evenly
+from faultdiag.preparing.folder import Prepared
+from faultdiag.splits.within import TARGET_ADAPT
 from faultdiag.training.step import Step, batch_sizes
 from faultdiag.transfer import TRANSFER, build, kind_of, minimum_batch
 from faultdiag.transfer.adabn import norms_of, replace_statistics
@@ -82,10 +85,23 @@ def require_method(config: Config) -> None:
         _require_no_effect(transfer.method, transfer.options)
         return
     if transfer.method not in TRANSFER:
-        TRANSFER.get(transfer.method)  # raises
+        raise FaultdiagError(
+            f"transfer.method: {unknown(TRANSFER.kind, transfer.method, [NO_METHOD, *TRANSFER])}"
+        )
     problems = TRANSFER.problems(transfer.method, transfer.options)
     if problems:
         raise FaultdiagError("\n".join(f"transfer.{key}: {text}" for key, text in problems.items()))
+    if config.model.name in BASELINES:
+        raise FaultdiagError(
+            f"transfer adapts networks, and model.name is the baseline '{config.model.name}'; "
+            "choose a network, such as wdcnn, or transfer.method: none"
+        )
+    require_windows(transfer.method, config.train.batch_size, "train.batch_size is")
+    if not trains(transfer.method) and transfer.start_epoch is not None:
+        raise FaultdiagError(
+            f"transfer.start_epoch is {transfer.start_epoch}, but {transfer.method} adapts after "
+            "the last epoch; leave it out"
+        )
 
 
 def _require_no_effect(method: str, options: Mapping[str, Any]) -> None:
@@ -187,7 +203,8 @@ class SourceFreeStep(Step):
             target = self._tapped(*arguments_of(self._network, self._batches, rows))
         loss = self._method(_wide(target), pseudo)
         self._descend((self._weight * loss).float())
-        return (loss.detach() * len(rows)).double()[None]
+        summed: Tensor = (loss.detach() * len(rows)).double()
+        return summed[None]
 
 
 def _wide(domain: Domain) -> Domain:
@@ -357,6 +374,12 @@ class Adaptation:
         """Restore the state that `state` returned."""
         self.method.load_state_dict(dict(state["method"]))
         self._pseudo = state["pseudo_labels"].to(self.target.device)
+
+
+def target_windows(prepared: Prepared, device: torch.device) -> WindowBatches:
+    """Return the windows that a network adapts to, without their labels."""
+    windows = prepared.windows.of(TARGET_ADAPT).without_labels()
+    return WindowBatches(prepared, windows, device)
 
 
 def target_order(windows: int, seed: int, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -6,7 +6,7 @@ they may lower confidences, never raise them.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.signal.windows import count_disjoint
 from faultdiag.splits.sharing import origins
+from faultdiag.splits.within import TARGET_ADAPT
 
 # The most validation windows that the threshold is computed from.
 MOST_VALID = 4096
@@ -100,6 +101,13 @@ def fit_novelty(prepared: Prepared) -> Novelty:
         return novelty.fit(levels, held_out, independent=independent, basis=basis)
     seen = _distances(prepared, _some(valid, MOST_VALID), levels)
     return novelty.fit(levels, seen, independent=len(seen), basis=SEEN)
+
+
+def with_target(fitted: Novelty, prepared: Prepared) -> Novelty:
+    """Return the novelty detection of an adapted model, which knows the target's windows, too."""
+    count = novelty.most_windows(len(prepared.channels), prepared.length)
+    target = _described(prepared, _some(prepared.windows.of(TARGET_ADAPT), count))
+    return replace(fitted, reference=np.concatenate([fitted.reference, target]))
 
 
 def _groups(prepared: Prepared) -> tuple[Ints, str]:

@@ -8,18 +8,23 @@ import numpy as np
 import torch
 
 from faultdiag.checkpoint import Checkpoint, load, save, to_stored
-from faultdiag.evaluation.evaluate import PartLogits, describe_split, part_logits, score_part
+from faultdiag.config.schema import TransferConfig
+from faultdiag.evaluation.evaluate import PartLogits, describe_split, part_reader, score_part
 from faultdiag.features.healthy import HealthyReference, healthy_to_stored
 from faultdiag.metrics.calibration import Reliability, reliability
 from faultdiag.novelty import MOST_OF_RECORDING, Novelty, evenly
 from faultdiag.preparing.folder import Prepared
+from faultdiag.splits.within import SOURCE_TEST, TARGET_ADAPT
 from faultdiag.training.calibrating import (
     Temperature,
     calibrate,
     fit_healthy_windows,
     fit_novelty,
     raw_windows,
+    with_target,
 )
+from faultdiag.training.guard import Verdict, choose_adapted, chosen_by, measure
+from faultdiag.training.run_folder import ADAPTED, SOURCE
 
 CHOSEN_BY = "valid accuracy, then loss"
 PARTS = ("test", "valid")
@@ -84,25 +89,40 @@ class _Scored:
         """The temperature of the checkpoint, and its basis."""
         return Temperature(self.source.temperature, str(self.source.calibration["fitted_on"]))
 
-    def scores(self, prepared: Prepared, part: str) -> dict[str, Any]:
+    def scores(self, prepared: Prepared, part: str) -> dict[str, Any] | None:
+        """Return the scores of a part; None where none of its windows has a label."""
+        labelled = self.logits[part].labelled()
+        if labelled is None:
+            return None
         return score_part(
-            self.logits[part],
+            labelled,
             prepared,
             classes=self.source.classes,
             healthy=self.source.healthy,
             temperature=self.source.temperature,
         )
 
-    def reliability(self, part: str) -> tuple[Reliability, Reliability]:
-        part_of = self.logits[part]
+    def reliability(self, part: str) -> tuple[Reliability, Reliability] | None:
+        part_of = self.logits[part].labelled()
+        if part_of is None:
+            return None
         before, after = (part_of.probabilities(t) for t in (1.0, self.source.temperature))
         return reliability(part_of.labels, before), reliability(part_of.labels, after)
 
 
 def finish(
-    folder: Path, prepared: Prepared, device: torch.device, *, best_epoch: int, last_epoch: int
+    folder: Path,
+    prepared: Prepared,
+    device: torch.device,
+    *,
+    best_epoch: int,
+    last_epoch: int,
+    transfer: TransferConfig | None = None,
 ) -> Outcome:
     """Calibrate ``best.pt`` and ``last.pt`` of a run folder, and score both.
+
+    With transfer, ``best.pt`` first becomes the adapted model, or where the guard refuses that,
+    the one from before.
 
     The temperature of each is fitted on the validation part, the novelty detection on the
     training and validation parts (see `faultdiag.training.calibrating`). Both are written into
@@ -115,16 +135,24 @@ def finish(
     FaultdiagError
         If a checkpoint can't be read or written.
     """
-    healthy = load(folder / "best.pt").healthy
-    fitted = _Fitted(fit_novelty(prepared), fit_healthy_windows(prepared, healthy))
+    adapted = choose_adapted(folder, prepared, device, transfer)
+    source = load(folder / "best.pt")
+    known = fit_novelty(prepared)
+    if source.transfer is not None:
+        known = with_target(known, prepared)
+    fitted = _Fitted(known, fit_healthy_windows(prepared, source.healthy))
     best = _calibrate(folder / "best.pt", prepared, device, fitted)
     last = best
-    if best_epoch == last_epoch:
+    best_epoch = best_epoch if adapted is None else source.epoch
+    if best_epoch == last_epoch and _same_weights(source, load(folder / "last.pt")):
         # The same weights: nothing needs to run again.
         _store(folder / "last.pt", load(folder / "last.pt"), best.temperature, fitted)
     else:
         last = _calibrate(folder / "last.pt", prepared, device, fitted)
-    metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in PARTS}
+    parts = [*PARTS, *(part for part in (TARGET_ADAPT, SOURCE_TEST) if part in prepared.parts)]
+    metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in parts}
+    if transfer is not None:
+        metrics["transfer"] = _transfer_metrics(folder, prepared, device, transfer, adapted)
     metrics["novelty"] = score_novelty(fitted.novelty, prepared)
     metrics["calibration"] = {
         "temperature": best.temperature.value,
@@ -134,30 +162,48 @@ def finish(
     metrics["selection"] = {
         "best_epoch": best_epoch,
         "last_epoch": last_epoch,
-        "chosen_by": CHOSEN_BY,
+        "chosen_by": CHOSEN_BY if adapted is None else chosen_by(transfer, adapted),
     }
     metrics["last"] = {part: _compared(last.scores(prepared, part)) for part in PARTS}
-    drawn = {part: best.reliability(part) for part in DRAWN}
+    drawn = {part: bins for part in DRAWN if (bins := best.reliability(part)) is not None}
     return Outcome(metrics, best.source.temperature, drawn)
 
 
 def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: _Fitted) -> _Scored:
     source = load(path)
-    network = source.build(device)
-
-    def read(part: str) -> PartLogits:
-        return part_logits(
-            network,
-            prepared,
-            part,
-            classes=source.classes,
-            device=device,
-            precision=source.precision,
-        )
-
+    read = part_reader(source, prepared, device)
     valid = read("valid")
     calibrated = _store(path, source, calibrate(prepared, valid), fitted)
-    return _Scored(calibrated, {"valid": valid, "test": read("test")})
+    others = [part for part in prepared.parts if part not in {"train", "valid"}]
+    return _Scored(calibrated, {"valid": valid, **{part: read(part) for part in others}})
+
+
+def _same_weights(one: Checkpoint, other: Checkpoint) -> bool:
+    return all(torch.equal(tensor, other.model[name]) for name, tensor in one.model.items())
+
+
+def _transfer_metrics(
+    folder: Path,
+    prepared: Prepared,
+    device: torch.device,
+    transfer: TransferConfig,
+    verdict: Verdict | None,
+) -> dict[str, Any]:
+    """Return what ``metrics.json`` holds under ``transfer``."""
+    result: dict[str, Any] = {"method": transfer.method, "guard": transfer.guard}
+    if verdict is None:
+        same = measure(part_reader(load(folder / "best.pt"), prepared, device)(TARGET_ADAPT))
+        return result | Verdict.of(prepared.classes, same, same, guard="none").to_dict()
+    scores = {
+        name: _compared(_scores(load(folder / file), prepared, device))
+        for name, file in (("source_only", SOURCE), ("adapted", ADAPTED))
+    }
+    return result | verdict.to_dict() | scores
+
+
+def _scores(model: Checkpoint, prepared: Prepared, device: torch.device) -> dict[str, Any] | None:
+    said = part_reader(model, prepared, device)("test")
+    return _Scored(model, {"test": said}).scores(prepared, "test")
 
 
 def _store(path: Path, source: Checkpoint, temperature: Temperature, fitted: _Fitted) -> Checkpoint:
@@ -181,5 +227,5 @@ def _store(path: Path, source: Checkpoint, temperature: Temperature, fitted: _Fi
     return calibrated
 
 
-def _compared(scores: dict[str, Any]) -> dict[str, Any]:
-    return {key: scores[key] for key in COMPARED}
+def _compared(scores: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if scores is None else {key: scores[key] for key in COMPARED}

@@ -13,16 +13,23 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from faultdiag.config.schedules import Constant, Schedule, with_warm_up
-from faultdiag.config.schema import Config, build_schedule
+from faultdiag.config.schema import Config, TransferConfig, build_schedule
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, WindowBatches
 from faultdiag.signal.recording import Segment
-from faultdiag.training.adaptation import MERITS, Adaptation, JointStep, SourceFreeStep
+from faultdiag.training.adaptation import (
+    MERITS,
+    Adaptation,
+    AdaptationSettings,
+    JointStep,
+    SourceFreeStep,
+)
 from faultdiag.training.augment import Augmentation, Ranges
 from faultdiag.training.graphs import Recorder, Repeated, recorder_for
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
 from faultdiag.training.statistics import RunningStatistics
 from faultdiag.training.step import Step, ValidationStep, balanced, batch_sizes, shuffled
+from faultdiag.transfer import kind_of
 
 Merit = Callable[[Mapping[str, Any]], tuple[float, ...]]
 
@@ -406,6 +413,77 @@ class Trainer:
         torch.set_rng_state(state["random"])
         if self.train.device.type == "cuda" and state["random_cuda"] is not None:
             torch.cuda.set_rng_state(state["random_cuda"], self.train.device)
+
+
+def adapting_trainer(
+    network: nn.Module,
+    config: Config,
+    *,
+    train: WindowBatches | None,
+    valid: WindowBatches | None,
+    target: WindowBatches,
+    classes: int,
+    segments: Sequence[Segment] = (),
+    history: Sequence[dict[str, Any]] = (),
+    begin: bool = True,
+    on_step: Callable[[Trainer], None] | None = None,
+) -> Trainer:
+    """Build the trainer that adapts a network, which was trained on the source, to the target.
+
+    Parameters
+    ----------
+    train, valid, segments
+        Of the source; None where they are not at hand, which source-free methods don't need.
+    target
+        Its windows, without labels.
+    history
+        The epochs of the training on the source.
+    begin
+        Whether the network is to be made ready; False where a state is restored next.
+
+    Raises
+    ------
+    FaultdiagError
+        As `Adaptation`, and if the method needs source windows and there are none.
+    """
+    transfer = config.transfer or TransferConfig()
+    settings = replace(trainer_settings(config), early_stopping=None, warmup_epochs=0.0)
+    free = kind_of(transfer.method) == "source_free"
+    if free:
+        settings = replace(settings, augment=Ranges(), balance="none")
+    if train is None and not free:
+        raise FaultdiagError(
+            f"transfer.method {transfer.method} needs the source's recordings, which are not at "
+            "hand; use shot or adabn, which need the model and the target alone"
+        )
+    stream = target if free or train is None else train
+    steps = len(batch_sizes(len(stream), settings.batch_size)) * (settings.epochs - len(history))
+    adaptation = Adaptation(
+        network,
+        target,
+        AdaptationSettings(
+            transfer.method,
+            transfer.options,
+            transfer.weight,
+            transfer.selection,
+            settings.seed,
+        ),
+        classes=classes,
+        steps=steps,
+        valid=valid,
+    )
+    if begin:
+        adaptation.begin()
+    return Trainer(
+        network,
+        stream,
+        valid,
+        settings,
+        segments=segments,
+        adaptation=adaptation,
+        history=history,
+        on_step=on_step,
+    )
 
 
 def _cuda_states(device: torch.device) -> Tensor | None:

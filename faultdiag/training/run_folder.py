@@ -75,9 +75,19 @@ def write_event(folder: Path, row: Mapping[str, Any]) -> None:
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
 
+# With transfer: the model before and after the adaptation; best.pt is the one that is kept.
+SOURCE, ADAPTED = "source.pt", "adapted.pt"
+
 # Settings that may differ when a run is resumed: the place of the same data, the number of epochs,
 # and what has no effect on the result.
-_FREE = {"data.root", "data.prepared", "train.epochs", "train.graphs", "train.tensorboard"}
+_FREE = {
+    "data.root",
+    "data.prepared",
+    "train.epochs",
+    "train.graphs",
+    "train.tensorboard",
+    "transfer.guard",
+}
 
 
 def save_last(folder: Path, checkpoint: Checkpoint) -> None:
@@ -157,8 +167,14 @@ def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
             f"{path} was trained for {last.epoch} epochs and train.epochs is {epochs}; "
             f"set {last.epoch} or more, or start again with --overwrite"
         )
-    schedule, _ = schedule_of(config.train.schedule)
     before = last.config["train"]["epochs"]
+    if config.transfer is not None and before != epochs:
+        raise FaultdiagError(
+            f"{path} was trained for train.epochs {before} and now it is {epochs}; transfer adapts "
+            f"in the last of them, so this would be another training: give {before}, or start "
+            "again with --overwrite"
+        )
+    schedule, _ = schedule_of(config.train.schedule)
     if schedule in SHAPED and before != epochs:
         raise FaultdiagError(
             f"{path} was trained for train.epochs {before} and now it is {epochs}; the schedule "
@@ -242,6 +258,8 @@ ARTEFACTS = (
     "best.pt",
     "last.pt",
     "previous.pt",
+    "source.pt",
+    "adapted.pt",
     "metrics.json",
     "calibration.png",
     "curves.png",

@@ -15,7 +15,7 @@ import torch
 
 from faultdiag import inference
 from faultdiag.checkpoint import Checkpoint, save
-from faultdiag.config.schema import Config
+from faultdiag.config.schema import Config, TransferConfig
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
@@ -24,12 +24,23 @@ from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.system.files import write_json
 from faultdiag.system.processes import keep_freed_memory
+from faultdiag.training.adaptation import (
+    NO_METHOD,
+    first_adapted_epoch,
+    require_windows,
+    target_batches,
+    target_windows,
+    trains,
+)
 from faultdiag.training.finishing import Outcome, finish
 from faultdiag.training.fitting import Fitter
 from faultdiag.training.graphs import require_graphs
-from faultdiag.training.loop import Progress, Trainer, trainer_settings
+from faultdiag.training.guard import refusal
+from faultdiag.training.loop import Progress, Trainer, adapting_trainer, trainer_settings
 from faultdiag.training.precision import repeatable, set_precision
 from faultdiag.training.run_folder import (
+    ADAPTED,
+    SOURCE,
     begin,
     claim,
     clear,
@@ -42,6 +53,7 @@ from faultdiag.training.run_folder import (
     write_history,
 )
 from faultdiag.training.specs import complete_spec, resolve_spec
+from faultdiag.transfer.adabn import replace_statistics
 
 
 class Interrupt:
@@ -121,6 +133,12 @@ class Run:
     trained_in_epochs: bool = True
     healthy: tuple[str, ...] = ()
 
+    @property
+    def refused(self) -> str | None:
+        """Why the guard refused the adapted model and kept the one from before, else None."""
+        transfer = self.metrics.get("transfer")
+        return refusal(transfer) if transfer and transfer["refused"] else None
+
 
 class Session:
     """One training, from config and data to a run folder."""
@@ -165,8 +183,8 @@ class Session:
             sys.stderr.write(f"note: {note}\n")
         trainer = self._trainer()
         last = last_state(self.folder, self.config, self.prepared) if resume else None
-        if last is not None and last.training is not None:
-            trainer.restore(last.model, last.training)
+        if last is not None and not _adapting(last):
+            trainer.restore(last.model, last.training or {})
         # An earlier run is replaced only once this one has a first checkpoint.
         self._overwrite = overwrite
         self._replaces = overwrite and (self.folder / "best.pt").exists()
@@ -174,11 +192,50 @@ class Session:
             self._begin()
         try:
             with self._interrupt.watch(), repeatable(train.deterministic):
-                trainer.fit(self._after_epoch)
+                if last is None or not _adapting(last):
+                    trainer.fit(self._after_epoch)
+                if isinstance(trainer, Trainer) and self._adapts:
+                    trainer = self._adapt(trainer, last)
         except FaultdiagError:
             discard_untrained(self.folder)
             raise
         return self._finish(trainer)
+
+    @property
+    def _adapts(self) -> bool:
+        transfer = self.config.transfer
+        return transfer is not None and transfer.method != NO_METHOD
+
+    def _adapt(self, trainer: Trainer, last: Checkpoint | None) -> Trainer:
+        """Adapt the network that was trained on the source; `last` is where it was interrupted."""
+        transfer = self.config.transfer or TransferConfig()
+        resumed = last if last is not None and _adapting(last) else None
+        if resumed is None:
+            save(self.folder / SOURCE, self._checkpoint(trainer))
+        target = target_windows(self.prepared, self.device)
+        if not trains(transfer.method):
+            require_windows(transfer.method, len(target), "the target has")
+            batches = target_batches(trainer.network, target, self.config.seed)
+            replace_statistics(trainer.network, batches)
+            save(self.folder / ADAPTED, self._checkpoint(trainer))
+            return trainer
+        start = first_adapted_epoch(self.config)
+        adapter = adapting_trainer(
+            trainer.network,
+            self.config,
+            train=trainer.train,
+            valid=trainer.valid,
+            target=target,
+            segments=self.prepared.segments("train"),
+            classes=len(self.prepared.classes),
+            history=(trainer.progress.history if resumed is None else _history(resumed))[:start],
+            begin=resumed is None,
+            on_step=self._after_step,
+        )
+        if resumed is not None:
+            adapter.restore(resumed.model, resumed.training or {})
+        adapter.fit(self._after_epoch)
+        return adapter
 
     def _begin(self) -> None:
         if self._overwrite:
@@ -201,7 +258,7 @@ class Session:
             network,
             train,
             valid,
-            trainer_settings(self.config),
+            replace(trainer_settings(self.config), epochs=first_adapted_epoch(self.config)),
             segments=self.prepared.segments("train"),
             independent=self.prepared.audit.disjoint_windows["valid"],
             on_step=self._after_step,
@@ -222,7 +279,8 @@ class Session:
             self._begin()
         checkpoint = self._checkpoint(trainer)
         if is_best:
-            save(self.folder / "best.pt", checkpoint)
+            adapted = isinstance(trainer, Trainer) and trainer.adaptation is not None
+            save(self.folder / (ADAPTED if adapted else "best.pt"), checkpoint)
         save_last(self.folder, replace(checkpoint, training=trainer.state()))
         self._saved = time.monotonic()
         self._write_history(trainer.progress)
@@ -253,20 +311,31 @@ class Session:
         # An interrupt may have come between the last checkpoint and its history.
         self._write_history(progress)
         epochs = {"best_epoch": progress.best_epoch, "last_epoch": progress.epoch}
-        outcome = finish(self.folder, self.prepared, self.device, **epochs)
+        outcome = finish(
+            self.folder, self.prepared, self.device, transfer=self.config.transfer, **epochs
+        )
         metrics = outcome.metrics
         write_json(self.folder / "metrics.json", metrics)
         drop_previous(self.folder)
         return Run(
             self.folder,
             metrics,
-            progress.best_epoch,
+            metrics["selection"]["best_epoch"],
             progress.epoch,
             outcome,
             progress.history,
             isinstance(trainer, Trainer),
             tuple(self.config.data.healthy),
         )
+
+
+def _adapting(last: Checkpoint) -> bool:
+    """Return whether a training was interrupted while it adapted."""
+    return (last.training or {}).get("adaptation") is not None
+
+
+def _history(last: Checkpoint) -> list[dict[str, Any]]:
+    return list((last.training or {})["history"])
 
 
 def train_run(

@@ -11,6 +11,7 @@ from faultdiag.models.baseline import build_baseline, sees_features
 from faultdiag.models.spec import BaselineNames, ModelSpec, parse_spec
 from faultdiag.preparing.folder import Prepared, PreparedRecording
 from faultdiag.signal.bearings import BEARINGS, KnownBearing, get_bearing
+from faultdiag.training.adaptation import require_method
 
 MOST_NAMED = 5
 # Until the data is prepared; the fewest that a network can tell apart.
@@ -151,6 +152,7 @@ def resolve_spec(config: Config) -> ModelSpec:
         Naming every problem with its place in the config.
     """
     model, channels = config.model, config.data.channels
+    require_method(config)
     if model.name in BASELINES:
         _check_baseline(config)
         return ModelSpec(

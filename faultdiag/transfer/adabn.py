@@ -98,6 +98,7 @@ def _batch_statistics(network: nn.Module, norms: list[BatchNorm]) -> Iterator[No
     """Let every norm store the statistics of the last batch; all other modules evaluate."""
     was_training = network.training
     momenta = [norm.momentum for norm in norms]
+    counts = [norm.get_buffer("num_batches_tracked").clone() for norm in norms]
     network.eval()
     for module in network.modules():
         # Blocks that fold their norm into a kernel in evaluation must not do so here.
@@ -108,6 +109,7 @@ def _batch_statistics(network: nn.Module, norms: list[BatchNorm]) -> Iterator[No
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
+        for norm, momentum, count in zip(norms, momenta, counts, strict=True):
             norm.momentum = momentum
+            norm.get_buffer("num_batches_tracked").copy_(count)
         network.train(was_training)

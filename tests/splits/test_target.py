@@ -71,7 +71,17 @@ def test_a_strategy_across_groups_names_the_domains() -> None:
     made = split(items(), None, strategy="across_loads", train=[2], test=[0])
     assert recordings(made, "train") == recordings(made, SOURCE_TEST) == {4, 5}
     assert recordings(made, "test") == recordings(made, TARGET_ADAPT) == {0, 1}
-    assert "in no group of load_hp asked for, so left out: 1B, 1IR" in made.notes
+    assert "in no wanted group of load_hp, so left out: 1B, 1IR" in made.notes
+
+
+def test_validation_on_other_groups_stays_whole() -> None:
+    made = split(items(), None, strategy="across_loads", train=[2], valid=[1], test=[0])
+    assert recordings(made, "train") == recordings(made, SOURCE_TEST) == {4, 5}
+    assert {(s.recording, s.start) for s in made.parts["valid"]} == {(2, 0), (3, 0)}
+    assert recordings(made, "test") == recordings(made, TARGET_ADAPT) == {0, 1}
+    inner = split(items(), None, strategy="across_loads", valid="across", test=[0])
+    assert recordings(inner, "train") | recordings(inner, "valid") == {2, 3, 4, 5}
+    assert not recordings(inner, "train") & recordings(inner, "valid")
 
 
 def test_whole_recordings_can_be_held_out() -> None:
@@ -135,12 +145,6 @@ def test_random_windows_deals_the_target_at_random_too() -> None:
             {},
             r"transfer\.target is missing, and split\.strategy within_recording tests on no other "
             r"recordings; name the target, such as transfer\.target: {fact: load_hp,",
-        ),
-        (
-            items(),
-            None,
-            {"strategy": "across_loads", "train": [2], "valid": [1], "test": [0]},
-            r"split\.valid is \[1\], but with transfer the validation part is cut from the source",
         ),
         (items(), [], {}, "the target of transfer has no recording; name other values"),
         (

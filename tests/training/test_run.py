@@ -49,7 +49,11 @@ def test_the_run_folder_holds_what_the_contract_says(trained: Path) -> None:
         "MODEL_CARD.md",
     }
     # What a training that is under way has besides.
-    assert set(ARTEFACTS) - {path.name for path in trained.iterdir()} == {"previous.pt"}
+    assert set(ARTEFACTS) - {path.name for path in trained.iterdir()} == {
+        "previous.pt",
+        "source.pt",
+        "adapted.pt",
+    }
     for name in ("calibration.png", "curves.png", "confusion.png"):
         assert (trained / name).read_bytes().startswith(b"\x89PNG\r\n")
 
