@@ -74,7 +74,7 @@ def _name(record: RunRecord) -> str:
 def _front_matter(record: RunRecord) -> dict[str, Any]:
     dataset = record.source.config["data"]["dataset"]
     measured = {
-        name: record.metrics.get("test", {}).get(name)
+        name: (record.metrics.get("test") or {}).get(name)
         for name in ("accuracy", "macro_f1", "recording_accuracy")
     }
     result = {

@@ -141,7 +141,7 @@ def test_the_best_of_the_last_epoch_is_run_once(
     brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = finishing.part_logits
+    real = evaluate.part_logits
 
     def counted(
         network: torch.nn.Module, prepared: Prepared, part: str, **options: object
@@ -149,7 +149,7 @@ def test_the_best_of_the_last_epoch_is_run_once(
         asked.append(part)
         return real(network, prepared, part, **options)  # type: ignore[arg-type]  # passed on
 
-    monkeypatch.setattr(finishing, "part_logits", counted)
+    monkeypatch.setattr(evaluate, "part_logits", counted)
     run = train(brief(train__epochs=1), run=tmp_path / "run", device="cpu")
     assert asked == ["valid", "test"], "valid first: the temperature never knows the test part"
     assert run.metrics["last"]["test"]["accuracy"] == run.metrics["test"]["accuracy"]
