@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError, printable
 from faultdiag.preparing.window_index import WindowIndex
-from faultdiag.splits.within import PARTS
+from faultdiag.splits.within import ALL_PARTS
 
 FILES = ("signals.npy", "windows.npz")
 # Windows that are checked at a time.
@@ -159,7 +159,7 @@ def check_windows(
             raise ValueError("a window lies outside its recording")
         if bool((chunk.label != classes[chunk.recording]).any()):
             raise ValueError("a window has another class than its recording")
-        if not _within(chunk.part, len(PARTS)) or bool((np.diff(chunk.part) < 0).any()):
+        if not _within(chunk.part, len(ALL_PARTS)) or bool((np.diff(chunk.part) < 0).any()):
             raise ValueError("the windows are not part after part")
         if chunk.part[0] < last:
             raise ValueError("the windows are not part after part")

@@ -10,6 +10,7 @@ import torch
 from faultdiag.api.train import train
 from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.config.schema import Config
+from faultdiag.evaluation import evaluate as evaluating
 from faultdiag.evaluation.evaluate import PartLogits, part_logits
 from faultdiag.evaluation.run import evaluate_run
 from faultdiag.metrics.calibration import expected_calibration_error, fit_temperature, nll
@@ -141,7 +142,7 @@ def test_the_best_of_the_last_epoch_is_run_once(
     brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = evaluate.part_logits
+    real = evaluating.part_logits
 
     def counted(
         network: torch.nn.Module, prepared: Prepared, part: str, **options: object
@@ -149,7 +150,7 @@ def test_the_best_of_the_last_epoch_is_run_once(
         asked.append(part)
         return real(network, prepared, part, **options)  # type: ignore[arg-type]  # passed on
 
-    monkeypatch.setattr(evaluate, "part_logits", counted)
+    monkeypatch.setattr(evaluating, "part_logits", counted)
     run = train(brief(train__epochs=1), run=tmp_path / "run", device="cpu")
     assert asked == ["valid", "test"], "valid first: the temperature never knows the test part"
     assert run.metrics["last"]["test"]["accuracy"] == run.metrics["test"]["accuracy"]
