@@ -16,6 +16,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,6 +25,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.features.healthy import HealthyReference, healthy_from_stored
 from faultdiag.models.spec import ModelSpec, spec_of
 from faultdiag.novelty import Novelty
+from faultdiag.signal.normalize import NORMALIZERS
 from faultdiag.system.files import write_bytes
 
 
@@ -253,7 +255,14 @@ class Checkpoint:
         FaultdiagError
             If the weights don't fit the network that the checkpoint describes.
         """
-        network = self.model_spec.build()
+        try:
+            network = self.model_spec.build()
+        except (MemoryError, RuntimeError) as error:
+            raise FaultdiagError(
+                f"the network '{self.model_spec.name}' of the checkpoint can't be built: "
+                f"{str(error).splitlines()[0] if str(error) else 'too little memory'}; take "
+                "another copy, or train again"
+            ) from error
         try:
             network.load_state_dict(dict(self.model))
         except RuntimeError as error:
@@ -328,10 +337,113 @@ def load(path: Path) -> Checkpoint:
     if lacking:
         raise FaultdiagError(f"{path} is an incomplete checkpoint: it lacks {', '.join(lacking)}")
     require_consistent(path, document)
+    if (problem := _unsound(document)) is not None:
+        raise FaultdiagError(
+            f"{path} is not a sound checkpoint: {problem}; take another copy, or train again"
+        )
     known = {f.name: document[f.name] for f in fields(Checkpoint) if f.name in document}
     tuples = {name: tuple(document[name]) for name in ("classes", "healthy", "channels")}
     spec = _parse(path, document["model_spec"])
     return Checkpoint(**{**known, **tuples, "model_spec": spec})
+
+
+# More than any model has; what is read must cost what the size of its file justifies.
+_PRECISIONS = {"float32", "tf32", "bfloat16"}
+_LONGEST_WINDOW, _MOST_CHANNELS, _MOST_CLASSES = 2**22, 1024, 10_000
+_MOST_ITEMS, _DEEPEST, _LARGEST_OPTION = 1_000_000, 32, 2**20
+
+
+def _unsound(document: Mapping[str, Any]) -> str | None:
+    """Return what can't be in a trained model, or None; that its parts are there is known."""
+    checks = (_odd_data, _odd_names, _odd_numbers, _odd_parts, _odd_normaliser, _odd_weights)
+    return next((problem for check in checks if (problem := check(document))), None)
+
+
+def _odd_data(document: Mapping[str, Any]) -> str | None:
+    """Return what is no plain data, nested too deeply or in itself, or too much."""
+    waiting: list[tuple[Any, int]] = [(document, 0)]
+    count = 0
+    while waiting:
+        item, depth = waiting.pop()
+        count += 1
+        if count > _MOST_ITEMS or depth > _DEEPEST:
+            return "its data are nested without end, or too many"
+        if isinstance(item, dict):
+            waiting += [(value, depth + 1) for value in item.values()]
+        elif isinstance(item, list | tuple):
+            waiting += [(value, depth + 1) for value in item[: _MOST_ITEMS + 1]]
+        elif isinstance(item, int) and not isinstance(item, bool) and abs(item) >= 2**128:
+            return "a number in it has too many digits"
+    return None
+
+
+def _odd_names(document: Mapping[str, Any]) -> str | None:
+    limits = {"classes": _MOST_CLASSES, "channels": _MOST_CHANNELS, "healthy": _MOST_CLASSES}
+    for key, most in limits.items():
+        names = document[key]
+        if len(names) > most:
+            return f"it has {len(names)} {key}, at most {most} are possible"
+        if not all(isinstance(name, str) and name for name in names):
+            return f"its {key} are not all names"
+        if len(set(names)) < len(names) or (key != "healthy" and not names):
+            return f"its {key} are not distinct names"
+    return None
+
+
+def _odd_numbers(document: Mapping[str, Any]) -> str | None:
+    rate, length = document["sampling_rate"], document["window"].get("length")
+    if isinstance(rate, bool) or not 0 < rate <= 1e9:
+        return "its sampling_rate is not between 0 and 1e9 Hz"
+    if isinstance(length, bool) or not isinstance(length, int | None):
+        return "its window.length is no whole number"
+    if length is not None and not 1 <= length <= _LONGEST_WINDOW:
+        return f"its window.length is {length} samples; 1 to {_LONGEST_WINDOW} are possible"
+    spec = document["model_spec"]
+    if length is not None and spec.get("length") != length:
+        return f"its windows have {length} samples, its network takes {spec.get('length')!r}"
+    return None
+
+
+def _odd_parts(document: Mapping[str, Any]) -> str | None:
+    spec, config = document["model_spec"], document["config"]
+    if not isinstance(spec.get("name"), str) or not isinstance(spec.get("options", {}), dict):
+        return "its model_spec has no name and options"
+    options = spec.get("options", {})
+    if any(isinstance(v, int) and abs(v) > _LARGEST_OPTION for v in options.values()):
+        return f"an option of its network is larger than {_LARGEST_OPTION}"
+    train = config.get("train")
+    if not isinstance(train, dict) or train.get("precision") not in _PRECISIONS:
+        return "its config states no train.precision that is known"
+    return None
+
+
+def _odd_normaliser(document: Mapping[str, Any]) -> str | None:
+    scale = document["normalize"]
+    name, state = scale.get("name"), scale.get("state", {})
+    if not isinstance(name, str) or name not in NORMALIZERS or not isinstance(state, dict):
+        return "its normalize is not a known normaliser"
+    for key, values in state.items():
+        numbers = np.asarray(values, dtype=object).ravel().tolist()
+        if not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
+            return f"its normalize.state.{key} has values that are not finite numbers"
+        if key == "std" and not all(v > 0 for v in numbers):
+            return "its normalize.state.std is not above 0"
+    return None
+
+
+def _odd_weights(document: Mapping[str, Any]) -> str | None:
+    for name, values in document["model"].items():
+        if not isinstance(name, str) or not isinstance(values, torch.Tensor):
+            return "its weights are not tensors by name"
+        if values.layout != torch.strided or values.device.type != "cpu":
+            return f"its weights '{name}' are not plain numbers"
+        if values.numel() * values.element_size() > values.untyped_storage().nbytes():
+            return f"its weights '{name}' state more numbers than are stored"
+        if values.is_floating_point() and not bool(values.isfinite().all()):
+            return f"its weights '{name}' are not all finite"
+        if name.endswith("running_var") and bool((values < 0).any()):
+            return f"its variances '{name}' are not all positive"
+    return None
 
 
 def _parse(path: Path, document: Mapping[str, Any]) -> ModelSpec:

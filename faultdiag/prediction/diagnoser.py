@@ -1,5 +1,6 @@
 """Load a model and diagnose recordings with it."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, printable
 from faultdiag.evidence.details import RecordingDetails
 from faultdiag.evidence.gather import Evidence
 from faultdiag.export import runtime
@@ -236,7 +237,10 @@ class Diagnoser:
                     state.windows.add(values)
                     yield key, event
                 case End() if state is not None:
-                    yield key, state.result(key)
+                    result = state.result(key)
+                    if not isinstance(result, Failure) and not _is_finite(result):
+                        result = Failure(_no_number(key))
+                    yield key, result
                 case _ if state is not None:
                     state.note(event)
 
@@ -310,6 +314,18 @@ class _Recording:
             name, confidence, agreement, count, probabilities, self.novelty, evidence
         )
         return RecordingDiagnosis(self.header, diagnosis, self.details)
+
+
+def _is_finite(result: RecordingDiagnosis) -> bool:
+    return math.isfinite(result.diagnosis.confidence)
+
+
+def _no_number(key: object) -> str:
+    name = getattr(key, "path", None)
+    return (
+        f"{'the recording' if name is None else printable(str(name))}: the model gives no finite "
+        "number for it; check its amplitude, or take another copy of the model"
+    )
 
 
 def _numbered(count: int) -> tuple[str, ...]:
