@@ -34,6 +34,7 @@ from faultdiag.preparing.integrity import DamagedError
 from faultdiag.preparing.recordings import Chosen, choose_recordings
 from faultdiag.preparing.window_index import WindowIndex, open_windows, write_windows
 from faultdiag.signal import normalize
+from faultdiag.signal.kinds import signal_kind
 from faultdiag.signal.recording import Recording
 from faultdiag.signal.resampling import resample
 from faultdiag.splits import file
@@ -50,6 +51,22 @@ from faultdiag.splits.within import (
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own
 from faultdiag.system.terminal import note
+
+# Samples by which a channel is told from what is no vibration.
+_KIND_SAMPLES = 2**17
+
+
+def odd_channels(odd: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a note on each channel that looks like no vibration in some recordings."""
+    return [f"{text}: it doesn't look like a vibration ({_some(n)})" for text, n in odd.items()]
+
+
+def _oddities(recording: Recording) -> list[str]:
+    found = [
+        (name, signal_kind(row[:_KIND_SAMPLES]))
+        for name, row in zip(recording.channels, recording.signal, strict=True)
+    ]
+    return [f"channel {name} {kind.reason}" for name, kind in found if not kind.is_vibration]
 
 
 def taken_by_number(unnamed: Mapping[str, Sequence[str]], asked: Sequence[str]) -> list[str]:
@@ -103,12 +120,15 @@ class Written:
         The recordings in their order.
     unnamed
         The channels of recordings that name them differently than the config.
+    odd
+        Recordings by what speaks against a vibration.
     duplicates
         Signals that are in two of the recordings.
     """
 
     recordings: list[PreparedRecording]
     unnamed: Mapping[str, Sequence[str]]
+    odd: Mapping[str, Sequence[str]]
     duplicates: list[Duplicate]
 
 
@@ -117,6 +137,7 @@ def write_signals(folder: Path, config: Config, chosen: Chosen, hashes: Sequence
     rows = list(zip(chosen.entries, chosen.labels, chosen.channels, hashes, strict=True))
     recordings: list[PreparedRecording] = []
     unnamed: dict[str, Sequence[str]] = {}
+    odd: dict[str, list[str]] = {}
     prints = Fingerprints()
     with (folder / "signals.npy").open("wb") as file:
         writer = Writer(file)
@@ -127,6 +148,8 @@ def write_signals(folder: Path, config: Config, chosen: Chosen, hashes: Sequence
             prints.add(recording.signal)
             if recording.channels != channels:
                 unnamed[entry.name] = recording.channels
+            for text in _oddities(recording):
+                odd.setdefault(text, []).append(entry.name)
             fitted = _at_rate(recording, config.data.sampling_rate)
             recordings.append(
                 PreparedRecording(
@@ -142,7 +165,7 @@ def write_signals(folder: Path, config: Config, chosen: Chosen, hashes: Sequence
                 )
             )
         writer.finish()
-    return Written(recordings, unnamed, _find_duplicates(config, chosen, recordings, prints))
+    return Written(recordings, unnamed, odd, _find_duplicates(config, chosen, recordings, prints))
 
 
 def _find_duplicates(
@@ -346,6 +369,7 @@ def _write_rest(
             *rate_notes(recordings, chosen.missing, config.data.sampling_rate),
             *chosen.notes,
             *taken_by_number(written.unnamed, config.data.channels),
+            *odd_channels(written.odd),
             *split.notes,
             *_class_notes(config, split, recordings, classes),
         ],
