@@ -30,7 +30,8 @@ def measure_indicators(request: ReadRequest) -> Measured:
     Raises
     ------
     FaultdiagError
-        If the file can't be read, nothing states its rate, or its channel is not finite.
+        If the file can't be read, nothing states its rate, or its channel is constant or not
+        finite.
     """
     with reader_errors(request.path):
         reader = open_reader(request.path)
@@ -44,6 +45,11 @@ def measure_indicators(request: ReadRequest) -> Measured:
         )
     if not np.isfinite(x).all():
         raise FaultdiagError(f"{request.path}: its samples are not all finite; leave it out")
+    if x.min() == x.max():
+        raise FaultdiagError(
+            f"{request.path}: channel {source.channels[0]} is constant ({x[0]:g}), as a column of "
+            f"hours is; choose one of {', '.join(channels_of(reader.variables()))} with --channel"
+        )
     windows = _windows(x, facts.sampling_rate)
     values = {name: windows[:, i] for i, name in enumerate(NAMES)}
     values["prominence"] = np.array([_prominence(x, facts, bearing)])

@@ -186,3 +186,13 @@ def test_a_trend_of_one_recording_is_refused(machine: Path, files: Path) -> None
     left_out = run("trend", machine, files / "broken.mat", *STATED)
     assert left_out.exit_code == 0
     assert "left out: " in left_out.stderr
+
+
+def test_a_column_of_hours_is_no_channel(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=2560)
+    for n in range(3):
+        columns = np.column_stack([np.full(2560, 9), x])
+        np.savetxt(tmp_path / f"acc_{n:05d}.csv", columns, delimiter=",", fmt="%g")
+    wrong = run("trend", tmp_path, "--sampling-rate", 25_600)
+    assert wrong.exit_code == 1
+    assert "is constant (9), as a column of hours is; choose one of" in wrong.stderr
