@@ -22,6 +22,7 @@ from faultdiag.config.schema import Config, schedule_of
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
+from faultdiag.system.environment import commit, installed_extras, processor_name
 from faultdiag.system.files import sweep, write_json, write_text
 from faultdiag.system.locks import LOCK, own_folder
 
@@ -384,12 +385,15 @@ def discard_untrained(folder: Path) -> None:
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Return what a result can depend on beside config and data: versions, device, threads."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return {
         "versions": package_versions(),
+        "commit": commit(),
+        "extras": installed_extras(),
         "platform": platform.platform(),
         "device": str(device),
-        "device_name": name or platform.machine(),
+        "device_name": name,
+        "processor": processor_name(),
         "threads": torch.get_num_threads(),
     }
 
