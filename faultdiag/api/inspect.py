@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, printable_lines
 from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
 from faultdiag.inspection.inspect import inspect_file, inspect_files
 from faultdiag.readers.finding import nothing_in, recordings_in
 from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
 from faultdiag.report.inspection import format_inspection, plot_inspection
+from faultdiag.system.terminal import printable_json
 
 _HEAD = [
     *("file", "channels", "rate, Hz", "(from)", "rpm", "seconds"),
@@ -88,7 +89,7 @@ def _inspect_folders(
     root = paths[0] if len(paths) == 1 else None
     bar = tqdm(dict.fromkeys(files), "inspecting", unit="recording", disable=None)
     results = [_inspected(path, options) for path in bar]
-    echo(_json(results) if as_json else format_table(results, root))
+    echo(_json(results) if as_json else printable_lines(format_table(results, root)))
     failed = sum("error" in result for result in results)
     if failed:
         raise FaultdiagError(
@@ -191,4 +192,4 @@ def _require_one_file(paths: Sequence[Path], plot: Path) -> None:
 
 
 def _json(document: object) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return printable_json(json.dumps(document, indent=2, ensure_ascii=False))

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from faultdiag import __version__
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, printable_lines
 
 INTERRUPTED = 130
 
@@ -66,7 +66,7 @@ class Group(TyperGroup):
 
 def say(text: str) -> None:
     """Write a message to stderr."""
-    typer.echo(text, err=True)
+    typer.echo(printable_lines(text), err=True)
 
 
 class _Silence(io.TextIOBase):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.errors import printable
 from faultdiag.evidence.peaks import (
     HIGHEST_HZ,
     LONGEST,
@@ -56,7 +57,8 @@ _LEGEND = (
 
 
 def format_inspection(result: Mapping[str, Any]) -> str:
-    """Give the result of `inspect_file` as a block of text with aligned columns."""
+    """Return the result of `inspect_file` as a block of text with aligned columns."""
+    result = shown(result)
     parts = [
         result["path"],
         _indented(_columns(_facts(result), left=(0, 1))),
@@ -66,6 +68,15 @@ def format_inspection(result: Mapping[str, Any]) -> str:
     ]
     parts += ["\n".join(f"  warning: {text}" for text in result["warnings"])]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def shown(value: Any) -> Any:
+    """Return plain values with every text in them escaped by `printable`: names are a file's."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {shown(key): shown(item) for key, item in value.items()}
+    return [shown(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _facts(result: Mapping[str, Any]) -> list[list[str]]:
