@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faultdiag.checkpoint import Checkpoint
+from faultdiag.datasets.base import some
 from faultdiag.errors import FaultdiagError
-from faultdiag.models import needs_speed
+from faultdiag.models import needs_bearing, needs_speed
+from faultdiag.models.front import facts_for
 from faultdiag.noise import Disturb, add_noise
-from faultdiag.preparing.folder import Prepared, gather
+from faultdiag.preparing.folder import Prepared, PreparedRecording, gather
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.scoring import ModelFacts
 from faultdiag.signal import normalize
+from faultdiag.signal.bearings import conditions
 from faultdiag.system.paging import ReadAhead
 
 # They leave the device with the last that uses them.
@@ -159,8 +162,7 @@ class WindowBatches:
         self.resident = device.type == "cuda" if resident is None else resident
         self.recordings = windows.recording
         self.index = windows
-        self._rpm = [recording.rpm for recording in prepared.recordings]
-        self._names = [recording.name for recording in prepared.recordings]
+        self._recordings = prepared.recordings
         self._positions = prepared.positions
         self._signals = prepared.signals
         self._normalize = normalizer(normalize or prepared.normalize, device)
@@ -193,7 +195,7 @@ class WindowBatches:
         return self._normalize(raw)
 
     def shaft_rates(self, rows: Tensor) -> Tensor:
-        """Give the shaft rates of windows, ``(rows,)`` in Hz; `rows` lie on the device.
+        """Return the shaft rates of windows, ``(rows,)`` in Hz; `rows` are on the device.
 
         Raises
         ------
@@ -202,18 +204,52 @@ class WindowBatches:
         """
         return self._rates[rows]
 
+    def conditions(self, rows: Tensor) -> Tensor:
+        """Return the conditions of windows, ``(rows, 5)``; `rows` are on the device.
+
+        They are `faultdiag.signal.bearings.CONDITIONS`.
+
+        Raises
+        ------
+        FaultdiagError
+            If the speed or the bearing of a recording is unknown.
+        """
+        return self._known[rows]
+
+    @cached_property
+    def _own(self) -> list[PreparedRecording]:
+        """The recordings that there are windows of."""
+        return [self._recordings[i] for i in np.unique(self.index.recording).tolist()]
+
+    @cached_property
+    def _conditions(self) -> Tensor:
+        """Conditions of each window, NaN where they are unknown."""
+        table = [conditions(recording.rpm, recording.bearing) for recording in self._recordings]
+        rows = np.array(table, np.float32)[self.index.recording]
+        return torch.from_numpy(rows).to(self.device)
+
     @cached_property
     def _rates(self) -> Tensor:
-        known = {i: self._rpm[i] for i in np.unique(self.index.recording).tolist()}
-        unknown = [self._names[i] for i, rpm in known.items() if rpm is None]
+        unknown = [recording.name for recording in self._own if recording.rpm is None]
         if unknown:
             raise FaultdiagError(
                 f"the model sees shaft orders and needs the shaft speed, which is unknown of "
-                f"{', '.join(unknown)}; leave them out with data.select, or train one that sees "
+                f"{some(unknown)}; leave them out with data.select, or train one that sees "
                 "no orders, such as a network on envelope_spectrum, whose axis is in Hz"
             )
-        rates = np.array([known.get(i) or 0.0 for i in range(len(self._rpm))]) / 60
-        return torch.from_numpy(rates[self.index.recording].astype(np.float32)).to(self.device)
+        return self._conditions[:, 0]
+
+    @cached_property
+    def _known(self) -> Tensor:
+        unknown = [r.name for r in self._own if r.bearing is None]
+        if unknown:
+            raise FaultdiagError(
+                "the model sees the fault orders of the bearing, which is unknown of "
+                f"{some(unknown)}; name a bearing that `faultdiag bearings` lists, or a geometry "
+                "(balls,ball_diameter,pitch_diameter), with data.bearing or in a manifest's column "
+                "'bearing'"
+            )
+        return torch.cat((self._rates[:, None], self._conditions[:, 1:]), 1)
 
     def raw(self, rows: Tensor, shift: Tensor | None = None, length: int | None = None) -> Tensor:
         """Give windows as they were recorded, ``(rows, channels, length)``.
@@ -268,7 +304,7 @@ def arguments_of(
     windows: Tensor | None = None,
     speed: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
-    """Return what a network is called with: windows, and their shaft rates if it needs them.
+    """Return what a network is called with: windows, and what else it needs to know of them.
 
     Parameters
     ----------
@@ -276,10 +312,22 @@ def arguments_of(
         As of `forward`.
     """
     seen = batches.windows(rows) if windows is None else windows
-    if not needs_speed(network):
-        return (seen,)
-    rates = batches.shaft_rates(rows)
-    return seen, rates if speed is None else rates * speed
+    return seen, *_conditions_of(network, batches, rows, speed)
+
+
+def _conditions_of(
+    network: nn.Module, batches: WindowBatches, rows: Tensor, speed: Tensor | None
+) -> tuple[Tensor, ...]:
+    """Return what a network is given beside the windows: conditions, shaft rates, or nothing."""
+    if needs_bearing(network):
+        known = batches.conditions(rows)
+        if speed is not None:
+            known = torch.cat((known[:, :1] * speed[:, None], known[:, 1:]), 1)
+        return (known,)
+    if needs_speed(network):
+        rates = batches.shaft_rates(rows)
+        return (rates if speed is None else rates * speed,)
+    return ()
 
 
 def forward(
@@ -353,14 +401,15 @@ class TorchScorer:
 
     @torch.inference_mode()
     def logits(
-        self, windows: NDArray[np.float32], shaft_rates: NDArray[np.float32] | None
+        self, windows: NDArray[np.float32], conditions: NDArray[np.float32] | None
     ) -> NDArray[np.float64]:
         """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``."""
-        arguments = [self.normalize(torch.from_numpy(windows).to(self.device))]
-        if self.facts.needs_speed and shaft_rates is not None:
-            arguments.append(torch.from_numpy(shaft_rates).to(self.device))
+        seen = self.normalize(torch.from_numpy(windows).to(self.device))
+        known: tuple[Tensor, ...] = ()
+        if conditions is not None:
+            known = facts_for(self.network, torch.from_numpy(conditions).to(self.device))
         with autocast(self.device, self._precision):
-            logits = self.network(*arguments)
+            logits = self.network(seen, *known)
         values: NDArray[np.float64] = logits.double().cpu().numpy()
         return values
 
@@ -393,6 +442,7 @@ def facts_of(source: Checkpoint, network: nn.Module) -> ModelFacts:
         sampling_rate=float(source.sampling_rate),
         length=source.length,
         needs_speed=needs_speed(network),
+        needs_bearing=needs_bearing(network),
         temperature=source.temperature,
         novelty=source.novelty,
         healthy_reference=source.healthy_reference,

@@ -30,8 +30,8 @@ class ModelFacts:
         Hz.
     length
         Samples of a window.
-    needs_speed
-        Whether each window needs its shaft rate.
+    needs_speed, needs_bearing
+        Whether each window needs its shaft rate, and the fault orders of its bearing.
     temperature
         What the logits are divided by before the softmax.
     novelty
@@ -54,6 +54,7 @@ class ModelFacts:
     novelty: Novelty | None = None
     healthy_reference: HealthyReference | None = None
     recorded_at: float | None = None
+    needs_bearing: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,13 +78,14 @@ class Scorer(Protocol):
     def device(self) -> object:
         """Where it computes."""
 
-    def logits(self, windows: Singles, shaft_rates: Singles | None) -> Floats:
+    def logits(self, windows: Singles, conditions: Singles | None) -> Floats:
         """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``.
 
         Parameters
         ----------
-        shaft_rates
-            ``(B,)`` in Hz; ignored by models that don't need the speed.
+        conditions
+            ``(B, 5)``: `faultdiag.signal.bearings.CONDITIONS` of each window. What the model does
+            not need is ignored.
         """
 
     def threads(self) -> AbstractContextManager[tuple[ThreadPoolExecutor, int]]:

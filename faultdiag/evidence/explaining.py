@@ -17,7 +17,8 @@ from faultdiag.evidence.attribution import (
 )
 from faultdiag.evidence.explanation import Explanation, FrontRelevance, Gate, TimeRelevance
 from faultdiag.evidence.occlusion import BandRelevance, occlude_bands
-from faultdiag.models.front import Fronted, needs_speed
+from faultdiag.models.front import Fronted, facts_for, needs_bearing, needs_speed
+from faultdiag.signal.bearings import KnownBearing, conditions
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -61,7 +62,13 @@ class Explainer:
         self._methods = tuple(methods)
 
     def explain(
-        self, windows: Singles, label: int, name: str, *, rpm: float | None = None
+        self,
+        windows: Singles,
+        label: int,
+        name: str,
+        *,
+        rpm: float | None = None,
+        bearing: KnownBearing | None = None,
     ) -> Explanation:
         """Explain why windows of a recording were called `label`.
 
@@ -71,13 +78,13 @@ class Explainer:
             All windows of it, raw, ``(windows, channels, length)``, at the model's rate.
         label, name
             Index and name of the class.
-        rpm
-            Shaft speed, for networks that need it.
+        rpm, bearing
+            Shaft speed and bearing, for networks that need them.
         """
         chosen = np.linspace(0, len(windows) - 1, min(len(windows), MOST_WINDOWS)).round()
         numbers = chosen.astype(np.intp)
         inputs = self._normalize(torch.from_numpy(np.array(windows[numbers], np.float32)))
-        speeds = self._speeds(len(inputs), rpm)
+        speeds = self._speeds(len(inputs), rpm, bearing)
         missing: list[str] = []
         probabilities = self._probabilities(inputs, speeds)
         surest = int(probabilities[:, label].argmax())
@@ -92,12 +99,14 @@ class Explainer:
             missing=tuple(missing),
         )
 
-    def _speeds(self, count: int, rpm: float | None) -> tuple[Tensor, ...]:
-        if not needs_speed(self._network):
-            return ()
-        if rpm is None:
+    def _speeds(
+        self, count: int, rpm: float | None, bearing: KnownBearing | None
+    ) -> tuple[Tensor, ...]:
+        if needs_speed(self._network) and rpm is None:
             raise FaultdiagError("the model sees shaft orders and needs the shaft speed")
-        return (torch.full((count,), rpm / 60),)
+        if needs_bearing(self._network) and bearing is None:
+            raise FaultdiagError("the model sees fault orders and needs the bearing")
+        return facts_for(self._network, torch.tensor([conditions(rpm, bearing)] * count))
 
     @torch.inference_mode()
     def _probabilities(self, inputs: Tensor, speeds: tuple[Tensor, ...]) -> Floats:

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.errors import FaultdiagError
 from faultdiag.export.metadata import to_texts
-from faultdiag.export.runtime import LOGITS, PROBABILITIES, SHAFT_RATE, WINDOWS, OnnxScorer
+from faultdiag.export.runtime import LOGITS, PROBABILITIES, WINDOWS, OnnxScorer, condition_inputs
 from faultdiag.inference import facts_of, normalizer
 from faultdiag.models.layers import without_phases
 from faultdiag.models.slots import AttentionSlot
 from faultdiag.representations import fourier
 from faultdiag.scoring import ModelFacts
+from faultdiag.signal.bearings import conditions, get_bearing
 
 OPSET = 18
 # By how much a probability of the graph may differ from the network's.
@@ -37,7 +38,8 @@ class DiagnosisGraph(nn.Module):
     Parameters
     ----------
     network
-        ``(B, C, L) -> (B, classes)``, with the shaft rates ``(B,)`` where it needs them.
+        ``(B, C, L) -> (B, classes)``, with shaft rates ``(B,)`` or conditions ``(B, 5)`` where it
+        needs them.
     normalize
         The fitted normaliser.
     temperature
@@ -52,10 +54,10 @@ class DiagnosisGraph(nn.Module):
         self.normalize = normalize
         self.temperature = temperature
 
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, windows: Tensor, facts: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return logits and probabilities ``(B, classes)`` of raw windows ``(B, C, L)``."""
-        rates = () if shaft_rate is None else (shaft_rate,)
-        logits = self.network(self.normalize(windows), *rates)
+        known = () if facts is None else (facts,)
+        logits = self.network(self.normalize(windows), *known)
         return logits, torch.softmax(logits / self.temperature, -1)
 
 
@@ -130,9 +132,10 @@ def to_onnx(graph: DiagnosisGraph, facts: ModelFacts) -> OnnxGraph:
 
 
 def trial_windows(facts: ModelFacts, count: int) -> tuple[Singles, Singles]:
-    """Return windows ``(count, C, L)`` and shaft rates ``(count,)`` that any model can take.
+    """Return windows ``(count, C, L)`` and conditions ``(count, 5)`` that any model can take.
 
-    Noise, impacts on noise and sines in turn, at levels from 0.01 to 10 with an offset.
+    Noise, impacts on noise and sines in turn, at levels from 0.01 to 10 with an offset; shaft rates
+    from 15 to 60 Hz of a 6205 bearing.
     """
     draw = np.random.default_rng(0)
     shape = (count, len(facts.channels), facts.length)
@@ -142,14 +145,15 @@ def trial_windows(facts: ModelFacts, count: int) -> tuple[Singles, Singles]:
     cycles = draw.uniform(5, facts.length / 4, (*shape[:2], 1))
     windows[2::3] = (0.2 * windows + np.sin(2 * np.pi * cycles * time))[2::3]
     levels = 10.0 ** draw.uniform(-2, 1, (count, 1, 1))
-    return (levels * (windows + 0.5)).astype(np.float32), np.linspace(
-        15, 60, count, dtype=np.float32
-    )
+    bearing = get_bearing("6205")
+    known = [conditions(60 * rate, bearing) for rate in np.linspace(15, 60, count)]
+    return (levels * (windows + 0.5)).astype(np.float32), np.array(known, np.float32)
 
 
 def _exported(graph: DiagnosisGraph, facts: ModelFacts) -> Any:
-    windows, rates = map(torch.from_numpy, trial_windows(facts, 3))
-    arguments = (windows, rates) if facts.needs_speed else (windows,)
+    windows, known = trial_windows(facts, 3)
+    inputs = {WINDOWS: windows, **condition_inputs(facts, known)}
+    arguments = tuple(map(torch.from_numpy, inputs.values()))
     batch = torch.export.Dim("batch", min=1, max=2**20)
     with torch.no_grad(), _quiet(), without_phases(), fourier.by_matrices():
         try:
@@ -159,7 +163,7 @@ def _exported(graph: DiagnosisGraph, facts: ModelFacts) -> Any:
                 dynamo=True,
                 dynamic_shapes=({0: batch},) * len(arguments),
                 opset_version=OPSET,
-                input_names=[WINDOWS, SHAFT_RATE][: len(arguments)],
+                input_names=list(inputs),
                 output_names=[LOGITS, PROBABILITIES],
                 verbose=False,
             )
@@ -171,11 +175,11 @@ def _exported(graph: DiagnosisGraph, facts: ModelFacts) -> Any:
 
 
 def _checked_difference(graph: DiagnosisGraph, model: OnnxScorer) -> float:
-    windows, rates = trial_windows(model.facts, 12)
+    windows, known = trial_windows(model.facts, 12)
+    inputs = (windows, *condition_inputs(model.facts, known).values())
     with torch.no_grad():
-        speeds = (torch.from_numpy(rates),) if model.facts.needs_speed else ()
-        expected = graph(torch.from_numpy(windows), *speeds)[1].numpy()
-    difference = float(np.abs(model.probabilities(windows, rates) - expected).max())
+        expected = graph(*map(torch.from_numpy, inputs))[1].numpy()
+    difference = float(np.abs(model.probabilities(windows, known) - expected).max())
     if not difference <= TOLERANCE:  # true of NaN, too
         raise FaultdiagError(
             f"the ONNX graph of the model gives other probabilities than the network: they differ "

@@ -36,6 +36,7 @@ class _Stored(BaseModel):
     sampling_rate: float = Positive
     length: int = Field(gt=0)
     needs_speed: bool
+    needs_bearing: bool = False
     temperature: float = Positive
     recorded_at: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
@@ -78,6 +79,7 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
         sampling_rate=stored.sampling_rate,
         length=stored.length,
         needs_speed=stored.needs_speed,
+        needs_bearing=stored.needs_bearing,
         temperature=stored.temperature,
         recorded_at=stored.recorded_at,
         novelty=_novelty_from_plain(path, document.get("novelty"), stored),

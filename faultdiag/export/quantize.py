@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.export.graph import SCOPES
-from faultdiag.export.runtime import SHAFT_RATE, WINDOWS
+from faultdiag.export.runtime import WINDOWS, OnnxScorer, condition_inputs
+from faultdiag.scoring import ModelFacts
 
 # Windows that the ranges of the activations are taken from: more hardly move them.
 CALIBRATION_WINDOWS = 512
@@ -25,7 +26,7 @@ Singles = NDArray[np.float32]
 
 
 def to_int8(
-    content: bytes, windows: Singles, shaft_rates: Singles | None, kept: Collection[str] = ()
+    content: bytes, windows: Singles, conditions: Singles | None, kept: Collection[str] = ()
 ) -> bytes:
     """Return an ONNX file whose convolutions and dense layers compute in 8-bit integers.
 
@@ -36,9 +37,9 @@ def to_int8(
     ----------
     content
         The file, as `faultdiag.export.graph.to_onnx` returns it.
-    windows, shaft_rates
-        Raw training windows ``(B, C, L)``, and their rates ``(B,)`` in Hz for a model that
-        needs the speed.
+    windows, conditions
+        Raw training windows ``(B, C, L)``, and their conditions ``(B, 5)`` for a model that needs
+        speed or bearing.
     kept
         Modules, by their names in the graph, that stay in single precision with all they hold.
     """
@@ -52,7 +53,7 @@ def to_int8(
             quantize_static(
                 document,
                 str(whole),
-                _Windows(windows, shaft_rates),
+                _Windows(OnnxScorer(content).facts, windows, conditions),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(_OPERATIONS),
                 per_channel=True,
@@ -66,8 +67,8 @@ def to_int8(
 class _Windows:
     """Windows in the form that the calibration reads them."""
 
-    def __init__(self, windows: Singles, shaft_rates: Singles | None) -> None:
-        self._feeds = _feeds(windows, shaft_rates)
+    def __init__(self, facts: ModelFacts, windows: Singles, conditions: Singles | None) -> None:
+        self._feeds = _feeds(facts, windows, conditions)
 
     def get_next(self) -> dict[str, Singles] | None:
         """Return the next batch by input name, or None."""
@@ -86,11 +87,13 @@ def _quiet() -> Iterator[None]:
         logger.removeFilter(hide)
 
 
-def _feeds(windows: Singles, shaft_rates: Singles | None) -> Iterator[dict[str, Singles]]:
+def _feeds(
+    facts: ModelFacts, windows: Singles, conditions: Singles | None
+) -> Iterator[dict[str, Singles]]:
     for first in range(0, len(windows), _BATCH):
         feed = {WINDOWS: windows[first : first + _BATCH]}
-        if shaft_rates is not None:
-            feed[SHAFT_RATE] = shaft_rates[first : first + _BATCH]
+        if conditions is not None:
+            feed |= condition_inputs(facts, conditions[first : first + _BATCH])
         yield feed
 
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from faultdiag.errors import FaultdiagError
 from faultdiag.export.metadata import from_texts
 from faultdiag.scoring import ModelFacts
+from faultdiag.signal import bearings
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 SUFFIX = ".onnx"
-WINDOWS, SHAFT_RATE = "windows", "shaft_rate"
+WINDOWS, SHAFT_RATE, CONDITIONS = "windows", "shaft_rate", "conditions"
 LOGITS, PROBABILITIES = "logits", "probabilities"
 # Windows per batch: more would not stay in the cache between layers.
 BATCH = 256
@@ -61,19 +62,20 @@ class OnnxScorer:
         self.facts: ModelFacts = from_texts(path, texts)
         _require_shapes(path, self._session, self.facts)
 
-    def logits(self, windows: Singles, shaft_rates: Singles | None = None) -> NDArray[np.float64]:
+    def logits(self, windows: Singles, conditions: Singles | None = None) -> NDArray[np.float64]:
         """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``.
 
         Parameters
         ----------
-        shaft_rates
-            ``(B,)`` in Hz; only models that need the speed use them.
+        conditions
+            ``(B, 5)``: `faultdiag.signal.bearings.CONDITIONS` of each window; only models that
+            need speed or bearing use them.
         """
-        return self._run(LOGITS, windows, shaft_rates).astype(np.float64)
+        return self._run(LOGITS, windows, conditions).astype(np.float64)
 
-    def probabilities(self, windows: Singles, shaft_rates: Singles | None = None) -> Singles:
-        """Return the probabilities ``(B, classes)`` that the graph itself gives."""
-        return self._run(PROBABILITIES, windows, shaft_rates)
+    def probabilities(self, windows: Singles, conditions: Singles | None = None) -> Singles:
+        """Return the probabilities ``(B, classes)`` that the graph itself computes."""
+        return self._run(PROBABILITIES, windows, conditions)
 
     @contextmanager
     def threads(self) -> Iterator[tuple[ThreadPoolExecutor, int]]:
@@ -82,12 +84,25 @@ class OnnxScorer:
         with ThreadPoolExecutor(count) as pool:
             yield pool, count
 
-    def _run(self, output: str, windows: Singles, shaft_rates: Singles | None) -> Singles:
+    def _run(self, output: str, windows: Singles, conditions: Singles | None) -> Singles:
         feed = {WINDOWS: np.ascontiguousarray(windows, np.float32)}
-        if self.facts.needs_speed and shaft_rates is not None:
-            feed[SHAFT_RATE] = np.ascontiguousarray(shaft_rates, np.float32)
+        if conditions is not None:
+            feed |= condition_inputs(self.facts, np.ascontiguousarray(conditions, np.float32))
         result: Singles = self._session.run([output], feed)[0]
         return result
+
+
+def condition_inputs(facts: ModelFacts, conditions: Singles) -> dict[str, Singles]:
+    """Return what a graph is fed beside the windows: nothing, shaft rates, or all conditions.
+
+    Parameters
+    ----------
+    conditions
+        ``(B, 5)``.
+    """
+    if facts.needs_bearing:
+        return {CONDITIONS: conditions}
+    return {SHAFT_RATE: np.ascontiguousarray(conditions[:, 0])} if facts.needs_speed else {}
 
 
 def load(path: Path, *, threads: int = 1) -> OnnxScorer:
@@ -147,8 +162,8 @@ def _onnxruntime() -> Any:
 def _require_shapes(path: Path, session: "InferenceSession", facts: ModelFacts) -> None:
     """Refuse a graph that contradicts its own metadata."""
     expected = {WINDOWS: [len(facts.channels), facts.length]}
-    if facts.needs_speed:
-        expected[SHAFT_RATE] = []
+    one = np.ones((1, len(bearings.CONDITIONS)), np.float32)
+    expected |= {name: list(x.shape[1:]) for name, x in condition_inputs(facts, one).items()}
     expected |= {name: [len(facts.classes)] for name in (LOGITS, PROBABILITIES)}
     values = [*session.get_inputs(), *session.get_outputs()]
     found = {value.name: list(value.shape[1:]) for value in values}

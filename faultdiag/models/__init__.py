@@ -6,10 +6,18 @@ attention can take, counted from 1) and ``minimum_length(**options)`` in samples
 package does not import torch; building a network does.
 """
 
-from faultdiag.models.build import build, kernel_parameters, needs_speed
+from faultdiag.models.build import build, kernel_parameters, needs_bearing, needs_speed
 from faultdiag.models.zoo import NETWORKS
 
 list = NETWORKS.names
 register = NETWORKS.register
 
-__all__ = ["NETWORKS", "build", "kernel_parameters", "list", "needs_speed", "register"]
+__all__ = [
+    "NETWORKS",
+    "build",
+    "kernel_parameters",
+    "list",
+    "needs_bearing",
+    "needs_speed",
+    "register",
+]

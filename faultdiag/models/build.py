@@ -36,10 +36,11 @@ def build(
         and the block's own options. Every position gets a block of its own.
     representation
         What the network sees of a window: a name of `faultdiag.representations`, or ``{name,
-        **options}``; the raw window unless given. It may need the shaft rate of each window as
-        a second argument of the network: `needs_speed` says so.
+        **options}``; unless given what the network is made for, which is the raw window for most.
+        It may need the shaft rate of each window as a second argument of the network
+        (`needs_speed`), or its conditions (`needs_bearing`).
     sampling_rate
-        Hz; only representations need it.
+        Hz; most representations need it.
     options
         The network's options; ``NETWORKS.options(name)`` lists them.
 
@@ -84,7 +85,18 @@ def kernel_parameters(network: "nn.Module") -> list["nn.Parameter"]:
 
 
 def needs_speed(network: "nn.Module") -> bool:
-    """Whether a network must be given the shaft rate of each window, ``(B,)`` in Hz."""
+    """Whether a network must be given the shaft speed of each window."""
     from faultdiag.models import front
 
     return front.needs_speed(network)
+
+
+def needs_bearing(network: "nn.Module") -> bool:
+    """Whether a network must be given the conditions ``(B, 5)`` of the windows.
+
+    These are `faultdiag.signal.bearings.CONDITIONS`: the shaft rate and the fault orders. Where it
+    needs the speed alone it takes the shaft rates, ``(B,)`` in Hz.
+    """
+    from faultdiag.models import front
+
+    return front.needs_bearing(network)

@@ -1,5 +1,6 @@
 """The types of the options of networks; each refuses what no network can use."""
 
+import math
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -44,3 +45,12 @@ def _fraction(value: float) -> float:
 
 
 Fraction = Annotated[float, Field(strict=True), AfterValidator(_fraction)]
+
+
+def _not_negative(value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise ValueError("give 0 or more")
+    return value
+
+
+NotNegative = Annotated[float, Field(strict=True), AfterValidator(_not_negative)]

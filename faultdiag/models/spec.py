@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from faultdiag import attention
 from faultdiag.baselines import BASELINES
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.zoo import NETWORKS, defaults, network
+from faultdiag.models.zoo import NETWORKS, defaults, front_of, network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,12 +69,12 @@ class FrontSpec:
 
         if self.is_raw:
             return None
-        if sampling_rate is None:
-            raise FaultdiagError(
-                f"{FRONT_PLACE} is '{self.name}', which needs the sampling rate of the windows"
-            )
         try:
-            return representations.build(self.name, channels, length, sampling_rate, **self.options)
+            kind = representations.REPRESENTATIONS.get(self.name)
+            if sampling_rate is None and getattr(kind, "needs_rate", True):
+                raise FaultdiagError(f"'{self.name}' needs the sampling rate of the windows")
+            rate = sampling_rate or 1.0  # frequencies in cycles per sample
+            return representations.build(self.name, channels, length, rate, **self.options)
         except FaultdiagError as error:
             raise FaultdiagError(f"{FRONT_PLACE}: {error}") from error
 
@@ -140,12 +140,12 @@ class ModelSpec:
             from faultdiag.models.baseline import baseline_of
 
             return baseline_of(self)
-        from faultdiag.models.front import Fronted
+        from faultdiag.models.front import Fronted, seen_through
 
         front = self.front.build(self.channels, self.length, self.sampling_rate)
         if front is None:
             return self.build_network(self.channels, self.length)
-        return Fronted(front, self.build_network(*_seen(front)))
+        return Fronted(front, self.build_network(*seen_through(front)))
 
     def build_network(self, channels: int, length: int) -> "nn.Module":
         """Build the network itself for what its front end returns, ``(B, channels, length)``."""
@@ -176,11 +176,6 @@ class ModelSpec:
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options with lists in place of tuples, as YAML and checkpoints write them."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}
-
-
-def _seen(front: Any) -> tuple[int, int]:
-    """Channels and length of what a front end returns."""
-    return int(front.out_channels), int(front.out_length)
 
 
 def spec_of(document: Mapping[str, Any]) -> ModelSpec:
@@ -231,7 +226,8 @@ def parse_spec(
     attention
         None, one slot or a list of slots, as a config writes them.
     representation
-        A name, a mapping ``{name, **options}``, or None for the raw windows.
+        A name, a mapping ``{name, **options}``, or None for the front end that the network is
+        made for.
     sampling_rate
         Hz.
     options
@@ -291,12 +287,18 @@ def _examine(
 def _front(representation: Any, bare: ModelSpec) -> tuple[FrontSpec, tuple[int, int], list[str]]:
     """Parse a front end: its spec, the shape of what it returns, and its problems."""
     shape = (bare.channels, bare.length)
+    if representation is None and bare.name in NETWORKS:
+        representation = front_of(bare.name)
     try:
         front = parse_front(representation)
         built = front.build(*shape, bare.sampling_rate)
     except FaultdiagError as error:
         return FrontSpec(), shape, [str(error)]
-    return front, shape if built is None else _seen(built), []
+    if built is None:
+        return front, shape, []
+    from faultdiag.models.front import seen_through
+
+    return front, seen_through(built), []
 
 
 def parse_front(representation: Any) -> FrontSpec:

@@ -7,7 +7,7 @@ from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import nn
 
@@ -22,6 +22,9 @@ NETWORKS: "Registry[nn.Module]" = Registry(
         "resnet1d": "faultdiag.models.resnet1d:ResNet1d",
         "densenet1d": "faultdiag.models.densenet1d:DenseNet1d",
         "transformer1d": "faultdiag.models.transformer1d:Transformer1d",
+        "band_net": "faultdiag.models.band_net:BandNet",
+        "tied_z": "faultdiag.models.tied_z:TiedZ",
+        "tied_teeth": "faultdiag.models.tied_teeth:TiedTeeth",
     },
     group="faultdiag.models",
 )
@@ -68,3 +71,28 @@ def network(name: str) -> Network:
 def defaults(name: str) -> dict[str, Any]:
     """Return the default of every option of a network."""
     return {option.name: option.default for option in NETWORKS.options(name).values()}
+
+
+def front_of(name: str) -> str:
+    """Return the front end that a network is made for: ``raw`` for most."""
+    return str(getattr(NETWORKS.get(name), "representation", "raw"))
+
+
+def most_classes(name: str) -> int | None:
+    """Return how many classes a network can have, None for any number."""
+    most: int | None = getattr(NETWORKS.get(name), "most_classes", None)
+    return most
+
+
+def options_for(
+    name: str, classes: "Sequence[str]", options: "Mapping[str, Any]"
+) -> dict[str, Any]:
+    """Return the options of a network with what follows from the names of the classes.
+
+    Raises
+    ------
+    FaultdiagError
+        If the network cannot have such classes.
+    """
+    complete = getattr(NETWORKS.get(name), "options_for", None)
+    return dict(options) if complete is None else dict(complete(classes, options))

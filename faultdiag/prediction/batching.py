@@ -18,36 +18,43 @@ from faultdiag.prediction.events import (
     ScoredEvent,
     Windows,
 )
+from faultdiag.signal.bearings import CONDITIONS, KnownBearing, conditions
 
 Key = TypeVar("Key")
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-# From windows (size, channels, length) and shaft rates (size,) in Hz to probabilities
+# From windows (size, channels, length) and their conditions (size, 5) to probabilities
 # (size, classes).
 Score = Callable[[Singles, Singles], Floats]
 
 # Seconds that windows wait at most for others to fill their batch, while others come.
 PATIENCE = 1.0
-# Shaft rate of windows whose result doesn't depend on it, or isn't used; Hz.
-_ANY_RATE = 1.0
+# Stands for conditions that are unknown: those of windows whose result doesn't depend on them, or
+# isn't used.
+_ANY = 1.0
+
+
+def _conditions(rpm: float | None, bearing: KnownBearing | None) -> Singles:
+    known = np.array(conditions(rpm, bearing), np.float32)
+    return np.where(np.isnan(known), np.float32(_ANY), known)
 
 
 class _Batch:
-    """Windows ``(size, channels, length)`` and their shaft rates, and later their probabilities."""
+    """Windows ``(size, channels, length)`` and their conditions, and later their probabilities."""
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self.windows = np.zeros(shape, np.float32)
-        self.rates = np.full(shape[0], _ANY_RATE, np.float32)
+        self.conditions = np.full((shape[0], len(CONDITIONS)), _ANY, np.float32)
         self.filled = 0
         self.since = time.monotonic()
         self.future: Future[Floats] | None = None
 
-    def put(self, windows: Singles, rate: float) -> slice:
+    def put(self, windows: Singles, conditions: Singles) -> slice:
         """Copy windows ``(channels, windows, length)`` into it and return their places."""
         places = slice(self.filled, self.filled + windows.shape[1])
         self.windows[places] = windows.transpose(1, 0, 2)
-        self.rates[places] = rate
+        self.conditions[places] = conditions
         self.filled = places.stop
         return places
 
@@ -91,7 +98,7 @@ class Batching(Generic[Key]):
         self._shape = shape
         self._pool = pool
         self._threads = threads
-        self._rate = _ANY_RATE
+        self._conditions = _conditions(None, None)
         self._free: list[_Batch] = []
         self._filling: _Batch | None = None
         self._running: deque[_Batch] = deque()
@@ -121,8 +128,8 @@ class Batching(Generic[Key]):
         match event:
             case Windows(values):
                 yield from self._fill(key, values)
-            case Header(rpm=rpm):
-                self._rate = float(np.float32(rpm) / 60) if rpm else _ANY_RATE
+            case Header(rpm=rpm, bearing=bearing):
+                self._conditions = _conditions(rpm, bearing)
                 self._waiting.append((key, event))
             case _:
                 self._waiting.append((key, event))
@@ -134,7 +141,7 @@ class Batching(Generic[Key]):
         while done < windows.shape[1]:
             batch = self._filling = self._filling or self._empty()
             count = min(windows.shape[1] - done, size - batch.filled)
-            places = batch.put(windows[:, done : done + count], self._rate)
+            places = batch.put(windows[:, done : done + count], self._conditions)
             self._waiting.append((key, _Pending(batch, places)))
             done += count
             if batch.filled == size:
@@ -151,7 +158,7 @@ class Batching(Generic[Key]):
     def _submit(self) -> None:
         batch = self._filling
         if batch is not None:
-            batch.future = self._pool.submit(self._score, batch.windows, batch.rates)
+            batch.future = self._pool.submit(self._score, batch.windows, batch.conditions)
             self._running.append(batch)
         self._filling = None
 

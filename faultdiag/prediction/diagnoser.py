@@ -36,6 +36,7 @@ from faultdiag.prediction.reading import (
     recording_events,
 )
 from faultdiag.scoring import Scorer, softmax
+from faultdiag.signal.bearings import conditions, get_bearing
 from faultdiag.signal.recording import Recording
 
 # Windows of `logits` that are passed to the model at once.
@@ -96,6 +97,7 @@ class Diagnoser:
             facts.needs_speed,
             facts.novelty,
             recorded_at=facts.recorded_at,
+            needs_bearing=facts.needs_bearing,
         )
 
     @property
@@ -103,7 +105,9 @@ class Diagnoser:
         """The same, with evidence gathered from the recording too."""
         return replace(self.input, evidence=EvidenceRequest(self.facts.healthy_reference))
 
-    def logits(self, windows: Singles, *, rpm: float | None = None) -> Floats:
+    def logits(
+        self, windows: Singles, *, rpm: float | None = None, bearing: str | None = None
+    ) -> Floats:
         """Return the logits ``(windows, classes)`` of raw windows ``(windows, channels, length)``.
 
         The windows are as they come from a recording at the model's sampling rate; the model's
@@ -112,13 +116,14 @@ class Diagnoser:
 
         Parameters
         ----------
-        rpm
-            Shaft speed; only models that see shaft orders need it.
+        rpm, bearing
+            Shaft speed; name or geometry of the bearing. Only models that see shaft orders or
+            fault orders need them.
 
         Raises
         ------
         FaultdiagError
-            If the windows have another shape than the model's, or it needs a speed.
+            If the windows have another shape than the model's, or it needs speed or bearing.
         """
         # torch warns of arrays that it can't write to, so those are copied.
         raw = np.require(windows, np.float32, ["C", "W"])
@@ -128,14 +133,20 @@ class Diagnoser:
                 f"the windows have the shape {raw.shape}; the model takes (windows, {shape[0]}, "
                 f"{shape[1]})"
             )
-        if self.facts.needs_speed and rpm is None:
-            raise FaultdiagError("the model sees shaft orders and needs the shaft speed; give rpm")
-        rates = np.full(len(raw), np.float32(rpm or 60) / 60, np.float32)
+        known = self._conditions(rpm, bearing, len(raw))
         rows = [np.empty((0, len(self.classes)))]
         for first in range(0, len(raw), _MOST):
             part = slice(first, first + _MOST)
-            rows.append(self.scorer.logits(raw[part], rates[part]))
+            rows.append(self.scorer.logits(raw[part], known[part]))
         return np.concatenate(rows)
+
+    def _conditions(self, rpm: float | None, bearing: str | None, count: int) -> Singles:
+        if self.facts.needs_speed and rpm is None:
+            raise FaultdiagError("the model sees shaft orders and needs the shaft speed; give rpm")
+        if self.facts.needs_bearing and bearing is None:
+            raise FaultdiagError("the model sees fault orders and needs the bearing; give bearing")
+        known = conditions(rpm, None if bearing is None else get_bearing(bearing))
+        return np.tile(np.array(known, np.float32), (count, 1))
 
     def predict(
         self,
@@ -153,12 +164,15 @@ class Diagnoser:
         ----------
         recordings
             Recordings, paths of files, or arrays ``(samples,)`` or ``(channels, samples)``.
-        channel, rpm
-            Of files: the channel to read, and the shaft speed where the file doesn't state it.
+        channel
+            Of files: the channel to read.
+        rpm
+            Shaft speed, where the recording or file doesn't state it.
         sampling_rate
             Hz: of arrays, and of files that don't state it and that no catalogue knows.
         bearing
-            Of files: a name or a geometry, for the evidence.
+            A name or a geometry, for models that see fault orders and for the evidence; it wins
+            over what the recording or file states.
         evidence
             Whether to gather `Diagnosis.evidence`.
 
@@ -174,7 +188,10 @@ class Diagnoser:
             if isinstance(item, (str, Path)):
                 request = ReadRequest(Path(item), channel, sampling_rate, rpm, bearing)
                 return file_events(request, model)
-            return recording_events(self._as_recording(item, sampling_rate, rpm), model)
+            recording = self._as_recording(item, sampling_rate)
+            facts = {**recording.facts, **({"bearing": bearing} if bearing else {})}
+            known = replace(recording, rpm=recording.rpm or rpm, facts=facts)
+            return recording_events(known, model)
 
         events = ((i, event) for i, item in enumerate(recordings) for event in open_one(item))
         diagnoses = []
@@ -252,12 +269,10 @@ class Diagnoser:
             batching = Batching[Key](self._probabilities, shape, pool, threads=count)
             yield from batching.run(events)
 
-    def _probabilities(self, windows: Singles, rates: Singles) -> Floats:
-        return softmax(self.scorer.logits(windows, rates) / self.facts.temperature)
+    def _probabilities(self, windows: Singles, conditions: Singles) -> Floats:
+        return softmax(self.scorer.logits(windows, conditions) / self.facts.temperature)
 
-    def _as_recording(
-        self, item: Recording | ArrayLike, rate: float | None, rpm: float | None
-    ) -> Recording:
+    def _as_recording(self, item: Recording | ArrayLike, rate: float | None) -> Recording:
         if isinstance(item, Recording):
             return item
         try:
@@ -273,7 +288,7 @@ class Diagnoser:
                 f"(the model works at {self.sampling_rate:g} Hz)"
             )
         names = self.channels if len(signal) == len(self.channels) else _numbered(len(signal))
-        return Recording(signal, Path("array"), names, rate, rpm)
+        return Recording(signal, Path("array"), names, rate)
 
 
 class _Recording:

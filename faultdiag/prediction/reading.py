@@ -97,8 +97,8 @@ class ModelInput:
         Hz.
     length
         Samples of one window.
-    needs_speed
-        Whether it needs the shaft speed.
+    needs_speed, needs_bearing
+        Whether it needs the shaft speed, and the fault orders of the bearing.
     novelty
         What recordings are compared with, if the model has it.
     evidence
@@ -114,6 +114,12 @@ class ModelInput:
     novelty: Novelty | None = None
     evidence: EvidenceRequest | None = None
     recorded_at: float | None = None
+    needs_bearing: bool = False
+
+    @property
+    def looks_for_bearing(self) -> bool:
+        """Whether the bearing of a recording matters, to the model or for evidence."""
+        return self.needs_bearing or self.evidence is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ def recording_events(recording: Recording, model: ModelInput) -> Iterator[ReadEv
             f"(the model works at {model.sampling_rate:g} Hz)"
         )
     read = _from_memory(recording.signal)
-    named = recording.facts.get("bearing") if model.evidence else None
+    named = recording.facts.get("bearing") if model.looks_for_bearing else None
     known = (recording.source, recording.channels, rate, "file", recording.rpm)
     bearing = get_bearing(named) if named else None
     yield from _cut(_Samples(read, recording.samples, *known, bearing), model)
@@ -195,7 +201,8 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
         source = _open_channels(request, reader, model.channels)
         facts = _facts(request, source, reader, model)
         rate, rpm = facts.sampling_rate or model.sampling_rate, facts.rpm
-        bearing = find_bearing(request, reader, rpm, facts.catalogue) if model.evidence else None
+        looked_for = model.looks_for_bearing or model.evidence
+        bearing = find_bearing(request, reader, rpm, facts.catalogue) if looked_for else None
     except OSError as error:
         raise unreadable(request.path, error) from error
     read = _sample_reader(source, rate, rpm)
@@ -283,6 +290,12 @@ def _window_count(samples: _Samples, model: ModelInput) -> tuple[Resampler, int]
         raise FaultdiagError(
             f"{path}: the model sees shaft orders and needs the shaft speed; give --rpm"
         )
+    if model.needs_bearing and samples.bearing is None:
+        raise FaultdiagError(
+            f"{path}: the model sees the fault orders of the bearing and needs its geometry; give "
+            "--bearing with a name that `faultdiag bearings` lists, or "
+            "balls,ball_diameter,pitch_diameter[,angle]"
+        )
     try:
         ratio = resampling_ratio(samples.sampling_rate, model.sampling_rate)
     except FaultdiagError as error:
@@ -329,8 +342,8 @@ def _facts(
         variables=reader.variables,
         recorded_at=model.recorded_at,
         assumed=model.sampling_rate,
-        needs_rpm=model.needs_speed or model.evidence is not None,
-        needs_catalogue=model.evidence is not None,
+        needs_rpm=model.needs_speed or model.looks_for_bearing,
+        needs_catalogue=model.looks_for_bearing,
         override=request.override_rate,
     )
 

@@ -35,6 +35,7 @@ from faultdiag.preparing.integrity import (
     refreshed,
 )
 from faultdiag.preparing.window_index import WindowIndex, open_windows
+from faultdiag.signal.bearings import KnownBearing, get_bearing
 from faultdiag.signal.recording import Recording, Segment
 from faultdiag.splits.duplicates import Duplicate
 from faultdiag.splits.sharing import Audit, Sharing, audit_windows, origins, share
@@ -63,6 +64,14 @@ class PreparedRecording:
     rpm: float | None
     recorded_at: float
     facts: Mapping[str, Any]
+
+    @property
+    def bearing(self) -> KnownBearing | None:
+        """The bearing, if the recording's fact of that name is a known one or a geometry."""
+        try:
+            return get_bearing(str(self.facts.get("bearing") or ""))
+        except FaultdiagError:
+            return None
 
 
 class SignalLayout:

@@ -21,10 +21,15 @@ def models_text(facts: Sequence[Facts]) -> str:
 
 
 def _network(fact: Facts) -> str:
+    places = "1" if fact["positions"] == 1 else f"1 to {fact['positions']}"
+    classes = "" if fact["classes"] == 10 else f" ({fact['classes']} classes)"
+    seen = f"windows of {fact['minimum_length']} samples or more"
+    if fact["representation"] != "raw":
+        seen = f"on {fact['representation']}"
     return (
         f"{fact['name']:<14} {fact['parameters']:>9,} parameters "
-        f"{fact['multiply_adds']:>11,} multiply-adds  attention after 1 to {fact['positions']}, "
-        f"windows of {fact['minimum_length']} samples or more\n{_options_and_source(fact)}"
+        f"{fact['multiply_adds']:>11,} multiply-adds{classes}  attention after {places}, {seen}\n"
+        f"{_options_and_source(fact)}"
     )
 
 

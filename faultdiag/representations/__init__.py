@@ -1,11 +1,13 @@
 """Input representations by name: ``(batch, channels, length)`` windows to what a network sees.
 
-A representation is one file and one row of `REPRESENTATIONS`; it stands in front of any network
+A representation is one file and one row of `REPRESENTATIONS`; it is put in front of any network
 and has no parameters. Its class is called with ``(channels, length, sampling_rate)`` and its
-options as keyword-only parameters, and gives ``reference`` and ``needs_speed``; an instance gives
-``out_channels`` and ``out_length``. Called with windows, and with the shaft rates ``(batch,)`` in
-Hz where it needs them, it gives ``(batch, out_channels, out_length)``. Importing this package
-does not import torch; asking for a representation does.
+options as keyword-only parameters, and has ``reference`` and ``needs_speed``; an instance has
+``out_channels`` and ``out_length``. Called with windows it returns ``(batch, out_channels,
+out_length)``. Where ``needs_speed`` is true it is also called with the shaft rates ``(batch,)`` in
+Hz, and where ``needs_bearing`` is true with the conditions ``(batch, 5)`` in their place
+(`faultdiag.signal.bearings.CONDITIONS`). With ``needs_rate = False`` it works without a sampling
+rate. Importing this package does not import torch; building a representation does.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,9 @@ REPRESENTATIONS: "Registry[nn.Module]" = Registry(
             "faultdiag.representations.order_envelope_spectrum:OrderEnvelopeSpectrum"
         ),
         "stft": "faultdiag.representations.stft:ShortTimeSpectra",
+        "log_psd": "faultdiag.representations.log_psd:LogPowerSpectrum",
+        "log_spectra": "faultdiag.representations.log_spectra:LogSpectra",
+        "fault_order_combs": "faultdiag.representations.fault_order_combs:FaultOrderCombs",
         "vmd": "faultdiag.representations.vmd:VariationalModes",
     },
     group="faultdiag.representations",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.representations import fourier
+from faultdiag.signal.bearings import CONDITIONS
 
 Scale = Literal["linear", "log", "root"]
 Standardise = Literal["window", "channel", "none"]
@@ -163,6 +164,39 @@ def check_shaft_rate(name: str, shaft_rate: "Tensor | None", batch: int) -> "Ten
                 "of unknown speed"
             )
     return shaft_rate
+
+
+def check_conditions(name: str, conditions: "Tensor | None", batch: int) -> "Tensor":
+    """Return the conditions ``(batch, 5)`` of windows: shaft rate in Hz and fault orders.
+
+    Whether they are positive is looked at only where they lie in the CPU's memory: a look at a
+    GPU's would make the CPU wait for it.
+
+    Raises
+    ------
+    FaultdiagError
+        If they are missing, have another shape, or are not positive numbers.
+    """
+    listed = ", ".join(CONDITIONS)
+    if conditions is None:
+        raise FaultdiagError(
+            f"representation '{name}' needs the shaft speed and the bearing of each window, and "
+            f"got neither; pass conditions ({batch}, {len(CONDITIONS)}): {listed}"
+        )
+    if conditions.shape != (batch, len(CONDITIONS)):
+        raise FaultdiagError(
+            f"representation '{name}': conditions has the shape {tuple(conditions.shape)} for "
+            f"{batch} windows; pass ({batch}, {len(CONDITIONS)}): {listed}"
+        )
+    if conditions.device.type == "cpu" and not torch.compiler.is_compiling():
+        valid = (conditions > 0) & conditions.isfinite()
+        for column, label in enumerate(CONDITIONS):
+            for value in conditions[~valid[:, column], column][:1].tolist():
+                raise FaultdiagError(
+                    f"representation '{name}': {label} is {value:g}; pass a positive number for "
+                    "every window, and leave out recordings of unknown speed or bearing"
+                )
+    return conditions
 
 
 FLOOR = 1e-4

@@ -118,7 +118,7 @@ def chirp_z(x: Tensor, step: Tensor, bins: int) -> Pair:
     # Of whole turns only the rest, so as to stay exact.
     turns = torch.remainder(step[:, None] * (n.square() * -0.5), 1)  # (B, longest)
     # A tensor, because an exported graph would round a number to single precision.
-    angle = turns[:, None] * torch.tensor(2 * math.pi, dtype=torch.float64, device=x.device)
+    angle = turns[:, None] * torch.full((), 2 * math.pi, dtype=torch.float64, device=x.device)
     chirp = angle.cos().to(x.dtype), angle.sin().to(x.dtype)  # (B, 1, longest) each
     size: int = next_fast_len(samples + bins - 1)
     later = torch.arange(size, device=x.device)

@@ -15,8 +15,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError, did_you_mean
 
@@ -145,6 +149,82 @@ class StatedBearing:
 
 KnownBearing: TypeAlias = Bearing | StatedBearing
 """A bearing whose fault orders are known, from its geometry or as stated."""
+
+CONDITIONS = ("shaft_rate", "bpfo", "bpfi", "bsf", "ftf")
+"""What a network can be told of a window: the shaft rate in Hz, and the fault orders."""
+
+
+def conditions(rpm: float | None, bearing: KnownBearing | None) -> tuple[float, ...]:
+    """Return `CONDITIONS` of a recording; NaN for what is unknown.
+
+    Examples
+    --------
+    >>> [round(value, 2) for value in conditions(1800, get_bearing("6205"))]
+    [30.0, 3.58, 5.42, 2.36, 0.4]
+    """
+    orders = (math.nan,) * 4 if bearing is None else astuple(bearing.orders)
+    return (math.nan if rpm is None else rpm / 60, *orders)
+
+
+# Teeth of two combs closer than this, in shaft orders, are one peak in a window of 3 s at 1800 rpm.
+_ONE_PEAK = 0.02
+# From this share of common teeth on, one comb is taken for the other. Of the catalogue's bearings
+# the ambiguous ones share three quarters or more and the others half or less.
+_AMBIGUOUS = 2 / 3
+
+
+def ambiguous_parts(orders: FaultOrders, slip: float) -> list[tuple[str, str]]:
+    """Return the pairs of damaged and suspected part whose lines coincide within the slip.
+
+    With an unknown slip up to `slip` either way, the lines of a damage of the first part include
+    most of those by which a damage of the second is recognised. So it is with 8 balls: there
+    ``BPFI + BPFO = 8``, and where ``BPFI`` is near 5 every line ``BPFO k`` is a sideband of the
+    inner race.
+
+    Parameters
+    ----------
+    orders
+        Of the bearing.
+    slip
+        Largest slip that is searched, as a share.
+
+    Examples
+    --------
+    >>> ambiguous_parts(get_bearing("6203").orders, 0.015)
+    [('inner', 'outer'), ('outer', 'inner')]
+    >>> ambiguous_parts(get_bearing("6205").orders, 0.015)
+    []
+    """
+    combs = {"inner": (orders.bpfi, 1.0), "outer": (orders.bpfo, 1.0)}
+    combs["ball"] = (2 * orders.bsf, orders.ftf)
+    slips = np.linspace(1 - slip, 1 + slip, 31)
+    return [
+        (damaged, suspected)
+        for damaged, suspected in permutations(combs, 2)
+        if _common_teeth(combs[damaged], suspected, combs[suspected], slips) > _AMBIGUOUS
+    ]
+
+
+def _common_teeth(
+    damaged: tuple[float, float],
+    part: str,
+    suspected: tuple[float, float],
+    slips: NDArray[np.float64],
+) -> float:
+    """Return the largest share of a part's scored teeth that a damaged part's comb has, too."""
+    lines = _teeth(damaged, slips, harmonics=4, sidebands=2)  # (slips, teeth)
+    outer = part == "outer"
+    scored = _teeth(suspected, slips, harmonics=3 + outer, sidebands=0 if outer else 1)
+    distance = np.abs(scored[:, None, :, None] - lines[None, :, None, :]).min(-1)
+    return float((distance <= _ONE_PEAK).mean(-1).max())
+
+
+def _teeth(
+    comb: tuple[float, float], slips: NDArray[np.float64], *, harmonics: int, sidebands: int
+) -> NDArray[np.float64]:
+    moving = slips[:, None, None] * comb[0] * np.arange(1, harmonics + 1)[:, None]
+    fixed = comb[1] * np.arange(-sidebands, sidebands + 1)
+    return np.asarray((moving + fixed).reshape(len(slips), -1))
 
 
 @dataclass(frozen=True, slots=True)

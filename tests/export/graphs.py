@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from faultdiag import models
 from faultdiag.export.graph import TOLERANCE, DiagnosisGraph, to_onnx, trial_windows
-from faultdiag.export.runtime import OnnxScorer
+from faultdiag.export.runtime import OnnxScorer, condition_inputs
+from faultdiag.models.front import facts_for
 from faultdiag.scoring import ModelFacts
 from faultdiag.signal import normalize
 
@@ -25,11 +26,11 @@ class Pair:
 
     def outputs(self, count: int) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
         """Logits and probabilities of trial windows, of torch and of ONNX Runtime."""
-        windows, rates = trial_windows(self.model.facts, count)
-        speeds = (torch.from_numpy(rates),) if self.model.facts.needs_speed else ()
+        windows, known = trial_windows(self.model.facts, count)
+        inputs = (windows, *condition_inputs(self.model.facts, known).values())
         with torch.no_grad():
-            expected = self.graph(torch.from_numpy(windows), *speeds)
-        found = self.model.logits(windows, rates), self.model.probabilities(windows, rates)
+            expected = self.graph(*map(torch.from_numpy, inputs))
+        found = self.model.logits(windows, known), self.model.probabilities(windows, known)
         return tuple(y.numpy() for y in expected), found
 
 
@@ -40,13 +41,14 @@ class SideBySide(nn.Module):
         super().__init__()
         self.parts = nn.ModuleDict(parts)
         self.needs_speed = any(getattr(part, "needs_speed", False) for part in parts.values())
+        self.needs_bearing = any(getattr(part, "needs_bearing", False) for part in parts.values())
         self.places: dict[str, slice] = {}
 
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
+    def forward(self, windows: Tensor, conditions: Tensor | None = None) -> Tensor:
         found, start = [], 0
         for name, part in self.parts.items():
-            speeds = (shaft_rate,) if getattr(part, "needs_speed", False) else ()
-            y = part(windows, *speeds).flatten(1)
+            known = () if conditions is None else facts_for(part, conditions)
+            y = part(windows, *known).flatten(1)
             self.places[name] = slice(start, start := start + y.shape[1])
             found.append(y)
         return torch.cat(found, 1)
@@ -62,17 +64,17 @@ def exported(
 ) -> Pair:
     """A network in torch and as an ONNX graph; classes are as many as it has outputs."""
     network.eval()
-    speed = models.needs_speed(network)
-    sample, rate = torch.randn(2, channels, length), torch.tensor([20.0, 30.0])
+    sample, known = torch.randn(2, channels, length), torch.tensor([[20.0, 3.6, 5.4, 2.4, 0.4]] * 2)
     with torch.no_grad():
-        classes = network(sample, *((rate,) if speed else ())).shape[1]
+        classes = network(sample, *facts_for(network, known)).shape[1]
     facts = ModelFacts(
         classes=tuple(f"c{i}" for i in range(classes)),
         healthy=("c0",),
         channels=tuple(f"x{i}" for i in range(channels)),
         sampling_rate=RATE,
         length=length,
-        needs_speed=speed,
+        needs_speed=models.needs_speed(network),
+        needs_bearing=models.needs_bearing(network),
         temperature=temperature,
     )
     fitted = normalize.fit(norm, [trial_windows(facts, 40)[0]])

@@ -13,6 +13,7 @@ from faultdiag import attention, models, representations
 from faultdiag.errors import FaultdiagError
 from faultdiag.export import graph as graph_module
 from faultdiag.export.graph import OPSET, SCOPES, to_onnx, trial_windows, why_not
+from faultdiag.export.runtime import condition_inputs
 from faultdiag.signal import normalize
 from tests.export.graphs import LENGTH, RATE, Pair, SideBySide, compare, exported, exported_network
 
@@ -75,10 +76,10 @@ def test_every_attention_block(blocks: Pair, name: str) -> None:
 def compare_part(pair: Pair, name: str) -> None:
     """A part of the graph is as near to the exact numbers as torch is in single precision."""
     exact = copy.deepcopy(pair.graph).double()
-    windows, rates = trial_windows(pair.model.facts, 7)
-    speeds = (torch.from_numpy(rates),) if pair.model.facts.needs_speed else ()
+    windows, known = trial_windows(pair.model.facts, 7)
+    facts = condition_inputs(pair.model.facts, known).values()
     with torch.no_grad():
-        wanted = exact(torch.from_numpy(windows).double(), *speeds)[0].numpy()
+        wanted = exact(torch.from_numpy(windows).double(), *map(torch.from_numpy, facts))[0].numpy()
     (torch_made, _), (found, _) = pair.outputs(7)
     place = pair.graph.network.places[name]
     error, usual = (np.sqrt(np.mean((y - wanted)[:, place] ** 2)) for y in (found, torch_made))

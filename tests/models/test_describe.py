@@ -62,6 +62,9 @@ def test_sizes_are_those_of_the_docstrings(facts: dict[str, ModelFacts]) -> None
         "resnet1d": 966_314,
         "densenet1d": 149_066,
         "transformer1d": 140_874,
+        "band_net": 34_186,
+        "tied_z": 20,
+        "tied_teeth": 197,
     }
 
 
@@ -85,7 +88,19 @@ def test_positions_and_shortest_windows(facts: dict[str, ModelFacts]) -> None:
         "resnet1d": (8, 65),
         "densenet1d": (4, 121),
         "transformer1d": (4, 33),
+        "band_net": (1, 16),
+        "tied_z": (1, 12),
+        "tied_teeth": (1, 12),
     }
+
+
+def test_front_ends_and_classes(facts: dict[str, ModelFacts]) -> None:
+    special = {n: (f["representation"], f["classes"]) for n, f in facts.items()}
+    assert special.pop("band_net") == ("log_psd", 10)
+    assert special.pop("tied_z") == special.pop("tied_teeth") == ("fault_order_combs", 4)
+    assert set(special.values()) == {("raw", 10)}
+    text = models_text(list(facts.values()))
+    assert "multiply-adds (4 classes)  attention after 1, on fault_order_combs\n" in text
 
 
 def test_text_tells_all_and_json_takes_it(facts: dict[str, ModelFacts]) -> None:

@@ -78,6 +78,6 @@ def test_problems_are_named_before_data_is_loaded(representation: object, messag
 
 
 def test_a_representation_needs_the_sampling_rate() -> None:
-    message = "model.representation is 'spectrum', which needs the sampling rate of the windows"
+    message = "model.representation: 'spectrum' needs the sampling rate of the windows"
     with pytest.raises(FaultdiagError, match=re.escape(message)):
         models.build("wdcnn", 1, 5, length=2048, representation="spectrum")

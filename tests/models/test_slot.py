@@ -10,7 +10,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.models.slots import AttentionSlot, Slots
 from faultdiag.models.spec import Slot, parse_slots
 from faultdiag.models.zoo import defaults, network
-from tests.models.networks import LENGTH, build, perturb, windows
+from tests.models.networks import LENGTH, build, eca, inputs, perturb, windows
 
 KNOWN = ", ".join(sorted(attention.BLOCKS))
 
@@ -144,19 +144,20 @@ def test_a_place_without_a_slot_changes_nothing() -> None:
 def test_every_position_of_every_network_takes_a_slot(name: str) -> None:
     settings = {"name": "eca", "after": 1}
     plain = build(name)
-    shared, without = plain.state_dict(), plain(windows())
+    x = inputs(name)
+    shared, without = plain.state_dict(), plain(x)
     count = network(name).positions(**defaults(name))
     for position in range(1, count + 1):
         net = build(name, attention=settings | {"after": position})
         missing = net.load_state_dict(shared, strict=False).missing_keys
         assert missing == [f"attention.at.{position}.block.conv.weight"]
-        assert (net(windows()) - without).abs().max() > 1e-5
+        assert (net(x) - without).abs().max() > 1e-5
 
 
 @pytest.mark.parametrize("name", list(models.NETWORKS))
 def test_no_attention_is_the_network_itself(name: str) -> None:
-    net = build(name, attention={"name": "none", "after": [1, 2]})
-    assert torch.equal(net(windows()), build(name)(windows()))
+    net = build(name, attention={"name": "none", "after": eca(name)["after"]})
+    assert torch.equal(net(inputs(name)), build(name)(inputs(name)))
 
 
 def test_earlier_stages_reach_a_block_that_uses_them() -> None:

@@ -10,6 +10,8 @@ import torch
 from faultdiag import models
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.spec import parse_spec
+from faultdiag.models.zoo import most_classes
+from tests.models.networks import eca
 
 
 def told(name: str = "wdcnn", channels: int = 1, classes: int = 4, **settings: Any) -> list[str]:
@@ -20,7 +22,9 @@ def told(name: str = "wdcnn", channels: int = 1, classes: int = 4, **settings: A
 
 @pytest.mark.parametrize("name", list(models.NETWORKS))
 def test_defaults_pass(name: str) -> None:
-    parse_spec(name, 1, 10, length=2048, attention={"name": "eca", "after": [1, 2]}, try_out=True)
+    classes = min(10, most_classes(name) or 10)
+    settings = {"length": 2048, "sampling_rate": 12000.0, "attention": eca(name)}
+    parse_spec(name, 1, classes, **settings, try_out=True)
 
 
 def test_all_problems_at_once_each_with_its_place() -> None:

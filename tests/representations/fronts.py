@@ -48,6 +48,16 @@ OTHER: dict[str, dict[str, Any]] = {
         "scale": "root",
         "standardise": "channel",
     },
+    "log_psd": {"segment": 40, "hop": 20, "bands": 4, "taper": "none"},
+    "log_spectra": {"segments": (16, 32), "overlap": 2, "floor": 0.1},
+    "fault_order_combs": {
+        "bands": 3,
+        "whiten": False,
+        "harmonics": 3,
+        "sidebands": 1,
+        "slip": 0.1,
+        "slips": 5,
+    },
     "vmd": {
         "modes": 3,
         "alpha": 500.0,
@@ -60,11 +70,31 @@ OTHER: dict[str, dict[str, Any]] = {
 }
 
 
+# Options where the defaults are for longer windows.
+SHORT: dict[str, dict[str, Any]] = {
+    "log_psd": {"segment": 32, "hop": 16},
+    "log_spectra": {"segments": (16, 64)},
+}
+
+
 def front(
     name: str, channels: int = 1, length: int = LENGTH, rate: float = RATE, **options: Any
 ) -> Any:
     """A representation for windows at 1 kHz, with whatever attributes it has."""
-    return build(name, channels, length, rate, **options)
+    return build(name, channels, length, rate, **SHORT.get(name, {}) | options)
+
+
+def facts(built: Any, batch: int = 3) -> tuple[torch.Tensor, ...]:
+    """What a representation must be told of windows: nothing, shaft rates, or conditions."""
+    if getattr(built, "needs_bearing", False):
+        return (conditions(batch),)
+    return (rates(batch),) if built.needs_speed else ()
+
+
+def conditions(batch: int = 3) -> torch.Tensor:
+    """Shaft rates in Hz and fault orders, each different."""
+    orders = torch.tensor([3.1, 4.9, 2.0, 0.38], dtype=torch.float64)
+    return torch.cat([rates(batch)[:, None], orders * (1 + rates(batch)[:, None] / 100)], 1)
 
 
 def windows(

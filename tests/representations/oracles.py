@@ -113,3 +113,87 @@ def vmd(
     found = np.fft.ifft(whole).real[:, half : half + n]
     order = np.argsort(centre)
     return found[order], centre[order]
+
+
+def log_psd(x: Array, segment: int, hop: int, taper: str, bands: int | None = None) -> Array:
+    """Log power spectrum of one signal: sums over segments, each less its mean."""
+    w = hann(segment) if taper == "hann" else np.ones(segment)
+    lines = np.arange(1, segment // 2 + 1) / segment
+    power = np.zeros(lines.size)
+    starts = range(0, x.size - segment + 1, hop)
+    for s in starts:
+        part = x[s : s + segment]
+        power += np.abs(fourier((part - part.mean()) * w, lines)) ** 2
+    power = (power / len(starts)).reshape(bands or lines.size, -1).mean(1)
+    level = np.log10(power + 1e-12 * power.mean())
+    return np.asarray(level - level.mean())
+
+
+def log_spectra(x: Array, segments: tuple[int, ...], overlap: int, floor: float) -> Array:
+    """Levels and fluctuations (2, lines of all sizes) of one signal."""
+    centred = x - x.mean()
+    levels, fluctuations = [], []
+    for size in segments:
+        lines = np.arange(2, size // 2 + 1) / size
+        starts = range(0, x.size - size + 1, size // overlap)
+        parts = [centred[s : s + size] * hann(size) for s in starts]
+        power = np.array([np.abs(fourier(part, lines)) ** 2 for part in parts])
+        mean = power.mean(0)
+        levels.append(np.log(mean / mean.mean() + floor))
+        fluctuations.append(power.std(0) / mean)
+    return np.stack([np.concatenate(levels), np.concatenate(fluctuations)])
+
+
+def band_levels(x: Array, bands: list[tuple[int, int]], *, whiten: bool) -> Array:
+    """log10 of the envelope spectra (bands, reach) of one signal.
+
+    The squared envelope has mean 1; its spectrum is that of a Hann window over all points, halved.
+    """
+    n = x.size
+    reach = int(n // 2 / 5)
+    lines = fourier(x - x.mean(), np.arange(n // 2 + 1) / n)
+    if whiten:
+        lines = lines / (np.abs(lines) + 1e-6 * np.abs(lines).mean())
+    levels = []
+    for first, stop in bands:
+        a = lines[first:stop]
+        # Line d of |sum_k a_k e^{ikt}|^2 is the sum of a_{k+d} conj(a_k).
+        beat = np.array([np.sum(a[d:] * a[: a.size - d].conj()) for d in range(a.size)])
+        beat = np.r_[beat / beat[0].real, np.zeros(reach + 1)][: reach + 1]
+        beat[0] = 0
+        around = np.r_[beat[1:2].conj(), beat[:-2]], beat[1:]
+        windowed = beat[:-1] / 2 - (around[0] + around[1]) / 4
+        levels.append(np.log10(np.abs(windowed) + 1e-9))
+    return np.array(levels)
+
+
+def comb(
+    levels: Array, lines: float, orders: tuple[float, float], slips: Array, sizes: tuple[int, int]
+) -> Array:
+    """Prominences (bands, teeth) of one comb: the law, tooth by tooth.
+
+    `lines` per shaft order; `orders` of the fault and between sidebands; `sizes` are harmonics and
+    sidebands.
+    """
+    (fault, side), (harmonics, sidebands) = orders, sizes
+    teeth = [(k, m) for k in range(1, harmonics + 1) for m in range(-sidebands, sidebands + 1)]
+    around = []
+    for k, m in teeth:
+        width = max(0.5 * lines, 6)
+        places = np.rint((k * fault + m * side) * lines + width * np.linspace(-1, 1, 33))
+        near = levels[:, np.clip(places, 1, levels.shape[1] - 1).astype(int)]
+        around.append(np.median(near, axis=1))
+
+    def prominence(tooth: int, slip: float) -> Array:
+        k, m = teeth[tooth]
+        place = (k * fault * (1 + slip) + m * side) * lines
+        if not 0 <= place <= levels.shape[1] - 1:
+            return np.zeros(len(levels))
+        found = [np.interp(place, np.arange(row.size), row) for row in levels]
+        spread = np.pi / np.sqrt(24) / np.log(10)
+        return np.asarray((found - around[tooth]) / spread)
+
+    scored = [i for i, (k, m) in enumerate(teeth) if k <= 3 and abs(m) <= 1]
+    sums = [np.sum([prominence(i, e) for i in scored], axis=0).max() for e in slips]
+    best = slips[int(np.argmax(sums))]
+    return np.array([prominence(i, best) for i in range(len(teeth))]).T

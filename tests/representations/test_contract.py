@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from faultdiag.representations import REPRESENTATIONS
-from tests.representations.fronts import NAMES, OTHER, front, rates, windows
+from tests.representations.fronts import NAMES, OTHER, facts, front, rates, windows
 
-SPECTRAL = [name for name in NAMES if name not in {"raw", "vmd"}]
+SPECTRAL = [name for name in NAMES if "scale" in REPRESENTATIONS.options(name)]
+FREE_OF_GAIN = ["log_psd", "log_spectra", "fault_order_combs"]
 
 
 def through(built: Any, x: torch.Tensor) -> torch.Tensor:
-    """What it gives; shaft rates only where they are asked for."""
-    y: torch.Tensor = built(x, rates(len(x))) if built.needs_speed else built(x)
+    """What it gives; what is known of the windows only where it is needed."""
+    y: torch.Tensor = built(x, *facts(built, len(x)))
     return y
 
 
@@ -33,7 +34,7 @@ def test_gives_the_shape_it_says(name: str, channels: int, length: int, options:
 @pytest.mark.parametrize("name", NAMES)
 def test_says_what_it_is(name: str) -> None:
     kind: Any = REPRESENTATIONS.get(name)
-    assert kind.needs_speed is (name == "order_envelope_spectrum")
+    assert kind.needs_speed is (name in {"order_envelope_spectrum", "fault_order_combs"})
     if name == "raw":
         assert kind.reference == "no transformation (baseline)"
     else:
@@ -54,12 +55,14 @@ def test_has_nothing_to_train_or_to_save(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_window_does_not_see_its_batch(name: str) -> None:
-    built, x, rate = front(name, 2), windows(4, 2), rates(4)
-    alone = torch.cat([built(x[i : i + 1], rate[i : i + 1]) for i in range(4)])
-    torch.testing.assert_close(built(x, rate), alone, rtol=1e-10, atol=1e-10)
+    built, x = front(name, 2), windows(4, 2)
+    known = facts(built, 4)
+    alone = [built(x[i : i + 1], *(fact[i : i + 1] for fact in known)) for i in range(4)]
+    torch.testing.assert_close(built(x, *known), torch.cat(alone), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The channels of fault_order_combs share one slip: see test_combs.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "fault_order_combs"])
 def test_a_channel_is_that_of_the_window_of_it_alone(name: str) -> None:
     if name in SPECTRAL:
         built, single = (front(name, c, standardise="channel") for c in (2, 1))
@@ -93,13 +96,14 @@ def test_autocast_changes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gives_the_same_again_and_leaves_its_input_alone(name: str) -> None:
-    built, x, rate = front(name, 2), windows(3, 2), rates()
-    before = x.clone(), rate.clone()
-    first = built(x, rate)
-    assert torch.equal(built(x, rate), first)
-    assert torch.equal(front(name, 2)(x, rate), first)
+    built, x = front(name, 2), windows(3, 2)
+    known = facts(built)
+    before = x.clone(), [fact.clone() for fact in known]
+    first = built(x, *known)
+    assert torch.equal(built(x, *known), first)
+    assert torch.equal(front(name, 2)(x, *known), first)
     assert torch.equal(x, before[0])
-    assert torch.equal(rate, before[1])
+    assert all(map(torch.equal, known, before[1]))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -117,9 +121,17 @@ def test_a_dead_window_gives_zeros(name: str, level: float) -> None:
     x = torch.full((1, 1, 999), level, dtype=torch.float32)
     assert level == 0 or x.mean() != x[0, 0, 0]
     y = through(front(name, length=999), x)
-    if name in SPECTRAL:
+    if name in {*SPECTRAL, "log_psd", "fault_order_combs"}:
         assert torch.equal(y, torch.zeros_like(y))
     assert y.isfinite().all()
+
+
+@pytest.mark.parametrize("name", FREE_OF_GAIN)
+def test_no_gain_and_no_offset_gets_through_whatever_the_options(name: str) -> None:
+    built, x = front(name, 2), windows(3, 2)
+    for gain in (1e-6, 1000.0):
+        changed = through(built, gain * (x + 7))
+        torch.testing.assert_close(changed, through(built, x), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SPECTRAL)
@@ -135,7 +147,9 @@ def test_no_gain_and_no_offset_gets_through(name: str, scale: str, standardise: 
     torch.testing.assert_close(spread, torch.ones_like(spread), rtol=1e-10, atol=0)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "order_envelope_spectrum"])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if not REPRESENTATIONS.get(name).needs_speed]
+)
 def test_shaft_rates_change_nothing_where_they_are_not_needed(name: str) -> None:
     built, x = front(name), windows()
     assert torch.equal(built(x, rates()), built(x))
@@ -174,12 +188,21 @@ def test_gradients_reach_the_window(name: str) -> None:
     assert x.grad[2].abs().max() > 1e-6
 
 
+@pytest.mark.parametrize("name", FREE_OF_GAIN)
+def test_gradients_are_those_of_the_formula(name: str) -> None:
+    # At 128 samples, to be quick; the slip, which is chosen, has no gradient.
+    built = front(name, length=128, **{"slips": 1} if name == "fault_order_combs" else {})
+    x = windows(2, length=128).requires_grad_()
+    known = facts(built, 2)
+    assert torch.autograd.gradcheck(lambda x: built(x, *known), x, eps=1e-7, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_exports_whole(name: str) -> None:
     # A number of sweeps that depends on the data cannot be exported: tolerance 0 makes them all.
     options: dict[str, Any] = {"tolerance": 0.0, "iterations": 3} if name == "vmd" else {}
     built, x = front(name, **options), windows(dtype=torch.float32)
-    arguments = (x, rates()) if built.needs_speed else (x,)
+    arguments = (x, *facts(built))
     program = torch.export.export(built, arguments).module()
     torch.testing.assert_close(program(*arguments), built(*arguments))
 
@@ -189,10 +212,11 @@ def test_exports_whole(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_cpu_and_cuda_agree(name: str) -> None:
     built, x = front(name, 2), windows(4, 2)
-    expected = built(x, rates(4))
+    known = facts(built, 4)
+    expected = built(x, *known)
     on_gpu = copy.deepcopy(built).cuda()
-    for rate in (rates(4), rates(4).cuda()):
-        found = on_gpu(x.cuda(), rate).cpu()
+    for there in (known, [fact.cuda() for fact in known]):
+        found = on_gpu(x.cuda(), *there).cpu()
         torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
     with torch.autocast("cuda", torch.bfloat16):
-        assert on_gpu(x.float().cuda(), rates(4)).dtype == torch.float32
+        assert on_gpu(x.float().cuda(), *known).dtype == torch.float32

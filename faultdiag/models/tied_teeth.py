@@ -1,0 +1,111 @@
+"""A small network that reads combs tooth by tooth and names the damaged part of any bearing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from faultdiag.models import tied
+from faultdiag.models.options import Count, NotNegative, Share
+from faultdiag.models.slots import Slots
+from faultdiag.models.spec import Slot
+
+NAME = "tied_teeth"
+
+
+class TiedTeeth(nn.Module):
+    """Combs at the fault orders of a bearing, read tooth by tooth by one reader for all parts.
+
+    The reader, a perceptron shared by all parts and bands, turns the teeth of a band into a value
+    ``r`` and a logit ``u``. With the scores ``z`` of the bands (see
+    `faultdiag.models.tied.CombScores`) the evidence for a part is
+
+        ``e = sum softmax(u) r + s sum softmax(z) z + t mean z``
+
+    and `faultdiag.models.tied.TiedHead` turns the evidence into logits. The reader's last layer
+    starts at zero, ``s`` at 1 and ``t`` at 0: untrained it is the physical score.
+
+    Parameters
+    ----------
+    channels, classes, length
+        Shape of the combs and number of logits.
+    slots
+        Attention over the bands, position 1: one block, shared by the parts.
+    parts
+        What each class means: normal, inner, outer or ball. None lets the class names say it.
+    harmonics
+        Harmonics of a comb, as in the front end.
+    hidden
+        Hidden units of the reader.
+    noise, band_dropout, tooth_dropout
+        See `faultdiag.models.tied.Disturbance`.
+
+    Raises
+    ------
+    FaultdiagError
+        If the input is not a set of combs, or `parts` does not fit the classes.
+
+    References
+    ----------
+    .. [1] R. B. Randall and J. Antoni, "Rolling element bearing diagnostics - a tutorial", Mech.
+       Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017 (the lines)
+    """
+
+    reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
+    representation: ClassVar[str] = tied.FRONT
+    most_classes: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        length: int,
+        slots: Sequence[Slot] = (),
+        *,
+        parts: tied.Parts | None = None,
+        harmonics: Count = 4,
+        hidden: Count = 8,
+        noise: NotNegative = 0.5,
+        band_dropout: Share = 0.3,
+        tooth_dropout: Share = 0.1,
+    ) -> None:
+        super().__init__()
+        tied.check_combs(NAME, channels, length, harmonics)
+        self.disturb = tied.Disturbance(noise, band_dropout, tooth_dropout)
+        self.attention = Slots(slots, [channels // 3])
+        self.scores = tied.CombScores(harmonics, length)
+        self.hidden = nn.Linear(length, hidden)
+        self.reader = nn.Linear(hidden, 2)
+        nn.init.zeros_(self.reader.weight)
+        nn.init.zeros_(self.reader.bias)
+        self.shares = nn.Parameter(torch.tensor([1.0, 0.0]))  # s, t
+        self.classify = tied.TiedHead(tied.parts_for(NAME, classes, parts))
+
+    @staticmethod
+    def positions(**_: object) -> int:
+        """Return the number of positions attention can have."""
+        return 1
+
+    @staticmethod
+    def minimum_length(*, harmonics: int = 4, **_: object) -> int:
+        """Return the fewest teeth of a comb: each harmonic with a sideband on either side."""
+        return 3 * harmonics
+
+    @staticmethod
+    def options_for(classes: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options with what follows from the class names."""
+        return tied.options_for(NAME, classes, options)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits ``(B, classes)`` of combs ``(B, 3 * bands, teeth)``."""
+        combs = self.disturb(x.unflatten(1, (3, -1)))  # (B, 3, bands, teeth)
+        combs = self.attention(1, combs.flatten(0, 1), []).unflatten(0, (-1, 3))
+        z = self.scores(combs)  # (B, 3, bands)
+        value, logit = self.reader(functional.relu(self.hidden(combs))).unbind(-1)
+        read = (logit.softmax(-1) * value).sum(-1)  # (B, 3)
+        clearest, mean = (z.softmax(-1) * z).sum(-1), z.mean(-1)
+        evidence = read + self.shares[0] * clearest + self.shares[1] * mean
+        logits: Tensor = self.classify(evidence)
+        return logits

@@ -1,0 +1,112 @@
+"""A network of twenty parameters that names the damaged part of any bearing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from faultdiag.models import tied
+from faultdiag.models.options import Count, NotNegative, Share
+from faultdiag.models.slots import Slots
+from faultdiag.models.spec import Slot
+
+NAME = "tied_z"
+
+
+class TiedZ(nn.Module):
+    """Scores at the fault orders of a bearing, one reader for all parts: about 20 parameters.
+
+    Of every part's scores ``z`` over the bands (see `faultdiag.models.tied.CombScores`) the reader
+    sees three numbers: ``sum w z`` with ``w = softmax(q z)``, their mean and their standard
+    deviation. Batch normalisation and one linear unit, the same for all parts, turn these into the
+    evidence for the part, and `faultdiag.models.tied.TiedHead` turns the evidence into logits. No
+    weight belongs to one part, one band or one bearing, so what is learned carries over to
+    bearings of other geometry and to other machines.
+
+    Parameters
+    ----------
+    channels, classes, length
+        Shape of the combs and number of logits.
+    slots
+        Attention over the bands, position 1: one block, shared by the parts.
+    parts
+        What each class means: normal, inner, outer or ball. None lets the class names say it.
+    harmonics
+        Harmonics of a comb, as in the front end.
+    pool
+        The first number of the three: ``softmax`` as above, or ``mean``, which leaves ``w`` out.
+    noise, band_dropout, tooth_dropout
+        See `faultdiag.models.tied.Disturbance`.
+
+    Raises
+    ------
+    FaultdiagError
+        If the input is not a set of combs, or `parts` does not fit the classes.
+
+    References
+    ----------
+    .. [1] R. B. Randall and J. Antoni, "Rolling element bearing diagnostics - a tutorial", Mech.
+       Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017 (the lines)
+    """
+
+    reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
+    representation: ClassVar[str] = tied.FRONT
+    most_classes: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        length: int,
+        slots: Sequence[Slot] = (),
+        *,
+        parts: tied.Parts | None = None,
+        harmonics: Count = 4,
+        pool: Literal["softmax", "mean"] = "softmax",
+        noise: NotNegative = 0.5,
+        band_dropout: Share = 0.3,
+        tooth_dropout: Share = 0.1,
+    ) -> None:
+        super().__init__()
+        tied.check_combs(NAME, channels, length, harmonics)
+        self.disturb = tied.Disturbance(noise, band_dropout, tooth_dropout)
+        self.attention = Slots(slots, [channels // 3])
+        self.scores = tied.CombScores(harmonics, length)
+        self.sharpness = nn.Parameter(torch.tensor(1.0)) if pool == "softmax" else None  # q
+        self.norm = nn.BatchNorm1d(3)
+        self.reader = nn.Linear(3, 1)
+        self.classify = tied.TiedHead(tied.parts_for(NAME, classes, parts))
+
+    @staticmethod
+    def positions(**_: object) -> int:
+        """Return the number of positions attention can have."""
+        return 1
+
+    @staticmethod
+    def minimum_length(*, harmonics: int = 4, **_: object) -> int:
+        """Return the fewest teeth of a comb: each harmonic with a sideband on either side."""
+        return 3 * harmonics
+
+    @staticmethod
+    def options_for(classes: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options with what follows from the class names."""
+        return tied.options_for(NAME, classes, options)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits ``(B, classes)`` of combs ``(B, 3 * bands, teeth)``."""
+        combs = self.disturb(x.unflatten(1, (3, -1)))  # (B, 3, bands, teeth)
+        combs = self.attention(1, combs.flatten(0, 1), []).unflatten(0, (-1, 3))
+        logits: Tensor = self.classify(self._evidence(self.scores(combs)))
+        return logits
+
+    def _evidence(self, z: Tensor) -> Tensor:
+        """Return the evidence ``(B, 3)`` in scores ``(B, 3, bands)``."""
+        mean = z.mean(-1)
+        spread = (z - mean.unsqueeze(-1)).square().mean(-1).add(1e-12).sqrt()
+        pooled = mean
+        if self.sharpness is not None:
+            pooled = ((self.sharpness * z).softmax(-1) * z).sum(-1)
+        seen = torch.stack((pooled, mean, spread), -1).flatten(0, 1)  # (B * 3, 3)
+        evidence: Tensor = self.reader(self.norm(seen))
+        return evidence.view(-1, 3)

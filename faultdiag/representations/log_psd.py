@@ -1,0 +1,126 @@
+"""The logarithm of a window's power spectral density, by Welch's method."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.representations.base import (
+    TINY,
+    Count,
+    Taper,
+    centred,
+    check_shape,
+    check_windows,
+    in_full_precision,
+    taper_of,
+)
+from faultdiag.representations.fourier import half_spectrum
+
+FLOOR = 1e-12
+"""Added to every power, as a share of their mean: 120 dB below it."""
+
+
+class LogPowerSpectrum(nn.Module):
+    """Log power spectral density: the spectrum without what single impacts and phases add.
+
+    A window is cut into overlapping segments, each less its own mean. With the mean power over
+    the segments ``p[k] = mean_t |sum_n w[n] x_t[n] exp(-2 pi i k n / N)|^2``, line 0 left out,
+
+        ``y[k] = log10(p[k] + 1e-12 mean(p)) - mean over k``
+
+    so that no gain gets through, and the shape of the spectrum keeps its true depth: it is not
+    divided by its deviation.
+
+    Parameters
+    ----------
+    channels, length, sampling_rate
+        Of the windows; the rate in Hz.
+    segment
+        Samples ``N`` of a segment.
+    hop
+        Samples from the start of one segment to the start of the next.
+    bands
+        Number of equal groups of lines whose mean power is taken before the logarithm. None
+        keeps every line.
+    taper
+        Weights ``w`` of a segment: a periodic ``hann`` window, or ``none``.
+
+    Attributes
+    ----------
+    frequencies : Tensor
+        Hz of each position, the mean of its lines, ``(out_length,)``.
+
+    Raises
+    ------
+    FaultdiagError
+        If a segment is longer than a window or shorter than 4 samples, `hop` leaves samples out,
+        or `bands` does not divide the number of lines.
+
+    References
+    ----------
+    .. [1] P. D. Welch, "The use of fast Fourier transform for the estimation of power spectra",
+       IEEE Trans. Audio Electroacoust. 15 (1967) 70-73, doi:10.1109/TAU.1967.1161901
+    """
+
+    needs_speed: ClassVar[bool] = False
+    needs_rate: ClassVar[bool] = False
+    reference: ClassVar[str] = "Welch 1967, doi:10.1109/TAU.1967.1161901"
+    frequencies: Tensor
+    taper: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        sampling_rate: float,
+        *,
+        segment: Count = 512,
+        hop: Count = 256,
+        bands: Count | None = None,
+        taper: Taper = "hann",
+    ) -> None:
+        super().__init__()
+        check_shape("log_psd", channels, length, sampling_rate, shortest=4)
+        _check_segments(segment, hop, length)
+        lines = segment // 2
+        if bands is not None and lines % bands:
+            raise FaultdiagError(
+                f"representation 'log_psd': bands is {bands}, but a segment of {segment} samples "
+                f"has {lines} lines; use a divisor of {lines}, or a longer segment"
+            )
+        self.channels, self.length = channels, length
+        self.segment, self.hop = segment, hop
+        self.out_channels, self.out_length = channels, bands or lines
+        frequencies = torch.arange(1, lines + 1, dtype=torch.float64) * (sampling_rate / segment)
+        frequencies = frequencies.view(self.out_length, -1).mean(-1)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("taper", taper_of(taper, segment), persistent=False)
+
+    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
+        """Return ``(batch, channels, out_length)`` for windows ``(batch, channels, length)``."""
+        del shaft_rate
+        check_windows("log_psd", windows, self.channels, self.length)
+        return in_full_precision(self._compute, windows)
+
+    def _compute(self, x: Tensor) -> Tensor:
+        segments = centred(x.unfold(-1, self.segment, self.hop))  # (B, C, T, N)
+        real, imaginary = half_spectrum(segments * self.taper.to(x.dtype))  # (B, C, T, 1 + lines)
+        power = (real.square() + imaginary.square())[..., 1:].mean(-2)  # (B, C, lines)
+        power = power.unflatten(-1, (self.out_length, -1)).mean(-1)  # (B, C, out_length)
+        level = (power + FLOOR * power.mean(-1, keepdim=True) + TINY).log10()
+        return centred(level)
+
+
+def _check_segments(segment: int, hop: int, length: int) -> None:
+    if not 4 <= segment <= length:
+        raise FaultdiagError(
+            f"representation 'log_psd': segment is {segment} samples and a window has {length}; "
+            f"use 4 to {length}"
+        )
+    if hop > segment:
+        raise FaultdiagError(
+            f"representation 'log_psd': hop is {hop} samples and a segment has {segment}, which "
+            f"leaves out the samples between two segments; use 1 to {segment}"
+        )
