@@ -30,14 +30,14 @@ from faultdiag.system.files import write_bytes
 
 
 def to_stored(fitted: Novelty) -> dict[str, Any]:
-    """Give what stands under ``calibration.novelty``."""
+    """Return what stands under ``calibration.novelty``."""
     return {field.name: getattr(fitted, field.name) for field in fields(fitted)} | {
         "reference": torch.from_numpy(fitted.reference)
     }
 
 
 def from_stored(calibration: Mapping[str, Any]) -> Novelty | None:
-    """Give what stands under ``calibration.novelty``, or None where nothing does."""
+    """Return what stands under ``calibration.novelty``, or None where nothing does."""
     stored = calibration.get("novelty")
     return None if stored is None else Novelty(**_found(stored))
 
@@ -74,7 +74,7 @@ def _problem(stored: Any, length: Any, channels: int) -> str | None:
 
 
 def _found(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of a novelty, its reference as an array; others are passed over."""
+    """Return the fields of a novelty, its reference as an array; others are passed over."""
     found = {field.name: stored.get(field.name) for field in fields(Novelty)}
     found["basis"] = stored.get("basis", "")  # earlier checkpoints have none
     reference = found["reference"]
@@ -152,7 +152,7 @@ _DAMAGE = (
 
 
 def package_versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that a result can depend on."""
+    """Return the versions of Python and of the packages that a result can depend on."""
     names = ("faultdiag", "torch", "numpy", "scipy", "scikit-learn")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
@@ -474,7 +474,7 @@ def _read(path: Path) -> Any:
 
 
 def resolve(path: Path) -> Path:
-    """Give the checkpoint file that a run folder or file names.
+    """Return the checkpoint file that a run folder or file names.
 
     Raises
     ------

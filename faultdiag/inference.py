@@ -33,7 +33,7 @@ _SIGNALS = WeakKeyDictionary()
 
 
 def signals_on(prepared: Prepared, device: torch.device) -> Tensor:
-    """Give the signals of a prepared folder on a device; all callers share one tensor.
+    """Return the signals of a prepared folder on a device; all callers share one tensor.
 
     Raises
     ------
@@ -66,7 +66,7 @@ LARGEST_SNR = 100
 
 
 def select_device(name: str) -> torch.device:
-    """Give the device named ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    """Return the device named ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def select_device(name: str) -> torch.device:
 
 
 def normalizer(description: Mapping[str, Any], device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Give a fitted normaliser as a function of windows on a device."""
+    """Return a fitted normaliser as a function of windows on a device."""
     state = {
         key: torch.tensor(values, dtype=torch.float32, device=device)
         for key, values in description["state"].items()
@@ -105,7 +105,7 @@ def normalizer(description: Mapping[str, Any], device: torch.device) -> Callable
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Give the context in which a forward pass has this precision."""
+    """Return the context in which a forward pass has this precision."""
     if device.type == "cuda":
         # Here, because a model is evaluated and asked where no training has set it.
         set_tf32(precision == "tf32")
@@ -120,7 +120,7 @@ def set_tf32(allowed: bool) -> None:
         matmul.allow_tf32 = allowed
         cudnn.allow_tf32 = allowed
         return
-    # torch lets convolutions do it unless told otherwise.
+    # torch lets convolutions do it by default otherwise.
     for operation in (matmul, cudnn.conv, cudnn.rnn):
         operation.fp32_precision = "tf32" if allowed else "ieee"
 
@@ -178,20 +178,20 @@ class WindowBatches:
         return len(self.index)
 
     def labels(self, rows: Tensor) -> Tensor:
-        """Give the class indices of windows; `rows` lie on the device."""
+        """Return the class indices of windows; `rows` lie on the device."""
         if self.resident:
             return self._labels[rows]
         return torch.from_numpy(self.index.label[rows.numpy()].astype(np.int64))
 
     def windows(self, rows: Tensor) -> Tensor:
-        """Give normalised windows ``(rows, channels, length)``; `rows` lie on the device."""
+        """Return normalised windows ``(rows, channels, length)``; `rows` lie on the device."""
         raw = self.raw(rows)
         if self._disturb is not None:
             raw = self._disturb(raw, rows)
         return self._normalize(raw)
 
     def normalised(self, raw: Tensor) -> Tensor:
-        """Give raw windows ``(rows, channels, length)`` as the network sees them."""
+        """Return raw windows ``(rows, channels, length)`` as the network sees them."""
         return self._normalize(raw)
 
     def shaft_rates(self, rows: Tensor) -> Tensor:
@@ -252,7 +252,7 @@ class WindowBatches:
         return torch.cat((self._rates[:, None], self._conditions[:, 1:]), 1)
 
     def raw(self, rows: Tensor, shift: Tensor | None = None, length: int | None = None) -> Tensor:
-        """Give windows as they were recorded, ``(rows, channels, length)``.
+        """Return windows as they were recorded, ``(rows, channels, length)``.
 
         Parameters
         ----------
@@ -273,7 +273,7 @@ class WindowBatches:
         return torch.from_numpy(gather(self._signals, positions, length))
 
     def in_order(self) -> Iterator[Tensor]:
-        """Give all rows in their order, a batch at a time."""
+        """Yield all rows in their order, a batch at a time."""
         for first in range(0, len(self), BATCH):
             yield torch.arange(first, min(first + BATCH, len(self)), device=self.device)
 
@@ -354,7 +354,7 @@ def forward(
 def logits_of(
     network: nn.Module, batches: WindowBatches, precision: str = "float32"
 ) -> NDArray[np.float64]:
-    """Give the logits of all windows: ``(windows, classes)``, the network in evaluation mode."""
+    """Return the logits of all windows: ``(windows, classes)``, the network in evaluation mode."""
     network.eval()
     result: Tensor | None = None
     first = 0

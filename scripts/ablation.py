@@ -10,7 +10,7 @@ Trains on the CWRU drive-end faults (no healthy class: it has no size, and not e
             mean of the three folds
 
 Every block stands in a residual slot, x + block(x). Finished cells are kept in OUT/cells.jsonl and
-not trained again, so a killed run goes on where it was. The table goes to stdout and OUT/table.md.
+not trained again, so a killed run continues. The table goes to stdout and OUT/table.md.
 """
 
 import argparse

@@ -8,7 +8,7 @@ PATH="$PWD/.venv/bin:$PATH"
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 run() { say "\$ $*"; "$@"; }
 
-# What an earlier demo made is made anew; nothing else lies in these folders.
+# What an earlier demo made is made again; nothing else lies in these folders.
 rm -rf data/demo runs/demo
 run faultdiag simulate --out data/demo/training --load 0 --load 1
 run faultdiag check --config configs/demo.yaml --set data.root=data/demo/training

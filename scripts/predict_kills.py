@@ -1,4 +1,4 @@
-"""`faultdiag predict` killed at random moments and gone on with, against one that was left alone.
+"""`faultdiag predict` killed at random moments and continued, against one that was left alone.
 
     python scripts/predict_kills.py RUN PATH… [--kills 10] [--jobs 2] [--seed 0]
 

@@ -53,6 +53,26 @@ def test_pages_use_plain_words(page: Path) -> None:
     assert BANNED.findall(page.read_text(encoding="utf-8")) == []
 
 
+def test_messages_and_docstrings_use_plain_words() -> None:
+    uses = {
+        str(path.relative_to(ROOT)): words
+        for folder in ("faultdiag", "scripts")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if (words := BANNED.findall(path.read_text(encoding="utf-8")))
+    }
+    assert uses == {}
+
+
+def test_docstrings_begin_with_a_plain_verb() -> None:
+    first = re.compile(r'"""(Give|Tell|Say)\b')
+    places = [
+        f"{path.relative_to(ROOT)}"
+        for path in sorted((ROOT / "faultdiag").rglob("*.py"))
+        if first.search(path.read_text(encoding="utf-8"))
+    ]
+    assert places == []
+
+
 def environment() -> dict[str, str]:
     return {
         **os.environ,

@@ -1,4 +1,4 @@
-"""A prediction that is killed and gone on with ends like one that was left alone."""
+"""A prediction that is killed and continued ends like one that was left alone."""
 
 import os
 import signal

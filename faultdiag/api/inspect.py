@@ -106,7 +106,7 @@ def _inspected(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def format_table(results: Iterable[Mapping[str, Any]], root: Path | None = None) -> str:
-    """Give one line for each result of `inspect_file`, and for each file that has an error.
+    """Return one line for each result of `inspect_file`, and for each file that has an error.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def _name(result: Mapping[str, Any], root: Path | None) -> str:
 
 
 def _reason(result: Mapping[str, Any]) -> str:
-    """Give why a file can't be read in one line; it begins with the file's name already."""
+    """Return why a file can't be read in one line; it begins with the file's name already."""
     text = " ".join(result["error"].split())
     return "error: " + text.removeprefix(result["path"]).lstrip(": ")
 

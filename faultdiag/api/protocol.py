@@ -15,7 +15,7 @@ FILES = ("table.md", "table.csv", "cells.csv", "results.json", "table.tex", "tab
 
 
 def read(config: Path, settings: Sequence[str], seeds: int | None, out: Path, device: str) -> Plan:
-    """Give the plan of a config once everything that can be known of it has been checked.
+    """Return the plan of a config once everything that can be known of it has been checked.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def run(
     title: str = "Comparison",
     merge: bool = False,
 ) -> dict[str, Any]:
-    """Run the cells of a plan that are not finished yet, write the table and give its document.
+    """Run the cells of a plan that are not finished yet, write the table and return its document.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def _write(document: dict[str, Any], out: Path) -> None:
 
 
 def text(document: dict[str, Any]) -> str:
-    """Give what the command prints: ``table.md``."""
+    """Return what the command prints: ``table.md``."""
     from faultdiag.report import protocol
 
     return protocol.markdown(document)
@@ -133,7 +133,7 @@ def again(
     out: Path,
     device: str,
 ) -> str:
-    """Give the command line that goes on with a comparison."""
+    """Return the command line that continues a comparison."""
     words = ["faultdiag", "protocol", "--config", str(config)]
     words += [word for setting in settings for word in ("--set", setting)]
     for name, value in (("--seeds", seeds), ("--jobs", jobs)):

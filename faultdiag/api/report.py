@@ -68,7 +68,7 @@ def report(
     Raises
     ------
     FaultdiagError
-        If the source is none of these, or something can't be read.
+        If the source is not one of these, or something can't be read.
     """
     if is_rows_file(source):
         _require_alone(source, paths, "rows of a prediction")

@@ -31,5 +31,5 @@ class NoAttention(nn.Module):
         check_channels("none", channels)
 
     def forward(self, x: "Tensor") -> "Tensor":
-        """Give `x` itself."""
+        """Return `x` itself."""
         return x

@@ -80,7 +80,7 @@ class PyramidSqueezeAttention(nn.Module):
         self.excite = nn.Linear(hidden, part)
 
     def forward(self, x: "Tensor") -> "Tensor":
-        """Give the weighted branches of `x`, ``(batch, channels, length)``, side by side."""
+        """Return the weighted branches of `x`, ``(batch, channels, length)``, side by side."""
         joint = joint_kernel(self.convs, x.shape[1])
         u = functional.conv1d(x, joint, padding=joint.shape[-1] // 2)  # (B, C, L)
         means = u.mean(-1).unflatten(1, (len(self.convs), -1))  # (B, n, q)

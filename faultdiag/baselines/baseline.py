@@ -167,7 +167,7 @@ class Baseline(ABC):
         self.arrays = taken
 
     def _problem(self, arrays: Arrays) -> str:
-        """Say what is wrong with arrays that are all there."""
+        """Return what is wrong with arrays that are all there."""
         strange = sorted(arrays.keys() - {"present", *self.fitted})
         if strange:
             return f"it has the unknown arrays {', '.join(strange)}"
@@ -184,7 +184,7 @@ class Baseline(ABC):
         return layout_problem(arrays, self.fitted, sizes) or self.values_problem(arrays)
 
     def values_problem(self, arrays: Arrays) -> str:  # noqa: ARG002 - for subclasses
-        """Say what is wrong with the values of arrays whose kinds and shapes are right."""
+        """Return what is wrong with the values of arrays whose kinds and shapes are right."""
         return ""
 
     def _rows(self, features: NDArray[np.floating]) -> Floats:
@@ -203,7 +203,7 @@ def _increasing_within(indices: NDArray[Any], count: int) -> bool:
 
 
 def _columns(features: Sequence[str], use: Sequence[str], name: str) -> NDArray[np.intp]:
-    """Indices of the columns whose name is one of `use` or goes on from it after a dot."""
+    """Indices of the columns whose name is one of `use` or continues it after a dot."""
     groups = list(dict.fromkeys(column.split(".")[0] for column in features))
     for wanted in use:
         if not any(_begins(column, wanted) for column in features):

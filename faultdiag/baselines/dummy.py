@@ -29,5 +29,5 @@ class Dummy(Baseline):
         return np.tile(arrays["shares"], (len(x), 1))
 
     def values_problem(self, arrays: Arrays) -> str:
-        """Say what is wrong with stored values."""
+        """Return what is wrong with stored values."""
         return shares_problem("shares", arrays["shares"])

@@ -87,7 +87,7 @@ class RandomForest(Baseline):
         return found / arrays["roots"].size
 
     def values_problem(self, arrays: Arrays) -> str:
-        """Say what is wrong with stored values."""
+        """Return what is wrong with stored values."""
         roots, children, column = (arrays[name] for name in ("roots", "children", "column"))
         if not _within(column, len(self.columns)):
             return f"a node asks for a column beyond the {len(self.columns)} in use"

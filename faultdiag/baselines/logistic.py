@@ -74,7 +74,7 @@ class Logistic(Baseline):
         return softmax(scaled(arrays, x) @ arrays["weights"].T + arrays["bias"])
 
     def values_problem(self, arrays: Arrays) -> str:
-        """Say what is wrong with stored values."""
+        """Return what is wrong with stored values."""
         return scaling_problem(arrays)
 
 

@@ -98,7 +98,7 @@ class Physics(Baseline):
         return softmax(np.stack([scores[part] for part in self.meaning], axis=1))
 
     def values_problem(self, arrays: Arrays) -> str:
-        """Say what is wrong with stored values."""
+        """Return what is wrong with stored values."""
         complete = arrays["present"].size == len(self.classes)
         return "" if complete else "present must be all of its classes"
 

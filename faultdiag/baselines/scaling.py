@@ -22,5 +22,5 @@ def scaled(arrays: Arrays, x: Floats) -> Floats:
 
 
 def scaling_problem(arrays: Arrays) -> str:
-    """Say what is wrong with a stored scaling."""
+    """Return what is wrong with a stored scaling."""
     return "" if (arrays["scale"] > 0).all() else "scale must be positive"

@@ -37,7 +37,7 @@ def integers(*shape: str | int) -> Layout:
 def layout_problem(
     arrays: Mapping[str, NDArray[Any]], layouts: Mapping[str, Layout], sizes: Mapping[str, int]
 ) -> str:
-    """Say what is wrong with the kinds, shapes and numbers of arrays, or nothing.
+    """Return what is wrong with the kinds, shapes and numbers of arrays, or nothing.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def layout_problem(
 
 
 def shares_problem(name: str, shares: NDArray[np.floating]) -> str:
-    """Say whether some rows are no shares: negative, or with a sum other than 1.
+    """Return whether some rows are no shares: negative, or with a sum other than 1.
 
     Examples
     --------

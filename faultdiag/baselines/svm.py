@@ -102,7 +102,7 @@ class SupportVectors(Baseline):
         return _sigmoids(np.concatenate(pairs), arrays["sigmoids"])
 
     def values_problem(self, arrays: Arrays) -> str:
-        """Say what is wrong with stored values."""
+        """Return what is wrong with stored values."""
         if not len(arrays["vectors"]):
             return "it has no support vectors"
         count = arrays["present"].size

@@ -49,7 +49,7 @@ def fetch(
         words += [word for pattern in only or () for word in ("--only", pattern)]
         words += ["--base-url", base_url] if base_url else []
         words += ["--jobs", str(jobs)] if jobs != JOBS else []
-        raise stop(f"interrupted; go on with: {shlex.join(words)}", INTERRUPTED) from None
+        raise stop(f"interrupted; continue with: {shlex.join(words)}", INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(fetched_document(fetched), indent=2, ensure_ascii=False))
     else:

@@ -45,7 +45,7 @@ def override(data: dict[str, Any], setting: str) -> None:
 
 
 def _child(node: Any, key: str, setting: str) -> Any:
-    """Give what stands under a key, as a copy: an anchor's other places stay as they are."""
+    """Return what stands under a key, as a copy: an anchor's other places stay as they are."""
     place = _index(node, key, setting) if isinstance(node, list) else key
     found = {} if isinstance(place, str) and node.get(place) is None else node[place]
     if not isinstance(found, (dict, list)):

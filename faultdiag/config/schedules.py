@@ -23,7 +23,7 @@ class Schedule(Protocol):
     """A factor on the learning rate."""
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
-        """Give the factor.
+        """Return the factor.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Constant:
     """The same learning rate throughout."""
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
-        """Give 1."""
+        """Return 1."""
         del done, losses
         return 1.0
 
@@ -77,7 +77,7 @@ class Cosine:
         self.final = final
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
-        """Give ``final + (1 - final) (1 + cos(pi done)) / 2``."""
+        """Return ``final + (1 - final) (1 + cos(pi done)) / 2``."""
         del losses
         return _swing(1.0, self.final, done)
 
@@ -114,7 +114,7 @@ class OneCycle:
         self.final = final
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
-        """Give the factor of the half that `done` lies in."""
+        """Return the factor of the half that `done` lies in."""
         del losses
         if done < self.rise:
             return _swing(self.initial, 1.0, done / self.rise)
@@ -152,7 +152,7 @@ class Plateau:
         self.floor = floor
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
-        """Give the factor after these epochs."""
+        """Return the factor after these epochs."""
         del done
         least, waited, result = math.inf, 0, 1.0
         for loss in losses:
@@ -166,7 +166,7 @@ class Plateau:
 def with_warm_up(
     schedule: Schedule, *, step: int, steps: int, warm_up: int, losses: Sequence[float]
 ) -> float:
-    """Give the factor at a step: rising evenly during the warm-up, then the schedule's.
+    """Return the factor at a step: rising evenly during the warm-up, then the schedule's.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The config: its sections and their validation.
 
 Everything about the *structure* of a config is checked here, without importing torch, and all
-problems are told at once by their dotted path. What a component accepts as options is checked
+problems are reported at once by their dotted path. What a component accepts as options is checked
 against its builder's signature.
 """
 
@@ -79,7 +79,7 @@ class DataConfig(Component):
     """Which recordings, which channels, at which rate, and what their classes are.
 
     Keys that are none of these are options of the dataset; `parse_config` checks them. Without
-    ``label`` the classes are those that the dataset is usually told apart by.
+    ``label`` the classes are those that the dataset usually has.
     """
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
@@ -214,7 +214,7 @@ class TrainConfig(Section):
 
 
 def schedule_of(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Give name and options of a schedule as a config writes it: a name, or name and options."""
+    """Return name and options of a schedule as a config writes it: a name, or name and options."""
     if isinstance(value, str):
         return value, {}
     options = dict(value)
@@ -282,7 +282,7 @@ _REMEDIES = {
 
 
 def problem_text(problem: dict[str, Any], config: type[BaseModel]) -> str:
-    """Give a problem of a config as path, what was found and what would work."""
+    """Return a problem of a config as path, what was found and what would work."""
     place = [str(part) for part in problem["loc"]]
     path = ".".join(place)
     kind, context = problem["type"], problem.get("ctx", {})
@@ -317,7 +317,7 @@ class WindowConfig(Section):
     test_stride: int | None = Field(default=None, ge=1)
 
     def plan(self) -> WindowPlan:
-        """Give the plan; test windows don't overlap unless ``test_stride`` says so."""
+        """Return the plan; test windows don't overlap unless ``test_stride`` says so."""
         test_stride = self.test_stride or self.length
         return WindowPlan(self.length, self.stride, self.per_class, test_stride)
 
@@ -404,7 +404,7 @@ class Config(Section):
         return value
 
     def to_yaml(self) -> str:
-        """Give the resolved config as YAML that loads as an equal config."""
+        """Return the resolved config as YAML that loads as an equal config."""
         return files.dump(self.model_dump(mode="json"))
 
 
@@ -500,7 +500,7 @@ def _target_fact_problems(target: Mapping[str, Any]) -> list[str]:
 
 
 def _unlike_problems(source: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
-    """Say what one network can't take from both domains."""
+    """Return what one network can't take from both domains."""
     fields = DataConfig.model_fields
     problems = []
     rate, other = (
@@ -568,7 +568,7 @@ def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
 
 
 def try_config(data: Mapping[str, Any]) -> tuple[Config | None, list[str]]:
-    """Give plain data as a config, or None and every problem: path, what was found, what works."""
+    """Return plain data as a config, or None, and every problem by its dotted path."""
     data = {key: value for key, value in data.items() if key != PROTOCOL}
     problems = [
         *data_problems(data.get("data")),
@@ -585,13 +585,13 @@ def try_config(data: Mapping[str, Any]) -> tuple[Config | None, list[str]]:
 
 
 def listed(source: str, problems: Sequence[str]) -> str:
-    """Give problems as one message, each on a line of its own."""
+    """Return problems as one message, each on a line of its own."""
     many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
     return f"{source} has {many}:\n  " + "\n  ".join(problems)
 
 
 def _window_problems(window: Any) -> list[str]:
-    """Check what pydantic would only check once every field is right, so that all is told."""
+    """Check the sections beyond their fields, so that all problems are reported at once."""
     if not isinstance(window, Mapping):
         return []
     given = [key for key in ("stride", "per_class") if window.get(key) is not None]

@@ -8,7 +8,7 @@ from faultdiag.system.files import write_text
 
 
 def texts() -> dict[str, str]:
-    """Give the text of every starter by its name."""
+    """Return the text of every starter by its name."""
     package = Path(str(files("faultdiag")))
     # Installed, the folder configs lies in the package; in a checkout, beside it.
     folder = next(p for p in (package / "configs", package.parent / "configs") if p.is_dir())
@@ -16,7 +16,7 @@ def texts() -> dict[str, str]:
 
 
 def listing() -> str:
-    """Give a line per starter: its name and the first line of its comment."""
+    """Return a line per starter: its name and the first line of its comment."""
     found = texts()
     width = max(len(name) for name in found)
     return "\n".join(
@@ -26,7 +26,7 @@ def listing() -> str:
 
 
 def write(name: str, path: Path) -> Path:
-    """Write a starter to a new file and give its path.
+    """Write a starter to a new file and return its path.
 
     Raises
     ------

@@ -88,7 +88,7 @@ class Dataset(Protocol):
         """The facts that recordings can be selected by, with the values each one takes."""
 
     def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
-        """Give the recordings whose facts have one of the values allowed for each."""
+        """Return the recordings whose facts have one of the values allowed for each."""
 
 
 Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
@@ -96,7 +96,7 @@ Flag = Annotated[bool, Field(strict=True)]
 
 
 def sha256(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes in hexadecimal.
+    """Return the SHA-256 of a file's bytes in hexadecimal.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def sha256(path: Path) -> str:
 
 
 def git_blob_sha1(path: Path) -> str:
-    r"""Give the name that git gives a file's bytes: SHA-1 of ``blob <length>\0`` and the bytes.
+    r"""Return the name that git gives a file's bytes: SHA-1 of ``blob <length>\0`` and the bytes.
 
     Raises
     ------
@@ -136,7 +136,7 @@ _MOST_NAMED = 5
 
 
 def find_recordings(root: Path, suffixes: Collection[str] = SUFFIXES) -> list[str]:
-    """Give the files in a folder and below it that end in one of these suffixes, in order.
+    """Return the files in a folder and below it that end in one of these suffixes, in order.
 
     Paths are relative to the folder, with ``/`` between their parts. Where all formats are
     wanted, files of other suffixes or none are judged by their content. Hidden files and folders
@@ -191,7 +191,7 @@ def _refuse(error: OSError) -> None:
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
-    """Give a distinct name for each path: without its suffix where that leaves it the only one.
+    """Return a distinct name for each path: without its suffix where that leaves it the only one.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
 
 
 def some(names: Iterable[str]) -> str:
-    """Give the first few of several names as text, and that there are more.
+    """Return the first few of several names as text, and that there are more.
 
     Examples
     --------

@@ -43,7 +43,7 @@ class FilePattern:
     Raises
     ------
     FaultdiagError
-        If it has no field, a field without a name or twice, a converter that is none, two
+        If it has no field, a field without a name or twice, an unknown converter, two
         fields that nothing tells apart, or a brace too many.
 
     Examples
@@ -71,7 +71,7 @@ class FilePattern:
         self._whole = re.compile(text_of_parts)
 
     def facts(self, path: str) -> dict[str, Any] | None:
-        """Give the facts in a path relative to the folder, or None if it doesn't fit."""
+        """Return the facts in a path relative to the folder, or None if it doesn't fit."""
         place = "/".join(path.split("/")[-self._depth :])
         match = self._regex.fullmatch(place)
         suffixes = {suffix.lower() for suffix in PurePosixPath(place).suffixes}
@@ -83,12 +83,12 @@ class FilePattern:
         return {name: _value(match[name], converter) for name, converter in self.fields.items()}
 
     def __str__(self) -> str:
-        """Give the pattern as it was written."""
+        """Return the pattern as it was written."""
         return self.text
 
 
 def first_fit(patterns: Sequence[FilePattern], path: str) -> dict[str, Any] | None:
-    """Give the facts by the first pattern that a path fits, those of the others being None."""
+    """Return the facts by the first pattern that a path fits, those of the others being None."""
     found = next((facts for p in patterns if (facts := p.facts(path)) is not None), None)
     if found is None:
         return None
@@ -96,7 +96,7 @@ def first_fit(patterns: Sequence[FilePattern], path: str) -> dict[str, Any] | No
 
 
 def number_or_text(text: str) -> int | float | str:
-    """Give a number for text that is one, the text itself where it has leading zeros.
+    """Return a number for text that is one, the text itself where it has leading zeros.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def _value(text: str, converter: str) -> int | float | str:
 
 
 def _parse(text: str) -> list[tuple[str, str, str]]:
-    """Give (literal, field, converter) in order; a literal at the end has no field."""
+    """Return (literal, field, converter) in order; a literal at the end has no field."""
     try:
         parsed = list(Formatter().parse(text))
     except ValueError as error:

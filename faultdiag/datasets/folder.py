@@ -100,7 +100,7 @@ class Folder:
         return values_of([facts for facts in self._rows.values() if facts is not None])
 
     def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
-        """Give the selected recordings in the order of their paths; no file is opened.
+        """Return the selected recordings in the order of their paths; no file is opened.
 
         Raises
         ------

@@ -68,7 +68,7 @@ class Mafaulda(PublishedDataset):
     with a mass of 6 g on the rotor, at 13.312 Hz shaft rate. 250,000 samples at 50 kHz of eight
     columns without a header: ``tachometer``, ``underhang_axial``, ``_radial``, ``_tangential``,
     ``overhang_axial``, ``_radial``, ``_tangential``, ``microphone``. Faults are balls (B), cage
-    (C), outer race (OR), imbalance and misalignment; a bearing fault is told apart by
+    (C), outer race (OR), imbalance and misalignment; a bearing fault is labelled by
     ``position``, underhang or overhang.
 
     The publisher's page contradicts itself: its tables name outer track, rolling elements and

@@ -38,7 +38,7 @@ class Row:
 
 
 def is_manifest(path: Path) -> bool:
-    """Tell whether a file is a manifest: YAML, or text with a column ``path``, not a recording."""
+    """Return whether a file is a manifest: YAML, or text with a column ``path``."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or not path.is_file():
         return False
@@ -230,13 +230,13 @@ class Manifest:
         return values_of([entry.facts for entry in self._entries])
 
     def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
-        """Give the selected recordings in the order of their rows; none is opened.
+        """Return the selected recordings in the order of their rows; none is opened.
 
         Raises
         ------
         FaultdiagError
             If the manifest is missing or can't be read, or rows of it are wrong, all of them
-            told by their lines; if `select` names what is not there or leaves nothing.
+            reported by their lines; if `select` names what is not there or leaves nothing.
         """
         return Selection(select_entries(self._entries, select))
 
@@ -286,7 +286,7 @@ class Manifest:
         checked = [CheckedRow(self.path.parent, row) for row in rows]
         problems = _problems(checked)
         if problems:
-            raise FaultdiagError(told(self.path, problems))
+            raise FaultdiagError(rows_error(self.path, problems))
         names = short_names([str(row.values["path"]) for row in rows])
         facts = [name for name in columns if name not in _NO_FACTS]
         return [
@@ -329,18 +329,18 @@ class CheckedRow:
         return tuple(name for name in (str(name).strip() for name in names) if name)
 
     def number(self, name: str) -> float | None:
-        """Give the number in a column, or None where there is none."""
+        """Return the number in a column, or None where there is none."""
         value = self.row.values.get(name)
         return None if value is None else float(value)
 
     def problems(self) -> list[str]:
-        """Say what is in the way of training with it."""
+        """Return what is in the way of training with it."""
         if self.row.problem:
             return [self.row.problem]
         return [*self._about_path(), *self._about_label(), *self._about_numbers()]
 
     def problems_of_reading(self) -> list[str]:
-        """Say what is in the way of trying to read its recording, which needs no label."""
+        """Return what is in the way of trying to read its recording, which needs no label."""
         if self.row.problem:
             return [self.row.problem]
         named = [] if self.row.values.get("path") is not None else ["path is empty"]
@@ -373,7 +373,7 @@ class CheckedRow:
 
 
 def _problems(rows: Sequence[CheckedRow]) -> list[str]:
-    """Give what is wrong with the rows, each by its line."""
+    """Return what is wrong with the rows, each by its line."""
     found = []
     seen: dict[Path, int] = {}
     for row in rows:
@@ -387,8 +387,8 @@ def _problems(rows: Sequence[CheckedRow]) -> list[str]:
     return found
 
 
-def told(path: Path, problems: Sequence[str]) -> str:
-    """Give the message that tells what is wrong with the rows of a manifest."""
+def rows_error(path: Path, problems: Sequence[str]) -> str:
+    """Return the message that tells what is wrong with the rows of a manifest."""
     many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
     more = [f"… and {len(problems) - _MOST_TOLD} more"] if len(problems) > _MOST_TOLD else []
     return f"the manifest {path} has {many}:\n  " + "\n  ".join([*problems[:_MOST_TOLD], *more])

@@ -12,7 +12,7 @@ _MOST_SHOWN = 12
 
 
 def values_of(rows: Sequence[Facts]) -> dict[str, tuple[Any, ...]]:
-    """Give each fact with the values it takes in these rows, None first, then in order.
+    """Return each fact with the values it takes in these rows, None first, then in order.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def values_of(rows: Sequence[Facts]) -> dict[str, tuple[Any, ...]]:
 
 
 def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[Any]]) -> list[Facts]:
-    """Give the rows whose facts have one of the allowed values, for every fact in `select`.
+    """Return the rows whose facts have one of the allowed values, for every fact in `select`.
 
     None is the value of a row that lacks the fact. ``"3"`` is taken for 3 and 6205 for
     ``"6205"``, but 7 not for ``"007"``: YAML reads an unquoted 007 as a number.
@@ -33,7 +33,7 @@ def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[Any]]) -> list[F
     Raises
     ------
     FaultdiagError
-        If a fact or a value is unknown, every one of them told at once, or if nothing is left.
+        If a fact or a value is unknown, all of them reported at once, or if nothing is left.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[Any]]) -> list[F
 
 
 def select_entries(entries: Sequence[Entry], select: Mapping[str, Sequence[Any]]) -> list[Entry]:
-    """Give the entries whose facts have one of the allowed values; see `choose`.
+    """Return the entries whose facts have one of the allowed values; see `choose`.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def _allowed(name: str, values: object, known: Sequence[Any], problems: list[str
 
 
 def match_value(value: object, known: Sequence[Any]) -> Any:
-    """Give the known value that is meant, in the type it has there.
+    """Return the known value that is meant, in the type it has there.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _complaint(value: object, known: Sequence[Any]) -> str:
 
 
 def _read_as(text: str) -> set[int]:
-    """Give the numbers that YAML makes of an unquoted text: 021 is 21, in YAML 1.1 octal 17."""
+    """Return the numbers that YAML makes of an unquoted text: 021 is 21, in YAML 1.1 octal 17."""
     numbers = {int(text)} if text.isdecimal() else set()
     if text.isdecimal() and text.startswith("0") and not set(text) & set("89"):
         numbers.add(int(text, 8))

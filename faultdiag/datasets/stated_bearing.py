@@ -49,7 +49,7 @@ def stated_bearing(
 
 
 def cage_warning(bearing: StatedBearing) -> str | None:
-    """Say why the stated rate of the cage can't be that of a bearing with a fixed outer ring."""
+    """Return why the stated rate of the cage can't be that of a bearing with a fixed outer ring."""
     orders = bearing.orders
     if orders.ftf < 0.5:
         return None

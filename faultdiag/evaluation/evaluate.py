@@ -32,7 +32,7 @@ class PartLogits:
     Parameters
     ----------
     labels
-        Index of the true class in the network's classes, ``(windows,)``; -1 where it is none of
+        Index of the true class in the network's classes, ``(windows,)``; -1 where it is not one of
         them, as of an unlabelled target.
     logits
         ``(windows, classes)``.
@@ -238,7 +238,7 @@ def evaluate_noise(
     """Evaluate a network on one part with noise, and on the noise alone.
 
     A network fed with the scaled noise without the signal must know nothing: what it gets right
-    beyond the share of one class is told by the level of the noise, which carries that of the
+    beyond the share of one class comes from the level of the noise, which carries that of the
     signal. It stands under ``noise_only_accuracy``.
 
     Parameters
@@ -262,7 +262,7 @@ def evaluate_noise(
 
 
 def describe_split(prepared: Prepared) -> dict[str, Any]:
-    """Give what must stand beside every number: the strategy, and what its parts share."""
+    """Return what must stand beside every number: the strategy, and what its parts share."""
     return {
         "strategy": prepared.document["split"]["strategy"],
         **prepared.audit.to_dict(),
@@ -325,7 +325,7 @@ def read_split(run: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise FaultdiagError(
             f"cannot read {path}, which says what the run was trained on: {error!r}; restore it, "
-            "or train anew"
+            "or train again"
         ) from error
 
 
@@ -357,7 +357,7 @@ def seen_share(split: Mapping[str, Any], prepared: Prepared, part: str) -> float
 def same_recordings(
     split: Mapping[str, Any],
     prepared: Prepared,
-    remedy: str = "train anew, or evaluate other data on purpose with --config",
+    remedy: str = "train again, or evaluate other data on purpose with --config",
 ) -> None:
     """Refuse data that has changed since the split was made.
 

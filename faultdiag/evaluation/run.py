@@ -114,7 +114,7 @@ def require_kinds(kinds: Sequence[str], snr: Sequence[float]) -> None:
 def _of_others(
     split: Mapping[str, Any], run: Path, prepared: Prepared, part: str
 ) -> dict[str, Any]:
-    """Say what a model has seen of other data, whose own training part says nothing of it."""
+    """Return what a model has seen of other data, whose own training part says nothing of it."""
     own = {"pairs", "leak", "leak_by_class", "duplicates"}
     kept = {key: value for key, value in split.items() if key not in own}
     return {**kept, "seen_windows": _seen(run, prepared, part)}
@@ -148,7 +148,7 @@ def run_data(run: Path, source: checkpoint.Checkpoint, config: Config | None = N
 def _split_anew(
     run: Path, source: checkpoint.Checkpoint, split: Path, config: Config | None
 ) -> Config:
-    """Give the config of a run with the split of a file in place of its own."""
+    """Return the config of a run with the split of a file in place of its own."""
     if config is not None:
         raise FaultdiagError(
             "--split takes another split of the run's own data and --config other data; give one "

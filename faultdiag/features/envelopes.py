@@ -48,7 +48,7 @@ class Bands:
         self.edges = [*((start, start + self.reach) for start in starts), (1, lines + 1)]
 
     def envelopes(self, lines: Lines) -> list[Singles]:
-        """Give the squared envelope in each band, each ``(windows, points)``, of mean 1.
+        """Return the squared envelope in each band, each ``(windows, points)``, of mean 1.
 
         The points are evenly spaced over the window. There are as many as it takes to have the
         first `reach` lines of their spectrum free of aliasing.
@@ -65,7 +65,7 @@ class Bands:
         return found
 
     def levels(self, envelopes: list[Singles]) -> Singles:
-        """Give log10 of the amplitudes of the envelopes' spectra, ``(windows, bands, reach)``."""
+        """Return log10 of the amplitudes of the envelopes' spectra, ``(windows, bands, reach)``."""
         spectra = []
         for square in envelopes:
             points = square.shape[-1]
@@ -75,7 +75,7 @@ class Bands:
 
 
 def whiten(lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Give the lines with their phases and equal magnitudes.
+    """Return the lines with their phases and equal magnitudes.
 
     Whatever is strong only because it is periodic (shaft, mains, gears) or because a resonance
     carries it becomes as weak as the rest. Impacts are what many lines do together, in their
@@ -97,7 +97,7 @@ def whiten(lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
 
 
 def impulsiveness(envelopes: list[Singles]) -> Floats:
-    """Give log10 of the variance of the squared envelope over its squared mean, summarised.
+    """Return log10 of the variance of the squared envelope over its squared mean, summarised.
 
     It is 0 for Gaussian noise, about -2 or less for a steady tone and positive for impacts: the
     spectral kurtosis of each band, plus one.
@@ -113,7 +113,7 @@ def impulsiveness(envelopes: list[Singles]) -> Floats:
 
 
 def summarise(values: NDArray[np.floating]) -> Floats:
-    """Give the largest, the mean and the median over the bands: ``(windows, 3)``."""
+    """Return the largest, the mean and the median over the bands: ``(windows, 3)``."""
     return np.stack(
         [values.max(axis=1), values.mean(axis=1), np.median(values, axis=1)], axis=1
     ).astype(np.float64)
@@ -121,7 +121,7 @@ def summarise(values: NDArray[np.floating]) -> Floats:
 
 @cache
 def next_fast_length(samples: int) -> int:
-    """Give the smallest length from `samples` on whose Fourier transform is fast.
+    """Return the smallest length from `samples` on whose Fourier transform is fast.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def next_fast_length(samples: int) -> int:
 
 @cache
 def hann(points: int) -> Singles:
-    """Give the Hann window, read-only."""
+    """Return the Hann window, read-only."""
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(points) / points)).astype(np.float32)
     window.flags.writeable = False
     return window

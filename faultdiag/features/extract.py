@@ -41,7 +41,7 @@ Floats = NDArray[np.float64]
 
 
 def names(channels: Sequence[str], *, orders: bool = True) -> list[str]:
-    """Give the names of the columns of `compute`.
+    """Return the names of the columns of `compute`.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def compute(
     shaft_rates: Floats | None = None,
     bearing: KnownBearing | None = None,
 ) -> Floats:
-    """Give the features of windows, one row each, in the order of `names`.
+    """Return the features of windows, one row each, in the order of `names`.
 
     Always finite; a channel that is constant within a window has zeros. Windows are worked on a
     few at a time, those of equal shaft rate together, and a row doesn't depend on the others.

@@ -49,7 +49,7 @@ FLOOR_POINTS = 33
 
 
 def fault_orders(bearing: KnownBearing) -> dict[str, list[tuple[float, float]]]:
-    """Give, for each part, pairs of a multiple of its order and the sideband to add to it.
+    """Return, for each part, pairs of a multiple of its order and the sideband to add to it.
 
     A spall of the inner race passes the load zone once per turn of the shaft, one of a ball once
     per turn of the cage: both have sidebands. A ball strikes a race twice per spin.
@@ -109,7 +109,7 @@ class Comb:
 
 
 def order_features(levels: Singles, comb: Comb) -> Floats:
-    """Give the scores of `PARTS`, each summarised over the bands: ``(windows, 9)``.
+    """Return the scores of `PARTS`, each summarised over the bands: ``(windows, 9)``.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def order_features(levels: Singles, comb: Comb) -> Floats:
 
 
 def scores(levels: Singles, teeth: Teeth) -> Singles:
-    """Give the largest z over slips, ``(windows, bands)``."""
+    """Return the largest z over slips, ``(windows, bands)``."""
     orders = teeth.positions.shape[0]
     if not orders:
         return np.zeros(levels.shape[:2], dtype=np.float32)

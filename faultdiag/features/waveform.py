@@ -13,7 +13,7 @@ LEAST_SHARE = 1e-8
 
 
 def statistics(x: Floats) -> Floats:
-    """Give skewness and log10 of five ratios of moments, ``(windows, 6)``.
+    """Return skewness and log10 of five ratios of moments, ``(windows, 6)``.
 
     Kurtosis is ``mean(x**4) / mean(x**2)**2``, crest factor ``peak / rms``, shape factor
     ``rms / mean|x|``, impulse factor ``peak / mean|x|``, clearance factor
@@ -34,7 +34,7 @@ def statistics(x: Floats) -> Floats:
 
 
 def band_energies(lines: NDArray[np.complex128], bands: int) -> Floats:
-    """Give log10 of the share of the energy in each of `bands` equal bands, ``(windows, bands)``.
+    """Return log10 of the share of the energy in each of `bands` equal bands, ``(windows, bands)``.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ def source_of(name: str) -> Source:
     Raises
     ------
     FaultdiagError
-        If the name is none of these.
+        If the name is not one of these.
     """
     if name == "cwru":
         return _cwru()

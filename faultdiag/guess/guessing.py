@@ -54,7 +54,7 @@ class Source:
 
 
 def find_source(root: Path) -> Source:
-    """Give what a folder, or a manifest, most likely is.
+    """Return what a folder, or a manifest, most likely is.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def _variables(path: Path) -> list[str]:
 
 
 def _cwru(root: Path, reason: str) -> Source:
-    """Give the recordings of one end at one rate, with the sizes that every fault has."""
+    """Return the recordings of one end at one rate, with the sizes that every fault has."""
     rows = [entry.facts for entry in Cwru(root).entries({}).entries]
     faulty = [row for row in rows if row["group"] != "normal"]
     groups = [row["group"] for row in faulty]
@@ -189,7 +189,7 @@ class Setting:
 
 
 def config_text(head: Sequence[str], sections: Mapping[str, Sequence[Setting]]) -> str:
-    """Give YAML with the sections in order; the empty name holds what stands in none.
+    """Return YAML with the sections in order; the empty name holds what stands in none.
 
     Examples
     --------
@@ -266,7 +266,7 @@ def guess_config(
     override_rate: bool = False,
     channels: Sequence[str] = (),
 ) -> Guess:
-    """Give a config for the recordings in a folder, or listed in a manifest.
+    """Return a config for the recordings in a folder, or listed in a manifest.
 
     Parameters
     ----------
@@ -312,7 +312,7 @@ def write_guess(
     override_rate: bool = False,
     channels: Sequence[str] = (),
 ) -> Guess:
-    """Write the config of `guess_config` to a new file and give the guess.
+    """Write the config of `guess_config` to a new file and return the guess.
 
     Raises
     ------
@@ -337,7 +337,7 @@ def init_from(
     override_rate: bool = False,
     channels: Sequence[str] = (),
 ) -> str:
-    """Do what `faultdiag init --from` asks for and give what there is to say.
+    """Do what `faultdiag init --from` asks for and return what there is to say.
 
     Raises
     ------
@@ -366,7 +366,7 @@ def _with_rate(source: Source, sampling_rate: float | None, override_rate: bool)
 
 
 def _plain(number: float) -> float:
-    """Give a whole number without a point."""
+    """Return a whole number without a point."""
     return int(number) if float(number).is_integer() else number
 
 

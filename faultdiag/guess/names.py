@@ -23,7 +23,7 @@ _FAULTY_BEGIN = ("inner", "outer", "ball", "roll", "cage", "combin", "fault", "d
 
 
 def is_healthy(name: str) -> bool:
-    """Tell whether a name means a healthy bearing.
+    """Return whether a name means a healthy bearing.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def is_healthy(name: str) -> bool:
 
 
 def is_state(name: str) -> bool:
-    """Tell whether a name means a state of a bearing, healthy or faulty.
+    """Return whether a name means a state of a bearing, healthy or faulty.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def is_state(name: str) -> bool:
 
 
 def first_letters(name: str) -> str:
-    """Give the letters that a name begins with.
+    """Return the letters that a name begins with.
 
     Examples
     --------
@@ -105,7 +105,7 @@ class _Shape:
 
 
 def name_patterns(paths: Sequence[str]) -> NamePatterns | None:
-    """Give the patterns of these files' names, or None if no part of them can be the class."""
+    """Return the patterns of these files' names, or None if no part of them can be the class."""
     shapes = _shapes([PurePosixPath(path).stem for path in paths])
     if not shapes:
         return None
@@ -141,7 +141,7 @@ def _shapes(stems: Sequence[str]) -> list[_Shape]:
 
 
 def _place(columns: Sequence[Sequence[str]]) -> int | None:
-    """Give the place of the class: most words for a state, else the first letters that vary."""
+    """Return the place of the class: most words for a state, else the first letters that vary."""
     shares = [sum(map(is_state, column)) for column in columns]
     varying_states = [s if len(set(c)) > 1 else 0 for s, c in zip(shares, columns, strict=True)]
     if max(varying_states) > 0:
@@ -154,7 +154,7 @@ def _place(columns: Sequence[Sequence[str]]) -> int | None:
 
 
 def _kind_of_digits(states: Iterable[str]) -> tuple[str, str]:
-    """Tell what the digits behind a state's letters are: a speed, a size or a run."""
+    """Return what the digits behind a state's letters are: a speed, a size or a run."""
     behind: dict[str, set[str]] = defaultdict(set)
     for state in states:
         letters = first_letters(state)
@@ -185,7 +185,7 @@ def _speeds(shape: _Shape) -> set[str]:
 
 
 def _patterns(shape: _Shape, kind: str, reasons: list[str], speeds: Collection[str]) -> list[str]:
-    """Give the shape's pattern; two where some of its classes have digits and some none."""
+    """Return the shape's pattern; two where some of its classes have digits and some none."""
     pieces = _pieces(shape, reasons, speeds)
     endings = {state != first_letters(state) for state in shape.states}
     found = []
@@ -198,7 +198,7 @@ def _patterns(shape: _Shape, kind: str, reasons: list[str], speeds: Collection[s
 
 
 def _pieces(shape: _Shape, reasons: list[str], speeds: Collection[str]) -> list[str]:
-    """Give the pattern of each place but that of the class."""
+    """Return the pattern of each place but that of the class."""
     used: Counter[str] = Counter()
     pieces = []
     for i, column in enumerate(shape.columns):
@@ -219,7 +219,7 @@ def _pieces(shape: _Shape, reasons: list[str], speeds: Collection[str]) -> list[
 def _field(
     column: Sequence[str], reasons: list[str], speeds: Collection[str]
 ) -> tuple[str, str, str]:
-    """Give the text before, the fact's name and the text behind; no name for what never varies."""
+    """Return the text before a fact, its name, and the text behind; no name if it never varies."""
     matches = [_NUMBER.fullmatch(text) for text in column]
     around = {(m[1], m[3]) for m in matches if m}
     if None in matches or len(around) > 1:
@@ -244,7 +244,7 @@ def _unit(text: str, numbers: Sequence[str]) -> str:
 
 
 def _is_speed(numbers: Sequence[str], *, repeated: bool = False) -> bool:
-    """Tell whether numbers look like speeds: of that size, and round or met again and again."""
+    """Return whether numbers look like speeds: of that size, and round or met again and again."""
     if not all(re.fullmatch(r"[1-9][0-9]*", number) for number in numbers):
         return False
     values = [int(number) for number in numbers]
@@ -330,7 +330,7 @@ def _any_folders(count: int) -> list[str]:
 
 
 def guess_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
-    """Give where the classes most likely stand.
+    """Return where the classes most likely stand.
 
     Folders' and files' names that are words for a bearing's state (normal, inner, OR …) decide;
     without any, sub-folders are taken before names.

@@ -23,7 +23,7 @@ _NO_GROUPS = frozenset(
 
 
 def split_comment(labels: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> str:
-    """Give what a split within recordings leaves open, and what to write for another one.
+    """Return what a split within recordings leaves open, and what to write for another one.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def split_comment(labels: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> 
 
 
 def _held_out(labels: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> tuple[str, Any] | None:
-    """Give a number that every class has two values of, and its largest to be tested on."""
+    """Return a number that every class has two values of, and its largest to be tested on."""
     names = dict.fromkeys(name for row in facts for name in row)
     for name in names:
         values = [row.get(name) for row in facts]
@@ -149,7 +149,7 @@ def _sample(entries: Sequence[Entry], labels: Sequence[str]) -> list[tuple[Entry
 def _candidates(
     entries: Sequence[Entry], names: Mapping[str, Sequence[str]], *, published: bool
 ) -> tuple[list[tuple[str, ...]], str]:
-    """Give the channels that could be taken, the likeliest first, and why."""
+    """Return the channels that could be taken, the likeliest first, and why."""
     named = Counter(entry.channels for entry in entries)
     likeliest = named.most_common(1)[0][0]
     if likeliest:

@@ -37,7 +37,7 @@ def guess_sizes(
     rate: float,
     rpm: float | None,
 ) -> Sizes:
-    """Give window, stride and split for recordings of these lengths.
+    """Return window, stride and split for recordings of these lengths.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _wanted(rate: float, rpm: float | None) -> tuple[int, str]:
 
 
 def _fitting(shortest: int, wanted: int) -> tuple[int, tuple[float, ...], int]:
-    """Give the longest window with enough test windows, else with any, and their number."""
+    """Return the longest window with enough test windows, else with any, and their number."""
     for enough in (_ENOUGH_WINDOWS, 1):
         length = wanted
         while length >= _SHORTEST:
@@ -103,7 +103,7 @@ def _fitting(shortest: int, wanted: int) -> tuple[int, tuple[float, ...], int]:
 
 
 def _stride(sizes: Mapping[str, float], length: int) -> int:
-    """Give a power of two that makes enough training windows of each class, and not too many."""
+    """Return a power of two that makes enough training windows of each class, and not too many."""
     smallest, total = min(sizes.values()), sum(sizes.values())
     stride = max(smallest / _PER_CLASS, total / _MOST, 16)
     return min(1 << math.ceil(math.log2(stride)), length)

@@ -24,7 +24,7 @@ from faultdiag.signal.recording import Recording
 # Two channels are copies of one signal where nothing but rounding is left between them.
 COPY_CORRELATION = 0.999999
 PEAKS = 8
-# Samples by which a channel is told from what is no vibration.
+# Samples that decide whether a channel is a vibration.
 KIND_SAMPLES = 2**17
 
 
@@ -104,7 +104,7 @@ def inspect_file(
     bearing: str | None = None,
     rpm: float | None = None,
 ) -> dict[str, Any]:
-    """Give what a file holds as plain values, ready for JSON.
+    """Return what a file holds as plain values, ready for JSON.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _finite(value: float) -> float | None:
 
 
 def rate_verdict(subject: Subject) -> dict[str, Any]:
-    """Give verdict, suggested rate and reason of the check of the sampling rate."""
+    """Return verdict, suggested rate and reason of the check of the sampling rate."""
     rate, rpm, recording = subject.sampling_rate, subject.rpm, subject.recording
     if rate is None or rpm is None:
         missing = [name for name, v in (("sampling rate", rate), ("shaft speed", rpm)) if v is None]
@@ -215,7 +215,7 @@ def _peaks(subject: Subject) -> list[dict[str, Any]]:
 
 
 def _peak_warnings(subject: Subject) -> list[str]:
-    """Say why envelope peaks, or what they are, can't be told."""
+    """Return why envelope peaks, or their cause, are unknown."""
     rate, rpm = subject.sampling_rate, subject.rpm
     if rate is None:
         return ["the sampling rate is not known: no envelope peaks; give it with --sampling-rate"]

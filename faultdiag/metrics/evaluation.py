@@ -187,7 +187,7 @@ def evaluate(
     classes
         Name of each class.
     healthy
-        Names of the classes that raise no alarm; a name that is none of `classes` says nothing.
+        Names of the classes that raise no alarm; a name that is not in `classes` is ignored.
 
     Raises
     ------

@@ -206,7 +206,7 @@ def stratified_intervals(
 def _draw(
     generator: np.random.Generator, kinds: StratifiedInts, times: StratifiedInts, resamples: int
 ) -> Floats:
-    """Draw recordings and give the two scores of each draw, ``(resamples, 2)``."""
+    """Draw recordings and return the two scores of each draw, ``(resamples, 2)``."""
     labels, calls = kinds[:, 0], kinds[:, 1:]
     weights = np.empty((resamples, len(kinds)))
     for label in np.unique(labels):

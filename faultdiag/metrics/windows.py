@@ -127,7 +127,7 @@ def scored_windows(
 
 
 def checked_probabilities(probabilities: ArrayLike) -> Floats:
-    """Give probabilities as float64 ``(windows, classes)``, or refuse what can't be that.
+    """Return probabilities as float64 ``(windows, classes)``, or refuse what can't be that.
 
     Raises
     ------
@@ -225,7 +225,7 @@ class RunningAggregate:
         self._sums = np.add.accumulate(np.vstack((self._sums, probabilities)))[-1]
 
     def result(self) -> Aggregate:
-        """Give the diagnosis of the windows so far, at least one."""
+        """Return the diagnosis of the windows so far, at least one."""
         means = self.means
         label = int(means.argmax())
         return Aggregate(label, float(means[label]), float(self._called[label] / self.windows))

@@ -54,7 +54,7 @@ class BaselineModel(nn.Module):
         return self.bearing is not None
 
     def features(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Floats:
-        """Give the features of windows, ``(B, features)``.
+        """Return the features of windows, ``(B, features)``.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class BaselineModel(nn.Module):
         )
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Give the logarithms of the probabilities of windows, in float64."""
+        """Return the logarithms of the probabilities of windows, in float64."""
         found = self.baseline.probabilities(self.features(windows, shaft_rate))
         return torch.from_numpy(np.log(np.maximum(found, LEAST))).to(windows.device)
 
@@ -174,7 +174,7 @@ def build_baseline(
 
 
 def sees_features(name: str) -> bool:
-    """Say whether a baseline looks at the windows at all.
+    """Return whether a baseline looks at the windows at all.
 
     Raises
     ------
@@ -258,13 +258,13 @@ SOME_BEARING = "6205"
 
 
 def known_options(name: str) -> dict[str, Any]:
-    """Give every option of a baseline in a config, with its default."""
+    """Return every option of a baseline in a config, with its default."""
     found = {option.name: option.default for option in BASELINES.options(name).values()}
     return found | ({"bearing": None} if sees_features(name) else {})
 
 
 def minimum_length(name: str) -> int:
-    """Give the shortest window in samples."""
+    """Return the shortest window in samples."""
     return extract.SHORTEST if sees_features(name) else 1
 
 
@@ -277,7 +277,7 @@ def problems_of(
     representation: Any,
     options: Mapping[str, Any],
 ) -> list[str]:
-    """Give every problem of a baseline in a config that shows before data is loaded.
+    """Return every problem of a baseline in a config that shows before data is loaded.
 
     Each begins with its place in the config. Which classes there are is not known yet.
     """

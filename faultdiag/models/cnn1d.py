@@ -1,4 +1,4 @@
-"""A plain 1-D CNN of as many blocks as asked for, with global average pooling."""
+"""A plain 1-D CNN with a given number of blocks, with global average pooling."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -83,19 +83,19 @@ class CNN1d(nn.Module):
 
     @staticmethod
     def positions(*, widths: tuple[int, ...], **_: object) -> int:
-        """Give the number of blocks that attention can follow."""
+        """Return the number of blocks that attention can follow."""
         return len(widths)
 
     @staticmethod
     def minimum_length(*, widths: tuple[int, ...], pool: int, **_: object) -> int:
-        """Give the shortest window in samples: every pooling must be full.
+        """Return the shortest window in samples: every pooling must be full.
 
         2 at least, so that a batch of one window has a variance to normalise by.
         """
         return max(2, int(pool ** len(widths)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
+        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
         previous: list[Tensor] = []
         for position, block in enumerate(self.blocks, start=1):
             x = self.attention(position, block(x), previous)  # (B, C, L)

@@ -27,7 +27,7 @@ class DenseLayer(nn.Module):
         self.conv2 = Convolution(4 * growth, growth, 3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give `x` and the `growth` channels computed from it."""
+        """Return `x` and the `growth` channels computed from it."""
         y = self.conv1(functional.relu(self.norm1(x)))
         y = self.conv2(functional.relu(self.norm2(y)))
         return torch.cat([x, y], 1)
@@ -42,7 +42,7 @@ class Transition(nn.Module):
         self.conv = Convolution(inputs, outputs, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give ``(B, outputs, 1, L / 2)``."""
+        """Return ``(B, outputs, 1, L / 2)``."""
         return functional.avg_pool2d(self.conv(functional.relu(self.norm(x))), (1, 2))
 
 
@@ -137,19 +137,19 @@ class DenseNet1d(nn.Module):
 
     @staticmethod
     def positions(*, depths: tuple[int, ...], **_: object) -> int:
-        """Give the number of dense blocks."""
+        """Return the number of dense blocks."""
         return len(depths)
 
     @staticmethod
     def minimum_length(*, depths: tuple[int, ...], **_: object) -> int:
-        """Give the shortest window in samples: 2 positions at the end.
+        """Return the shortest window in samples: 2 positions at the end.
 
         So that a batch of one window has a variance to normalise by.
         """
         return int(8 * (2 ** len(depths) - 1) + 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
+        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
         x = functional.relu(self.stem_norm(self.stem(as_image(x))))  # (B, width, 1, L / 4)
         x = functional.max_pool2d(x, (1, 3), (1, 2), (0, 1))  # (B, width, 1, L / 8)
         previous: list[Tensor] = []

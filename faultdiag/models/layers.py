@@ -130,11 +130,11 @@ class Convolution(nn.Conv1d):
         self.rule = padding
 
     def kernel(self) -> Tensor:
-        """Give the kernel to convolve with; a subclass may disturb it."""
+        """Return the kernel to convolve with; a subclass may disturb it."""
         return self.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give ``(B, out, 1, L')`` of ``(B, in, 1, L)``."""
+        """Return ``(B, out, 1, L')`` of ``(B, in, 1, L)``."""
         return self.convolve(x, self.kernel(), self.bias)
 
     def convolve(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
@@ -173,7 +173,7 @@ class ConvolutionBlock(nn.Module):
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the block's output for ``(B, C, L)``."""
+        """Return the block's output for ``(B, C, L)``."""
         x = as_image(x)
         if not self.training:
             return self._evaluate(x).squeeze(2)
@@ -195,7 +195,7 @@ class ConvolutionBlock(nn.Module):
         return x
 
     def _evaluate(self, x: Tensor) -> Tensor:
-        """Give the same with the normalisation folded into the kernel and no index of the maxima.
+        """Return the same with the normalisation folded into the kernel and no index of the maxima.
 
         That is 1.5 times as fast where no gradient is wanted.
         """
@@ -240,7 +240,7 @@ def own_modules(network: nn.Module) -> list[nn.Module]:
 
 
 def kernels_of(network: nn.Module) -> list[nn.Parameter]:
-    """Give the kernels of the convolutions and dense layers outside attention slots."""
+    """Return the kernels of the convolutions and dense layers outside attention slots."""
     return [
         parameter
         for module in own_modules(network)

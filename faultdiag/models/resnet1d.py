@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
-        """Give the image ``(B, outputs, 1, L / stride)``; `attend` works on ``(B, C, L)``."""
+        """Return the image ``(B, outputs, 1, L / stride)``; `attend` works on ``(B, C, L)``."""
         y = functional.relu(self.norm1(self.conv1(x)))
         y = as_image(attend(self.norm2(self.conv2(y)).squeeze(2)))
         return functional.relu(self.shortcut(x) + y)
@@ -126,19 +126,19 @@ class ResNet1d(nn.Module):
 
     @staticmethod
     def positions(*, depths: tuple[int, ...], **_: object) -> int:
-        """Give the number of residual blocks."""
+        """Return the number of residual blocks."""
         return sum(depths)
 
     @staticmethod
     def minimum_length(*, depths: tuple[int, ...], **_: object) -> int:
-        """Give the shortest window in samples: 2 positions at the end.
+        """Return the shortest window in samples: 2 positions at the end.
 
         So that a batch of one window has a variance to normalise by.
         """
         return int(2 ** (len(depths) + 2) + 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
+        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
         x = functional.relu(self.stem_norm(self.stem(as_image(x))))  # (B, width, 1, L / 4)
         x = functional.max_pool2d(x, (1, 3), (1, 2), (0, 1))  # (B, width, 1, L / 8)
         previous = self.attention.remember([], x.squeeze(2))

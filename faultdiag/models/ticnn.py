@@ -29,7 +29,7 @@ class InterferedConvolution(Convolution):
         self.rates = rates
 
     def kernel(self) -> Tensor:
-        """Give the kernel, in training with a random share of it set to zero."""
+        """Return the kernel, in training with a random share of it set to zero."""
         low, high = self.rates
         if not self.training or high == 0:
             return self.weight
@@ -57,7 +57,7 @@ class TICNN(nn.Module):
     ===== =========================================== ========== ==========
 
     66,790 parameters. Every block ends in a ReLU. In training the first kernel loses a share of
-    its weights that is drawn anew, between 0.1 and 0.9, for every batch; in evaluation it is
+    its weights that is drawn again, between 0.1 and 0.9, for every batch; in evaluation it is
     whole. The authors pair this with batches of about 10 windows (``train.batch_size``) and
     average several networks trained so; both are settings of the training, not of the network.
     Padding, flattening and initialisation are those of the baseline network.
@@ -107,16 +107,16 @@ class TICNN(nn.Module):
 
     @staticmethod
     def positions(**_: object) -> int:
-        """Give the number of blocks that attention can follow."""
+        """Return the number of blocks that attention can follow."""
         return 6
 
     @staticmethod
     def minimum_length(**_: object) -> int:
-        """Give the shortest window in samples: the last pooling must have 2 positions left."""
+        """Return the shortest window in samples: the last pooling must have 2 positions left."""
         return 1017
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
+        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
         previous: list[Tensor] = []
         for position, block in enumerate(self.blocks, start=1):
             x = self.attention(position, block(x), previous)  # (B, C, L)

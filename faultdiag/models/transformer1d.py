@@ -41,7 +41,7 @@ class EncoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give tokens ``(B, T, width)`` of the same shape."""
+        """Return tokens ``(B, T, width)`` of the same shape."""
         x = x + self.dropout(self.project(self._attend(self.norm1(x))))
         hidden = functional.gelu(self.expand(self.norm2(x)))  # (B, T, hidden)
         y: Tensor = x + self.dropout(self.contract(hidden))
@@ -139,16 +139,16 @@ class Transformer1d(nn.Module):
 
     @staticmethod
     def positions(*, depth: int, **_: object) -> int:
-        """Give the number of encoder blocks that attention can follow."""
+        """Return the number of encoder blocks that attention can follow."""
         return depth
 
     @staticmethod
     def minimum_length(*, patch: int, **_: object) -> int:
-        """Give the shortest window in samples: two patches, the second one begun."""
+        """Return the shortest window in samples: two patches, the second one begun."""
         return patch + 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
+        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
         x = self.dropout(self.embed(self._patches(x)) + self.position)  # (B, T, width)
         previous: list[Tensor] = []
         for position, block in enumerate(self.blocks, start=1):

@@ -79,16 +79,16 @@ class WDCNN(nn.Module):
 
     @staticmethod
     def positions(**_: object) -> int:
-        """Give the number of blocks that attention can follow."""
+        """Return the number of blocks that attention can follow."""
         return 5
 
     @staticmethod
     def minimum_length(*, padding5: str = "same", **_: object) -> int:
-        """Give the shortest window in samples: the last pooling must have 2 positions left."""
+        """Return the shortest window in samples: the last pooling must have 2 positions left."""
         return 1009 if padding5 == "valid" else 497
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
+        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
         previous: list[Tensor] = []
         for position, block in enumerate(self.blocks, start=1):
             x = self.attention(position, block(x), previous)  # (B, C, L)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from faultdiag.datasets.manifest import CheckedRow, is_manifest, read_rows, told
+from faultdiag.datasets.manifest import CheckedRow, is_manifest, read_rows, rows_error
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.readers.finding import nothing_in, recordings_in
@@ -95,7 +95,7 @@ def _rows(manifest: Path, options: ReadRequest) -> Iterator[ReadRequest]:
         f"line {row.row.line}: {problem}" for row in rows for problem in row.problems_of_reading()
     ]
     if problems:
-        raise FaultdiagError(told(manifest, problems))
+        raise FaultdiagError(rows_error(manifest, problems))
     for row in rows:
         rate, rpm = row.number("sampling_rate"), row.number("rpm")
         line = f"in line {row.row.line} of {manifest.name}"

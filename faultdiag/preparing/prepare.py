@@ -52,7 +52,7 @@ from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own
 from faultdiag.system.terminal import note
 
-# Samples by which a channel is told from what is no vibration.
+# Samples that decide whether a channel is a vibration.
 _KIND_SAMPLES = 2**17
 
 
@@ -412,7 +412,7 @@ def _class_notes(
     recordings: Sequence[PreparedRecording],
     classes: Sequence[str],
 ) -> list[str]:
-    """Say which classes the split leaves out, and which of a target can't be scored."""
+    """Return which classes the split leaves out, and which of a target can't be scored."""
     if config.transfer is None:
         return left_out(recordings, classes)
     tested = [recordings[i] for i in sorted({s.recording for s in split.parts["test"]})]

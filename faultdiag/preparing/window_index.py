@@ -35,11 +35,11 @@ class WindowIndex:
         return len(self.start)
 
     def take(self, rows: Any) -> "WindowIndex":
-        """Give the windows of these rows: a slice gives views, an array of rows copies."""
+        """Return the windows of these rows: a slice gives views, an array of rows copies."""
         return WindowIndex(*(getattr(self, column.name)[rows] for column in fields(self)))
 
     def of(self, part: str) -> "WindowIndex":
-        """Give the windows of one part, as views."""
+        """Return the windows of one part, as views."""
         number = ALL_PARTS.index(part)
         first, last = np.searchsorted(self.part, np.array([number, number + 1], self.part.dtype))
         return self.take(slice(int(first), int(last)))
@@ -49,7 +49,7 @@ class WindowIndex:
         return replace(self, label=np.full(len(self), -1, dtype=self.label.dtype))
 
     def by_recording(self) -> dict[int, NDArray[np.int64]]:
-        """Give the starts of the windows of each recording that has any, of one part's windows."""
+        """Return the starts of the windows of each recording that has any."""
         if len(self) == 0:
             return {}
         numbers = np.arange(int(self.recording[-1]) + 2, dtype=self.recording.dtype)

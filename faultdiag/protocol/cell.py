@@ -39,7 +39,7 @@ class Failure(contextlib.AbstractContextManager["Failure"]):
         self.memory = False
 
     def __enter__(self) -> Self:
-        """Give itself, to be asked afterwards."""
+        """Return itself, to be asked afterwards."""
         return self
 
     def __exit__(
@@ -68,7 +68,7 @@ def _reason(error: Exception, trace: TracebackType | None, *, memory: bool) -> s
 
 
 def run_cell(config: Config, noise: tuple[float, ...], *, device: str, folder: Path) -> Row:
-    """Train one cell and give its figures, or under ``reason`` why there are none.
+    """Train one cell and return its figures, or under ``reason`` why there are none.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path
 
 
 def leak_of(split: Mapping[str, Any]) -> str:
-    """Give what train and test share: ``samples``, ``recording``, ``bearing``, ``none`` or ``-``.
+    """Return what train and test share: ``samples``, ``recording``, ``bearing``, ``none`` or ``-``.
 
     It is what the audit says, or where that says nothing, what the strategy can't avoid.
 

@@ -22,7 +22,7 @@ _ACROSS = (("across_loads", "load_hp", "pairs"), ("across_sizes", "size", "each"
 
 
 def default_protocols(config: Config) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Give the protocols by name, and what is to be said of those left out.
+    """Return the protocols by name, and what is to be said of those left out.
 
     Across loads and sizes need two values of the fact, and that whatever is tested is trained
     on. Where the classes themselves name the size, `data.label` leaves it out.
@@ -53,7 +53,7 @@ def default_protocols(config: Config) -> tuple[dict[str, dict[str, Any]], list[s
 
 
 def _lacking(entries: Sequence[Entry], pattern: str, fact: str, *, pairs: bool) -> str | None:
-    """Say what keeps the values of a fact from being folds, or None."""
+    """Return what keeps the values of a fact from being folds, or None."""
     try:
         labels = label_entries(entries, pattern)
     except FaultdiagError as error:
@@ -192,13 +192,13 @@ class Section(BaseModel):
     reference: str | None = None
 
     def seeds_from(self, first: int, count: int | None = None) -> list[int]:
-        """Give the seeds: a number of them, here or in the section, counts up from `first`."""
+        """Return the seeds: a number of them, here or in the section, counts up from `first`."""
         chosen = self.seeds if count is None else count
         return chosen if isinstance(chosen, list) else list(range(first, first + chosen))
 
 
 def read_section(data: Any) -> tuple[Section | None, list[str]]:
-    """Give the section as an object, or None and every problem by its dotted path."""
+    """Return the section as an object, or None and every problem by its dotted path."""
     if data is None:
         data = {}
     if not isinstance(data, Mapping):
@@ -240,7 +240,7 @@ def _strange(
 
 
 def _changed(override: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
-    """Give the keys that an override changes, those of a section that is allowed in part apart."""
+    """Return the keys that an override changes; sections allowed in part are split up."""
     parted = {key.partition(".")[0] for key in allowed if "." in key}
     keys = []
     for key, value in override.items():
@@ -263,7 +263,7 @@ class Contender:
 
 
 def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a config changed by an override, key by key; lists and null replace.
+    """Return a config changed by an override, key by key; lists and null replace.
 
     A section whose override names its subject (``model.name``, ``split.strategy`` or
     ``window.length``) is replaced whole.
@@ -296,7 +296,7 @@ def contenders(
     attention: Sequence[Any] | None,
     representations: Sequence[Any] | None,
 ) -> list[Contender]:
-    """Give every model with every attention and representation; a classical baseline has neither.
+    """Return every model with every attention and representation; a classical baseline has neither.
 
     A model whose override states its own attention or representation keeps it.
     """
@@ -357,7 +357,7 @@ class Cell:
     noise: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        """Give what a message calls it."""
+        """Return what a message calls it."""
         fold = f" {self.fold}" if self.fold else ""
         return f"{self.model}, {self.protocol}{fold}, seed {self.seed}"
 
@@ -499,7 +499,7 @@ def _override_problems(
     models: Mapping[str, Mapping[str, Any]],
     protocols: Mapping[str, Mapping[str, Any]],
 ) -> list[str]:
-    """Give what is wrong with each override alone, by its place in the config."""
+    """Return what is wrong with each override alone, by its place in the config."""
     return [
         f"{PROTOCOL}.{kind}.{name}: {problem}"
         for kind, changes in (("models", models), ("protocols", protocols))
@@ -513,7 +513,7 @@ def _configs(
     rows: Sequence[Contender],
     protocols: Mapping[str, Mapping[str, Any]],
 ) -> tuple[dict[tuple[str, str], Config], list[str]]:
-    """Give the config of each model on each protocol, and what is wrong with the others."""
+    """Return the config of each model on each protocol, and what is wrong with the others."""
     configs, problems = {}, []
     for protocol, change in protocols.items():
         for row in rows:
@@ -527,7 +527,7 @@ def _configs(
 def _folds(
     configs: Mapping[tuple[str, str], Config], seeds: Sequence[int]
 ) -> tuple[dict[tuple[int, str, str], list[Fold]], list[str]]:
-    """Give the folds of each seed, model and protocol, and what keeps some from having any."""
+    """Return the folds of each seed, model and protocol, and what keeps some from having any."""
     folds, problems = {}, []
     for seed in seeds:
         for (model, protocol), config in configs.items():

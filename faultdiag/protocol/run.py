@@ -37,7 +37,7 @@ Rows = Generator[tuple[Cell, Row]]
 
 
 def run_cells(cells: Sequence[Cell], work: Work, jobs: int) -> Rows:
-    """Run cells and give each with its row as it is finished.
+    """Run cells and return each with its row as it is finished.
 
     With one job they run in this process, on as many threads as it has; with more, in processes
     of one thread each. When one of those is killed, as by a system that is out of memory, the
@@ -230,7 +230,7 @@ def _failures(todo: Mapping[str, Cell], store: Store) -> dict[str, Row]:
 
 
 def default_jobs(device: str) -> int:
-    """Give the number of cores, or one where all cells would share a CUDA device."""
+    """Return the number of cores, or one where all cells would share a CUDA device."""
     from joblib import cpu_count
 
     from faultdiag.inference import select_device
@@ -239,7 +239,7 @@ def default_jobs(device: str) -> int:
 
 
 def _setting(config: Config) -> str:
-    """Give what decides which folder of prepared data a config needs."""
+    """Return what decides which folder of prepared data a config needs."""
     seed = config.seed if config.split.strategy in SEEDED else None
     settings = config.model_dump(mode="json", exclude={"model", "train", "seed"})
     return json.dumps([settings, seed], sort_keys=True)
@@ -325,7 +325,7 @@ def _outcome(row: Row) -> str:
 
 
 def _time(seconds: float) -> str:
-    """Give a time to wait in words.
+    """Return a time to wait in words.
 
     Examples
     --------

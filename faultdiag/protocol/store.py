@@ -1,4 +1,4 @@
-"""Finished cells on the disk: a line each, so that a killed comparison goes on where it was."""
+"""Finished cells on the disk: a line each, so that a killed comparison continues where it was."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 def cell_key(config: Config, identity: str) -> str:
-    """Give what a cell is known by: settings, data and versions, not where the data lies.
+    """Return what a cell is known by: settings, data and versions, not where the data lies.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Store:
         return self._reasons.get(key)
 
     def get(self, key: str, noise: tuple[float, ...]) -> Row | None:
-        """Give the row of a finished cell, if it was evaluated at these levels too."""
+        """Return the row of a finished cell, if it was evaluated at these levels too."""
         row = self._rows.get(key)
         return row if row and {str(level) for level in noise} <= row["noise"].keys() else None
 

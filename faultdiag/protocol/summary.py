@@ -16,7 +16,7 @@ LEAKS = (*LEVELS, "-")
 
 
 def table_rows(plan: Plan, results: Sequence[Result]) -> list[Row]:
-    """Give a row for each protocol and model, and below them one for each level of noise.
+    """Return a row for each protocol and model, and below them one for each level of noise.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _compared(
 
 
 def aggregate(group: Sequence[Result], snr: float | None) -> Row:
-    """Give the row of one model on one protocol, clean or at one level of noise.
+    """Return the row of one model on one protocol, clean or at one level of noise.
 
     The mean is over seeds, of each the mean over folds; a seed of which a fold has failed doesn't
     count. ``sd`` is that over seeds of the mean over folds.
@@ -141,7 +141,7 @@ def _spread(scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str) -> dic
 def _means(
     scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str, axis: str, other: str
 ) -> Iterator[float]:
-    """Give the mean score of each seed over its folds, or of each fold over its seeds.
+    """Return the mean score of each seed over its folds, or of each fold over its seeds.
 
     Those of which a cell is missing are passed over: without it their mean would be another's.
     """

@@ -23,7 +23,7 @@ _PLAUSIBLE_SPEED = (1.0, 1e6)
 
 
 def is_rate(name: str) -> bool:
-    """Tell whether a name is one of those that a sampling rate in Hz goes by.
+    """Return whether a name is one of those that a sampling rate in Hz goes by.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def is_rate(name: str) -> bool:
 
 
 def is_speed(name: str) -> bool:
-    """Tell whether a name is one of those that a shaft speed in rpm goes by.
+    """Return whether a name is one of those that a shaft speed in rpm goes by.
 
     Examples
     --------
@@ -45,12 +45,12 @@ def is_speed(name: str) -> bool:
 
 
 def plausible_rate(values: Iterable[float]) -> float | None:
-    """Give the sampling rate on which all values agree, or None: 100 Hz to 100 MHz."""
+    """Return the sampling rate on which all values agree, or None: 100 Hz to 100 MHz."""
     return _agreed(values, *_PLAUSIBLE_RATE)
 
 
 def plausible_speed(values: Iterable[float]) -> float | None:
-    """Give the shaft speed on which all values agree, or None: 1 to a million rpm."""
+    """Return the shaft speed on which all values agree, or None: 1 to a million rpm."""
     return _agreed(values, *_PLAUSIBLE_SPEED)
 
 
@@ -63,7 +63,7 @@ def _agreed(values: Iterable[float], least: float, most: float) -> float | None:
 
 
 def key(name: str, separator: str = "") -> str:
-    """Give a name in small letters, with `separator` for every space and punctuation mark.
+    """Return a name in small letters, with `separator` for every space and punctuation mark.
 
     Examples
     --------
@@ -77,7 +77,7 @@ _IN_BRACKETS = re.compile(r"[\[(]\s*([^\W\d_%°][^\])]{0,11}|%|°)\s*[\])]\s*$")
 
 
 def channel_unit(channel: str) -> str | None:
-    """Give the unit in brackets at the end of a channel's name, or None.
+    """Return the unit in brackets at the end of a channel's name, or None.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class Variable:
     channel: str | None = None
 
     def __str__(self) -> str:
-        """Give name, dimensions and type, as in ``X097_DE_time (243938×1 double)``."""
+        """Return name, dimensions and type, as in ``X097_DE_time (243938×1 double)``."""
         dimensions = "×".join(str(n) for n in self.shape)
         return f"{self.name} ({f'{dimensions} {self.kind}'.strip()})"
 
@@ -124,10 +124,10 @@ class Reader(Protocol):
     """One open file; built from its path, which exists and is not empty."""
 
     def variables(self) -> list[Variable]:
-        """Give what the file holds, from its header."""
+        """Return what the file holds, from its header."""
 
     def source(self, channels: Sequence[str] | None) -> RecordingSource:
-        """Give these channels (all for None), their samples still in the file."""
+        """Return these channels (all for None), their samples still in the file."""
 
 
 _NAMES = frozenset(
@@ -151,7 +151,7 @@ _JITTER = 0.02
 
 
 def is_time(name: str) -> bool:
-    """Tell whether a name is one that times go by, with its unit or without.
+    """Return whether a name is one that times go by, with its unit or without.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def is_time(name: str) -> bool:
 
 
 def unit_of(name: str) -> float:
-    """Give the seconds of one unit of a time by its name: ``time [ms]`` is 0.001.
+    """Return the seconds of one unit of a time by its name: ``time [ms]`` is 0.001.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def unit_of(name: str) -> float:
 
 
 def states_unit(name: str) -> bool:
-    """Tell whether a name has, or is, a unit of time: ``micros``, ``t [ms]``, ``时间(秒)``.
+    """Return whether a name has, or is, a unit of time: ``micros``, ``t [ms]``, ``时间(秒)``.
 
     A single letter alone is none: ``s`` may be a displacement.
     """
@@ -199,7 +199,7 @@ def decimal_step(values: NDArray[np.float64]) -> float:
 
 
 def believable(rate: float, name: str) -> bool:
-    """Tell whether a rate can be that of a time of this name.
+    """Return whether a rate can be that of a time of this name.
 
     A name without a unit doesn't say whether its times are seconds, milliseconds or a count.
 
@@ -212,7 +212,7 @@ def believable(rate: float, name: str) -> bool:
 
 
 def split_unit(name: str) -> tuple[str, str]:
-    """Give a name without the unit of time at its end, as `key` does, and that unit or ``s``."""
+    """Return a name without the unit of time at its end, as `key` does, and that unit or ``s``."""
     parts = [part for part in key(name, separator=" ").split() if part]
     if states_unit(name):
         return "".join(parts[:-1]), parts[-1]
@@ -220,9 +220,9 @@ def split_unit(name: str) -> tuple[str, str]:
 
 
 def plausible_clock(rate: float) -> bool:
-    """Tell whether a column that rises in equal steps can be a time in seconds.
+    """Return whether a column that rises in equal steps can be a time in seconds.
 
-    Steps of 1 count samples; a rate below 100 Hz is none of vibration.
+    Steps of 1 count samples; a rate below 100 Hz is not one of vibration.
     """
     return plausible_rate([rate]) is not None
 
@@ -234,7 +234,7 @@ def sampling_rate(
     last: float | None = None,
     count: int | None = None,
 ) -> float | str:
-    """Give the rate in Hz of times in seconds, or what is uneven about them.
+    """Return the rate in Hz of times in seconds, or what is uneven about them.
 
     The rate is ``(n - 1) / (t[n-1] - t[0])``, which is free of the rounding of single times;
     it is rounded to whole Hz where those fit within the rounding of the first and last.
@@ -287,7 +287,7 @@ def sampling_rate(
 
 
 def _on_a_line(times: NDArray[np.float64], rounding: float) -> bool:
-    """Tell whether times differ from an even clock by nothing but their rounding."""
+    """Return whether times differ from an even clock by nothing but their rounding."""
     if rounding <= 0 or len(times) < 3 or times[-1] <= times[0]:
         return False
     places = np.arange(len(times), dtype=np.float64)
@@ -297,7 +297,7 @@ def _on_a_line(times: NDArray[np.float64], rounding: float) -> bool:
 
 
 def _rounded(rate: float, slack: float) -> float:
-    """Give the whole number of Hz that is as good a rate, or the rate."""
+    """Return the whole number of Hz that is as good a rate, or the rate."""
     whole = round(rate)
     return float(whole) if whole and abs(whole / rate - 1) <= slack else rate
 

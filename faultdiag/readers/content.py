@@ -8,7 +8,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def format_of(path: Path) -> str | None:
-    """Give the suffix of the format that a file's first bytes are proof of, or None.
+    """Return the suffix of the format that a file's first bytes are proof of, or None.
 
     Text is no proof: see `faultdiag.readers.text`.
 
@@ -30,7 +30,7 @@ def format_of(path: Path) -> str | None:
 
 
 def is_hdf5(path: Path) -> bool:
-    """Tell whether a file is HDF5: its mark stands at byte 0, or after a user block.
+    """Return whether a file is HDF5: its mark stands at byte 0, or after a user block.
 
     A user block has 512 bytes or a power of two above; MATLAB's has 512.
 
@@ -48,7 +48,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 def head_of(path: Path) -> bytes:
-    """Give the first bytes of a file.
+    """Return the first bytes of a file.
 
     Raises
     ------

@@ -44,7 +44,7 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
 
 
 def nothing_in(folder: Path, pattern: str | None = None) -> FaultdiagError:
-    """Give the error for a folder without recordings, or without any of a pattern."""
+    """Return the error for a folder without recordings, or without any of a pattern."""
     if pattern is None:
         return FaultdiagError(
             f"{folder} holds no recording; looked for files that end in: {', '.join(SUFFIXES)}"

@@ -60,7 +60,7 @@ def hdf5_damage() -> Iterator[None]:
 
 
 def text_of(value: Any) -> str:
-    """Give an attribute as text."""
+    """Return an attribute as text."""
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
 
@@ -79,7 +79,7 @@ class Struct:
         """Do nothing: it holds no samples."""
 
     def fields(self) -> Mapping[str, Stored]:
-        """Give the fields of the struct."""
+        """Return the fields of the struct."""
         return self.inside if self.kind == "struct" else {}
 
     def scalar(self) -> float:
@@ -113,11 +113,11 @@ class Attribute:
         """Do nothing: it holds no samples."""
 
     def fields(self) -> Mapping[str, Stored]:
-        """Give nothing: it is no struct."""
+        """Return nothing: it is no struct."""
         return {}
 
     def scalar(self) -> float:
-        """Give the number."""
+        """Return the number."""
         return float(np.ravel(self.value)[0])
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
@@ -169,11 +169,11 @@ class Hdf5Array:
             self._require_there()
 
     def fields(self) -> Mapping[str, Stored]:
-        """Give nothing: it is no struct."""
+        """Return nothing: it is no struct."""
         return {}
 
     def scalar(self) -> float:
-        """Give its first value.
+        """Return its first value.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class Hdf5Array:
             return float(np.ravel(self._dataset[(0,) * len(self._dataset.shape)])[0])
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
-        """Give samples of a table, ``(len(columns), stop - start)``.
+        """Return samples of a table, ``(len(columns), stop - start)``.
 
         Raises
         ------
@@ -253,7 +253,7 @@ _MOST_ATTRIBUTES = 200
 
 
 def open_hdf5(path: Path) -> Reader:
-    """Give the reader of an HDF5 file.
+    """Return the reader of an HDF5 file.
 
     Raises
     ------
@@ -326,7 +326,7 @@ def _members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:
 
 
 def _facts(file: "h5py.File", arrays: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
-    """Give sampling rates and speeds among the attributes of the file and of its arrays."""
+    """Yield sampling rates and speeds among the attributes of the file and of its arrays."""
     holders: list[tuple[str, Any]] = [("", file.attrs)]
     holders += [(n, a.attributes) for n, a in arrays.items() if isinstance(a, Hdf5Array)]
     for holder, attributes in holders[:100]:

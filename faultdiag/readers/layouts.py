@@ -61,7 +61,7 @@ class Layout:
 
 
 def layout(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> Layout:
-    """Give the layout of a file: that of CWRU, of MFPT, of UESTC, or any one signal.
+    """Return the layout of a file: that of CWRU, of MFPT, of UESTC, or any one signal.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def layout(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> L
 
 
 def rows_of(name: str, array: Stored) -> dict[str, Row]:
-    """Give the channels of an array: one for a vector, more for a long table, none otherwise.
+    """Return the channels of an array: one for a vector, more for a long table, none otherwise.
 
     A row and a column are vectors. A table has its channels along the shorter side; they are
     named ``Data_1``, ``Data_2`` …
@@ -124,7 +124,7 @@ def _cwru(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> La
 def _cwru_number(
     signals: Mapping[int, Mapping[str, str]], stem: str, asked: Collection[str]
 ) -> int | None:
-    """Give the number whose variables are meant, or None if nothing tells.
+    """Return the number whose variables are meant, or None if nothing tells.
 
     99.mat holds X098 and X099: its own number decides. 174.mat holds X173 only.
     """
@@ -162,7 +162,7 @@ def _uestc(arrays: Mapping[str, Stored]) -> Layout | None:
 
 
 def _any_signal(arrays: Mapping[str, Stored], stem: str) -> Layout:
-    """Give the layout of a file that holds one signal, or one beside a vector of its times.
+    """Return the layout of a file that holds one signal, or one beside a vector of its times.
 
     Only where no variable is a signal, the fields of structs are looked at.
     """
@@ -221,7 +221,7 @@ def _windows(arrays: Mapping[str, Stored]) -> str:
 
 
 def _is_labels(name: str, array: Stored) -> bool:
-    """Tell whether a vector holds a class for each row of something: few whole numbers."""
+    """Return whether a vector holds a class for each row of something: few whole numbers."""
     count = max(array.shape, default=0)
     if not array.real or count < 2 or count > _MOST_LABELS or sum(n > 1 for n in array.shape) != 1:
         return False
@@ -233,7 +233,7 @@ def _is_labels(name: str, array: Stored) -> bool:
 
 
 def _with_fields(arrays: Mapping[str, Stored]) -> dict[str, Stored]:
-    """Give the arrays and, as ``struct.field``, the fields of structs of one element."""
+    """Return the arrays and, as ``struct.field``, the fields of structs of one element."""
     found = dict(arrays)
     for array in arrays.values():
         found.update({f"{array.name}.{name}": field for name, field in array.fields().items()})
@@ -241,7 +241,7 @@ def _with_fields(arrays: Mapping[str, Stored]) -> dict[str, Stored]:
 
 
 def _time(arrays: Mapping[str, Stored], signals: Mapping[str, Mapping[str, Row]]) -> str | None:
-    """Give the one vector that is named like a time and is as long as another signal."""
+    """Return the one vector that is named like a time and is as long as another signal."""
     lengths = {name: max(arrays[name].shape) for name in signals}
     times = [
         name
@@ -258,7 +258,7 @@ def _fact(
     named: Callable[[str], bool],
     plausible: Callable[[Iterable[float]], float | None],
 ) -> Stored | None:
-    """Give the scalar of such a name, if all of such names agree on a plausible value."""
+    """Return the scalar of such a name, if all of such names agree on a plausible value."""
     scalars = [
         array
         for name, array in arrays.items()
@@ -313,7 +313,7 @@ class NamedArrays:
         self._kind = kind
 
     def variables(self) -> list[Variable]:
-        """Give the file's variables."""
+        """Return the file's variables."""
         found = self._layout(())
         channels: dict[str, list[str]] = {}
         for channel, row in found.rows.items():
@@ -328,7 +328,7 @@ class NamedArrays:
         ]
 
     def source(self, channels: Sequence[str] | None) -> RecordingSource:
-        """Give these channels (all for None) as an opened recording.
+        """Return these channels (all for None) as an opened recording.
 
         Raises
         ------

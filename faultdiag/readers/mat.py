@@ -56,7 +56,7 @@ class Source(Protocol):
     """Where the bytes of an array lie."""
 
     def read(self, start: int, length: int) -> bytes:
-        """Give the bytes from `start` on, at most `length`; fewer where they end."""
+        """Return the bytes from `start` on, at most `length`; fewer where they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Held:
     content: bytes
 
     def read(self, start: int, length: int) -> bytes:
-        """Give the bytes from `start` on, at most `length`."""
+        """Return the bytes from `start` on, at most `length`."""
         return self.content[start : start + length]
 
 
@@ -77,7 +77,7 @@ class Plain:
     path: Path
 
     def read(self, start: int, length: int) -> bytes:
-        """Give the bytes from `start` on, at most `length`."""
+        """Return the bytes from `start` on, at most `length`."""
         with self.path.open("rb") as file:
             file.seek(start)
             return file.read(length)
@@ -185,7 +185,7 @@ class Array:
         return math.prod(self.shape)
 
     def content(self) -> bytes:
-        """Give its bytes.
+        """Return its bytes.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class Array:
         return content
 
     def values(self) -> NDArray[Any]:
-        """Give the values in the array's shape.
+        """Return the values in the array's shape.
 
         Raises
         ------
@@ -229,7 +229,7 @@ class Array:
             require_plausible(name, self.source.packed, self.stop - self.start)
 
     def fields(self) -> "Mapping[str, Array]":
-        """Give the fields of a struct of one element; nothing for anything else.
+        """Return the fields of a struct of one element; nothing for anything else.
 
         Raises
         ------
@@ -265,7 +265,7 @@ class Array:
         return content[start : start + length].decode(encoding, errors="replace").strip("\0 ")
 
     def scalar(self) -> float:
-        """Give its first value.
+        """Return its first value.
 
         Raises
         ------
@@ -277,7 +277,7 @@ class Array:
         return float(self.values().flat[0])
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
-        """Give samples of a table, ``(len(columns), stop - start)``.
+        """Return samples of a table, ``(len(columns), stop - start)``.
 
         Raises
         ------
@@ -304,7 +304,7 @@ class Array:
         return flat.reshape(size.columns, size.samples)[list(columns), start:stop]
 
     def _unpack(self) -> NDArray[Any]:
-        """Give all values in the order of the file, unpacked piece by piece."""
+        """Return all values in the order of the file, unpacked piece by piece."""
         if not isinstance(self.source, Deflated):
             return self.values().ravel(order="F")
         self.require_there()
@@ -327,7 +327,7 @@ _TEXT, _SPARSE = 1, 2
 
 
 def byte_order(head: bytes) -> str | None:
-    """Give the byte order of a file that begins like version 4, or None.
+    """Return the byte order of a file that begins like version 4, or None.
 
     The first number has the decimal digits MOPT: M is 0 for little endian and 1 for big, O
     is 0, P the precision (0 to 5), T the type (0 full, 1 text, 2 sparse).
@@ -341,7 +341,7 @@ def byte_order(head: bytes) -> str | None:
 
 
 def arrays_of_mat4(path: Path, order: str) -> list[Array]:
-    """Give all arrays of a file, without their values.
+    """Return all arrays of a file, without their values.
 
     Raises
     ------
@@ -417,7 +417,7 @@ _MOST_UNPACKED_PER_BYTE = 1032
 
 
 def arrays_of_mat5(path: Path, order: str) -> list[Array]:
-    """Give all arrays of a file, without their values.
+    """Return all arrays of a file, without their values.
 
     Raises
     ------
@@ -494,7 +494,7 @@ class _Elements:
     position: int = 0
 
     def next(self) -> tuple[int, int, int]:
-        """Give type, start and length of the next element and move past it."""
+        """Return type, start and length of the next element and move past it."""
         if self.position + 8 > len(self.content):
             raise DamageError("the header of an array ends early")
         kind, length = struct.unpack_from(f"{self.order}II", self.content, self.position)
@@ -510,7 +510,7 @@ class _Elements:
         return kind, start, length
 
     def take(self, kinds: tuple[int, ...], length: int | None = None) -> bytes:
-        """Give the bytes of the next element, which must have one of these types."""
+        """Return the bytes of the next element, which must have one of these types."""
         kind, start, found = self.next()
         content = self.content[start : start + found]
         if kind not in kinds or len(content) < found or length not in (None, found):
@@ -590,7 +590,7 @@ def _text(name: bytes) -> str:
 
 
 def open_arrays(path: Path) -> dict[str, Array]:
-    """Give the arrays of a MAT-file by name, from their headers.
+    """Return the arrays of a MAT-file by name, from their headers.
 
     Raises
     ------

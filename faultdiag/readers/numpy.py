@@ -47,7 +47,7 @@ class Readable(Protocol):
     """A file open for reading bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Give so many bytes, fewer at the end."""
+        """Return so many bytes, fewer at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class NpyHeader:
 
 
 def read_header(file: Readable) -> NpyHeader:
-    """Give the header at the beginning of a file.
+    """Return the header at the beginning of a file.
 
     Raises
     ------
@@ -130,7 +130,7 @@ _NAME = "signal"
 
 
 def open_npy(path: Path) -> Reader:
-    """Give the reader of a NumPy array; a pickled object is never unpickled.
+    """Return the reader of a NumPy array; a pickled object is never unpickled.
 
     Raises
     ------
@@ -191,15 +191,15 @@ class NpyArray:
         """Do nothing: the header was compared with the file."""
 
     def fields(self) -> Mapping[str, Stored]:
-        """Give nothing: it is no struct."""
+        """Return nothing: it is no struct."""
         return {}
 
     def scalar(self) -> float:
-        """Give its first value."""
+        """Return its first value."""
         return float(self._raw(1, 1, interleaved=False).block([0], 0, 1)[0, 0])
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
-        """Give samples of a table, ``(len(columns), stop - start)``.
+        """Return samples of a table, ``(len(columns), stop - start)``.
 
         Raises
         ------
@@ -242,7 +242,7 @@ _PIECE = 2**20
 
 
 def open_npz(path: Path) -> Reader:
-    """Give the reader of a NumPy archive; a pickled object is never unpickled.
+    """Return the reader of a NumPy archive; a pickled object is never unpickled.
 
     Raises
     ------
@@ -339,18 +339,18 @@ class PackedArray:
         require_plausible(self.name, self.member.compress_size, self.header.size)
 
     def fields(self) -> Mapping[str, Stored]:
-        """Give nothing: it is no struct."""
+        """Return nothing: it is no struct."""
         return {}
 
     def scalar(self) -> float:
-        """Give its first value."""
+        """Return its first value."""
         dtype = np.dtype(self.header.dtype)
         with _zip_damage(), self._open() as file:
             file.read(self.header.length)
             return float(np.frombuffer(file.read(dtype.itemsize), dtype, 1)[0])
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
-        """Give samples of a table, ``(len(columns), stop - start)``.
+        """Return samples of a table, ``(len(columns), stop - start)``.
 
         Raises
         ------
@@ -381,7 +381,7 @@ class PackedArray:
             yield file
 
     def _unpack(self) -> NDArray[Any]:
-        """Give all values in the order of the file, unpacked piece by piece."""
+        """Return all values in the order of the file, unpacked piece by piece."""
         dtype = np.dtype(self.header.dtype)
         flat = np.empty(self.header.size // dtype.itemsize, unpacked_dtype(dtype, self.header.size))
         step = _PIECE // dtype.itemsize * dtype.itemsize

@@ -52,7 +52,7 @@ def read_recording(
     channel: str | Sequence[str] | None = None,
     sampling_rate: float | None = None,
 ) -> Recording:
-    """Give the recording in a file.
+    """Return the recording in a file.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def open_recording(
     channel: str | Sequence[str] | None = None,
     sampling_rate: float | None = None,
 ) -> RecordingSource:
-    """Give the recording in a file with its samples left there: see `RecordingSource.read`.
+    """Return the recording in a file with its samples left there: see `RecordingSource.read`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def open_recording(
 
 
 def open_reader(path: str | os.PathLike[str]) -> Reader:
-    """Give the reader of a file, for whoever wants both its variables and its channels.
+    """Return the reader of a file, for whoever wants both its variables and its channels.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def open_reader(path: str | os.PathLike[str]) -> Reader:
 def read_range(
     path: str | os.PathLike[str], channel: str | Sequence[str] | None, start: int, stop: int
 ) -> NDArray[np.float32]:
-    """Give the samples from `start` to `stop` of a file, ``(channels, stop - start)``.
+    """Return the samples from `start` to `stop` of a file, ``(channels, stop - start)``.
 
     For many ranges of one file open it once with `open_recording`.
 
@@ -142,7 +142,7 @@ def read_range(
 
 
 def list_variables(path: str | os.PathLike[str]) -> list[Variable]:
-    """Give the variables of a file from its header, without reading their values.
+    """Return the variables of a file from its header, without reading their values.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def list_variables(path: str | os.PathLike[str]) -> list[Variable]:
 
 
 def is_prose(path: Path) -> bool:
-    """Tell whether a file is named like text and is text, but holds no table of numbers.
+    """Return whether a file is named like text and is text, but holds no table of numbers.
 
     What is empty, unreadable or not text after all is no prose: it is a damaged recording.
     """
@@ -179,7 +179,7 @@ _BESIDE = frozenset(
 
 
 def is_recording(path: Path) -> bool:
-    """Tell whether a file is a recording: by its suffix, or whatever that is by its content.
+    """Return whether a file is a recording: by its suffix, or whatever that is by its content.
 
     A file without a known suffix is one where its first bytes are those of a known format, or
     text that clearly holds a table of numbers (NASA's IMS names its files by date and time).

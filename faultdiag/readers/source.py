@@ -27,7 +27,7 @@ class DamageError(Exception):
 
 
 def unpacked_dtype(dtype: np.dtype[Any], size: int) -> np.dtype[Any]:
-    """Give what `size` bytes of unpacked values are held as: float32 where they are many.
+    """Return what `size` bytes of unpacked values are held as: float32 where they are many.
 
     Times lose too much by that; a vector of them is 64 MiB only after 8 million samples.
     """
@@ -63,7 +63,7 @@ def reading(path: Path, kind: str = "MATLAB file") -> Iterator[None]:
 
 
 def unreadable(path: Path, error: OSError) -> FaultdiagError:
-    """Give the error for a file that the system does not let us read."""
+    """Return the error for a file that the system does not let us read."""
     return FaultdiagError(
         f"{path} cannot be read: {error.strerror or error}; check its permissions and its disk"
     )
@@ -160,13 +160,13 @@ class Stored(Protocol):
         """
 
     def fields(self) -> Mapping[str, "Stored"]:
-        """Give the fields of a struct of one element; nothing for anything else."""
+        """Return the fields of a struct of one element; nothing for anything else."""
 
     def scalar(self) -> float:
-        """Give its first value."""
+        """Return its first value."""
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
-        """Give samples of a table, ``(len(columns), stop - start)``, as they are stored."""
+        """Return samples of a table, ``(len(columns), stop - start)``, as they are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Table:
 
 
 def table(shape: Sequence[int]) -> Table | None:
-    """Give the table that a shape is, or None if it has three sides longer than 1, or a 0.
+    """Return the table that a shape is, or None if it has three sides longer than 1, or a 0.
 
     Examples
     --------
@@ -228,7 +228,7 @@ class RawTable:
     interleaved: bool
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
-        """Give samples of these columns, ``(len(columns), stop - start)``.
+        """Return samples of these columns, ``(len(columns), stop - start)``.
 
         Raises
         ------
@@ -259,7 +259,7 @@ class Samples(Protocol):
     """Where the samples of a recording come from."""
 
     def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
-        """Give the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
+        """Return the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +277,7 @@ class Rows:
     rows: tuple[Row, ...]
 
     def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
-        """Give the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
+        """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         arrays = {id(row.array): row.array for row in self.rows}
         step = max(1, _BLOCK // len(self.rows))
         for first in range(start, stop, step):
@@ -337,7 +337,7 @@ class RecordingSource:
             )
 
     def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """Give samples as float32, ``(channels, stop - start)``.
+        """Return samples as float32, ``(channels, stop - start)``.
 
         Only this range is read and held: of a file of any length that is not packed, in any
         order. A packed variable is unpacked as a whole, once.
@@ -371,7 +371,7 @@ class RecordingSource:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Give names of which no two are equal: the second ``x`` becomes ``x_2``.
+    """Return names of which no two are equal: the second ``x`` becomes ``x_2``.
 
     Examples
     --------

@@ -34,7 +34,7 @@ _BLOCK = 2**19
 
 
 def open_tdms(path: Path) -> Reader:
-    """Give the reader of a TDMS file.
+    """Return the reader of a TDMS file.
 
     Raises
     ------
@@ -100,7 +100,7 @@ class Tdms:
     found: tuple[TdmsChannel, ...]
 
     def variables(self) -> list[Variable]:
-        """Give the channels."""
+        """Return the channels."""
         names = {id(channel): name for name, channel in self._signals.items()}
         return [
             Variable(f"{c.group}/{c.name}", (c.samples,), c.dtype.name, names.get(id(c)))
@@ -108,7 +108,7 @@ class Tdms:
         ]
 
     def source(self, channels: Sequence[str] | None) -> RecordingSource:
-        """Give these channels (all for None) as an opened recording.
+        """Return these channels (all for None) as an opened recording.
 
         Raises
         ------
@@ -156,13 +156,13 @@ class Tdms:
 
 @dataclass(frozen=True, slots=True)
 class TdmsSamples:
-    """The samples of some channels; each range opens the file anew."""
+    """The samples of some channels; each range opens the file again."""
 
     path: Path
     places: tuple[tuple[str, str], ...]
 
     def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
-        """Give the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
+        """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         with self.path.open("rb") as raw, _opened(raw) as file:
             for first in range(start, stop, _BLOCK):
                 last = min(first + _BLOCK, stop)

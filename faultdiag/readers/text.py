@@ -94,7 +94,7 @@ class Dialect:
 
 
 def holds_numbers(path: Path) -> bool:
-    """Tell whether a file is text that clearly holds a table of numbers.
+    """Return whether a file is text that clearly holds a table of numbers.
 
     Raises
     ------
@@ -106,12 +106,12 @@ def holds_numbers(path: Path) -> bool:
 
 
 def is_text(head: bytes) -> bool:
-    """Tell whether bytes can be text: no control characters but tabs and ends of lines."""
+    """Return whether bytes can be text: no control characters but tabs and ends of lines."""
     return not re.search(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]", head)
 
 
 def dialect(head: bytes, *, whole: bool) -> Dialect | None:
-    """Give the dialect that the first two lines of numbers have, or None if there are none.
+    """Return the dialect that the first two lines of numbers have, or None if there are none.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def dialect(head: bytes, *, whole: bool) -> Dialect | None:
 
 
 def _is_comment(line: str) -> bool:
-    """Tell whether a line is a remark, and no row: ``# pause`` is, ``#N/A,3.3`` is not."""
+    """Return whether a line is a remark, and no row: ``# pause`` is, ``#N/A,3.3`` is not."""
     bare = line.lstrip("#%/")
     if not line.startswith(_COMMENT) or (bare and not bare[0].isspace()):
         return line.startswith(_COMMENT) and not _MISSING.fullmatch(re.split(r"[,;\t ]", line)[0])
@@ -154,7 +154,7 @@ def _numbered_header(
 ) -> list[str] | None:
     """Return the names of a header that numbers its columns (``0,1`` or ``,0,1``), or None.
 
-    Of whole numbers below it a header of one or two numbers can't be told from a row.
+    Of whole numbers below it a header of one or two numbers looks like a row.
     """
     names = cells(line, separator)
     numbered = names[1:] if len(names) > 1 and not names[0] else names
@@ -168,7 +168,7 @@ def _numbered_header(
 
 
 def _way(first: str, second: str) -> tuple[str, bool] | None:
-    """Give separator and decimal comma of two lines of as many numbers, or None."""
+    """Return separator and decimal comma of two lines with the same number of columns, or None."""
     for separator, comma in _WAYS:
         cells_of = [_split(line, separator, comma) for line in (first, second)]
         if all(cells_of) and len({len(found or ()) for found in cells_of}) == 1:
@@ -177,7 +177,7 @@ def _way(first: str, second: str) -> tuple[str, bool] | None:
 
 
 def _begun(line: str, separator: str) -> bool:
-    """Tell whether a line that is no row of numbers looks like a damaged one.
+    """Return whether a line that is no row of numbers looks like a damaged one.
 
     It is counted to the table, so that the error for it names it.
     """
@@ -191,7 +191,7 @@ def _begun(line: str, separator: str) -> bool:
 
 
 def clean(cell: str) -> str:
-    """Give a cell without the spaces and quotes around it."""
+    """Return a cell without the spaces and quotes around it."""
     return cell.strip().strip("\"'").strip()
 
 
@@ -204,7 +204,7 @@ def _decoded(line: bytes) -> str:
 
 
 def cells(line: str, separator: str) -> list[str]:
-    """Give the cells of a line without spaces and quotes; a last empty one is left out.
+    """Return the cells of a line without spaces and quotes; a last empty one is left out.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def _quoted(line: str, separator: str) -> list[str]:
 
 
 def _split(line: str, separator: str, comma: bool) -> list[str] | None:
-    """Give the cells of a line if all of them are numbers, with a decimal point, else None."""
+    """Return the cells of a line if all of them are numbers, with a decimal point, else None."""
     if separator != " " and separator not in line:
         return None
     found = cells(line, separator)
@@ -267,7 +267,7 @@ def _dialect(
 
 
 def _decimal_commas(before: Sequence[str], sample: Sequence[str]) -> bool:
-    """Tell whether ``0,123`` is one number: by a header of one name, or by its zeros."""
+    """Return whether ``0,123`` is one number: by a header of one name, or by its zeros."""
     if not all(re.fullmatch(r"[+-]?\d+,\d+", line) for line in sample):
         return False
     header = [line for line in before if line and not line.startswith(_COMMENT)]
@@ -277,7 +277,7 @@ def _decimal_commas(before: Sequence[str], sample: Sequence[str]) -> bool:
 
 
 def _header(before: Sequence[str], separator: str, columns: int) -> list[str] | None:
-    """Give the names above the numbers; a row of units below them is passed over."""
+    """Return the names above the numbers; a row of units below them is passed over."""
     rows = list(_rows_of_text(before, separator, columns))
     if len(rows) > 1 and all(_UNIT.fullmatch(cell) for cell in rows[0]):
         return [
@@ -290,7 +290,7 @@ def _header(before: Sequence[str], separator: str, columns: int) -> list[str] | 
 
 
 def _rows_of_text(before: Sequence[str], separator: str, columns: int) -> Iterator[list[str]]:
-    """Give the lines above the numbers, last first, that have as many cells and no number."""
+    """Yield the lines above the numbers, last first, that have as many cells and no number."""
     for line in reversed(before):
         bare = line.lstrip("#%/ ") if line.startswith(_COMMENT) else line
         ways = (",", ";", "\t", separator) if bare is not line else (separator,)
@@ -382,7 +382,7 @@ class TextBlocks:
         return found
 
     def numbers(self, block: Block) -> NDArray[np.float64]:
-        """Give the numbers of a block, ``(rows, columns)``.
+        """Return the numbers of a block, ``(rows, columns)``.
 
         Raises
         ------
@@ -410,7 +410,7 @@ class TextBlocks:
         return ";" if commas else self.dialect.separator
 
     def _plain(self, text: bytes) -> bytes:
-        """Give lines without quotes, with a decimal point and no separator at their ends."""
+        """Return lines without quotes, with a decimal point and no separator at their ends."""
         mark = self._separator.encode()
         if b'"' in text:
             if mark != self.dialect.separator.encode():
@@ -423,7 +423,7 @@ class TextBlocks:
         return text
 
     def _lines(self, offset: int, length: int | None = None) -> bytes:
-        """Give whole lines from a place on, with their own ends."""
+        """Return whole lines from a place on, with their own ends."""
         with self.path.open("rb") as file:
             file.seek(offset)
             text = file.read(_BLOCK_BYTES if length is None else length)
@@ -452,7 +452,7 @@ class TextBlocks:
         how = f" with {between} between them" if self.dialect.columns > 1 else ""
         return FaultdiagError(
             f"{self.path}: {said}; every line from line {self.dialect.lines + 1} on must hold "
-            f"{self.dialect.columns} numbers{how}: mend or cut it out"
+            f"{self.dialect.columns} numbers{how}: fix or delete it"
         )
 
     def _is_number(self, cell: str) -> bool:
@@ -478,7 +478,7 @@ def _is_remark(line: bytes) -> bool:
 
 
 def _rows_only(text: bytes) -> bytes:
-    r"""Give the lines that hold something, each ended by ``\n``, without comments."""
+    r"""Return the lines that hold something, each ended by ``\n``, without comments."""
     if b"\r" in text:
         text = _ends(text)
     # One byte is found many times as fast as two in a row.
@@ -497,7 +497,7 @@ _COUNTERS = frozenset({"", "index", "sample", "samples", "n", "no", "nr", "i", "
 
 
 def open_text(path: Path) -> Reader:
-    """Give the reader of a table of numbers in text.
+    """Return the reader of a table of numbers in text.
 
     Raises
     ------
@@ -515,8 +515,9 @@ def open_text(path: Path) -> Reader:
     if found is None:
         first = head.lstrip(b"\xef\xbb\xbf").split(b"\n")[0][:60].decode("utf-8", "replace")
         raise FaultdiagError(
-            f"{path} holds no table of numbers: at least two lines of as many numbers must stand "
-            f"in its first {len(head)} bytes; its first line is {first.strip()!r}"
+            f"{path} holds no table of numbers: at least two lines with the same number "
+            f"of columns are needed in its first {len(head)} bytes; its first line is "
+            f"{first.strip()!r}"
         )
     return TextTable(path, TextBlocks(path, found))
 
@@ -542,7 +543,7 @@ class TextTable:
     text: TextBlocks
 
     def variables(self) -> list[Variable]:
-        """Give the columns; the file is read through to count the lines."""
+        """Return the columns; the file is read through to count the lines."""
         channels = {column: name for name, column in self._channels.items()}
         return [
             Variable(name, (self.text.rows,), "number", channels.get(i))
@@ -550,7 +551,7 @@ class TextTable:
         ]
 
     def source(self, channels: Sequence[str] | None) -> RecordingSource:
-        """Give these channels (all for None) as an opened recording.
+        """Return these channels (all for None) as an opened recording.
 
         Raises
         ------
@@ -663,7 +664,7 @@ class Columns:
     columns: tuple[int, ...]
 
     def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.float64]]:
-        """Give the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
+        """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         for block in self.text.index:
             first, last = max(start - block.row, 0), min(stop - block.row, block.rows)
             if first < last:

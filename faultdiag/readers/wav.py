@@ -59,7 +59,7 @@ class WavHeader:
 
 
 def open_wav(path: Path) -> Reader:
-    """Give the reader of a WAV file.
+    """Return the reader of a WAV file.
 
     Raises
     ------
@@ -82,11 +82,11 @@ class Wav:
     header: WavHeader
 
     def variables(self) -> list[Variable]:
-        """Give the tracks."""
+        """Return the tracks."""
         return [Variable(n, (self.header.samples,), self.header.kind, n) for n in self._names]
 
     def source(self, channels: Sequence[str] | None) -> RecordingSource:
-        """Give these channels (all for None) as an opened recording.
+        """Return these channels (all for None) as an opened recording.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class WavTracks:
     tracks: tuple[int, ...]
 
     def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
-        """Give the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
+        """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         head = self.header
         dtype = np.dtype(_STORED[head.format, head.bits])
         raw = RawTable(self.path, head.offset, dtype, head.samples, head.channels, True)
@@ -144,7 +144,7 @@ class WavTracks:
 
 
 def _scaled(values: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Give whole numbers as shares of their full scale; eight bits have their zero at 128."""
+    """Return whole numbers as shares of their full scale; eight bits have their zero at 128."""
     if bits == 8:
         return (values.astype(np.float32) - 128) / 128
     if bits == 24:
@@ -153,7 +153,7 @@ def _scaled(values: NDArray[Any], bits: int) -> NDArray[Any]:
 
 
 def _from_three_bytes(values: NDArray[Any]) -> NDArray[np.int32]:
-    """Give numbers of 24 bits in the upper bits of 32, where their sign is that of the word."""
+    """Return numbers of 24 bits in the upper bits of 32, where their sign is that of the word."""
     wide = np.zeros((*values.shape, 4), np.uint8)
     wide[..., 1:] = np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, 3)
     return wide.view("<i4")[..., 0]

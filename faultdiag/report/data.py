@@ -32,13 +32,13 @@ MEANING = {
 
 
 def pairs_table(pairs: Mapping[str, Mapping[str, int | None]]) -> str:
-    """Give what each two parts share as a table."""
+    """Return what each two parts share as a table."""
     rows = [{"parts": name, **counts} for name, counts in pairs.items()]
     return format_table(rows, {name: name for name in ("parts", *PAIR_COLUMNS)})
 
 
 def leak_lines(split: Mapping[str, Any]) -> list[str]:
-    """Say what the parts share means for the figure, a line for each level that a class is at.
+    """Return what the parts share means for the figure, a line for each level that a class is at.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _classes(classes: Sequence[str], *, last: bool) -> str:
 
 
 def duplicate_lines(duplicates: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name the samples that stand twice: leaks from training or validation into test first."""
+    """Name the duplicate samples: leaks from training or validation into test first."""
     lines = []
     for leak, word in ((True, "LEAK"), (False, "note")):
         rows = _of_recordings([row for row in duplicates if row["leak"] == leak])
@@ -87,7 +87,7 @@ def duplicate_lines(duplicates: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _of_recordings(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Give one row where several channels of two recordings agree at the same place."""
+    """Return one row where several channels of two recordings agree at the same place."""
     places = {(tuple(row["recordings"]), tuple(row["start"])): row for row in reversed(rows)}
     second = [row for row in rows if _is_second_channel(row)]
     return second + [row for row in reversed(places.values()) if not _is_second_channel(row)]
@@ -119,12 +119,12 @@ def _said(row: Mapping[str, Any]) -> str:
 
 
 def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
-    """Give what stands in each part, and what the parts share, as text.
+    """Return what stands in each part, and what the parts share, as text.
 
     Parameters
     ----------
     healthy
-        The classes that count as healthy; a name that is none of the classes is told.
+        The classes that count as healthy; a name that is not a class is reported.
     """
     rows = []
     for part in prepared.parts:
@@ -150,7 +150,7 @@ def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
 
 
 def split_lines(split: Mapping[str, Any]) -> list[str]:
-    """Give what must be said beside every number: the strategy, what its parts share, notes."""
+    """Return what must be said beside every number: the strategy, what its parts share, notes."""
     lines = [f"split {split['strategy']}: {split['shared_samples']} samples in two or more parts"]
     if split["leaking_test_windows"]:
         lines.append(
@@ -181,7 +181,7 @@ def _healthy_notes(classes: Sequence[str], healthy: Sequence[str]) -> list[str]:
 
 
 def describe_recordings(prepared: Prepared) -> str:
-    """Give the recordings of each class and what they were resampled from, as text."""
+    """Return the recordings of each class and what they were resampled from, as text."""
     rows: list[dict[str, object]] = []
     windows = {part: prepared.windows.of(part).by_recording() for part in prepared.parts}
     for number, recording in enumerate(prepared.recordings):
@@ -200,7 +200,7 @@ def describe_recordings(prepared: Prepared) -> str:
 
 
 def class_line(prepared: Prepared) -> str:
-    """Give the classes, and of how many recordings each is."""
+    """Return the classes, and of how many recordings each is."""
     labels = (recording.label for recording in prepared.recordings)
     count = Counter(label for label in labels if label in prepared.classes)
     named = ", ".join(f"{name} ({count[name]})" for name in prepared.classes)
@@ -218,7 +218,7 @@ FOLD_COLUMNS = {
 
 
 def fold_table(folds: Sequence[Fold], made: Sequence[Prepared]) -> str:
-    """Give the parts of each fold as a table, and what holds for all of them."""
+    """Return the parts of each fold as a table, and what holds for all of them."""
     rows = []
     for fold, prepared in zip(folds, made, strict=True):
         tested = prepared.windows.of("test").by_recording()
@@ -241,7 +241,7 @@ def fold_table(folds: Sequence[Fold], made: Sequence[Prepared]) -> str:
 
 
 def common_notes(notes: Sequence[Sequence[str]]) -> list[str]:
-    """Give the notes that every fold has, and how many more there are of single folds."""
+    """Return the notes that every fold has, and how many more there are of single folds."""
     common = [note for note in notes[0] if all(note in others for others in notes)]
     single = sum(any(note not in common for note in others) for others in notes)
     if single:

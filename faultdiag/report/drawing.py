@@ -51,7 +51,7 @@ def save_figure(figure: "Figure", path: Path, *, dpi: int = 150) -> None:
 
 
 def tidy(axes: "Axes") -> None:
-    """Give axes the grid and the frame of all pictures."""
+    """Return axes the grid and the frame of all pictures."""
     axes.grid(color=LIGHT.grid, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

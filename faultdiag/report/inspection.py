@@ -165,7 +165,7 @@ def _indented(text: str) -> str:
 
 
 BLUE, RED, GREY = "#0072B2", "#B2182B", "#666666"
-# Told apart by colour-blind readers too.
+# Reported apart by colour-blind readers too.
 COLOURS = {"BPFO": "#0072B2", "BPFI": "#D55E00", "BSF": "#009E73", "FTF": "#CC79A7"}
 SHOWN_REVOLUTIONS = 8
 SHOWN_SECONDS = 0.25
@@ -220,7 +220,7 @@ def plot_inspection(
 
 
 def best_envelope(subject: Subject) -> tuple[Band, Spectrum, EnvelopePeak | None] | None:
-    """Give the band to show, its envelope spectrum, and the peak it was chosen by.
+    """Return the band to show, its envelope spectrum, and the peak it was chosen by.
 
     The peak is one of those that `inspect_file` gives: the strongest that is a fault's, or else
     the strongest of all; the band is the one that shows it best. Where there is no peak, the

@@ -47,7 +47,7 @@ _FOLDS = {
 
 
 def meaning(split: Mapping[str, Any]) -> str:
-    """Give what is new to the model in the test part of a split, and how it is cut into folds.
+    """Return what is new to the model in the test part of a split, and how it is cut into folds.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def meaning(split: Mapping[str, Any]) -> str:
 
 
 def leak_meaning(leak: str | None) -> str:
-    """Give what a leak level says, as a part of a sentence."""
+    """Return what a leak level says, as a part of a sentence."""
     return _LEAKS.get(leak or "-", str(leak))
 
 
@@ -98,7 +98,7 @@ _MOST_NOTES = 4
 
 
 def markdown(document: Document) -> str:
-    """Give the whole comparison as Markdown that is understood without anything else."""
+    """Return the whole comparison as Markdown that is understood without anything else."""
     parts = [
         f"# {document['title']}",
         "\n".join(_facts(document)),
@@ -213,7 +213,7 @@ def _tex(value: object) -> str:
 
 
 def table_csv(document: Document) -> str:
-    """Give the rows of the table as CSV, noise too; shares between 0 and 1."""
+    """Return the rows of the table as CSV, noise too; shares between 0 and 1."""
     rows = []
     for row in document["rows"]:
         flat = {"protocol": row["protocol"], "model": row["model"], "snr_db": row["snr"]}
@@ -230,7 +230,7 @@ def table_csv(document: Document) -> str:
 
 
 def cells_csv(document: Document) -> str:
-    """Give a line per cell, and one more for each level of noise."""
+    """Return a line per cell, and one more for each level of noise."""
     return _csv(document["cells"])
 
 
@@ -291,7 +291,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, object]:
 
 
 def best_interval(row: Mapping[str, Any]) -> tuple[list[float] | None, str]:
-    """Give the interval of accuracy that the table shows, and what it is over."""
+    """Return the interval of accuracy that the table shows, and what it is over."""
     for kind in ("folds", "seeds"):
         ends: list[float] | None = row["accuracy"][f"over_{kind}"]
         if ends is not None:
@@ -371,7 +371,7 @@ _KEPT = (
 def document(
     plan: Plan, results: Sequence[Result], data: dict[str, dict[str, Any]], title: str
 ) -> dict[str, Any]:
-    """Give the whole comparison as plain JSON types.
+    """Return the whole comparison as plain JSON types.
 
     Parameters
     ----------
@@ -421,7 +421,7 @@ def document(
 
 
 def _versions(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """Give each package with the versions that cells were trained by: one, unless resumed later."""
+    """Return each package with the versions that trained the cells."""
     found: dict[str, set[str]] = {}
     for row in rows:
         for name, version in row["versions"].items():
@@ -448,7 +448,7 @@ def _place(cell: Any) -> dict[str, Any]:
 
 
 def _cells(cell: Any, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give a cell as it is, and once more for each level of noise."""
+    """Yield a cell as it is, and once more for each level of noise."""
     place = {**_place(cell), "snr": None}
     if "reason" in row:
         yield {**place, "reason": row["reason"]}

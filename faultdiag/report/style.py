@@ -1,6 +1,6 @@
 """The one style sheet: colours, dashes and sizes of all pages and pictures.
 
-The four colours of fault lines and of series are told apart with any of the common colour vision
+The four colours of fault lines and of series are distinct with any of the common colour vision
 deficiencies (by simulation, at least 30 units of CIE L*a*b* from each other), and have a contrast
 of 4.5 to 1 or more against the paper, so that text may have them too.
 """

@@ -12,7 +12,7 @@ from faultdiag.training.session import Run
 
 
 def summary(run: Run) -> str:
-    """Give the table of a finished training and where its files lie."""
+    """Return the table of a finished training and where its files lie."""
     metrics = run.metrics
     split = metrics["split"]
     order = ("valid", "source_test", "target_adapt", "test")
@@ -101,7 +101,7 @@ def _seen_lines(split: Mapping[str, Any]) -> list[str]:
 
 
 def evaluation_text(result: Mapping[str, Any]) -> str:
-    """Give an evaluation as text: its table, what the split shares, each class, the noise."""
+    """Return an evaluation as text: its table, what the split shares, each class, the noise."""
     part = next(name for name in ALL_PARTS if name in result)
     scores, split = result[part], result["split"]
     classes = [{"class": name, **row} for name, row in scores["per_class"].items()]

@@ -86,7 +86,7 @@ def check_shape(
 def count_lines(
     name: str, max_frequency: float | None, *, spacing: float, last: int, limit: float
 ) -> int:
-    """Give the number of spectral lines from 0 to `max_frequency` in Hz, all where it is None.
+    """Return the number of spectral lines from 0 to `max_frequency` in Hz, all where it is None.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def check_windows(name: str, windows: "Tensor", channels: int, length: int) -> N
 
 
 def check_shaft_rate(name: str, shaft_rate: "Tensor | None", batch: int) -> "Tensor":
-    """Give the shaft rates, one per window.
+    """Return the shaft rates, one per window.
 
     Whether they are positive is looked at only where they lie in the CPU's memory: a look at a
     GPU's would make the CPU wait for it.
@@ -208,7 +208,7 @@ TINY = 1e-20
 
 
 def in_full_precision(compute: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
-    """Give ``compute(windows)`` in the windows' own type, computed in at least float32.
+    """Return ``compute(windows)`` in the windows' own type, computed in at least float32.
 
     Fourier transforms do not work in bfloat16 and lose too much in float16, so autocast is off
     inside.
@@ -219,7 +219,7 @@ def in_full_precision(compute: Callable[[Tensor], Tensor], windows: Tensor) -> T
 
 
 def centred(x: Tensor, dims: tuple[int, ...] = (-1,)) -> Tensor:
-    """Give `x` less its mean over `dims`: exact zeros where it is constant.
+    """Return `x` less its mean over `dims`: exact zeros where it is constant.
 
     The mean of equal values is rounded, and a later division by their deviation would blow that
     rounding up to 1; the distances from the first value are exact zeros.
@@ -232,14 +232,14 @@ def centred(x: Tensor, dims: tuple[int, ...] = (-1,)) -> Tensor:
 
 
 def taper_of(kind: Taper, length: int) -> Tensor:
-    """Give the weights of a taper, ``(length,)`` in float64: a periodic Hann window or ones."""
+    """Return the weights of a taper, ``(length,)`` in float64: a periodic Hann window or ones."""
     if kind == "hann":
         return torch.hann_window(length, periodic=True, dtype=torch.float64)
     return torch.ones(length, dtype=torch.float64)
 
 
 def amplitudes(x: Tensor, taper: Tensor) -> Tensor:
-    """Give the one-sided amplitude spectrum ``(..., N // 2 + 1)`` of tapered ``(..., N)``.
+    """Return the one-sided amplitude spectrum ``(..., N // 2 + 1)`` of tapered ``(..., N)``.
 
     A sine of amplitude A on a line shows as A.
     """

@@ -22,7 +22,7 @@ def band_lines(
     band: tuple[float, float] | None,
     bands: int,
 ) -> list[range]:
-    """Give the spectral lines of each part of a band, the parts' sizes equal to within one.
+    """Return the spectral lines of each part of a band, the parts' sizes equal to within one.
 
     Raises
     ------
@@ -94,7 +94,7 @@ class BandEnvelope(nn.Module):
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the squared envelopes of the signals less their means."""
+        """Return the squared envelopes of the signals less their means."""
         weights = self.weights.to(x.dtype)
         lines = fourier.half_spectrum(centred(x))
         band = [part[..., self.index] * weights for part in lines]  # (B, C, bands, lines) each

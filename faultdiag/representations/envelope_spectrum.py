@@ -101,7 +101,7 @@ class EnvelopeSpectrum(nn.Module):
         self.register_buffer("taper", taper_of(taper, self.envelope.grid), persistent=False)
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Give ``(batch, out_channels, out_length)`` of ``(batch, channels, length)``."""
+        """Return ``(batch, out_channels, out_length)`` of ``(batch, channels, length)``."""
         del shaft_rate
         check_windows("envelope_spectrum", windows, self.channels, self.length)
         return in_full_precision(self._compute, windows)

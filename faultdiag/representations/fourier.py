@@ -90,7 +90,7 @@ def spectrum(
 
 
 def chirp_z(x: Tensor, step: Tensor, bins: int) -> Pair:
-    """Give ``X[b, c, k] = sum_n x[b, c, n] exp(-2 pi i k step[b] n)`` for k from 0 to bins - 1.
+    """Return ``X[b, c, k] = sum_n x[b, c, n] exp(-2 pi i k step[b] n)`` for k from 0 to bins - 1.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class OrderEnvelopeSpectrum(nn.Module):
     the frequency of that order at the window's own shaft rate. An order above the width of a
     band, beyond which the squared envelope has nothing, is 0 before scaling.
 
-    Orders closer than ``rate / length / shaft_rate`` are not told apart, however many the bins:
+    Orders closer than ``rate / length / shaft_rate`` are not separated, however many the bins:
     0.2 orders for 2048 samples at 12 kHz and 1800 rpm. The speed is taken as constant within a
     window.
 
@@ -118,7 +118,7 @@ class OrderEnvelopeSpectrum(nn.Module):
         self.register_buffer("taper", taper_of(taper, self.envelope.grid), persistent=False)
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Give ``(batch, out_channels, bins)`` of windows and their shaft rates.
+        """Return ``(batch, out_channels, bins)`` of windows and their shaft rates.
 
         Parameters
         ----------

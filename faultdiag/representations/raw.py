@@ -31,7 +31,7 @@ class Raw(nn.Module):
         self.out_length = length
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Give `windows` themselves, ``(batch, channels, length)``."""
+        """Return `windows` themselves, ``(batch, channels, length)``."""
         del shaft_rate
         check_windows("raw", windows, self.out_channels, self.out_length)
         return windows

@@ -89,7 +89,7 @@ class AmplitudeSpectrum(nn.Module):
         self.register_buffer("taper", taper_of(taper, length), persistent=False)
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Give ``(batch, channels, out_length)`` of windows ``(batch, channels, length)``."""
+        """Return ``(batch, channels, out_length)`` of windows ``(batch, channels, length)``."""
         del shaft_rate
         check_windows("spectrum", windows, self.channels, self.length)
         return in_full_precision(self._compute, windows)

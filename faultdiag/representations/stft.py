@@ -99,7 +99,7 @@ class ShortTimeSpectra(nn.Module):
         self.register_buffer("taper", taper_of(taper, segment), persistent=False)
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Give ``(batch, out_channels, out_length)`` of ``(batch, channels, length)``."""
+        """Return ``(batch, out_channels, out_length)`` of ``(batch, channels, length)``."""
         del shaft_rate
         check_windows("stft", windows, self.channels, self.length)
         return in_full_precision(self._compute, windows)

@@ -36,7 +36,7 @@ class _State:
     dual: Tensor  # (R, L)
 
     def take(self, kept: Tensor) -> "_State":
-        """Give the state of those of the rows that are kept."""
+        """Return the state of those of the rows that are kept."""
         return _State(
             self.rows[kept],
             self.energy[kept],
@@ -57,7 +57,7 @@ class Solver:
     iterations: int
 
     def solve(self, lines: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the lines of the modes ``(R, K, L)`` and their centres ``(R, K)``."""
+        """Return the lines of the modes ``(R, K, L)`` and their centres ``(R, K)``."""
         rows, length = lines.shape
         state = _State(
             torch.arange(rows, device=lines.device),
@@ -83,7 +83,7 @@ class Solver:
         return done
 
     def _sweep(self, state: _State, f: Tensor) -> Tensor:
-        """Update every mode, centre and the dual once; give the energy of the modes' change."""
+        """Update every mode, centre and the dual once; return the energy of the modes' change."""
         moved = torch.zeros_like(state.energy)
         for mode, centre in zip(state.modes, state.centres, strict=True):
             state.rest += mode
@@ -176,7 +176,7 @@ class VariationalModes(nn.Module):
         )
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Give the modes ``(batch, out_channels, length)`` of ``(batch, channels, length)``."""
+        """Return the modes ``(batch, out_channels, length)`` of ``(batch, channels, length)``."""
         del shaft_rate
         check_windows("vmd", windows, self.channels, self.length)
         return in_full_precision(self._compute, windows)
@@ -197,7 +197,7 @@ def decompose(
     iterations: int = 500,
     init: Init = "uniform",
 ) -> tuple[Tensor, Tensor]:
-    """Give the modes of signals and the modes' centre frequencies, the lowest first.
+    """Return the modes of signals and the modes' centre frequencies, the lowest first.
 
     Every signal is continued at both ends by its mirror image. Sweep after sweep, each mode
     becomes ``u_k = (x - sum_{i != k} u_i + dual / 2) / (1 + alpha (f - f_k)^2)`` in the frequency
@@ -280,7 +280,7 @@ def _check_modes(asked: str, modes: int, length: int) -> None:
 
 
 def _first_centres(init: Init, modes: int, length: int) -> Tensor:
-    """Give the centres to start from, ``(K,)`` in cycles per sample."""
+    """Return the centres to start from, ``(K,)`` in cycles per sample."""
     k = torch.arange(modes, dtype=torch.float64)
     if init == "uniform":
         return k / (2 * modes)
@@ -290,14 +290,14 @@ def _first_centres(init: Init, modes: int, length: int) -> Tensor:
 
 
 def _phases(length: int, like: Tensor) -> Tensor:
-    """Give ``exp(pi i k / (2 L))``, which makes the lines of a mirrored signal real."""
+    """Return ``exp(pi i k / (2 L))``, which makes the lines of a mirrored signal real."""
     angle = torch.arange(length, dtype=torch.float64, device=like.device) * (math.pi / 2 / length)
     kind = torch.complex128 if like.dtype == torch.float64 else torch.complex64
     return torch.polar(torch.ones_like(angle), angle).to(kind)
 
 
 def _cosine_lines(x: Tensor) -> Tensor:
-    """Give the real lines ``(..., L)``, at ``k / (2 L)`` cycles per sample, of mirrored ``x``."""
+    """Return the real lines ``(..., L)``, at ``k / (2 L)`` cycles per sample, of mirrored ``x``."""
     length = x.shape[-1]
     lines = torch.fft.rfft(torch.cat((x, x.flip(-1)), -1))[..., :length]  # that at 1/2 is 0
     turned: Tensor = (lines * _phases(length, x).conj()).real

@@ -149,7 +149,7 @@ NORMALIZERS: dict[str, tuple[Fit, Apply]] = {
 
 
 def fit(name: str, windows: Iterable[NDArray[np.float32]]) -> State:
-    """Fit a normaliser on training windows and give its state as plain lists.
+    """Fit a normaliser on training windows and return its state as plain lists.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def simulate_folder(
     overwrite: bool = False,
     progress: Callable[[Sequence[Case]], Iterable[Case]] = iter,
 ) -> list[Path]:
-    """Write simulated recordings and `simulated.json`, and give the recordings' paths.
+    """Write simulated recordings and `simulated.json`, and return the recordings' paths.
 
     A recording depends on the seed, its number and the settings, not on which others are
     written: equal arguments give equal bytes.

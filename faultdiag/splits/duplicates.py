@@ -39,7 +39,7 @@ SAME = 0.9999
 # The largest residual of a block of copies, as a share of the standard deviation: sqrt(1 - SAME²).
 RESIDUAL = 0.014
 # The largest residual of one sample beside them, in root mean squares of theirs; and the least
-# that is told from none, as a share of the standard deviation.
+# that is distinguished from none, as a share of the standard deviation.
 OUTLIER = 6.0
 ROUNDING = 1e-6
 # Samples worked on at a time.
@@ -69,7 +69,7 @@ class Run(NamedTuple):
 
 
 def shared_runs(x: Signal, y: Signal, lag: int, minimum: int) -> list[Run]:
-    """Give the runs of at least `minimum` samples where ``y[i] = scale * x[i + lag] + offset``.
+    """Return the runs of at least `minimum` samples where ``y[i] = scale * x[i + lag] + offset``.
 
     All runs have one scale and offset, those of the longest stretch that agrees.
 
@@ -92,7 +92,7 @@ def shared_runs(x: Signal, y: Signal, lag: int, minimum: int) -> list[Run]:
 
 
 def _agreeing(x: Signal, y: Signal) -> list[tuple[int, int]]:
-    """Give ``[begin, end)`` of the runs of blocks that follow from one another, in samples."""
+    """Return ``[begin, end)`` of the runs of blocks that follow from one another, in samples."""
     empty = np.empty(0)
     correlation = np.concatenate([empty, *(_correlations(a, b) for a, b in _pieces(x, y))])
     signs = np.sign(correlation) * (np.abs(correlation) >= AGREES)
@@ -109,7 +109,7 @@ def _agreeing(x: Signal, y: Signal) -> list[tuple[int, int]]:
 
 
 def _pieces(x: Signal, y: Signal) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Give whole blocks of both signals, ``(blocks, BLOCK)``, a piece at a time."""
+    """Yield whole blocks of both signals, ``(blocks, BLOCK)``, a piece at a time."""
     whole = len(x) // BLOCK * BLOCK
     for begin in range(0, whole, PIECE):
         part = slice(begin, min(begin + PIECE, whole))
@@ -121,7 +121,7 @@ def _blocks(values: Signal) -> NDArray[np.float64]:
 
 
 def _correlations(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the correlation of each block; 0 where one is constant."""
+    """Return the correlation of each block; 0 where one is constant."""
     a = a - a.mean(axis=1, keepdims=True)
     b = b - b.mean(axis=1, keepdims=True)
     product = np.einsum("ij,ij->i", a, b)
@@ -138,7 +138,7 @@ def _residuals(a: NDArray[np.float64], b: NDArray[np.float64], fit: Fit) -> NDAr
 
 
 def _equal_runs(values: NDArray[np.generic]) -> list[tuple[int, int]]:
-    """Give ``[begin, end)`` of each run of equal values."""
+    """Return ``[begin, end)`` of each run of equal values."""
     if len(values) == 0:
         return []
     edges = (np.flatnonzero(values[1:] != values[:-1]) + 1).tolist()
@@ -161,7 +161,7 @@ def fit_copy(x: Signal, y: Signal) -> Fit:
 
 
 def _run(x: Signal, y: Signal, begin: int, end: int) -> Run:
-    """Give a run of whole blocks, cut or extended to the samples where the signals part.
+    """Return a run of whole blocks, cut or extended to the samples where the signals part.
 
     A block at an edge may agree as a whole though its last few samples don't: the fit is that of
     the blocks within, and the edges are looked at sample by sample.
@@ -236,7 +236,7 @@ class Duplicate:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> "Duplicate":
-        """Give what ``dataclasses.asdict`` made plain, and JSON turned tuples of into lists."""
+        """Return what ``dataclasses.asdict`` made plain, and JSON turned tuples of into lists."""
         pairs = {name: tuple(row[name]) for name in ("recordings", "channels", "start")}
         return cls(**{**row, **pairs})
 
@@ -261,7 +261,7 @@ class Fingerprints:
         self._recordings += 1
 
     def find(self, read: Callable[[int], Channels], minimum: Sequence[int]) -> list[Duplicate]:
-        """Give what stands twice, by recordings.
+        """Return the duplicate samples, by recordings.
 
         Parameters
         ----------
@@ -289,7 +289,7 @@ class Fingerprints:
 
 
 def find_duplicates(signals: Sequence[NDArray[np.floating]], minimum: int) -> list[Duplicate]:
-    """Give what stands twice in signals that are in memory, each ``(channels, samples)``.
+    """Return the duplicate samples in signals that are in memory, each ``(channels, samples)``.
 
     Examples
     --------
@@ -305,7 +305,7 @@ def find_duplicates(signals: Sequence[NDArray[np.floating]], minimum: int) -> li
 
 
 def fingerprint(signal: NDArray[np.floating]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Give the kept codes of one channel, ``(samples,)``, and the sample where each begins."""
+    """Return the kept codes of one channel, ``(samples,)``, and the sample where each begins."""
     codes, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
     carried = np.empty(0, np.int64)
     for turns in _turning_points(signal):
@@ -320,7 +320,7 @@ def fingerprint(signal: NDArray[np.floating]) -> tuple[NDArray[np.uint64], NDArr
 
 
 def _turning_points(signal: NDArray[np.floating]) -> Iterator[NDArray[np.int64]]:
-    """Give, piece by piece, the samples after which a signal turns; of a plateau its last."""
+    """Yield, piece by piece, the samples after which a signal turns; of a plateau its last."""
     direction = np.empty(0, bool)
     for first in range(0, len(signal) - 1, EXCERPT):
         piece = signal[first : first + EXCERPT + 1]
@@ -334,7 +334,7 @@ def _turning_points(signal: NDArray[np.floating]) -> Iterator[NDArray[np.int64]]
 
 
 def _hashed(distances: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Give a hash of each `SPAN` successive distances: a polynomial in them, mixed."""
+    """Return a hash of each `SPAN` successive distances: a polynomial in them, mixed."""
     width, base = 1, BASE
     while width < SPAN:
         distances = distances[:-width] * np.uint64(base) + distances[width:]
@@ -344,7 +344,7 @@ def _hashed(distances: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _repeated(codes: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """Give the codes that are there more than once, sorted, and where: mostly few are."""
+    """Return the codes that are there more than once, sorted, and where: mostly few are."""
     order = np.argsort(codes, kind="stable")
     codes = codes[order]
     equal = np.concatenate(([False], codes[1:] == codes[:-1], [False]))
@@ -355,7 +355,7 @@ def _repeated(codes: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np
 def _voted(
     codes: NDArray[np.uint64], tracks: NDArray[np.int64], places: NDArray[np.int64]
 ) -> list[tuple[int, int, int]]:
-    """Give the (track, track, lag) that equal ones of the sorted codes vote for."""
+    """Return the (track, track, lag) that equal ones of the sorted codes vote for."""
     rare = _rare(codes, tracks)
     codes, tracks, places = codes[rare], tracks[rare], places[rare]
     rows = []
@@ -368,7 +368,7 @@ def _voted(
 
 
 def _elected(votes: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Give the rows (track, track, lag) with votes from places far enough apart.
+    """Return the rows (track, track, lag) with votes from places far enough apart.
 
     Parameters
     ----------
@@ -387,14 +387,14 @@ def _elected(votes: NDArray[np.int64]) -> list[tuple[int, int, int]]:
 
 
 def _rare(codes: NDArray[np.uint64], tracks: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which of the sorted codes are no more than `MOST_REPEATS` in their track."""
+    """Return which of the sorted codes are no more than `MOST_REPEATS` in their track."""
     starts = _starts_of_runs(codes, tracks)
     length = np.bincount(starts, minlength=len(starts))
     return np.asarray(length[starts] <= MOST_REPEATS)
 
 
 def _starts_of_runs(*columns: NDArray[np.generic]) -> NDArray[np.intp]:
-    """Give, for each row, the index where the run of equal rows that it stands in begins."""
+    """Return, for each row, the index where the run of equal rows that it stands in begins."""
     rows = np.arange(len(columns[0]))
     if len(rows) == 0:
         return rows

@@ -49,13 +49,13 @@ class SavedSplit:
 
 
 def split_path(path: str | Path) -> Path:
-    """Give the file that is meant: ``split.json`` in a run folder, or the file itself."""
+    """Return the file that is meant: ``split.json`` in a run folder, or the file itself."""
     given = Path(path).expanduser()
     return given / "split.json" if given.is_dir() else given
 
 
 def digest(path: str | Path) -> str:
-    """Give the SHA-256 of the file.
+    """Return the SHA-256 of the file.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def from_file(
 
 
 def _places(items: Sequence[SplitItem], saved: SavedSplit) -> dict[int, int]:
-    """Give where each recording of the file stands in `items`; of equal bytes the name decides."""
+    """Return the index in `items` of each recording of the file, by bytes, then by name."""
     by_bytes: dict[str, list[int]] = {}
     for i, item in enumerate(items):
         by_bytes.setdefault(item.sha256, []).append(i)

@@ -134,12 +134,12 @@ def legacy_wdcnn(
 
 
 def _legacy_end(samples: int, fractions: Sequence[float]) -> int:
-    """Give where training ends; the original truncates, and never reads the first fraction."""
+    """Return where training ends; the original truncates, and never reads the first fraction."""
     return int(samples * (1 - (fractions[1] + fractions[2])))
 
 
 def _legacy_minimum(length: int, fractions: Sequence[float]) -> tuple[int, str]:
-    """Give the shortest recording in which the original's draws have a place, and why."""
+    """Return the shortest recording in which the original's draws have a place, and why."""
 
     def works(samples: int) -> bool:
         end = _legacy_end(samples, fractions)
@@ -172,12 +172,12 @@ def _windows_per_recording(items: Sequence[SplitItem], plan: WindowPlan) -> list
 
 
 def _windows(recording: int, starts: NDArray[np.int64], length: int) -> list[Segment]:
-    """Give every window a segment of its own."""
+    """Return every window a segment of its own."""
     return [Segment(recording, start, start + length) for start in starts.tolist()]
 
 
 def _stride_note(strategy: str, plan: WindowPlan) -> list[str]:
-    """Say that ``window.test_stride`` is without effect where the strategy deals all windows."""
+    """Return that ``window.test_stride`` is without effect where the strategy deals all windows."""
     if plan.test_stride == plan.length:
         return []
     return [f"window.test_stride {plan.test_stride} has no effect with {strategy}"]

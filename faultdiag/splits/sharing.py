@@ -57,7 +57,7 @@ class Audit:
     disjoint_windows: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the audit as plain JSON types."""
+        """Return the audit as plain JSON types."""
         return asdict(self)
 
 
@@ -159,7 +159,7 @@ class Origin:
 def origins(
     sources: Sequence[Source], sampling_rate: float, copies: Iterable[tuple[int, int]] = ()
 ) -> list[Origin]:
-    """Give the origin of each recording.
+    """Return the origin of each recording.
 
     The physical bearing is the fact ``specimen``. Where no recording has that fact it is the fact
     ``bearing``, unless that names a type, such as 6205, of which there are many bearings.
@@ -192,7 +192,7 @@ def origins(
 
 
 def specimen(facts: Mapping[str, Any], key: str) -> Hashable | None:
-    """Give the physical bearing that a fact names, or None.
+    """Return the physical bearing that a fact names, or None.
 
     Examples
     --------
@@ -208,7 +208,7 @@ def specimen(facts: Mapping[str, Any], key: str) -> Hashable | None:
 
 
 def _canonical(value: Any) -> Hashable:
-    """Give one form to what a split takes for one group: 1 and 1.0, but not 1 and "1"."""
+    """Return one form to what a split takes for one group: 1 and 1.0, but not 1 and "1"."""
     return float(value) if isinstance(value, int | float) else str(value)
 
 
@@ -230,7 +230,7 @@ def _condition(facts: Mapping[str, Any], speed: float | None) -> Hashable | None
 
 
 def _speeds(speeds: Sequence[float | None]) -> list[float | None]:
-    """Give, for each speed, the lowest of the speeds that it counts as equal to."""
+    """Return, for each speed, the lowest of the speeds that it counts as equal to."""
     known = sorted({speed for speed in speeds if speed is not None})
     lowest: dict[float, float] = {}
     for speed in known:
@@ -240,7 +240,7 @@ def _speeds(speeds: Sequence[float | None]) -> list[float | None]:
 
 
 def _runs(count: int, copies: Iterable[tuple[int, int]]) -> list[int]:
-    """Give each recording the lowest index of those that it is a copy of, over any steps."""
+    """Return each recording the lowest index of those that it is a copy of, over any steps."""
     parent = list(range(count))
 
     def root(index: int) -> int:
@@ -290,7 +290,7 @@ class Sharing:
     duplicates: Sequence[Mapping[str, Any]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain JSON types."""
+        """Return it as plain JSON types."""
         return asdict(self)
 
 
@@ -301,7 +301,7 @@ def share(
     duplicates: Sequence[Duplicate] = (),
     channels: Sequence[str] = (),
 ) -> Sharing:
-    """Give what the parts share.
+    """Return what the parts share.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ def share(
     origins
         Of every recording.
     duplicates
-        The samples that stand twice, of recordings with these `channels`.
+        The duplicate samples of recordings with these `channels`.
     """
     covered = {
         part: {r: covered_intervals(row, length) for r, row in starts[part].items()}
@@ -366,7 +366,7 @@ def common_samples(
 
 
 def is_second_channel(duplicate: Duplicate) -> bool:
-    """Tell whether two channels of one recording agree at the same time: one measurement."""
+    """Return whether two channels of one recording agree at the same time: one measurement."""
     return (
         duplicate.recordings[0] == duplicate.recordings[1]
         and duplicate.start[0] == duplicate.start[1]
@@ -379,7 +379,7 @@ def _within(
     covered: Mapping[int, Intervals],
     origins: Sequence[Origin],
 ) -> Intervals:
-    """Give the covered samples of one side, counted from the first common one as recorded."""
+    """Return the covered samples of one side, counted from the first common one as recorded."""
     recording = duplicate.recordings[side]
     intervals = covered.get(recording, np.empty((0, 2), dtype=np.int64))
     places = np.rint(intervals / origins[recording].factor) - duplicate.start[side]
@@ -431,7 +431,7 @@ def _levels(
     duplicates: Sequence[Duplicate],
     common: Sequence[Mapping[PartPair, int]],
 ) -> dict[int, str]:
-    """Give the worst that each test recording shares with what the model is made with."""
+    """Return the worst that each test recording shares with what the model is made with."""
     known = [covered[part] for part in MADE_WITH if part in covered]
     made_with = [origins[recording] for rows in known for recording in rows]
     runs = {origin.run for origin in made_with}

@@ -167,7 +167,7 @@ def test_recordings_that_changed_are_named(trained: Path, mine: Path, prepared_r
     with pytest.raises(
         FaultdiagError,
         match=r"the data is not what the run was trained on: \S+/mine/105\.mat has changed; "
-        r"restore it, train anew, or evaluate other data on purpose with --config",
+        r"restore it, train again, or evaluate other data on purpose with --config",
     ):
         same_recordings(split, prepare(config))
     (mine / "105.mat").unlink()
@@ -202,6 +202,6 @@ def test_a_split_that_cannot_be_read(text: str | None, tmp_path: Path) -> None:
     with pytest.raises(
         FaultdiagError,
         match=r"cannot read \S+split\.json, which says what the run was trained on: .*; "
-        r"restore it, or train anew",
+        r"restore it, or train again",
     ):
         read_split(tmp_path)

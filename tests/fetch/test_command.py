@@ -72,7 +72,7 @@ def test_an_interrupt_says_how_to_go_on(folder: Path, monkeypatch: pytest.Monkey
     result = run(*words, "--out", "my data")
     assert result.exit_code == 130
     assert result.stderr == (
-        "interrupted; go on with: faultdiag fetch cwru --out 'my data' --only '12k_DE*' "
+        "interrupted; continue with: faultdiag fetch cwru --out 'my data' --only '12k_DE*' "
         "--base-url 'http://h/a b' --jobs 2\n"
     )
 
@@ -99,7 +99,7 @@ def test_signals_leave_parts_only(real_data: Path, folder: Path, number: int, co
         _, told = process.communicate()
         assert process.returncode == code
         assert set(contents(folder)) - {".faultdiag.lock"} == {"105.mat.part"}
-        assert ("interrupted; go on with: faultdiag fetch cwru" in told) == (code == 130)
+        assert ("interrupted; continue with: faultdiag fetch cwru" in told) == (code == 130)
         done(*words, "--base-url", server.url)
         assert contents(folder) == {"105.mat": content}
         assert server.requests[-1][1] is not None

@@ -1,4 +1,4 @@
-"""Rows that grow beside their file: kills, torn ends, and what isn't gone on with."""
+"""Rows that grow beside their file: kills, torn ends, and what isn't continued."""
 
 import json
 import os

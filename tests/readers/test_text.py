@@ -135,7 +135,7 @@ def test_a_bad_line_is_named_wherever_it_stands(
     lines[1500] = "0.1249167,0.5;0.1,3"
     said = (
         r"a\.csv: line 1501, which is '0.1249167,0.5;0.1,3'; every line from line 2 on must hold "
-        r"3 numbers with ',' between them: mend or cut it out"
+        r"3 numbers with ',' between them: fix or delete it"
     )
     with pytest.raises(FaultdiagError, match=said):
         read_recording(write(tmp_path, "\n".join(lines)))

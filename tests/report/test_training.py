@@ -143,7 +143,7 @@ def test_data_that_changed_is_refused(recordings: Path, trained: Path, tmp_path:
     with pytest.raises(
         FaultdiagError,
         match=r"the data is not what the run was trained on: \S+/mine/105\.mat has changed; "
-        r"restore it, train anew, or evaluate other data on purpose with --config",
+        r"restore it, train again, or evaluate other data on purpose with --config",
     ):
         evaluate_run(run, "test", device="cpu")
     # On purpose it is done.

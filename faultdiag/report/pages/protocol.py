@@ -11,7 +11,7 @@ from faultdiag.report.charts import Chart, Curve, Level
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg
 
-# Lines that are told apart in one picture.
+# Lines that can be distinguished in one picture.
 MOST_CURVES = 4
 
 Row = Mapping[str, Any]

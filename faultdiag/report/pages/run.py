@@ -22,7 +22,7 @@ LEAKS: Mapping[str, str] = {
     "bearing": "Train and test part share bearings: how the model does on another bearing of the "
     "same kind is not known.",
     "recording": "Train and test part share recordings: the figures say how well other seconds of "
-    "the same recordings are told apart, nothing about another day, load or bearing.",
+    "the same recordings are distinguished, nothing about another day, load or bearing.",
     "samples": "Windows of the test part overlap windows of the train part: the figures are worth "
     "nothing.",
 }
