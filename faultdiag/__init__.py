@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faultdiag import attention, models
+    from faultdiag.api.adapt import adapt
     from faultdiag.api.evaluate import evaluate
     from faultdiag.api.predict import predict
     from faultdiag.api.recordings import read_recording
@@ -38,6 +39,7 @@ __all__ = [
     "Recording",
     "Run",
     "__version__",
+    "adapt",
     "attention",
     "evaluate",
     "inspect",
@@ -57,6 +59,7 @@ _SOURCES = {
     "FaultdiagError": "faultdiag.errors:FaultdiagError",
     "Recording": "faultdiag.signal.recording:Recording",
     "Run": "faultdiag.training.session:Run",
+    "adapt": "faultdiag.api.adapt:adapt",
     "evaluate": "faultdiag.api.evaluate:evaluate",
     "inspect": "faultdiag.inspection.inspect:inspect_file",
     "load": "faultdiag.prediction.diagnoser:load",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import typer
 
+from faultdiag.cli.adapt import adapt
 from faultdiag.cli.bearings import bearings
 from faultdiag.cli.check import check, prepare
 from faultdiag.cli.evaluate import evaluate
@@ -41,7 +42,7 @@ add_version(app)
 # The sections of `faultdiag --help`, in its order.
 SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (init, fetch, simulate, inspect),
-    "Training": (check, prepare, train, protocol),
+    "Training": (check, prepare, train, adapt, protocol),
     "Use": (evaluate, predict, explain, report, trend, export, watch),
     "Lists": (models, attention, bearings, schema),
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from faultdiag.metrics.tables import format_table
+from faultdiag.training.adapting import AdaptedRun
 from faultdiag.training.guard import refusal
 
 SHARES = {"class": "class", "before": "before %", "after": "after %"}
@@ -34,3 +35,21 @@ def transfer_lines(transfer: Mapping[str, Any]) -> list[str]:
     if transfer["refused"]:
         lines.append(f"REFUSED: {refusal(transfer)}")
     return lines
+
+
+def adapted_text(adapted: AdaptedRun) -> str:
+    """Return what an adaptation did, and where its run is."""
+    transfer = adapted.metrics["transfer"]
+    target = transfer["target"]
+    count = len(target["recordings"])
+    lines = [
+        f"adapted with {adapted.why}",
+        f"target: {count} recordings, {target['windows']} windows; no label of them was read",
+        *transfer_lines(transfer),
+    ]
+    source = adapted.metrics.get("source_test")
+    if source is not None:
+        lines.append(f"accuracy on the source's own test part after it: {source['accuracy']:.1%}")
+    if not adapted.refused:
+        lines.append(f"run folder: {adapted.folder}")
+    return "\n".join(lines)

@@ -1,0 +1,227 @@
+"""Adapt a finished run to unlabelled recordings."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from faultdiag import inference
+from faultdiag.api.train import ConfigLike, as_config
+from faultdiag.checkpoint import Checkpoint, load
+from faultdiag.config.schema import Config, TransferConfig, parse_config
+from faultdiag.errors import FaultdiagError
+from faultdiag.evaluation.evaluate import read_split, require_fit, same_recordings
+from faultdiag.prediction.diagnoser import load as load_diagnoser
+from faultdiag.prediction.reading import ReadRequest
+from faultdiag.prediction.targets import read_target
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.training.adaptation import NO_METHOD, require_method
+from faultdiag.training.adapting import (
+    AdaptedRun,
+    adapt_model,
+    adapted_metrics,
+    choose_method,
+    write_adapted,
+)
+from faultdiag.training.guard import refusal
+from faultdiag.training.run_folder import claim
+
+# Passes of an adaptation, unless the user says how many.
+EPOCHS = 6
+
+
+def adapt(
+    run: Path | str,
+    paths: Sequence[Path | str] | Path | str,
+    *,
+    out: Path | str,
+    method: str | None = None,
+    config: ConfigLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
+    force: bool = False,
+    channel: str | None = None,
+    sampling_rate: float | None = None,
+    rpm: float | None = None,
+    pattern: str | None = None,
+    device: str = "auto",
+) -> AdaptedRun:
+    """Adapt a trained run to unlabelled recordings and write the adapted run.
+
+    With the recordings that it was trained on at hand, any transfer method can adapt it; without
+    them those that need the model and the target alone, ``shot`` and ``adabn``.
+
+    Parameters
+    ----------
+    run
+        Run folder or checkpoint.
+    paths
+        Recordings, folders of them, or manifests; labels are not read.
+    out
+        The run folder to write.
+    method
+        A transfer method; by default the config's, else ``mk_mmd_mcc``, or without the source's
+        recordings ``shot``.
+    config
+        A config whose ``data`` and ``split`` are those of the source's recordings, and whose
+        ``train`` and ``transfer`` say how to adapt; by default the run's own.
+    settings
+        Settings of that config to change, such as ``{"transfer.weight": 2.0}``.
+    epochs
+        How long to adapt: passes over the source's windows, or without them over the target's; 6
+        unless given.
+    force
+        Keep the adapted model even if agreement within recordings falls by more than 5 points.
+    channel, sampling_rate, rpm
+        Of recordings that don't state them, as for `faultdiag.predict`.
+    pattern
+        Which files of folders.
+    device
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises
+    ------
+    FaultdiagError
+        If the guard refuses the adapted model, in which case nothing is written; if the model
+        can't be adapted so, the target has no recording that it takes, or `out` exists.
+    """
+    adapted = try_adapt(
+        run,
+        [paths] if isinstance(paths, Path | str) else paths,
+        out=Path(out),
+        method=method,
+        config=None if config is None else as_config(config),
+        settings=settings or {},
+        epochs=epochs,
+        force=force,
+        request=ReadRequest(Path(), channel, sampling_rate, rpm),
+        pattern=pattern,
+        device=device,
+    )
+    if adapted.refused:
+        raise FaultdiagError(refused_text(adapted))
+    return adapted
+
+
+def refused_text(adapted: AdaptedRun) -> str:
+    """Return why an adapted model was refused, and what can be done."""
+    return (
+        f"{refusal(adapted.metrics['transfer'])}, so {adapted.folder} was not written; keep it all "
+        "the same with --force (force=True)"
+    )
+
+
+def try_adapt(
+    run: Path | str,
+    paths: Sequence[Path | str],
+    *,
+    out: Path,
+    method: str | None,
+    config: Config | None,
+    settings: Mapping[str, Any],
+    epochs: int | None,
+    force: bool,
+    request: ReadRequest,
+    pattern: str | None,
+    device: str,
+) -> AdaptedRun:
+    """Adapt as `adapt` does; where the guard refuses the model, return without writing."""
+    on_device = inference.select_device(device)
+    source = load(Path(run))
+    own = as_config(config or parse_config(source.config, f"the config in {run}"), settings)
+    prepared, missing = _source_data(Path(run), source, own, chosen=config is not None)
+    chosen, why = choose_method(method or _of_config(own), missing)
+    own = _with_method(own, chosen, force=force)
+    require_method(own)
+    with claim(out, overwrite=False, resume=False), TemporaryDirectory() as temporary:
+        target = read_target(
+            [Path(path) for path in paths],
+            request,
+            source,
+            load_diagnoser(Path(run), device="cpu").input,
+            folder=Path(temporary),
+            known=_trained_on(Path(run)),
+            pattern=pattern,
+        )
+        sys.stderr.write(f"adapting with {why}\n")
+        length = epochs or EPOCHS
+        options: dict[str, Any] = {"device": on_device, "epochs": length}
+        adapted, verdict, history = adapt_model(source, own, target, prepared, **options)
+        adapted = replace(adapted, epoch=max(len(history), 1), metrics=_last(history))
+        metrics = adapted_metrics(adapted, own, target, prepared, verdict, **options)
+        result = AdaptedRun(out, metrics, adapted, history, why)
+        if not result.refused:
+            split = _split_of(Path(run))
+            write_adapted(out, source, result, config=own, split=split, device=on_device)
+    return result
+
+
+def _last(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return history[-1] if history else {}
+
+
+def _of_config(config: Config) -> str | None:
+    """Return the method that a config names, if it does so."""
+    if config.transfer is None or config.transfer.method == NO_METHOD:
+        return None
+    return config.transfer.method
+
+
+def _with_method(config: Config, method: str, *, force: bool) -> Config:
+    """Return the config with this method; options of another one are left out."""
+    before = config.transfer
+    if before is None or before.method != method:
+        fields = (
+            {} if before is None else before.model_dump(include=set(TransferConfig.model_fields))
+        )
+        before = TransferConfig(**{**fields, "method": method, "start_epoch": None, "target": None})
+    guard = "none" if force else before.guard
+    changes = {"guard": guard, "start_epoch": None, "target": None}
+    return config.model_copy(update={"transfer": before.model_copy(update=changes)})
+
+
+def _source_data(
+    run: Path, source: Checkpoint, config: Config, *, chosen: bool
+) -> tuple[Prepared | None, str | None]:
+    """Return the recordings that a model was trained on, or why they are not at hand."""
+    try:
+        prepared = prepare(config)
+        require_fit(source, prepared)
+        if not chosen and (split := _split_of(run)) is not None:
+            same_recordings(split, prepared)
+    except FaultdiagError as error:
+        if chosen:
+            raise
+        return None, " ".join(str(error).split())
+    if prepared.classes != source.classes:
+        return None, (
+            f"they have the classes {', '.join(prepared.classes)}, the model "
+            f"{', '.join(source.classes)}"
+        )
+    return prepared, None
+
+
+def _folder(run: Path) -> Path:
+    return run if run.is_dir() else run.parent
+
+
+def _split_of(run: Path) -> dict[str, Any] | None:
+    path = _folder(run) / "split.json"
+    if not path.is_file():
+        return None
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def _trained_on(run: Path) -> frozenset[str]:
+    """Return the digests of the recordings that a run was trained on, as far as it says so."""
+    with suppress(FaultdiagError):
+        split = read_split(_folder(run))
+        used = {segment[0] for part in ("train", "valid") for segment in split["parts"][part]}
+        return frozenset(split["recordings"][number]["sha256"] for number in used)
+    return frozenset()

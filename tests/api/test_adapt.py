@@ -1,0 +1,220 @@
+"""Adapting a run to unlabelled recordings: with the source's recordings, and without."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import faultdiag
+from faultdiag.api.train import train
+from faultdiag.checkpoint import load
+from faultdiag.cli.app import app
+from faultdiag.errors import FaultdiagError
+from faultdiag.training import adapting
+from tests.data_fixtures import contents
+from tests.training.transfer_data import transfer_config, write_domains
+
+TARGET = ("107", "120")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run trained at 0 hp, and a folder of recordings at 2 hp under other names."""
+    folder = tmp_path_factory.mktemp("adapt")
+    write_domains(folder / "data")
+    config = transfer_config(
+        folder / "data",
+        folder / "prepared",
+        data__select={"load_hp": [0], "code": ["IR", "B"]},
+        split={"strategy": "within_recording", "gap": 256},
+        transfer=None,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("faultdiag.api.train.draw_run", lambda _: None)
+        train(config, run=folder / "run", device="cpu")
+    (folder / "plant").mkdir()
+    for number in TARGET:
+        shutil.copy(folder / "data" / f"{number}.mat", folder / "plant" / f"motor{number}.mat")
+    return folder
+
+
+@pytest.fixture
+def homeless(place: Path, tmp_path: Path) -> Path:
+    """The same run where the source's recordings are not at hand."""
+    shutil.copytree(place / "run", tmp_path / "run")
+    for name in ("best.pt", "last.pt"):
+        document = torch.load(tmp_path / "run" / name, weights_only=True)
+        document["config"]["data"]["root"] = str(tmp_path / "gone")
+        document["config"]["data"]["prepared"] = str(tmp_path / "prepared")
+        torch.save(document, tmp_path / "run" / name)
+    return tmp_path / "run"
+
+
+def adapt(run: Path, place: Path, out: Path, **options: Any) -> Any:
+    options = {"epochs": 2, "force": True, "sampling_rate": 12000, "device": "cpu"} | options
+    return faultdiag.adapt(run, place / "plant", out=out, **options)
+
+
+def test_with_the_source_at_hand(place: Path, tmp_path: Path) -> None:
+    adapted = adapt(place / "run", place, tmp_path / "out")
+    assert adapted.why == "mk_mmd_mcc, because the source's recordings are at hand"
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["transfer"]["target"]["recordings"] == ["motor107.mat", "motor120.mat"]
+    assert metrics["source_test"]["accuracy"] > 0.5
+    assert metrics["test"] is None
+    model = load(tmp_path / "out")
+    assert model.transfer is not None
+    assert model.transfer["method"] == "mk_mmd_mcc"
+    assert [row["name"] for row in model.transfer["recordings"]] == ["motor107.mat", "motor120.mat"]
+    before = load(place / "run").model
+    assert any(not torch.equal(value, before[name]) for name, value in model.model.items())
+
+
+def test_the_adapted_run_predicts_like_any_other(place: Path, tmp_path: Path) -> None:
+    adapt(place / "run", place, tmp_path / "out")
+    diagnoser = faultdiag.load(tmp_path / "out", device="cpu")
+    files = sorted((place / "plant").glob("*.mat"))
+    found = [diagnoser.diagnose(path, sampling_rate=12000) for path in files]
+    assert {diagnosis.label for diagnosis in found} <= {"B", "IR"}
+    source = faultdiag.load(place / "run", device="cpu")
+    novelty = [source.diagnose(path, sampling_rate=12000).novelty for path in files]
+    # What it was adapted to is not novel to it any more.
+    assert all(d.novelty < before for d, before in zip(found, novelty, strict=True))
+    assert all(d.novelty <= 1 for d in found)
+
+
+@pytest.mark.parametrize("method", ["adabn", "shot", None])
+def test_without_the_source(
+    method: str | None, homeless: Path, place: Path, tmp_path: Path
+) -> None:
+    adapted = adapt(homeless, place, tmp_path / "out", method=method)
+    assert adapted.metrics["transfer"]["method"] == (method or "shot")
+    assert "source_test" not in adapted.metrics
+    if method is None:
+        assert "because the source's recordings are not at hand: " in adapted.why
+        assert "gone" in adapted.why
+    assert load(tmp_path / "out").transfer is not None
+
+
+def test_a_method_that_needs_the_source_is_refused_without_it(
+    homeless: Path, place: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        FaultdiagError,
+        match=r"--method coral compares the target with the source's recordings, which are not at "
+        r"hand: .*gone.*use --method adabn or shot",
+    ):
+        adapt(homeless, place, tmp_path / "out", method="coral")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_source_can_be_named(homeless: Path, place: Path, tmp_path: Path) -> None:
+    config = place / "run" / "config.yaml"
+    adapted = adapt(homeless, place, tmp_path / "out", config=config)
+    assert adapted.metrics["transfer"]["method"] == "mk_mmd_mcc"
+
+
+def test_the_same_twice(place: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        adapt(place / "run", place, tmp_path / name)
+    one, two = (load(tmp_path / name).model for name in ("one", "two"))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def tear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the recordings look torn apart after adaptation."""
+    measure, calls = adapting.measure, [0]
+
+    def torn(said: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 2:
+            said.logits[::2] = said.logits[::2, ::-1]
+        return measure(said)
+
+    monkeypatch.setattr(adapting, "measure", torn)
+
+
+def test_the_guard_writes_nothing(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tear(monkeypatch)
+    with pytest.raises(FaultdiagError, match=r"fell from .*, by more than 5 points.*--force"):
+        adapt(place / "run", place, tmp_path / "out", force=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["adapt", str(place / "run"), str(place / "plant"), "--out", str(tmp_path / "out")]
+    words += ["--epochs", "1", "--sampling-rate", "12000", "--device", "cpu"]
+    done = CliRunner().invoke(app, [*words, "--force"])
+    assert done.exit_code == 0, done.stderr
+    assert "agreement within target recordings" in done.stdout
+    assert "class  before %  after %" in done.stdout
+    assert "2 recordings" in done.stdout
+    with monkeypatch.context() as patch:
+        tear(patch)
+        words[4] = str(tmp_path / "refused")
+        refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 1
+    assert "REFUSED" in refused.stdout
+    assert "--force" in refused.stderr
+    assert not (tmp_path / "refused").exists()
+
+
+def test_labels_of_a_manifest_are_not_read(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{place / 'plant' / f'motor{number}.mat'},IR,12000" for number in TARGET]
+    manifest = tmp_path / "target.csv"
+    manifest.write_text("\n".join(["path,label,sampling_rate", *rows]))
+    faultdiag.adapt(place / "run", manifest, out=tmp_path / "one", epochs=1, force=True)
+    assert "labels in" in capsys.readouterr().err
+    plain = adapt(place / "run", place, tmp_path / "two", epochs=1)
+    one = load(tmp_path / "one").model
+    assert all(torch.equal(value, one[name]) for name, value in plain.model.model.items())
+
+
+def test_a_bad_file_is_left_out(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "plant"
+    shutil.copytree(place / "plant", folder)
+    (folder / "broken.mat").write_bytes(b"nothing")
+    adapted = faultdiag.adapt(
+        place / "run", folder, out=tmp_path / "out", epochs=1, force=True, sampling_rate=12000
+    )
+    assert len(adapted.metrics["transfer"]["target"]["recordings"]) == 2
+    assert "warning: left out: " in capsys.readouterr().err
+
+
+def test_what_is_refused(place: Path, tmp_path: Path) -> None:
+    empty, short = tmp_path / "empty", tmp_path / "short"
+    empty.mkdir()
+    short.mkdir()
+    (short / "a.csv").write_text("\n".join(str(i % 7) for i in range(50)))
+    known = place / "data" / "105.mat"
+    cases: list[tuple[Any, dict[str, Any], str]] = [
+        (empty, {}, "empty"),
+        (tmp_path / "none", {}, "does not exist; give recordings or folders"),
+        (
+            short,
+            {"sampling_rate": 12000},
+            "the target has no recording that the model takes: .* 50 ",
+        ),
+        (known, {}, "the target is the source: the model was trained on .*105.mat"),
+        (place / "plant", {"method": "mmd"}, "unknown transfer method 'mmd'"),
+        (place / "plant", {"channel": "FE", "sampling_rate": 12000}, "FE"),
+    ]
+    before = contents(place / "run")
+    for paths, options, problem in cases:
+        with pytest.raises(FaultdiagError, match=problem):
+            faultdiag.adapt(place / "run", paths, out=tmp_path / "out", **options)
+        assert not (tmp_path / "out").exists()
+    assert contents(place / "run") == before
+    adapt(place / "run", place, tmp_path / "out", epochs=1)
+    with pytest.raises(FaultdiagError, match="exists"):
+        adapt(place / "run", place, tmp_path / "out", epochs=1)
