@@ -332,7 +332,7 @@ class ModelConfig(Component):
     """A network by name, what it sees of a window, its attention slots, and its options."""
 
     name: str = "wdcnn"
-    representation: str | dict[str, Any] = "raw"
+    representation: str | dict[str, Any] | None = None
     attention: dict[str, Any] | list[dict[str, Any]] | None = None
 
     @field_validator("attention", mode="before")

@@ -9,6 +9,7 @@ from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.baseline import build_baseline, sees_features
 from faultdiag.models.spec import BaselineNames, ModelSpec, parse_spec
+from faultdiag.models.zoo import options_for
 from faultdiag.preparing.folder import Prepared, PreparedRecording
 from faultdiag.signal.bearings import BEARINGS, KnownBearing, get_bearing
 from faultdiag.training.adaptation import require_method
@@ -201,4 +202,5 @@ def complete_spec(spec: ModelSpec, prepared: Prepared) -> tuple[ModelSpec, list[
     """
     if spec.is_baseline:
         return baseline_spec(spec.name, spec.options, prepared)
-    return replace(spec, classes=len(prepared.classes)), []
+    options = options_for(spec.name, prepared.classes, spec.options)
+    return replace(spec, classes=len(prepared.classes), options=options), []
