@@ -210,7 +210,7 @@ UNKNOWN_SPLIT = (
             "normalize",
             "zscore",
             "normalize: unknown normaliser 'zscore' (did you mean 'window_zscore'?); known: "
-            "channel_zscore, column_zscore, none, window_range, window_zscore",
+            "channel_zscore, column_zscore, none, recording_robust, window_range, window_zscore",
         ),
         (
             "normalize",

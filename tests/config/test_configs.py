@@ -17,6 +17,16 @@ from faultdiag.training.specs import complete_spec, resolve_spec
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
+# Settings of configs with long windows, for the short recordings of these tests.
+SHORT = {
+    "cwru_loads": ("window={length: 6000, stride: 500, test_stride: 6000}", "split.test=[0]", "split.gap=1000"),
+    "cwru_sizes": (
+        "window={length: 6000, stride: 3000, test_stride: 6000}",
+        "split.gap=1000",
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten classes at two loads, just long enough for windows of 2048 samples."""
@@ -46,9 +56,10 @@ def test_it_takes_one_step(
     path: Path, simulated: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     place = tmp_path_factory.getbasetemp() / "prepared of configs"
-    config = load(path, f"data.root={simulated}", f"data.prepared={place}")
+    config = load(path, f"data.root={simulated}", f"data.prepared={place}", *SHORT.get(path.stem, ()))
     prepared = prepare(config)
-    assert len(prepared.classes) == (10 if config.data.healthy else 9)
+    faults = 3 if config.data.label == "{code}" else 9
+    assert len(prepared.classes) == faults + len(config.data.healthy)
     assert set(config.data.healthy) <= set(prepared.classes)
     network = complete_spec(resolve_spec(config), prepared)[0].build()
     before = {name: value.clone() for name, value in network.named_parameters()}
@@ -60,7 +71,7 @@ def test_it_takes_one_step(
     (row,) = Trainer(network, train, valid, settings).fit(lambda *_: None).history
     assert row["train_loss"] > 0
     moved = [name for name, value in network.named_parameters() if not value.equal(before[name])]
-    assert "classify.weight" in moved
+    assert any("classify." in name for name in moved)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -38,7 +38,7 @@ PART_KEYS = {
     # and what was added to it.
     *("accuracy_interval", "balanced_accuracy", "macro_auroc", "recording"),
     *("balanced_accuracy_interval", "macro_f1_interval", "temperature"),
-    *("ece_unscaled", "nll", "nll_unscaled"),
+    *("ece_unscaled", "nll", "nll_unscaled", "reliability", "healthy_windows"),
 }
 
 
@@ -60,7 +60,9 @@ def test_the_run_folder_holds_what_the_contract_says(trained: Path) -> None:
 
 def test_metrics_hold_what_the_contract_says(trained: Path) -> None:
     found = metrics(trained)
-    assert set(found) == {"test", "valid", "split", "selection", "last", "novelty"}
+    assert set(found) == {
+        *("test", "valid", "split", "selection", "last", "novelty", "calibration"),
+    }
     for part in ("test", "valid"):
         assert set(found[part]) == PART_KEYS
         assert set(found[part]["confusion"]) == {"labels", "matrix"}
