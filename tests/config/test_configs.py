@@ -19,7 +19,11 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 # Settings of configs with long windows, for the short recordings of these tests.
 SHORT = {
-    "cwru_loads": ("window={length: 6000, stride: 500, test_stride: 6000}", "split.test=[0]", "split.gap=1000"),
+    "cwru_loads": (
+        "window={length: 5000, stride: 500, test_stride: 5000}",
+        "split.test=[0]",
+        "split.gap=1000",
+    ),
     "cwru_sizes": (
         "window={length: 6000, stride: 3000, test_stride: 6000}",
         "split.gap=1000",
@@ -56,7 +60,8 @@ def test_it_takes_one_step(
     path: Path, simulated: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     place = tmp_path_factory.getbasetemp() / "prepared of configs"
-    config = load(path, f"data.root={simulated}", f"data.prepared={place}", *SHORT.get(path.stem, ()))
+    places = f"data.root={simulated}", f"data.prepared={place}"
+    config = load(path, *places, *SHORT.get(path.stem, ()))
     prepared = prepare(config)
     faults = 3 if config.data.label == "{code}" else 9
     assert len(prepared.classes) == faults + len(config.data.healthy)
