@@ -46,6 +46,7 @@ def test_it_holds_what_prediction_needs_and_nothing_else(trained: Path) -> None:
     assert set(last) == KEYS | {"training"}
     assert set(last["training"]) == {
         *("optimizer", "history", "best_epoch", "steps", "random", "random_cuda"),
+        "adaptation",
     }
     assert best["format"] == 1
     assert best["classes"] == ["B", "IR", "N"]
@@ -58,7 +59,7 @@ def test_it_holds_what_prediction_needs_and_nothing_else(trained: Path) -> None:
         "per_class": None,
         "test_stride": 256,
     }
-    assert best["calibration"].keys() == {"temperature", "novelty"}
+    assert best["calibration"].keys() == {"temperature", "novelty", "fitted_on", "healthy"}
     assert best["calibration"]["temperature"] == 1.0
     assert best["normalize"] == {"name": "window_zscore", "state": {}}
     assert best["model_spec"] == {
@@ -72,7 +73,7 @@ def test_it_holds_what_prediction_needs_and_nothing_else(trained: Path) -> None:
         "options": {"widths": [4, 8], "kernels": [7]},
     }
     assert set(best["config"]) == {
-        *("seed", "data", "window", "split", "normalize", "model", "train"),
+        *("seed", "data", "window", "split", "normalize", "model", "train", "transfer"),
     }
     assert set(best["versions"]) == {
         "python",

@@ -166,7 +166,7 @@ def trend(
 ) -> None:
     """Compare the recordings of a machine over time with its own healthy ones.
 
-    Example: faultdiag trend machine3 --healthy machine3/first.csv --plot trend.png
+    Example: faultdiag trend machine3 --healthy machine3/1.csv
     """
     from faultdiag.api.report import report_options
     from faultdiag.api.trend import draw_trend, trend_output

@@ -86,7 +86,7 @@ def test_channels_by_their_number_are_told(rig: Path, tmp_path: Path) -> None:
     }
     prepared = prepare(config(data))
     assert prepared.notes == [
-        "no channel is called DE in 2 recordings, so theirs were taken, being as many: "
+        "no channel is called DE in 2 recordings, so the same number of theirs were taken: "
         "IR_900 (VarName1), N_900 (VarName0)"
     ]
     assert prepared.channels == ("DE",)

@@ -227,7 +227,9 @@ def test_a_part_without_windows_has_no_scores() -> None:
     nothing = Part(np.zeros(0, dtype=int), np.zeros((0, 4)), np.zeros(0, dtype=int))
     found = nothing.evaluate()
     defined = {key for key, value in found.items() if value is not None}
-    assert defined == {"windows", "recordings", "per_class", "confusion", "recording"}
+    assert defined == {
+        *("windows", "recordings", "per_class", "confusion", "recording", "healthy_windows"),
+    }
     assert (found["windows"], found["recordings"]) == (0, 0)
     assert found["recording"]["rows"] == []
     assert found["recording"]["accuracy_interval"] is None

@@ -34,10 +34,10 @@ class Network:
         self.shapes: set[tuple[int, ...]] = set()
         self.batches = 0
 
-    def __call__(self, windows: Any, rpm: Any) -> Any:
+    def __call__(self, windows: Any, conditions: Any) -> Any:
         self.shapes.add(windows.shape)
         self.batches += 1
-        return np.stack([windows[:, 1, 2].astype(float), rpm.astype(float)], axis=1)
+        return np.stack([windows[:, 1, 2].astype(float), conditions[:, 0].astype(float)], axis=1)
 
 
 def windows(numbers: list[int]) -> Windows:

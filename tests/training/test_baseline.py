@@ -64,7 +64,7 @@ def test_each_trains_evaluates_and_diagnoses(
     assert (finished.best_epoch, finished.epochs) == (1, 1)
     assert set(contents(folder)) == {
         *("config.yaml", "environment.json", "split.json", "history.jsonl", "history.csv"),
-        *("best.pt", "last.pt", "metrics.json"),
+        *("best.pt", "last.pt", "metrics.json", "MODEL_CARD.md"),
     }
     for part, found in metrics(folder).items():
         assert found.keys() == metrics(trained)[part].keys()
@@ -201,7 +201,7 @@ def test_a_damaged_file_gives_one_error(forest: Path, recordings: Path, tmp_path
         result = run(*words)
         assert result.exit_code == 1
         assert result.stderr.startswith(
-            "error: the state of baseline 'random_forest' is damaged: a root or child is none of"
+            "error: the state of baseline 'random_forest' is damaged: a root or child is not one of"
         )
 
 

@@ -150,4 +150,4 @@ def test_the_command_can_be_pasted_into_a_shell() -> None:
 
 
 def test_the_files_of_a_run() -> None:
-    assert len(set(ARTEFACTS)) == len(ARTEFACTS) == 13
+    assert len(set(ARTEFACTS)) == len(ARTEFACTS) == 15

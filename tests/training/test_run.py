@@ -19,8 +19,8 @@ from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.spec import spec_of
 from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.integrity import describe_files, document_digest
 from faultdiag.preparing.prepare import prepare
-from faultdiag.splits.within import PARTS
 from faultdiag.system.locks import LOCK, HeldError
 from faultdiag.training.loop import Trainer
 from faultdiag.training.run_folder import ARTEFACTS
@@ -91,7 +91,10 @@ def test_what_else_is_written(trained: Path, recordings: Path, prepared_root: Pa
     config = tiny_config(recordings, prepared_root)
     assert load_config(trained / "config.yaml") == config
     environment = json.loads((trained / "environment.json").read_text())
-    assert set(environment) == {"versions", "platform", "device", "device_name", "threads"}
+    assert set(environment) == {
+        *("versions", "platform", "device", "device_name", "threads"),
+        *("commit", "processor", "extras"),
+    }
     assert (environment["device"], environment["threads"]) == ("cpu", 1)
     lines = history(trained)
     assert [line["epoch"] for line in lines] == [1, 2, 3]
@@ -200,17 +203,19 @@ def test_nothing_is_left_where_nothing_was_trained(
 
 
 def poison(prepared: Prepared, part: str) -> None:
-    """Make the signals and labels of one part nonsense, on the disk."""
+    """Make the signals of one part nonsense, on the disk; changed labels would be refused."""
     windows = prepared.windows.of(part)
     signals = np.load(prepared.folder / "signals.npy", mmap_mode="r+")
     for start in prepared.positions(windows)[:, 0]:
         signals[start : start + prepared.length] = 1e6
     signals.flush()
-    path = prepared.folder / "windows.npz"
-    with np.load(path) as arrays:
-        columns = dict(arrays)
-    columns["label"][columns["part"] == PARTS.index(part)] = 0
-    np.savez(path, **columns)
+    # Its digests are those of the changed files, or they would be prepared again.
+    place = prepared.folder / "prepared.json"
+    document = json.loads(place.read_text())
+    del document["digest"]
+    document["files"] = describe_files(prepared.folder)
+    document["digest"] = document_digest(document)
+    place.write_text(json.dumps(document) + "\n")
 
 
 def test_training_never_sees_the_test_part(
