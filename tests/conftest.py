@@ -85,9 +85,8 @@ def log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
 KNOWN_FAILURES = (
     "test_every_network[tied",
     "test_nothing_that_is_chosen_or_fitted_sees_the_test_part",
-    "test_memory_grows_no_faster_than_the_signals",
+    "test_memory_grows_no_faster_than_the_signals[1]",
     "test_other_rigs_rank_above_the_test_segments",
-    "test_what_is_not_sound_is_refused_at_once[channels",
 )
 
 
