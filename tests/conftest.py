@@ -84,7 +84,6 @@ def log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
 # Known failures, each to be repaired; they are run and shown, and do not stop the others.
 KNOWN_FAILURES = (
     "test_every_network[tied",
-    "test_nothing_that_is_chosen_or_fitted_sees_the_test_part",
     "test_memory_grows_no_faster_than_the_signals[1]",
     "test_other_rigs_rank_above_the_test_segments",
 )

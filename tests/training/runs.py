@@ -5,12 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from faultdiag.checkpoint import load
 from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
+from faultdiag.preparing.window_index import WindowIndex
+from faultdiag.splits.within import ALL_PARTS
+from faultdiag.training import session
 
 Make = Callable[..., Config]
 
@@ -45,3 +51,23 @@ def assert_same_run(one: Path, other: Path) -> None:
 def refused(message: str, call: Callable[[], object]) -> None:
     with pytest.raises(FaultdiagError, match=message):
         call()
+
+
+def poison(patch: pytest.MonkeyPatch, part: str, *, sample: float = 1e6, label: int = 0) -> None:
+    """Make the signals and the labels of one part nonsense wherever a training opens them.
+
+    Only in memory: on the disk, the digests would tell, and the data would be prepared again.
+    """
+
+    def poisoned(config: Config) -> Prepared:
+        prepared = prepare(config)
+        windows = prepared.windows
+        for start in prepared.positions(windows.of(part)).ravel():
+            prepared.signals[start : start + prepared.length] = sample
+        labels = np.where(windows.part == ALL_PARTS.index(part), label, windows.label)
+        prepared.windows = WindowIndex(
+            windows.recording, windows.start, windows.part, labels.astype(np.int16)
+        )
+        return prepared
+
+    patch.setattr(session, "prepare", poisoned)

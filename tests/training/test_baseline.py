@@ -32,10 +32,10 @@ from tests.training.runs import (
     assert_same_weights,
     history,
     metrics,
+    poison,
     refused,
     weights,
 )
-from tests.training.test_run import poison
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -135,10 +135,10 @@ def test_the_same_seed_gives_the_same_run_and_another_another(
 
 
 def test_it_never_sees_the_test_part(
-    forest: Path, brief: Make, recordings: Path, tmp_path: Path
+    forest: Path, brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = brief(recordings, tmp_path / "prepared", model=FOREST)
-    poison(prepare(config), "test")
+    poison(monkeypatch, "test")
+    config = brief(model=FOREST)
     blind = train(config, run=tmp_path / "run", device="cpu").folder
     assert_same_weights(blind, forest)
     assert history(blind) == history(forest)
@@ -146,10 +146,10 @@ def test_it_never_sees_the_test_part(
 
 
 def test_it_learns_from_the_training_part_alone(
-    forest: Path, brief: Make, recordings: Path, tmp_path: Path
+    forest: Path, brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = brief(recordings, tmp_path / "prepared", model=FOREST)
-    poison(prepare(config), "valid")
+    poison(monkeypatch, "valid")
+    config = brief(model=FOREST)
     other = train(config, run=tmp_path / "run", device="cpu").folder
     assert_same_weights(other, forest)
     assert history(other) != history(forest)

@@ -16,7 +16,6 @@ from faultdiag.evaluation.run import evaluate_run
 from faultdiag.metrics.calibration import expected_calibration_error, fit_temperature, nll
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.prepare import prepare
-from faultdiag.splits.within import PARTS
 from faultdiag.training import calibrating, finishing
 from tests.data_fixtures import contents
 from tests.training.runs import (
@@ -25,6 +24,7 @@ from tests.training.runs import (
     assert_same_weights,
     history,
     metrics,
+    poison,
     weights,
 )
 
@@ -199,30 +199,14 @@ def test_a_finished_run_of_before_there_was_calibration_gets_it(
     assert contents(copy) == before
 
 
-def ruin_test(prepared: Prepared) -> None:
-    """Fill the test segments with NaN and give their windows a class that isn't."""
-    signals = np.load(prepared.folder / "signals.npy", mmap_mode="r+")
-    windows = prepared.windows.of("test")
-    for start in prepared.positions(windows).ravel():
-        signals[start : start + prepared.length] = np.nan
-    signals.flush()
-    path = prepared.folder / "windows.npz"
-    with np.load(path) as arrays:
-        columns = dict(arrays)
-    columns["label"][columns["part"] == PARTS.index("test")] = 99
-    np.savez(path, **columns)
-
-
 def test_nothing_that_is_chosen_or_fitted_sees_the_test_part(
-    hard: Config, wrong: Path, tmp_path: Path
+    hard: Config, wrong: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = hard.data.model_copy(update={"prepared": tmp_path / "prepared"})
-    config = hard.model_copy(update={"data": data})
-    ruin_test(prepare(config))
+    poison(monkeypatch, "test", sample=np.nan, label=99)
     blind = tmp_path / "run"
     # Only when all else is done is the test part read, and that fails.
     with pytest.raises(IndexError, match="99"):
-        train(config, run=blind, device="cpu")
+        train(hard, run=blind, device="cpu")
     assert_same_weights(blind, wrong)
     assert history(blind) == history(wrong)
     best, seen = load(blind), load(wrong)

@@ -19,7 +19,6 @@ from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.spec import spec_of
 from faultdiag.preparing.folder import Prepared
-from faultdiag.preparing.integrity import describe_files, document_digest
 from faultdiag.preparing.prepare import prepare
 from faultdiag.system.locks import LOCK, HeldError
 from faultdiag.training.loop import Trainer
@@ -27,7 +26,15 @@ from faultdiag.training.run_folder import ARTEFACTS
 from faultdiag.training.session import Run
 from faultdiag.training.specs import resolve_spec
 from tests.data_fixtures import contents, tiny, tiny_config
-from tests.training.runs import Make, assert_same_weights, history, metrics, refused, weights
+from tests.training.runs import (
+    Make,
+    assert_same_weights,
+    history,
+    metrics,
+    poison,
+    refused,
+    weights,
+)
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -202,28 +209,11 @@ def test_nothing_is_left_where_nothing_was_trained(
     assert list(tmp_path.iterdir()) == []
 
 
-def poison(prepared: Prepared, part: str) -> None:
-    """Make the signals of one part nonsense, on the disk; changed labels would be refused."""
-    windows = prepared.windows.of(part)
-    signals = np.load(prepared.folder / "signals.npy", mmap_mode="r+")
-    for start in prepared.positions(windows)[:, 0]:
-        signals[start : start + prepared.length] = 1e6
-    signals.flush()
-    # Its digests are those of the changed files, or they would be prepared again.
-    place = prepared.folder / "prepared.json"
-    document = json.loads(place.read_text())
-    del document["digest"]
-    document["files"] = describe_files(prepared.folder)
-    document["digest"] = document_digest(document)
-    place.write_text(json.dumps(document) + "\n")
-
-
 def test_training_never_sees_the_test_part(
-    brief: Make, whole: Path, recordings: Path, tmp_path: Path
+    brief: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = brief(recordings, tmp_path / "prepared")
-    poison(prepare(config), "test")
-    blind = train(config, run=tmp_path / "run", device="cpu").folder
+    poison(monkeypatch, "test")
+    blind = train(brief(), run=tmp_path / "run", device="cpu").folder
     assert_same_weights(blind, whole)
     assert history(blind) == history(whole)
     assert metrics(blind)["valid"] == metrics(whole)["valid"]
@@ -232,11 +222,10 @@ def test_training_never_sees_the_test_part(
 
 @pytest.mark.parametrize("part", ["train", "valid"])
 def test_the_poison_works(
-    part: str, brief: Make, whole: Path, recordings: Path, tmp_path: Path
+    part: str, brief: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = brief(recordings, tmp_path / "prepared")
-    poison(prepare(config), part)
-    run = train(config, run=tmp_path / "run", device="cpu")
+    poison(monkeypatch, part)
+    run = train(brief(), run=tmp_path / "run", device="cpu")
     assert history(run.folder) != history(whole)
 
 
