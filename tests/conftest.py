@@ -85,7 +85,6 @@ def log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
 KNOWN_FAILURES = (
     "test_every_network[tied",
     "test_memory_grows_no_faster_than_the_signals[1]",
-    "test_other_rigs_rank_above_the_test_segments",
 )
 
 

@@ -39,11 +39,14 @@ def segment_scores(run: Path, config: Config) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("name", "model"),
-    [("cwru_10class_0hp", "wdcnn"), ("cwru_4loads", "logistic")],
+    ("name", "model", "rate"),
+    # The classes of one load have one recording each: the threshold is fitted on validation
+    # windows. Over four loads it is fitted on recordings held out, 38 of them, and no rate
+    # under that of the largest can be stated.
+    [("cwru_10class_0hp", "wdcnn", 0.01), ("cwru_4loads", "logistic", 1 / 39)],
 )
 def test_other_rigs_rank_above_the_test_segments(
-    name: str, model: str, real_data: Path, tmp_path: Path
+    name: str, model: str, rate: float, real_data: Path, tmp_path: Path
 ) -> None:
     config = brief(name, real_data / "cwru", tmp_path, model)
     run = train(config, run=tmp_path / "run", device="cpu")
@@ -58,4 +61,4 @@ def test_other_rigs_rank_above_the_test_segments(
     assert (strange > 1).all()
     share = run.metrics["novelty"]["test_share"]
     assert share == pytest.approx((known > 1).mean())
-    assert run.metrics["novelty"]["false_positive_rate"] == 0.01
+    assert run.metrics["novelty"]["false_positive_rate"] == pytest.approx(rate)
