@@ -160,4 +160,5 @@ def test_of_many_at_once_never_two_and_always_one(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert Counter(found) == {"owned": 1, "held": 7}
-    assert list(tmp_path.iterdir()) == []
+    # A folder that a loser made before the owner looked may stay, empty: it may be the user's.
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []

@@ -61,7 +61,9 @@ def test_shaft_orders_need_a_speed_to_predict(run: Path, recordings: Path, tmp_p
         diagnoser.diagnose(replace(recording, rpm=None))
 
 
-def test_the_speed_is_the_files_own_then_the_one_given(run: Path, tmp_path: Path) -> None:
+def test_a_speed_that_contradicts_the_file_is_refused_and_else_the_one_given_counts(
+    run: Path, tmp_path: Path
+) -> None:
     from scipy.io import savemat
 
     stated = write_recording(tmp_path / "stated.mat", 105)
@@ -73,7 +75,12 @@ def test_the_speed_is_the_files_own_then_the_one_given(run: Path, tmp_path: Path
         (row,) = diagnose_files(diagnoser, [path], sampling_rate=12000, rpm=rpm)
         return row.probabilities if row.status == "ok" else row.error
 
-    assert chances(stated, None) == chances(stated, 600.0) == chances(stated, 1797.0)
+    assert isinstance(chances(stated, None), dict)
+    assert chances(stated, None) == chances(stated, 1797.0)
+    assert chances(stated, 600.0) == (
+        f"{stated}: --rpm is 600 rpm; the file says 1797 rpm; leave out what is wrong, or let "
+        "your own win with --override-rate"
+    )
     assert chances(silent, 600.0) != chances(silent, 1797.0)
     assert chances(silent, None) == (
         f"{silent}: the model sees shaft orders and needs the shaft speed; give --rpm"
