@@ -1,6 +1,7 @@
 """Fetch a public dataset."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import TimeoutError as NothingYetError
@@ -16,6 +17,8 @@ from faultdiag.system.locks import own_folder
 TIMEOUT = 30.0
 PAUSE = 1.0
 _TICK = 0.2
+# Seconds to wait for downloads that were stopped.
+_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +154,28 @@ def _run(
             for _ in downloads:
                 yield _next(pending, lambda: on_tick(sum(d.received for d in downloads)))
         except FaultdiagError as error:
+            _stop(downloads)
+            _wait(pending)
             raise FaultdiagError(f"{error}; fetch again to continue") from error
         finally:
-            for download in downloads:
-                download.stop()
+            _stop(downloads)
+
+
+def _stop(downloads: Sequence[Download]) -> None:
+    for download in downloads:
+        download.stop()
+
+
+def _wait(pending: "IMapIterator[FileResult]") -> None:
+    """Wait a little for downloads that were stopped: they remove their temporary files."""
+    deadline = time.monotonic() + _PATIENCE
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            pending.next(timeout=left)
+        except FaultdiagError:
+            continue
+        except (StopIteration, NothingYetError):
+            return
 
 
 def _next(pending: "IMapIterator[FileResult]", on_tick: Callable[[], object]) -> FileResult:
