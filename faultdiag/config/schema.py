@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -24,6 +26,7 @@ from faultdiag.config.overrides import override
 from faultdiag.config.schedules import SCHEDULES, Schedule
 from faultdiag.datasets import DATASETS
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
+from faultdiag.signal.bearings import bearing_text
 from faultdiag.signal.noise import KINDS
 from faultdiag.signal.normalize import NORMALIZERS
 from faultdiag.signal.windows import WindowPlan
@@ -75,11 +78,28 @@ Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct
 Folder = Annotated[Path, Field(strict=False), AfterValidator(_from_home)]
 
 
+def _known_bearing(value: Any) -> str | None:
+    try:
+        return None if value is None else bearing_text(value)
+    except FaultdiagError as error:
+        raise ValueError(str(error)) from error
+
+
+# A name of the catalogue, which YAML may take for a number, or a geometry.
+BearingName = Annotated[
+    str | None,
+    BeforeValidator(_known_bearing),
+    WithJsonSchema({"type": ["string", "integer", "object", "null"]}),
+]
+
+
 class DataConfig(Component):
     """Which recordings, which channels, at which rate, and what their classes are.
 
     Keys that are none of these are options of the dataset; `parse_config` checks them. Without
-    ``label`` the classes are those that the dataset usually has.
+    ``label`` the classes are those that the dataset usually has. ``bearing`` is the bearing of the
+    recordings whose catalogue or manifest states none: a name that `faultdiag bearings` lists, or a
+    geometry.
     """
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
@@ -91,6 +111,7 @@ class DataConfig(Component):
     select: dict[str, list[Any]] = Field(default_factory=dict)
     label: str = "{code}{size}"
     healthy: Names = ("N",)
+    bearing: BearingName = None
     prepared: Folder = Path("data/prepared")
 
     @model_validator(mode="before")

@@ -19,6 +19,7 @@ from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.read import SUFFIXES as READABLE
 from faultdiag.readers.read import is_recording
+from faultdiag.signal.bearings import bearing_text
 from faultdiag.system import files
 
 SUFFIXES = (".csv", ".tsv", ".yaml", ".yml")
@@ -54,8 +55,8 @@ def read_rows(path: Path) -> list[Row]:
     """Read the rows of a manifest.
 
     A CSV's cells are separated by commas, semicolons or tabs, whichever its header has; cells
-    that are numbers become numbers, except in the columns `path`, `label` and `channel`, and
-    empty ones None. A YAML manifest is a list of mappings.
+    that are numbers become numbers, except in the columns `path`, `label`, `channel` and
+    `bearing`, and empty ones None. A YAML manifest is a list of mappings.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def _header(path: Path, cells: Sequence[str], line: int) -> list[str]:
 def _row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
     if len(cells) < len(header) or any(cells[len(header) :]):
         return Row(line, {}, f"it has {len(cells)} cells, the header {len(header)}")
-    texts = {"path", "label", "channel"}
+    texts = {"path", "label", "channel", "bearing"}
     return Row(
         line,
         {
@@ -188,7 +189,8 @@ class Manifest:
 
     The columns: ``path``, relative to the manifest; ``label``; ``sampling_rate`` in Hz and
     ``rpm``, used where the file states none; ``channel``, the file's own name of what
-    ``data.channels`` asks for (several with commas between). Any other column is a fact.
+    ``data.channels`` asks for (several with commas between). Any other column is a fact, among
+    them ``bearing``, a name of the catalogue or a geometry, for networks that see fault orders.
 
     Parameters
     ----------
@@ -332,6 +334,14 @@ class CheckedRow:
         """Return the number in a column, or None where there is none."""
         value = self.row.values.get(name)
         return None if value is None else float(value)
+
+    @property
+    def bearing(self) -> str | None:
+        """The known bearing or the geometry that it names; None where it names neither."""
+        try:
+            return bearing_text(str(self.row.values.get("bearing") or ""))
+        except FaultdiagError:
+            return None
 
     def problems(self) -> list[str]:
         """Return what is in the way of training with it."""

@@ -17,7 +17,8 @@ from faultdiag.evidence.peaks import (
 from faultdiag.evidence.physics import Agreement, PhysicsVerdict, compare, part_of, physics_verdict
 from faultdiag.evidence.rate_check import RateCheck, check_rate
 from faultdiag.features.healthy import HealthyRatios, HealthyReference, WindowStatistics
-from faultdiag.signal.bearings import KnownBearing
+from faultdiag.features.orders import SLIP
+from faultdiag.signal.bearings import KnownBearing, ambiguity
 
 PEAKS = 8
 # Longer recordings are looked at from their beginning only, so that memory stays bounded.
@@ -51,7 +52,7 @@ class Evidence:
     rate_check
         Whether the sampling rate fits the shaft speed.
     missing
-        What is not known, and how to add it.
+        What is not known, and how to add it; also which parts the lines can't tell apart.
     """
 
     channel: str
@@ -183,6 +184,8 @@ def _missing(
             "fault lines and the verdict of physics: the bearing is not known; name it, or its "
             "geometry, with --bearing"
         )
+    elif ambiguous := ambiguity(machine.bearing, SLIP):
+        missing.append(ambiguous)
     if healthy is None:
         missing.append(
             "comparison with healthy windows: the model keeps none; train it again with a healthy "

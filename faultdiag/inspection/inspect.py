@@ -14,9 +14,10 @@ from faultdiag.datasets.stated_bearing import cage_warning, stated_bearing
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.peaks import envelope_peaks, too_short
 from faultdiag.evidence.rate_check import check_channels
+from faultdiag.features.orders import SLIP
 from faultdiag.readers.base import Variable, channel_unit
 from faultdiag.readers.read import list_variables, read_recording, reader_errors
-from faultdiag.signal.bearings import KnownBearing, StatedBearing, get_bearing
+from faultdiag.signal.bearings import KnownBearing, StatedBearing, ambiguity, get_bearing
 from faultdiag.signal.dsp import clipped_samples, quantisation_step, statistics
 from faultdiag.signal.kinds import signal_kind
 from faultdiag.signal.recording import Recording
@@ -215,7 +216,7 @@ def _peaks(subject: Subject) -> list[dict[str, Any]]:
 
 
 def _peak_warnings(subject: Subject) -> list[str]:
-    """Return why envelope peaks, or their cause, are unknown."""
+    """Return why envelope peaks, or their cause, are unknown or ambiguous."""
     rate, rpm = subject.sampling_rate, subject.rpm
     if rate is None:
         return ["the sampling rate is not known: no envelope peaks; give it with --sampling-rate"]
@@ -228,7 +229,8 @@ def _peak_warnings(subject: Subject) -> list[str]:
             "the bearing is not known: envelope peaks are compared with the shaft rate only; "
             "name it with --bearing"
         ]
-    return []
+    ambiguous = ambiguity(subject.bearing, SLIP)
+    return [f"ambiguous: {ambiguous}"] if ambiguous else []
 
 
 def _signal_warnings(recording: Recording) -> list[str]:

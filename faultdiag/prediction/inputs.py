@@ -105,6 +105,7 @@ def _rows(manifest: Path, options: ReadRequest) -> Iterator[ReadRequest]:
             channel=",".join(row.channels) or options.channel,
             sampling_rate=rate or options.sampling_rate,
             rpm=rpm or options.rpm,
+            bearing=row.bearing or options.bearing,
             rate_place=f"sampling_rate {line}" if rate else options.rate_place,
             rpm_place=f"rpm {line}" if rpm else options.rpm_place,
         )

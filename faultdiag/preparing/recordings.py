@@ -1,13 +1,14 @@
 """The recordings that a config asks for: those of its data, and with transfer of its target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faultdiag.config.schema import Config, DataConfig, TargetData, TargetFact, target_of
 from faultdiag.datasets import DATASETS
-from faultdiag.datasets.base import Entry, Selection
+from faultdiag.datasets.base import Entry, Selection, some
 from faultdiag.datasets.selection import choose
 from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.signal.bearings import KnownBearing, get_bearing
 
 
 def select_recordings(config: Config) -> Selection:
@@ -22,7 +23,56 @@ def select_recordings(config: Config) -> Selection:
 
 
 def _selected(data: DataConfig) -> Selection:
-    return DATASETS.build(data.dataset, data.root, **data.options).entries(data.select)
+    selection = DATASETS.build(data.dataset, data.root, **data.options).entries(data.select)
+    return selection if data.bearing is None else with_bearing(selection, data.bearing)
+
+
+def with_bearing(selection: Selection, bearing: str) -> Selection:
+    """Return a selection whose recordings of unknown geometry have this bearing.
+
+    Parameters
+    ----------
+    bearing
+        A name or a geometry that `get_bearing` takes. What a catalogue or a manifest states of a
+        recording wins over it, with a note where that is another bearing. A fact ``bearing`` that
+        names no known geometry is a single bearing, and becomes the fact ``specimen``.
+
+    Raises
+    ------
+    FaultdiagError
+        If all recordings have another bearing.
+    """
+    own = get_bearing(bearing).orders
+    stated = {entry.name: _geometry(entry) for entry in selection.entries}
+    others = {name: b.name for name, b in stated.items() if b is not None and b.orders != own}
+    named = ", ".join(dict.fromkeys(others.values()))
+    if len(others) == len(stated):
+        raise FaultdiagError(
+            f"data.bearing is {bearing}, but the catalogue or manifest states another bearing "
+            f"({named}) of all {len(stated)} recordings; leave data.bearing out"
+        )
+    entries = [e if stated[e.name] else _of_bearing(e, bearing) for e in selection.entries]
+    notes = list(selection.notes)
+    if others:
+        notes.append(
+            f"data.bearing is {bearing}, but the catalogue or manifest states {named}, which is "
+            f"used, of {some(others)}"
+        )
+    return replace(selection, entries=entries, notes=notes)
+
+
+def _geometry(entry: Entry) -> KnownBearing | None:
+    try:
+        return get_bearing(str(entry.facts.get("bearing") or ""))
+    except FaultdiagError:
+        return None
+
+
+def _of_bearing(entry: Entry, bearing: str) -> Entry:
+    facts = {**entry.facts, "bearing": bearing}
+    if name := entry.facts.get("bearing"):
+        facts["specimen"] = entry.facts.get("specimen") or name
+    return replace(entry, facts=facts)
 
 
 @dataclass(frozen=True)

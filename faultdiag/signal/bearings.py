@@ -205,6 +205,28 @@ def ambiguous_parts(orders: FaultOrders, slip: float) -> list[tuple[str, str]]:
     ]
 
 
+def ambiguity(bearing: KnownBearing, slip: float) -> str | None:
+    """Return in words which damaged parts the lines of a bearing can't tell apart, or None.
+
+    Examples
+    --------
+    >>> str(ambiguity(get_bearing("6203"), 0.015)).partition(":")[0]
+    'inner race or outer race'
+    >>> ambiguity(get_bearing("6205"), 0.015)
+    """
+    pairs = {frozenset(pair) for pair in ambiguous_parts(bearing.orders, slip)}
+    if not pairs:
+        return None
+    words = [" or ".join(_WORDS[part] for part in _WORDS if part in pair) for pair in pairs]
+    return (
+        f"{'; '.join(sorted(words))}: with the {bearing.balls} balls of {bearing.name} and a slip "
+        f"up to {slip * 100:g} %, the lines of one coincide with those of the other"
+    )
+
+
+_WORDS = {"inner": "inner race", "outer": "outer race", "ball": "ball"}
+
+
 def _common_teeth(
     damaged: tuple[float, float],
     part: str,
@@ -371,6 +393,50 @@ def get_bearing(name: str) -> KnownBearing:
     True
     """
     return _from_geometry(name) if "," in name else find_bearing(name).bearing
+
+
+_GEOMETRY = ("balls", "ball_diameter", "pitch_diameter", "contact_angle")
+
+
+def bearing_text(value: object) -> str:
+    """Return a bearing as text that `get_bearing` takes.
+
+    Parameters
+    ----------
+    value
+        A name, as text or as the number that YAML makes of it; a geometry as text, or as a mapping
+        ``{balls: 9, ball_diameter: 0.3126, pitch_diameter: 1.537}`` with or without
+        ``contact_angle``, in degrees.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is no such bearing.
+
+    Examples
+    --------
+    >>> bearing_text({"balls": 8, "ball_diameter": 0.235, "pitch_diameter": 1.245})
+    '8,0.235,1.245'
+    >>> bearing_text(6205)
+    '6205'
+    """
+    if isinstance(value, Mapping):
+        strange = [str(name) for name in value if name not in _GEOMETRY]
+        missing = [name for name in _GEOMETRY[:3] if name not in value]
+        if strange or missing:
+            problem = f"has no {', '.join(missing)}" if missing else f"has {', '.join(strange)}"
+            raise FaultdiagError(
+                f"the bearing {dict(value)} {problem}; write {{balls: 9, ball_diameter: 0.3126, "
+                "pitch_diameter: 1.537}, and contact_angle in degrees if it isn't 0"
+            )
+        value = ",".join(str(value[name]) for name in _GEOMETRY if name in value)
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise FaultdiagError(
+            f"the bearing is {value!r}; write a name, such as 6205, or a geometry: "
+            "balls,ball_diameter,pitch_diameter[,angle_deg]"
+        )
+    get_bearing(str(value))
+    return str(value)
 
 
 def _from_geometry(text: str) -> Bearing:

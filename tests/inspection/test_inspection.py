@@ -293,3 +293,13 @@ def test_other_formats(real_data: Path) -> None:
     assert mfpt["envelope_peaks"][0]["matches"] == ["BPFO"]
     uestc = inspect_file(real_data / "uestc" / "N_1000_1.mat")
     assert (uestc["sampling_rate"], uestc["rpm"]) == (20000, 1000)
+
+
+@pytest.mark.parametrize(("bearing", "count"), [("6203", 1), ("6205", 0)])
+def test_a_bearing_whose_lines_coincide_is_ambiguous(
+    tmp_path: Path, bearing: str, count: int
+) -> None:
+    path = write(tmp_path / "a.mat", X001_DE_time=signal(), X001RPM=np.array([RPM]))
+    warnings = inspect_file(path, sampling_rate=FS, bearing=bearing)["warnings"]
+    said = [text for text in warnings if text.startswith("ambiguous: inner race or outer race")]
+    assert len(said) == count

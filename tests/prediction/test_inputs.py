@@ -127,3 +127,10 @@ def test_a_table_of_numbers_is_no_manifest(tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     path.write_text("time,DE\n0,1\n0.1,2\n")
     assert find([path], OPTIONS) == [ReadRequest(path, "DE", 12_000.0, None)]
+
+
+def test_the_bearing_of_a_manifests_row_wins_over_the_option(tmp_path: Path) -> None:
+    rows = ["path,label,bearing", "a.mat,N,6203", "b.mat,N,", "c.mat,N,rig 2 no. 5"]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    found = find([tmp_path / "m.csv"], ReadRequest(Path(), bearing="6205"))
+    assert [request.bearing for request in found] == ["6203", "6205", "6205"]
