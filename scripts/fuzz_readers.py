@@ -71,15 +71,30 @@ for suffix in (".mat", ".csv"):  # what is imported at the first file is not tha
 print("ready", flush=True)
 for line in sys.stdin:
     path = Path(json.loads(line))
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before, began = peak(), time.process_time()
     found = outcome(path)
     print(json.dumps([found, time.process_time() - began, (peak() - before) / 1024]), flush=True)
 """
 
-NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 1000, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31)
+NUMBERS: tuple[int, ...] = (
+    0,
+    1,
+    2,
+    7,
+    127,
+    128,
+    255,
+    256,
+    1000,
+    2**15,
+    2**16 - 1,
+    2**24,
+    2**31 - 1,
+    2**31,
+)
 NUMBERS += (2**32 - 1, 2**40, 2**62, 2**63 - 1, 2**64 - 1)
-WORDS = (
+WORDS: tuple[bytes, ...] = (
     b"nan",
     b"1e999",
     b"-",

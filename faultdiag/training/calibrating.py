@@ -5,8 +5,9 @@ and how unlike the training data these are. Other seconds of the training record
 they may lower confidences, never raise them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ MOST_HEALTHY = 1024
 SEEN = "other seconds of the training recordings"
 
 Ints = NDArray[np.int64]
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def calibrate(prepared: Prepared, valid: PartLogits) -> Temperature:
 def unseen_rows(prepared: Prepared) -> NDArray[np.bool_]:
     """Return which validation windows are of recordings without a training window."""
     runs = _runs(prepared)
-    trained = np.unique(runs[prepared.windows.of("train").recording])
+    # By recording: a number per training window could take more memory than the signals.
+    trained = runs[list(prepared.windows.of("train").by_recording())]
     return ~np.isin(runs[prepared.windows.of("valid").recording], trained)
 
 
@@ -129,6 +132,19 @@ def _some(windows: WindowIndex, most: int) -> WindowIndex:
     return windows.take(evenly(len(windows), most))
 
 
+def _evenly_of(windows: WindowIndex, recordings: Sequence[int], most: int) -> Ints:
+    """Return at most `most` rows of windows of these recordings, sorted, evenly spread.
+
+    The windows lie recording after recording, so no number per window is needed.
+    """
+    numbers = np.array(recordings, dtype=windows.recording.dtype)
+    first, last = (np.searchsorted(windows.recording, numbers, side) for side in _SIDES)
+    ends = np.cumsum(last - first)
+    wanted = evenly(int((last - first).sum()), most)
+    place = np.searchsorted(ends, wanted, side="right")
+    return np.asarray(last[place] - ends[place] + wanted, dtype=np.int64)
+
+
 def _distances(
     prepared: Prepared, windows: WindowIndex, reference: novelty.Levels
 ) -> NDArray[np.float64]:
@@ -147,11 +163,11 @@ def _described(prepared: Prepared, windows: WindowIndex) -> novelty.Levels:
 def fit_healthy_windows(prepared: Prepared, healthy: Collection[str]) -> HealthyReference | None:
     """Fit what recordings' statistics are compared with; None without healthy training windows."""
     train = prepared.windows.of("train")
-    numbers = [i for i, name in enumerate(prepared.classes) if name in healthy]
-    rows = np.flatnonzero(np.isin(train.label, numbers))
+    numbers = [i for i, row in enumerate(prepared.recordings) if row.label in healthy]
+    rows = _evenly_of(train, numbers, MOST_HEALTHY)
     if not len(rows):
         return None
-    windows = raw_windows(prepared, _some(train.take(rows), MOST_HEALTHY))
+    windows = raw_windows(prepared, train.take(rows))
     return fit_healthy(statistics_of_windows(windows), prepared.channels)
 
 
