@@ -9,6 +9,7 @@ import math
 import platform
 import struct
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
@@ -26,6 +27,7 @@ from faultdiag.features.healthy import HealthyReference, healthy_from_stored
 from faultdiag.models.spec import ModelSpec, spec_of
 from faultdiag.novelty import Novelty
 from faultdiag.signal.normalize import NORMALIZERS
+from faultdiag.signal.windows import LONGEST_WINDOW
 from faultdiag.system.files import write_bytes
 
 
@@ -148,6 +150,7 @@ _DAMAGE = (
     OverflowError,
     MemoryError,
     struct.error,
+    zipfile.BadZipFile,
 )
 
 
@@ -349,8 +352,10 @@ def load(path: Path) -> Checkpoint:
 
 # More than any model has; what is read must cost what the size of its file justifies.
 _PRECISIONS = {"float32", "tf32", "bfloat16"}
-_LONGEST_WINDOW, _MOST_CHANNELS, _MOST_CLASSES = 2**22, 1024, 10_000
+_MOST_CHANNELS, _MOST_CLASSES = 1024, 10_000
 _MOST_ITEMS, _DEEPEST, _LARGEST_OPTION = 1_000_000, 32, 2**20
+# Bytes of everything but weights; the history of 10,000 epochs takes half of it.
+_MOST_PICKLED = 2**21
 
 
 def _unsound(document: Mapping[str, Any]) -> str | None:
@@ -396,8 +401,8 @@ def _odd_numbers(document: Mapping[str, Any]) -> str | None:
         return "its sampling_rate is not between 0 and 1e9 Hz"
     if isinstance(length, bool) or not isinstance(length, int | None):
         return "its window.length is no whole number"
-    if length is not None and not 1 <= length <= _LONGEST_WINDOW:
-        return f"its window.length is {length} samples; 1 to {_LONGEST_WINDOW} are possible"
+    if length is not None and not 1 <= length <= LONGEST_WINDOW:
+        return f"its window.length is {length} samples; 1 to {LONGEST_WINDOW} are possible"
     spec = document["model_spec"]
     if length is not None and spec.get("length") != length:
         return f"its windows have {length} samples, its network takes {spec.get('length')!r}"
@@ -461,6 +466,7 @@ def _read(path: Path) -> Any:
             f"{path} cannot be read: {error.strerror or error}; check its permissions and its disk"
         ) from error
     try:
+        _require_small(content)
         with warnings.catch_warnings():
             # torch warns of odd files before it fails on them; the error says it all.
             warnings.simplefilter("ignore")
@@ -471,6 +477,23 @@ def _read(path: Path) -> Any:
             "or holds more than tensors and plain data (nothing of that kind is loaded, for it "
             "could run code); give a run folder, or best.pt or last.pt of one"
         ) from error
+
+
+def _require_small(content: bytes) -> None:
+    """Check that what unpacking a checkpoint costs is justified by its size.
+
+    Raises
+    ------
+    ValueError
+        If its parts are packed, or what is no weights is more than any training writes; or as
+        `zipfile.BadZipFile`, if it is no archive of torch.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+    if sum(member.file_size for member in members) > len(content):
+        raise ValueError("its parts are packed")
+    if any(m.filename.endswith(".pkl") and m.file_size > _MOST_PICKLED for m in members):
+        raise ValueError("its plain data are too large")
 
 
 def resolve(path: Path) -> Path:

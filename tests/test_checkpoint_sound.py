@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
@@ -52,6 +53,7 @@ DAMAGE: dict[str, Callable[[Document], object]] = {
     "classes are dicts": lambda d: d.update(classes=[{}] * 3),
     "classes twice": lambda d: d.update(classes=["a"] * 3),
     "channels without end": lambda d: d.update(channels=["x"] * 10**6),
+    "history without end": lambda d: d.update(training={"history": ["x"] * 3_000_000}),
     "no config": lambda d: d.update(config={}),
     "options are a list": lambda d: d["model_spec"].update(options=[1]),
     "options too large": lambda d: d["model_spec"].update(options={"width": 10**9}),
@@ -74,6 +76,15 @@ def test_what_is_not_sound_is_refused_at_once(name: str, trained: Path, tmp_path
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
     assert time.monotonic() - began < 5
+
+
+def test_packed_parts_are_refused(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    with ZipFile(trained / "best.pt") as before, ZipFile(path, "w", ZIP_DEFLATED) as after:
+        for member in before.infolist():
+            after.writestr(member.filename, before.read(member) + bytes(10**6))
+    with pytest.raises(FaultdiagError, match="is no faultdiag checkpoint"):
+        load(path)
 
 
 def test_a_sound_one_is_read(trained: Path) -> None:

@@ -20,6 +20,7 @@ from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.targets import read_target
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
+from faultdiag.system.memory import memory_errors
 from faultdiag.training.adaptation import NO_METHOD, require_method
 from faultdiag.training.adapting import (
     AdaptedRun,
@@ -30,6 +31,7 @@ from faultdiag.training.adapting import (
 )
 from faultdiag.training.guard import refusal
 from faultdiag.training.run_folder import claim
+from faultdiag.training.specs import less_memory
 
 # Passes of an adaptation, unless the user says how many.
 EPOCHS = 6
@@ -151,7 +153,8 @@ def try_adapt(
         sys.stderr.write(f"adapting with {why}\n")
         length = epochs or EPOCHS
         options: dict[str, Any] = {"device": on_device, "epochs": length}
-        adapted, verdict, history = adapt_model(source, own, target, prepared, **options)
+        with memory_errors("adapt", less_memory(own)):
+            adapted, verdict, history = adapt_model(source, own, target, prepared, **options)
         adapted = replace(adapted, epoch=max(len(history), 1), metrics=_last(history))
         metrics = adapted_metrics(adapted, own, target, prepared, verdict, **options)
         result = AdaptedRun(out, metrics, adapted, history, why)

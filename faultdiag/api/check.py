@@ -10,6 +10,7 @@ from faultdiag.preparing.prepare import own_preparation, prepare
 from faultdiag.preparing.recordings import select_recordings
 from faultdiag.report.data import class_line, describe_prepared, describe_recordings, fold_table
 from faultdiag.report.inspection import rate_lines
+from faultdiag.system.memory import memory_errors
 
 if TYPE_CHECKING:
     from faultdiag.models.spec import ModelSpec
@@ -25,12 +26,15 @@ def check_config(config: Config) -> str:
     FaultdiagError
         For anything that would stop training later; of folds, the message names the fold.
     """
-    if not has_folds(config):
-        return _check_one(config)
-    folds = expand(config)
-    first = f"{folds[0].title}, the first of {len(folds)}:"
-    text = _check_one(folds[0].config)
-    return "\n".join([first, text, "", fold_table(folds, prepare_folds(folds))])
+    from faultdiag.training.specs import less_memory
+
+    with memory_errors("check this config", less_memory(config)):
+        if not has_folds(config):
+            return _check_one(config)
+        folds = expand(config)
+        first = f"{folds[0].title}, the first of {len(folds)}:"
+        text = _check_one(folds[0].config)
+        return "\n".join([first, text, "", fold_table(folds, prepare_folds(folds))])
 
 
 def prepare_config(config: Config) -> str:

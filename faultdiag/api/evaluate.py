@@ -9,6 +9,7 @@ from faultdiag.api.train import ConfigLike, as_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
 from faultdiag.report.figures import noise_figure
+from faultdiag.system.memory import memory_errors
 from faultdiag.training.run_folder import warn_unfinished
 
 
@@ -58,7 +59,9 @@ def evaluate(
     _require_plot(plot, snr)
     warn_unfinished(run)
     other = None if config is None else as_config(config)
-    result = evaluate_run(run, part, config=other, split=split, snr=snr, noise=noise, device=device)
+    options: dict[str, Any] = {"split": split, "snr": snr, "noise": noise, "device": device}
+    with memory_errors("evaluate", "use --device cpu, or fewer recordings (data.select)"):
+        result = evaluate_run(run, part, config=other, **options)
     if plot is not None:
         classes = len(result[part]["per_class"])
         clean = result[part]["accuracy"]

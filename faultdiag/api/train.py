@@ -13,6 +13,7 @@ from faultdiag.report.card import CARD, write_card
 from faultdiag.report.data import describe_prepared
 from faultdiag.report.figures import confusion_figure, curves_figure, reliability_figure
 from faultdiag.system.locks import own_folder
+from faultdiag.system.memory import memory_errors
 from faultdiag.training.folds import (
     FoldRuns,
     clear,
@@ -22,7 +23,7 @@ from faultdiag.training.folds import (
 )
 from faultdiag.training.run_folder import OTHER
 from faultdiag.training.session import Run, train_run
-from faultdiag.training.specs import resolve_spec
+from faultdiag.training.specs import less_memory, resolve_spec
 
 ConfigLike = Config | Mapping[str, Any] | Path | str
 
@@ -198,7 +199,8 @@ def _train_one(config: Config, run: Path, tell: Callable[[str], None], **flags: 
 
 def _train_and_draw(config: Config, *, run: Path, pictures: bool, **options: Any) -> Run:
     on_finished = draw_and_describe if pictures else None
-    return train_run(config, run=run, on_finished=on_finished, **options)
+    with memory_errors("train", less_memory(config)):
+        return train_run(config, run=run, on_finished=on_finished, **options)
 
 
 def draw_and_describe(run: Run) -> None:

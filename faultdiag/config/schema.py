@@ -29,7 +29,7 @@ from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 from faultdiag.signal.bearings import bearing_text
 from faultdiag.signal.noise import KINDS
 from faultdiag.signal.normalize import NORMALIZERS
-from faultdiag.signal.windows import WindowPlan
+from faultdiag.signal.windows import LONGEST_WINDOW, WindowPlan
 from faultdiag.splits.base import option_problems
 from faultdiag.splits.within import STRATEGIES
 from faultdiag.system import files
@@ -297,7 +297,7 @@ _REMEDIES = {
     "greater_than_equal": "it must be {ge:g} or more",
     "greater_than": "it must be above {gt:g}",
     "less_than": "it must be below {lt}",
-    "less_than_equal": "it must be {le:g} or less",
+    "less_than_equal": "it must be {le:.10g} or less",
     "literal_error": "use {expected}",
 }
 
@@ -332,7 +332,7 @@ def _section(config: type[BaseModel], place: Sequence[str]) -> type[BaseModel]:
 class WindowConfig(Section):
     """How segments are cut into windows; see `faultdiag.signal.windows.WindowPlan`."""
 
-    length: int = Field(default=2048, ge=8)
+    length: int = Field(default=2048, ge=8, le=LONGEST_WINDOW)
     stride: int | None = Field(default=None, ge=1)
     per_class: int | None = Field(default=None, ge=1)
     test_stride: int | None = Field(default=None, ge=1)

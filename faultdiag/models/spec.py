@@ -13,6 +13,7 @@ from faultdiag import attention
 from faultdiag.baselines import BASELINES
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.zoo import NETWORKS, defaults, front_of, network
+from faultdiag.system.memory import memory_errors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -345,9 +346,11 @@ def _failure(spec: ModelSpec, seen: tuple[int, int]) -> str:
     """Text of the error that building a network, or passing two windows through it, raises."""
     import torch
 
+    action = f"pass windows of {seen[1]} samples through the network '{spec.name}'"
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         try:
-            spec.build_network(*seen).eval()(torch.randn(2, *seen))
+            with memory_errors(action, "use a shorter window.length or a smaller network"):
+                spec.build_network(*seen).eval()(torch.randn(2, *seen))
         except FaultdiagError as error:
             return str(error)
     return ""

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import re
 import time
 import traceback
 import warnings
@@ -15,13 +14,11 @@ from typing import Any, Self
 from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.store import Row
+from faultdiag.system.memory import is_memory_error
 
 # What is kept of each part, and of each level of noise.
 _SCORES = ("accuracy", "macro_f1", "recording_accuracy", "windows", "recordings")
 _RECORDING = {"within_recording", "random_windows", "legacy_wdcnn"}
-_MEMORY = re.compile(
-    r"out of memory|not enough memory|can't allocate memory|unable to allocate", re.I
-)
 LESS_MEMORY = (
     "use fewer --jobs, a smaller train.batch_size, a shorter window.length or fewer recordings"
 )
@@ -51,7 +48,7 @@ class Failure(contextlib.AbstractContextManager["Failure"]):
         """Keep an error; any but an interrupt goes no further."""
         if not isinstance(error, Exception):
             return False
-        self.memory = isinstance(error, MemoryError) or bool(_MEMORY.search(str(error)))
+        self.memory = is_memory_error(error)
         self.reason = _reason(error, trace, memory=self.memory)
         return True
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
 
+LONGEST_WINDOW = 2**22
+"""Samples of the longest window that a config or a checkpoint may name."""
+
 # Samples that validation windows are apart at least, but no more than a 16th of their length.
 LEAST_APART = 16
 

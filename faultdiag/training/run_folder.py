@@ -398,6 +398,52 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
+# What the last bits of weights depend on: the keys in ``environment.json`` and their names.
+_LAST_BITS = {
+    "torch": "torch",
+    "device": "device",
+    "device_name": "device",
+    "processor": "processor",
+    "threads": "threads",
+}
+
+
+def resume_notes(folder: Path, device: torch.device) -> list[str]:
+    """Return what a resumed run can't promise: a note where the environment is another one.
+
+    Parameters
+    ----------
+    folder
+        The run folder, with the ``environment.json`` of the training before.
+    """
+    before, now = (_last_bits(e) for e in (_environment(folder), environment(device)))
+    other = {
+        _LAST_BITS[key]: f"{_LAST_BITS[key]} {now[key]} (before {before[key]})"
+        for key in reversed(_LAST_BITS)
+        if before[key] is not None and before[key] != now[key]
+    }
+    if not other:
+        return []
+    return [
+        f"{folder} is resumed with {', '.join(reversed(other.values()))}: its weights may differ "
+        "in their last bits from those of a training that was never interrupted"
+    ]
+
+
+def _environment(folder: Path) -> Mapping[str, Any]:
+    try:
+        document = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _last_bits(document: Mapping[str, Any]) -> dict[str, Any]:
+    versions = document.get("versions")
+    torch_version = versions.get("torch") if isinstance(versions, dict) else None
+    return {key: document.get(key) for key in _LAST_BITS} | {"torch": torch_version}
+
+
 def train_command(config: Path, settings: Sequence[str], run: Path, *flags: str) -> str:
     """Return the command line that trains this config in this run folder."""
     overrides = [word for setting in settings for word in ("--set", setting)]

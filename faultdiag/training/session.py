@@ -16,7 +16,6 @@ import torch
 from faultdiag import inference
 from faultdiag.checkpoint import Checkpoint, save
 from faultdiag.config.schema import Config, TransferConfig
-from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
 from faultdiag.models.spec import ModelSpec
@@ -48,6 +47,7 @@ from faultdiag.training.run_folder import (
     drop_previous,
     last_state,
     require_tensorboard,
+    resume_notes,
     save_last,
     write_event,
     write_history,
@@ -182,9 +182,7 @@ class Session:
         for note in self.notes:
             sys.stderr.write(f"note: {note}\n")
         trainer = self._trainer()
-        last = last_state(self.folder, self.config, self.prepared) if resume else None
-        if last is not None and not _adapting(last):
-            trainer.restore(last.model, last.training or {})
+        last = self._restore(trainer) if resume else None
         # An earlier run is replaced only once this one has a first checkpoint.
         self._overwrite = overwrite
         self._replaces = overwrite and (self.folder / "best.pt").exists()
@@ -196,10 +194,21 @@ class Session:
                     trainer.fit(self._after_epoch)
                 if isinstance(trainer, Trainer) and self._adapts:
                     trainer = self._adapt(trainer, last)
-        except FaultdiagError:
+        except Exception:
             discard_untrained(self.folder)
             raise
         return self._finish(trainer)
+
+    def _restore(self, trainer: Trainer | Fitter) -> Checkpoint | None:
+        """Restore the state of an interrupted run, if there is one, and return it."""
+        last = last_state(self.folder, self.config, self.prepared)
+        if last is None:
+            return None
+        for note in resume_notes(self.folder, self.device):
+            sys.stderr.write(f"note: {note}\n")
+        if not _adapting(last):
+            trainer.restore(last.model, last.training or {})
+        return last
 
     @property
     def _adapts(self) -> bool:

@@ -142,6 +142,14 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(first[:MOST_NAMED]) + more
 
 
+def less_memory(config: Config) -> str:
+    """Return the settings by which a training takes less memory, and what they are now."""
+    return (
+        f"use a smaller train.batch_size (it is {config.train.batch_size}), a shorter "
+        f"window.length ({config.window.length}) or a smaller network ({config.model.name})"
+    )
+
+
 def resolve_spec(config: Config) -> ModelSpec:
     """Parse and check the network or baseline of a config, before any data is loaded.
 

@@ -17,6 +17,7 @@ from faultdiag.training.run_folder import (
     environment,
     last_state,
     require_free,
+    resume_notes,
     train_command,
 )
 from tests.data_fixtures import contents, tiny_config
@@ -137,6 +138,31 @@ def test_the_environment_of_a_run() -> None:
     assert found["threads"] == torch.get_num_threads()
     assert set(found["versions"]) >= {"python", "torch", "faultdiag"}
     assert json.loads(json.dumps(found)) == found
+
+
+def test_what_a_resumed_run_can_not_promise(tmp_path: Path) -> None:
+    device = torch.device("cpu")
+    now = environment(device)
+    path = tmp_path / "environment.json"
+    path.write_text(json.dumps(now))
+    assert resume_notes(tmp_path, device) == []
+    for key, before, words in (
+        ("threads", 99, f"threads {now['threads']} (before 99)"),
+        ("device", "cuda", "device cpu (before cuda)"),
+        ("device_name", "NVIDIA H100", f"device {now['device_name']} (before NVIDIA H100)"),
+        ("processor", "a Z80", f"processor {now['processor']} (before a Z80)"),
+        (
+            "versions",
+            {**now["versions"], "torch": "1.0"},
+            f"torch {now['versions']['torch']} (before 1.0)",
+        ),
+    ):
+        path.write_text(json.dumps({**now, key: before}))
+        (note,) = resume_notes(tmp_path, device)
+        assert f"{tmp_path} is resumed with {words}: its weights may differ in their last" in note
+    for nothing in ("{}", "[]", "no JSON"):
+        path.write_text(nothing)
+        assert resume_notes(tmp_path, device) == []
 
 
 def test_the_command_can_be_pasted_into_a_shell() -> None:
