@@ -1,31 +1,36 @@
-"""What all baselines share: columns, classes, fitting, probabilities, state."""
+"""What all baselines share: columns, classes, fitting, probabilities, storing."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.baselines.stored import Layout, integers, layout_problem
+from faultdiag.baselines.stored import DAMAGE, damaged, dumps, loads
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.features.extract import ORDER_GROUPS
 from faultdiag.metrics.scores import require_classes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
-Arrays = dict[str, NDArray[Any]]
 
-FORMAT = 1
+
+class Classifier(Protocol):
+    """A fitted classifier of scikit-learn."""
+
+    classes_: Ints
+
+    def predict_proba(self, x: Floats, /) -> Floats:
+        """Return probabilities, ``(windows, classes present)``."""
 
 
 class Baseline(ABC):
     """A classifier of feature rows.
 
-    A subclass states its `name`, where it comes from, the arrays that its fit gives, and two
-    functions: `train` from rows to arrays and `evaluate` from arrays and rows to probabilities.
-    Both see the columns in use only. The array ``present`` holds the classes that `evaluate`
-    speaks of, by default those with a training window; all others get the probability 0.
+    A subclass states its `name`, where it comes from, the types that its fit stores, and `train`,
+    which fits a scikit-learn classifier on the columns in use. Classes without a training window
+    get the probability 0.
 
     Parameters
     ----------
@@ -45,9 +50,10 @@ class Baseline(ABC):
 
     name: ClassVar[str]
     reference: ClassVar[str]
-    fitted: ClassVar[Mapping[str, Layout]]
+    # Full names of the types that a fitted one consists of; no other is loaded.
+    types: ClassVar[tuple[str, ...]]
     fewest_classes: ClassVar[int] = 1
-    # False for one that gives its answer without looking at the window.
+    # False for one that ignores the window.
     sees_features: ClassVar[bool] = True
 
     def __init__(
@@ -57,19 +63,31 @@ class Baseline(ABC):
         self.classes = tuple(classes)
         self.use = tuple(use)
         self.columns = _columns(self.features, self.use, self.name)
-        self.arrays: Arrays = {}
+        self.model: Any = None
+        self._content = b""
+
+    @property
+    def content(self) -> bytes:
+        """What was learnt, as a checkpoint stores it; empty before a fit."""
+        if not self._content and self.model is not None:
+            self._content = dumps(self.model)
+        return self._content
 
     @abstractmethod
-    def train(self, x: Floats, labels: Ints, seed: int) -> Arrays:
-        """Learn from ``(windows, columns)`` and labels ``(windows,)``; return arrays."""
+    def train(self, x: Floats, labels: Ints, seed: int) -> Any:
+        """Fit to ``(windows, columns)`` and labels ``(windows,)``; return a `Classifier`."""
 
-    @abstractmethod
-    def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
+    def present(self, model: Any) -> Ints:
+        """Return the classes of the columns of `evaluate`: those with a training window."""
+        return np.asarray(model.classes_)
+
+    def evaluate(self, model: Any, x: Floats) -> Floats:
         """Return probabilities, ``(windows, classes present)``."""
+        return np.asarray(model.predict_proba(x))
 
-    def options(self) -> dict[str, Any]:
-        """Return the options it was built with, as plain types."""
-        return {"use": list(self.use)}
+    def problem(self, model: Any) -> str:  # noqa: ARG002 - for subclasses
+        """Return what is wrong with a stored model that its own code would not notice."""
+        return ""
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -106,12 +124,12 @@ class Baseline(ABC):
         x = self._rows(features)
         present = np.unique(labels)
         if present.size < self.fewest_classes:
-            found = ", ".join(self.classes[i] for i in present) or "none"
+            names = ", ".join(self.classes[i] for i in present) or "none"
             raise FaultdiagError(
                 f"baseline '{self.name}' needs windows of two classes or more to learn from; "
-                f"found: {found}"
+                f"found: {names}"
             )
-        self.arrays = {"present": present, **self.train(x, labels, seed)}
+        self.model, self._content = self.train(x, labels, seed), b""
         return self
 
     def probabilities(self, features: NDArray[np.floating]) -> Floats:
@@ -122,70 +140,50 @@ class Baseline(ABC):
         FaultdiagError
             If it was not fitted, or the rows have another width than `features` has names.
         """
-        if not self.arrays:
+        if self.model is None:
             raise FaultdiagError(f"baseline '{self.name}' has learnt nothing yet; fit it first")
-        found = np.zeros((len(features), len(self.classes)))
-        found[:, self.arrays["present"]] = self.evaluate(self.arrays, self._rows(features))
-        return found
+        rows = self._rows(features)
+        probabilities = np.zeros((len(rows), len(self.classes)))
+        if len(rows):
+            probabilities[:, self.present(self.model)] = self.evaluate(self.model, rows)
+        return probabilities
 
-    def to_state(self) -> dict[str, Any]:
-        """Return its state as plain types and arrays, for `faultdiag.baselines.from_state`.
-
-        Strings, numbers and lists of them, and under ``arrays`` numpy arrays of numbers: nothing
-        that would need pickle.
-        """
-        return {
-            "format": FORMAT,
-            "baseline": self.name,
-            "features": list(self.features),
-            "classes": list(self.classes),
-            "options": self.options(),
-            "arrays": dict(self.arrays),
-        }
-
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what another of its kind has learnt.
+    def restore(self, content: bytes) -> None:
+        """Load what another of its kind has learnt: its `content`.
 
         Raises
         ------
         FaultdiagError
-            If an array is missing, or is not as a fit would have left it.
+            If it is damaged, of another kind, or of another version of scikit-learn.
         """
-        missing = [name for name in ("present", *self.fitted) if name not in arrays]
-        if arrays and missing:
-            raise FaultdiagError(
-                f"the state of baseline '{self.name}' lacks the arrays {', '.join(missing)}; "
-                f"it has: {', '.join(sorted(arrays))}"
-            )
-        taken = {name: np.asarray(array) for name, array in arrays.items()}
-        problem = self._problem(taken) if taken else ""
-        if problem:
-            raise FaultdiagError(
-                f"the state of baseline '{self.name}' is damaged: {problem}; take another copy, "
-                "or train again"
-            )
-        self.arrays = taken
+        try:
+            model = loads(content, self.types)
+            try:
+                if problem := self._problem(model):
+                    raise damaged(problem)
+            except DAMAGE as error:
+                raise damaged(str(error)) from error
+        except FaultdiagError as error:
+            raise FaultdiagError(f"the stored baseline '{self.name}': {error}") from error
+        self.model, self._content = model, content
 
-    def _problem(self, arrays: Arrays) -> str:
-        """Return what is wrong with arrays that are all there."""
-        strange = sorted(arrays.keys() - {"present", *self.fitted})
-        if strange:
-            return f"it has the unknown arrays {', '.join(strange)}"
-        present = arrays["present"]
-        sizes = {"columns": len(self.columns), "classes": len(self.classes)}
-        problem = layout_problem(arrays, {"present": integers("present")}, sizes)
-        if problem:
-            return problem
+    def _problem(self, model: Any) -> str:
+        """Return what is wrong with a model whose types are right."""
+        kind = f"{type(model).__module__}.{type(model).__qualname__}"
+        if self.types and kind != self.types[0]:
+            return f"it is {kind}, expected {self.types[0]}"
+        present = self.present(model)
         if not _increasing_within(present, len(self.classes)):
-            return f"present must be increasing indices of {len(self.classes)} classes"
+            return f"its classes must be increasing indices of {len(self.classes)}"
         if len(present) < self.fewest_classes:
-            return f"it knows {len(present)} classes"
-        sizes["present"] = len(present)
-        return layout_problem(arrays, self.fitted, sizes) or self.values_problem(arrays)
-
-    def values_problem(self, arrays: Arrays) -> str:  # noqa: ARG002 - for subclasses
-        """Return what is wrong with the values of arrays whose kinds and shapes are right."""
-        return ""
+            return f"it has {len(present)} class"
+        if problem := self.problem(model):
+            return problem
+        probabilities = self.evaluate(model, np.zeros((1, len(self.columns))))
+        sound = probabilities.shape == (1, len(present)) and bool((probabilities >= 0).all())
+        if sound and np.isclose(probabilities.sum(), 1):
+            return ""
+        return f"it computes no probabilities of {len(present)} classes"
 
     def _rows(self, features: NDArray[np.floating]) -> Floats:
         if features.ndim != 2 or features.shape[1] != len(self.features):
@@ -197,9 +195,10 @@ class Baseline(ABC):
         return np.asarray(features[:, self.columns], dtype=np.float64)
 
 
-def _increasing_within(indices: NDArray[Any], count: int) -> bool:
-    within = indices.size > 0 and indices[0] >= 0 and indices[-1] < count
-    return bool(within and (np.diff(indices) > 0).all())
+def _increasing_within(indices: Ints, count: int) -> bool:
+    if indices.ndim != 1 or indices.dtype.kind != "i" or not indices.size:
+        return False
+    return bool(indices[0] >= 0 and indices[-1] < count and (np.diff(indices) > 0).all())
 
 
 def _columns(features: Sequence[str], use: Sequence[str], name: str) -> NDArray[np.intp]:

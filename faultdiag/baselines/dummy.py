@@ -1,11 +1,8 @@
-"""The baseline that looks at nothing."""
+"""The baseline that ignores the window."""
 
 from typing import ClassVar
 
-import numpy as np
-
-from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
-from faultdiag.baselines.stored import floats, shares_problem
+from faultdiag.baselines.baseline import Baseline, Classifier, Floats, Ints
 
 
 class Dummy(Baseline):
@@ -13,21 +10,12 @@ class Dummy(Baseline):
 
     name = "dummy"
     reference = "the shares of the classes in training: what any other must beat"
-    fitted: ClassVar = {"shares": floats("present")}
+    types: ClassVar = ("sklearn.dummy.DummyClassifier",)
     sees_features = False
 
-    def options(self) -> dict[str, object]:
-        """Return the options it was built with: none."""
-        return {}
-
-    def train(self, _x: Floats, labels: Ints, _seed: int) -> Arrays:
+    def train(self, x: Floats, labels: Ints, seed: int) -> Classifier:
         """Count the classes."""
-        return {"shares": np.unique(labels, return_counts=True)[1] / labels.size}
+        from sklearn.dummy import DummyClassifier
 
-    def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
-        """Return the same shares for every row."""
-        return np.tile(arrays["shares"], (len(x), 1))
-
-    def values_problem(self, arrays: Arrays) -> str:
-        """Return what is wrong with stored values."""
-        return shares_problem("shares", arrays["shares"])
+        fitted: Classifier = DummyClassifier(strategy="prior", random_state=seed).fit(x, labels)
+        return fitted

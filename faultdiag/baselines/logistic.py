@@ -1,14 +1,11 @@
 """Multinomial logistic regression: the good linear baseline."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-import numpy as np
 from pydantic import Field
 
-from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
-from faultdiag.baselines.scaling import FITTED, scaled, scaling_of, scaling_problem
-from faultdiag.baselines.stored import floats
+from faultdiag.baselines.baseline import Baseline, Classifier, Floats, Ints
 
 MOST_STEPS = 5000
 
@@ -32,11 +29,11 @@ class Logistic(Baseline):
 
     name = "logistic"
     reference = "Cox 1958, doi:10.1111/j.2517-6161.1958.tb00292.x"
-    fitted: ClassVar = {
-        **FITTED,
-        "weights": floats("present", "columns"),
-        "bias": floats("present"),
-    }
+    types: ClassVar = (
+        "sklearn.pipeline.Pipeline",
+        "sklearn.preprocessing._data.StandardScaler",
+        "sklearn.linear_model._logistic.LogisticRegression",
+    )
     fewest_classes = 2
 
     def __init__(
@@ -50,32 +47,17 @@ class Logistic(Baseline):
         super().__init__(features, classes, use)
         self.c = c
 
-    def options(self) -> dict[str, Any]:
-        """Return the options it was built with, as plain types."""
-        return {**super().options(), "c": self.c}
-
-    def train(self, x: Floats, labels: Ints, seed: int) -> Arrays:
+    def train(self, x: Floats, labels: Ints, seed: int) -> Classifier:
         """Fit by L-BFGS from zero: the seed decides nothing."""
         from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
 
-        scaling = scaling_of(x)
         model = LogisticRegression(
             C=self.c, class_weight="balanced", max_iter=MOST_STEPS, random_state=seed
         )
-        model.fit(scaled(scaling, x), labels)
-        weights, bias = model.coef_, model.intercept_
-        if len(bias) == 1:  # of two classes only the second one's odds are given
-            weights = np.concatenate([np.zeros_like(weights), weights])
-            bias = np.concatenate([np.zeros_like(bias), bias])
-        return {**scaling, "weights": weights, "bias": bias}
-
-    def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
-        """Return the softmax of the linear scores."""
-        return softmax(scaled(arrays, x) @ arrays["weights"].T + arrays["bias"])
-
-    def values_problem(self, arrays: Arrays) -> str:
-        """Return what is wrong with stored values."""
-        return scaling_problem(arrays)
+        fitted: Classifier = make_pipeline(StandardScaler(), model).fit(x, labels)
+        return fitted
 
 
 class LogisticOrders(Logistic):
@@ -96,9 +78,3 @@ class LogisticOrders(Logistic):
         use: tuple[str, ...] = ("whitened",),
     ) -> None:
         super().__init__(features, classes, c=c, use=use)
-
-
-def softmax(scores: Floats) -> Floats:
-    """Return probabilities from scores, row by row."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

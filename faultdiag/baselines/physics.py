@@ -1,15 +1,13 @@
 """The rule that needs no training: the part whose lines stand out most is the faulty one."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from faultdiag.baselines.baseline import Arrays, Baseline, Floats, Ints
-from faultdiag.baselines.logistic import softmax
-from faultdiag.baselines.stored import floats
+from faultdiag.baselines.baseline import Baseline, Floats, Ints
 from faultdiag.errors import FaultdiagError
 
 HEALTHY = "healthy"
@@ -62,7 +60,7 @@ class Physics(Baseline):
 
     name = "physics"
     reference = "fault orders as in Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
-    fitted: ClassVar = {"threshold": floats()}
+    types: ClassVar = ()
     needs_orders = True
 
     def __init__(
@@ -76,37 +74,36 @@ class Physics(Baseline):
         self.threshold = threshold
         self.meaning = _meaning(self.classes)
         self.scored = {part: _scored(self.features, part) for part in ("bpfi", "bpfo", "bsf")}
-        self.arrays = self._arrays(THRESHOLD if threshold is None else threshold)
+        self.model = THRESHOLD if threshold is None else float(threshold)
 
-    def options(self) -> dict[str, Any]:
-        """Return the options it was built with, as plain types."""
-        return {"threshold": self.threshold}
-
-    def train(self, x: Floats, labels: Ints, _seed: int) -> Arrays:
-        """Take the threshold from healthy windows, if there are enough and none was given."""
+    def train(self, x: Floats, labels: Ints, _seed: int) -> float:
+        """Return the threshold: of healthy windows, if there are enough and none was given."""
         healthy = [i for i, part in enumerate(self.meaning) if part == HEALTHY]
         rows = x[np.isin(labels, healthy)]
         if self.threshold is not None or len(rows) < FEWEST_HEALTHY:
-            return self._arrays(THRESHOLD if self.threshold is None else self.threshold)
+            return THRESHOLD if self.threshold is None else float(self.threshold)
         largest = np.max(list(self._scores(rows).values()), axis=0)
-        return self._arrays(float(np.quantile(largest, QUANTILE)))
+        return float(np.quantile(largest, QUANTILE))
 
-    def evaluate(self, arrays: Arrays, x: Floats) -> Floats:
+    def present(self, _model: float) -> Ints:
+        """Return all classes: none needs a training window."""
+        return np.arange(len(self.classes))
+
+    def evaluate(self, model: float, x: Floats) -> Floats:
         """Return the softmax of scores and threshold."""
         scores = self._scores(x)
-        scores[HEALTHY] = np.full(len(x), arrays["threshold"])
-        return softmax(np.stack([scores[part] for part in self.meaning], axis=1))
+        scores[HEALTHY] = np.full(len(x), model)
+        table = np.stack([scores[part] for part in self.meaning], axis=1)
+        powers = np.exp(table - table.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
-    def values_problem(self, arrays: Arrays) -> str:
-        """Return what is wrong with stored values."""
-        complete = arrays["present"].size == len(self.classes)
-        return "" if complete else "present must be all of its classes"
+    def problem(self, model: float) -> str:
+        """Return what is wrong with a stored threshold."""
+        number = isinstance(model, float) and np.isfinite(model)
+        return "" if number else f"its threshold is {model!r}"
 
     def _scores(self, x: Floats) -> dict[str, Floats]:
         return {part: x[:, columns].max(axis=1) for part, columns in self.scored.items()}
-
-    def _arrays(self, threshold: float) -> Arrays:
-        return {"present": np.arange(len(self.classes)), "threshold": np.array(threshold)}
 
 
 def _meaning(classes: Sequence[str]) -> list[str]:
@@ -129,11 +126,11 @@ def _meaning(classes: Sequence[str]) -> list[str]:
 
 def _scored(features: Sequence[str], part: str) -> NDArray[np.intp]:
     """Columns that hold the part's scores, one per channel."""
-    found = [i for i, name in enumerate(features) if name.startswith(f"whitened.{part}.largest[")]
-    if not found:
+    columns = [i for i, name in enumerate(features) if name.startswith(f"whitened.{part}.largest[")]
+    if not columns:
         raise FaultdiagError(
             f"baseline 'physics' needs the feature whitened.{part}.largest, which is computed "
             "where shaft speed and bearing are known; the features are of: "
             f"{', '.join(dict.fromkeys(name.split('.')[0] for name in features)) or 'nothing'}"
         )
-    return np.array(found)
+    return np.array(columns)

@@ -16,6 +16,9 @@ from faultdiag.features import extract
 from faultdiag.models.spec import BaselineNames, ModelSpec
 from faultdiag.signal.bearings import KnownBearing, get_bearing
 
+# Name of what a baseline has learnt, in the state dict: the bytes that skops stored.
+LEARNT = "skops"
+
 # Probabilities below this are taken for it, so that every logit is finite.
 LEAST = 1e-12
 
@@ -26,7 +29,7 @@ class BaselineModel(nn.Module):
     """A baseline that is called like a network: ``(B, C, L) -> (B, classes)``.
 
     Features are computed by numpy on the CPU, wherever the windows are. It has no parameters;
-    what the baseline has learnt is in the state dict, array by array.
+    what the baseline has learnt is in the state dict, as one tensor of bytes.
 
     Parameters
     ----------
@@ -84,44 +87,34 @@ class BaselineModel(nn.Module):
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
         """Return the logarithms of the probabilities of windows, in float64."""
-        found = self.baseline.probabilities(self.features(windows, shaft_rate))
-        return torch.from_numpy(np.log(np.maximum(found, LEAST))).to(windows.device)
+        probabilities = self.baseline.probabilities(self.features(windows, shaft_rate))
+        return torch.from_numpy(np.log(np.maximum(probabilities, LEAST))).to(windows.device)
 
     def _save_to_state_dict(
         self,
-        destination: dict[str, Any],
+        destination: dict[str, Tensor],
         prefix: str,
         keep_vars: bool,
     ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        for name, array in self.baseline.arrays.items():
-            destination[prefix + name] = torch.from_numpy(np.array(array, order="C"))
+        content = np.frombuffer(self.baseline.content, dtype=np.uint8)
+        destination[prefix + LEARNT] = torch.from_numpy(content.copy())
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *_: Any, **__: Any
+        self, state_dict: Mapping[str, object], prefix: str, *_: object, **__: object
     ) -> None:
-        arrays = {
-            str(name).removeprefix(prefix): _array(name, value)
-            for name, value in state_dict.items()
-            if str(name).startswith(prefix)
-        }
-        if not arrays:
+        content = state_dict.get(prefix + LEARNT)
+        if content is None:
             raise FaultdiagError(
-                f"baseline '{self.baseline.name}' was stored without anything that it has learnt; "
-                "take another copy, or train again"
+                f"baseline '{self.baseline.name}' was stored by an earlier version of faultdiag, "
+                "and this one does not read it; train again"
             )
-        self.baseline.restore(arrays)
-
-
-def _array(name: str, value: Any) -> NDArray[Any]:
-    try:
-        return np.array(value.detach().cpu().numpy())
-    except (AttributeError, TypeError, RuntimeError) as error:
-        found = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise FaultdiagError(
-            f"the stored {name} is no plain array of numbers: it is {found}; take another copy, "
-            "or train again"
-        ) from error
+        if not isinstance(content, Tensor) or content.dtype != torch.uint8 or content.ndim != 1:
+            raise FaultdiagError(
+                f"the stored baseline '{self.baseline.name}' is damaged: its {LEARNT} are no "
+                "bytes; take another copy, or train again"
+            )
+        self.baseline.restore(content.cpu().numpy().tobytes())
 
 
 def build_baseline(
