@@ -380,7 +380,7 @@ class TransferConfig(Component):
     start_epoch: int | None = Field(default=None, ge=1)
     target: dict[str, Any] | None = None
     adapt: float = Field(default=0.6, ge=0.01, le=0.99)
-    hold_out: Literal["time", "recordings"] = "time"
+    hold_out: Literal["time", "recordings", "windows"] = "time"
     selection: Literal["last", "mcc", "infomax", "reverse_validation"] = "last"
     guard: Literal["agreement", "none"] = "agreement"
 

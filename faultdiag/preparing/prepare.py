@@ -306,7 +306,7 @@ def _identity(config: Config, chosen: Chosen, hashes: Sequence[str]) -> str:
         "sampling_rate": config.data.sampling_rate,
         "window": asdict(config.window.plan()),
         "split": config.split.model_dump(mode="json"),
-        "seed": _seed(config),
+        "seed": drawing_seed(config),
         "normalize": config.normalize,
         "recordings": [
             [
@@ -358,7 +358,7 @@ def _write_rest(
         "window": asdict(plan),
         "split": {
             **config.split.model_dump(mode="json"),
-            "seed": _seed(config),
+            "seed": drawing_seed(config),
             "fact": split.fact,
             "held_out": split.held_out,
         },
@@ -377,9 +377,11 @@ def _write_rest(
     write_document(folder, recordings, split, description)
 
 
-def _seed(config: Config) -> int | None:
+def drawing_seed(config: Config) -> int | None:
+    """Return the seed where the split draws by it, else None."""
     drawn = config.split.strategy in SEEDED or isinstance(config.split.options.get("folds"), int)
-    return config.seed if drawn else None
+    dealt = config.transfer is not None and config.transfer.hold_out == "windows"
+    return config.seed if drawn or dealt else None
 
 
 def _split(

@@ -1,7 +1,9 @@
 """One cell: trained in a folder that is thrown away, its figures kept."""
 
 import contextlib
+import hashlib
 import io
+import shutil
 import time
 import traceback
 import warnings
@@ -18,6 +20,10 @@ from faultdiag.system.memory import is_memory_error
 
 # What is kept of each part, and of each level of noise.
 _SCORES = ("accuracy", "macro_f1", "recording_accuracy", "windows", "recordings")
+# What is kept of a transfer that needs no label.
+_UNLABELLED = ("agreement_before", "agreement_after", "refused", "warning")
+EVENTS = "tensorboard"
+"""The folder in that of a protocol with the TensorBoard events of its cells."""
 _RECORDING = {"within_recording", "random_windows", "legacy_wdcnn"}
 LESS_MEMORY = (
     "use fewer --jobs, a smaller train.batch_size, a shorter window.length or fewer recordings"
@@ -96,6 +102,9 @@ def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path
         levels = (
             evaluate_run(run.folder, "test", snr=noise, device=device)["noise"] if noise else []
         )
+        if config.train.tensorboard:
+            events = folder.parent / EVENTS / event_name(config)
+            shutil.copytree(run.folder / EVENTS, events, dirs_exist_ok=True)
     test, split = run.metrics["test"], run.metrics["split"]
     return {
         **{key: test[key] for key in _SCORES},
@@ -112,11 +121,48 @@ def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path
         "leaking_test_windows": split["leaking_test_windows"],
         "notes": split["notes"],
         "noise": {str(level["snr"]): {key: level[key] for key in _SCORES} for level in levels},
+        "transfer": _transferred(run.metrics),
         "seconds": time.perf_counter() - began,
         "device": str(select_device(device)),
         "versions": package_versions(),
         "config": config.model_dump(mode="json"),
     }
+
+
+def _transferred(metrics: Mapping[str, Any]) -> Row | None:
+    """Return what is kept of a transfer; None where the config has none.
+
+    ``before`` and ``adapted`` are the accuracies on the target's test part of the model from before
+    and of the adapted one, whichever of them the guard kept; ``transductive`` is that of the kept
+    one on what was adapted to, ``source`` on the source's own test part.
+    """
+    transfer = metrics.get("transfer")
+    if transfer is None:
+        return None
+    before, adapted = (transfer.get(name) or metrics["test"] for name in ("source_only", "adapted"))
+    return {
+        "method": transfer["method"],
+        "before": before["accuracy"],
+        "adapted": adapted["accuracy"],
+        "transductive": metrics["target_adapt"]["accuracy"],
+        "source": metrics["source_test"]["accuracy"],
+        **{key: transfer[key] for key in _UNLABELLED},
+    }
+
+
+def event_name(config: Config) -> str:
+    """Return the folder of a cell's TensorBoard events: what it is, and a digest of all settings.
+
+    Examples
+    --------
+    >>> from faultdiag.config.schema import parse_config
+    >>> event_name(parse_config({"window": {"length": 256, "stride": 128}})).rpartition("-")[0]
+    'wdcnn-within_recording-seed0'
+    """
+    method = [] if config.transfer is None else [config.transfer.method]
+    digest = hashlib.sha256(config.to_yaml().encode()).hexdigest()[:8]
+    words = [config.model.name, *method, config.split.strategy, f"seed{config.seed}", digest]
+    return "-".join(words)
 
 
 def leak_of(split: Mapping[str, Any]) -> str:

@@ -1,21 +1,26 @@
 """The plan of a protocol: axes, cells, seeds."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from typing import Any
 
 from faultdiag.baselines import BASELINES
-from faultdiag.config.schema import PROTOCOL, Config, listed, read_config, try_config
+from faultdiag.config.schema import (
+    PROTOCOL,
+    Config,
+    TransferConfig,
+    listed,
+    read_config,
+    try_config,
+)
 from faultdiag.datasets.base import Entry
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.preparing.folds import Fold, expand
 from faultdiag.preparing.recordings import label_entries, select_recordings
+from faultdiag.protocol.section import Section, read_section
 
 # Strategy, the fact whose values are its groups, and the folds that compare them.
 _ACROSS = (("across_loads", "load_hp", "pairs"), ("across_sizes", "size", "each"))
@@ -77,181 +82,12 @@ def _lacking(entries: Sequence[Entry], pattern: str, fact: str, *, pairs: bool) 
     return None
 
 
-NOISE = (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)  # dB
-
-# What an override may change: a model says with what is diagnosed, a protocol on what.
-OF_A_MODEL = ("model", "window", "normalize", "train", "data.channels", "data.sampling_rate")
-OF_A_PROTOCOL = ("data", "window", "split", "normalize", "train")
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
-
-
-def _distinct(values: Sequence[Any]) -> bool:
-    return all(value not in values[:i] for i, value in enumerate(values))
-
-
-def _seeds(value: Any) -> Any:
-    if _whole(value) and value >= 1:
-        return value
-    if isinstance(value, list) and value and all(_whole(v) and v >= 0 for v in value):
-        if _distinct(value):
-            return value
-        raise ValueError(f"found {value}; name each seed only once")
-    raise ValueError(
-        f"found {value!r}; write how many, such as 5, or a list of whole numbers such as [0, 1, 2]"
-    )
-
-
-def _overrides(example: str) -> BeforeValidator:
-    """Check names with what each changes of the config; nothing is written as nothing."""
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, Mapping) or not value:
-            raise ValueError(
-                f"found {value!r}; write names with what each changes, such as {example}"
-            )
-        made = {name: {} if change is None else change for name, change in value.items()}
-        strange = [name for name, change in made.items() if not isinstance(change, Mapping)]
-        if strange:
-            raise ValueError(
-                f"{strange[0]} is {made[strange[0]]!r}; write what it changes of the config, such "
-                f"as {example}"
-            )
-        if not all(name.strip() for name in made):
-            raise ValueError("found a name that is empty; it is what the table calls the row")
-        return made
-
-    return BeforeValidator(check)
-
-
-def _attention(value: Any) -> Any:
-    slots = [
-        slot for item in _items(value) for slot in (item if isinstance(item, list) else [item])
-    ]
-    if all(slot is None or isinstance(slot, Mapping) for slot in slots) and slots:
-        return _once(value)
-    raise ValueError(
-        f"found {value!r}; write a list of slots, null for none, such as "
-        "[null, {name: eca, after: [2], residual: true}]"
-    )
-
-
-def _representations(value: Any) -> Any:
-    items = _items(value)
-    if items and all(isinstance(item, str | Mapping) for item in items):
-        return _once(value)
-    raise ValueError(f"found {value!r}; write a list, such as [raw, envelope_spectrum]")
-
-
-def _noise(value: Any) -> Any:
-    levels = [] if value is None else value
-    if isinstance(levels, list) and all(_number(level) for level in levels):
-        return [float(level) for level in _once(levels)]
-    raise ValueError(f"found {value!r}; write levels in dB, such as [-4, 0, 4], or null for none")
-
-
-def _names(value: Any) -> Any:
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return _once(value)
-    raise ValueError(f"found {value!r}; write a list of names from protocol.protocols")
-
-
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _once(value: list[Any]) -> list[Any]:
-    if not _distinct(value):
-        raise ValueError(f"found {value!r}; name each only once")
-    return value
-
-
-_MODELS = _overrides("{WDCNN: {model: {name: wdcnn}}}")
-_PROTOCOLS = _overrides("{loads: {split: {strategy: across_loads, folds: pairs}}}")
-
-
-class Section(BaseModel):
-    """What to compare; whatever is None is chosen from the config and its recordings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    seeds: Annotated[int | list[int], BeforeValidator(_seeds)] = 5
-    models: Annotated[dict[str, dict[str, Any]] | None, _MODELS] = None
-    attention: Annotated[list[Any] | None, BeforeValidator(_attention)] = None
-    representations: Annotated[list[Any] | None, BeforeValidator(_representations)] = None
-    protocols: Annotated[dict[str, dict[str, Any]] | None, _PROTOCOLS] = None
-    noise: Annotated[list[float], BeforeValidator(_noise)] = list(NOISE)
-    noise_on: Annotated[list[str] | None, BeforeValidator(_names)] = None
-    reference: str | None = None
-
-    def seeds_from(self, first: int, count: int | None = None) -> list[int]:
-        """Return the seeds: a number of them, here or in the section, counts up from `first`."""
-        chosen = self.seeds if count is None else count
-        return chosen if isinstance(chosen, list) else list(range(first, first + chosen))
-
-
-def read_section(data: Any) -> tuple[Section | None, list[str]]:
-    """Return the section as an object, or None and every problem by its dotted path."""
-    if data is None:
-        data = {}
-    if not isinstance(data, Mapping):
-        keys = ", ".join(Section.model_fields)
-        return None, [f"{PROTOCOL} is {data!r}; write a mapping with some of: {keys}"]
-    try:
-        section = Section.model_validate(dict(data))
-    except ValidationError as error:
-        return None, [_problem(dict(problem)) for problem in error.errors()]
-    problems = [
-        *_strange("models", section.models, OF_A_MODEL),
-        *_strange("protocols", section.protocols, OF_A_PROTOCOL),
-    ]
-    return (None, problems) if problems else (section, [])
-
-
-def _problem(problem: dict[str, Any]) -> str:
-    key = str(problem["loc"][0])
-    if problem["type"] == "extra_forbidden":
-        known = list(Section.model_fields)
-        return f"{PROTOCOL}.{key}: unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
-    reason = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
-    return f"{PROTOCOL}.{key}: {reason}"
-
-
-def _strange(
-    kind: str, overrides: Mapping[str, Mapping[str, Any]] | None, allowed: Sequence[str]
-) -> list[str]:
-    """Find what an override may not change, because rows could then not be compared."""
-    problems = []
-    for name, override in (overrides or {}).items():
-        for key in _changed(override, allowed):
-            if key not in allowed:
-                problems.append(
-                    f"{PROTOCOL}.{kind}.{name}.{key}: one of the {kind} can't change that"
-                    f"{did_you_mean(key, allowed)}; it can change: {', '.join(allowed)}"
-                )
-    return problems
-
-
-def _changed(override: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
-    """Return the keys that an override changes; sections allowed in part are split up."""
-    parted = {key.partition(".")[0] for key in allowed if "." in key}
-    keys = []
-    for key, value in override.items():
-        parts = key in parted and isinstance(value, Mapping)
-        keys += [f"{key}.{inner}" for inner in value] if parts else [key]
-    return keys
-
-
 # A section whose override names what it is about is replaced whole: the options of another
-# network, strategy or window length would not fit it.
-_SUBJECTS = {"model": "name", "split": "strategy", "window": "length"}
+# dataset, network, strategy or window length would not fit it.
+_SUBJECTS = {"data": "dataset", "model": "name", "split": "strategy", "window": "length"}
+
+# The transfer method of rows that adapt nothing.
+_NO_TRANSFER = "none"
 
 
 @dataclass(frozen=True)
@@ -265,8 +101,9 @@ class Contender:
 def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """Return a config changed by an override, key by key; lists and null replace.
 
-    A section whose override names its subject (``model.name``, ``split.strategy`` or
-    ``window.length``) is replaced whole.
+    A section whose override names its subject (``data.dataset``, ``model.name``,
+    ``split.strategy`` or ``window.length``) is replaced whole. Of ``transfer``, the target is, and
+    options of a method go with it.
 
     Examples
     --------
@@ -277,8 +114,23 @@ def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, An
     result = deepcopy(dict(base))
     for key, value in override.items():
         whole = isinstance(value, Mapping) and _SUBJECTS.get(key) in value
-        result[key] = deepcopy(value) if whole else _laid_over(result.get(key), value)
+        below = None if whole else result.get(key)
+        if key == "transfer" and isinstance(value, Mapping) and isinstance(below, Mapping):
+            below = _fitting(below, value)
+        result[key] = _laid_over(below, value)
     return result
+
+
+def _fitting(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a transfer section still fits below another."""
+    before = below.get("method", TransferConfig.model_fields["method"].default)
+    other = above.get("method", before) != before
+    return {
+        key: value
+        for key, value in below.items()
+        if not (key == "target" and key in above)
+        and not (other and key not in TransferConfig.model_fields)
+    }
 
 
 def _laid_over(below: Any, above: Any) -> Any:
@@ -295,25 +147,40 @@ def contenders(
     models: Mapping[str, Mapping[str, Any]] | None,
     attention: Sequence[Any] | None,
     representations: Sequence[Any] | None,
+    transfer: Sequence[Any] | None = None,
 ) -> list[Contender]:
-    """Return every model with every attention and representation; a classical baseline has neither.
+    """Return every model with every attention, representation and transfer method.
 
-    A model whose override states its own attention or representation keeps it.
+    A classical baseline has no attention and no representation, and adapts to nothing. A model
+    whose override states its own attention or representation keeps it.
     """
     found = []
     for name, override in (models or {base.model.name: {}}).items():
         rows = [Contender(name, override)]
+        methods = transfer
         section = override.get("model")
         own = section if isinstance(section, Mapping) else {}
-        if own.get("name", base.model.name) not in BASELINES:
+        if own.get("name", base.model.name) in BASELINES:
+            methods = None if transfer is None else [_NO_TRANSFER]
+        else:
             for key, values, word in (
                 ("attention", attention, "+"),
                 ("representation", representations, "on"),
             ):
                 if values is not None and key not in own:
                     rows = [_with(row, key, v, word, values) for row in rows for v in values]
-        found += rows
+        found += rows if methods is None else [_to(r, m, methods) for r in rows for m in methods]
     return found
+
+
+def _to(row: Contender, method: Any, methods: Sequence[Any]) -> Contender:
+    """Return a row that adapts to the target by a method, a name or a mapping with options."""
+    section = dict(method) if isinstance(method, Mapping) else {"method": method}
+    named = [{**m, "name": m["method"]} if isinstance(m, Mapping) else m for m in methods]
+    this = named[list(methods).index(method)]
+    name = row.name if method == _NO_TRANSFER else f"{row.name}, {_label(this, named)}"
+    before = row.override.get("transfer", {})
+    return Contender(name, {**deepcopy(dict(row.override)), "transfer": {**before, **section}})
 
 
 def _with(row: Contender, key: str, value: Any, word: str, values: Sequence[Any]) -> Contender:
@@ -333,6 +200,10 @@ def _label(value: Any, values: Sequence[Any]) -> str:
     return ", ".join(f"{_axis_names(item)} {_options(item)}".strip() for item in items)
 
 
+# What an item of an axis is called by.
+_NAMES = ("name", "method")
+
+
 def _axis_names(value: Any) -> str:
     items = value if isinstance(value, list) else [value]
     return ", ".join(
@@ -341,7 +212,9 @@ def _axis_names(value: Any) -> str:
 
 
 def _options(item: Any) -> str:
-    options = {k: v for k, v in item.items() if k != "name"} if isinstance(item, Mapping) else {}
+    options = (
+        {k: v for k, v in item.items() if k not in _NAMES} if isinstance(item, Mapping) else {}
+    )
     return json.dumps(options, ensure_ascii=False).replace('"', "") if options else ""
 
 
@@ -417,7 +290,8 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
     if protocols is None:
         protocols, notes = default_protocols(base)
         notes = [f"no protocol.protocols in the config, so: {', '.join(protocols)}", *notes]
-    rows = contenders(base, section.models, section.attention, section.representations)
+    axes = (section.models, section.attention, section.representations, section.transfer)
+    rows = contenders(base, *axes)
     problems = [
         *_same_names(rows),
         *_noise_problems(section, protocols),
@@ -436,10 +310,13 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
         for levels in [tuple(section.noise) if protocol in noisy else ()]
         for fold in found
     ]
+    cells, problems = _only(cells, section.only)
+    _refuse(path, problems)
+    chosen = {cell.model for cell in cells}, {cell.protocol for cell in cells}
     return Plan(
         base=base,
-        models=tuple(row.name for row in rows),
-        protocols=tuple(protocols),
+        models=tuple(row.name for row in rows if row.name in chosen[0]),
+        protocols=tuple(protocol for protocol in protocols if protocol in chosen[1]),
         seeds=tuple(numbers),
         noise=tuple(section.noise) if noisy else (),
         splits={p: configs[rows[0].name, p].split.model_dump(mode="json") for p in protocols},
@@ -447,6 +324,32 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
         notes=(*notes, *_undivided_notes(folds)),
         reference=section.reference or rows[0].name,
     )
+
+
+def _only(cells: Sequence[Cell], names: Sequence[str] | None) -> tuple[list[Cell], list[str]]:
+    """Return the cells with these protocols, rows and folds, and what is wrong with the names.
+
+    Of an axis that no name is of, everything stays.
+    """
+    axes = [{getattr(cell, axis) for cell in cells} for axis in ("protocol", "model", "fold")]
+    known = [*dict.fromkeys(name for axis in axes for name in sorted(axis) if name)]
+    problems = [
+        f"{PROTOCOL}.only: unknown name '{name}'{did_you_mean(name, known)}; known: "
+        f"{', '.join(known)}"
+        for name in names or ()
+        if name not in known
+    ]
+    wanted = [axis & {*(names or ())} or axis for axis in axes]
+    left = [
+        cell
+        for cell in cells
+        if cell.protocol in wanted[0] and cell.model in wanted[1] and cell.fold in wanted[2]
+    ]
+    if not left and not problems:
+        problems = [
+            f"{PROTOCOL}.only: no cell is of all of {', '.join(names or ())}; leave one out"
+        ]
+    return left, problems
 
 
 def _undivided_notes(folds: Mapping[tuple[int, str, str], Sequence[Fold]]) -> list[str]:

@@ -18,12 +18,11 @@ from tqdm import tqdm
 
 from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
-from faultdiag.preparing.prepare import prepare
+from faultdiag.preparing.prepare import drawing_seed, prepare
 from faultdiag.protocol.cell import LESS_MEMORY, Failure, run_cell
 from faultdiag.protocol.plan import Cell, Plan
 from faultdiag.protocol.store import Row, Store, cell_key
 from faultdiag.protocol.summary import Result
-from faultdiag.splits.within import SEEDED
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import workers
@@ -240,9 +239,10 @@ def default_jobs(device: str) -> int:
 
 def _setting(config: Config) -> str:
     """Return what decides which folder of prepared data a config needs."""
-    seed = config.seed if config.split.strategy in SEEDED else None
-    settings = config.model_dump(mode="json", exclude={"model", "train", "seed"})
-    return json.dumps([settings, seed], sort_keys=True)
+    settings = config.model_dump(mode="json", exclude={"model", "train", "seed", "transfer"})
+    # How a network is adapted doesn't change what it is adapted to.
+    cut = config.transfer and config.transfer.model_dump(include={"target", "adapt", "hold_out"})
+    return json.dumps([settings, cut, drawing_seed(config)], sort_keys=True, default=str)
 
 
 def _prepare(plan: Plan) -> _Data:

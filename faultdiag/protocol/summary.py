@@ -14,6 +14,9 @@ Result = tuple[Cell, Row]
 # From the one that says least about another machine to the one that says most.
 LEAKS = (*LEVELS, "-")
 
+# Scores of a cell with transfer that are averaged beside its accuracy.
+_TRANSFER = ("before", "adapted", "transductive", "source")
+
 
 def table_rows(plan: Plan, results: Sequence[Result]) -> list[Row]:
     """Return a row for each protocol and model, and below them one for each level of noise.
@@ -117,6 +120,27 @@ def aggregate(group: Sequence[Result], snr: float | None) -> Row:
         "window_seconds": first.config.window.length / first.config.data.sampling_rate,
         "classes": _only([row["classes"] for _, row in done]),
         "leak": next((leak for leak in LEAKS if leak in {r["leak"] for _, r in done}), None),
+        "transfer": _transfer(done) if snr is None else None,
+    }
+
+
+def _transfer(done: Sequence[Result]) -> Row | None:
+    """Return what the cells of a row did to the target; None without transfer.
+
+    ``before`` and ``adapted`` are as of a cell, whatever the guard kept; ``worst`` is the lowest
+    accuracy of a cell, and where it was; ``refused`` counts the cells whose adapted model the
+    guard refused.
+    """
+    rows = [(cell, row) for cell, row in done if row.get("transfer")]
+    if not rows:
+        return None
+    scored = [(cell, row["transfer"]) for cell, row in rows]
+    cell, row = min(rows, key=lambda pair: pair[1]["accuracy"])
+    return {
+        "method": scored[0][1]["method"],
+        **{key: _spread(scored, key) for key in _TRANSFER},
+        "worst": {"accuracy": row["accuracy"], "fold": cell.fold, "seed": cell.seed},
+        "refused": sum(bool(kept["refused"]) for _, kept in scored),
     }
 
 

@@ -104,6 +104,7 @@ def markdown(document: Document) -> str:
         "\n".join(_facts(document)),
         format_table([_line(row) for row in _clean(document)], _columns(document), markdown=True),
         _CAPTION,
+        *_transfer(document),
         *_noise(document),
         *_comparisons(document),
         "## Protocols",
@@ -118,6 +119,53 @@ def _columns(document: Document) -> dict[str, str]:
     """Return the columns of the table; that of false alarms only where there are any rates."""
     rated = any(row.get("false_alarm_rate") is not None for row in _clean(document))
     return {key: name for key, name in _COLUMNS.items() if key != "false_alarms" or rated}
+
+
+_TRANSFER_COLUMNS = {
+    "protocol": "protocol",
+    "model": "model",
+    "before": "before %",
+    "adapted": "adapted %",
+    "accuracy": "kept %",
+    "worst": "worst cell %",
+    "transductive": "transductive %",
+    "source": "source %",
+    "refused": "refused",
+    "leak": "leak",
+}
+
+
+def _transfer(document: Document) -> list[str]:
+    """Return the table of what adapting did; nothing where nothing has a target."""
+    rows = [_transfer_line(row) for row in _clean(document) if row.get("transfer")]
+    if not rows:
+        return []
+    return [
+        "## Transfer",
+        format_table(rows, _TRANSFER_COLUMNS, markdown=True),
+        "Accuracy of the target's test windows, which nothing adapted to (inductive): before the "
+        "adaptation, after it, and of the model that was kept, because the guard refuses one whose "
+        "agreement within recordings fell by more than 5 points. Worst cell: the lowest of the "
+        "kept. Transductive: the kept model on the windows that it was adapted to. Source: on "
+        "the source's own test part.",
+    ]
+
+
+def _transfer_line(row: Mapping[str, Any]) -> dict[str, object]:
+    transfer = row["transfer"]
+    worst = transfer["worst"]
+    place = ", ".join([worst["fold"]] * bool(worst["fold"]) + [f"seed {worst['seed']}"])
+    scores = {key: _spread(transfer[key]) for key in ("before", "adapted", "transductive")}
+    return {
+        "protocol": row["protocol"],
+        "model": row["model"],
+        **scores,
+        "accuracy": _spread(row["accuracy"]),
+        "worst": f"{100 * worst['accuracy']:.1f} ({place})",
+        "source": _spread(transfer["source"]),
+        "refused": f"{transfer['refused']} of {row['cells']}",
+        "leak": row["leak"],
+    }
 
 
 _COMPARED = {
@@ -223,10 +271,24 @@ def table_csv(document: Document) -> str:
                 low, high = row[score][f"over_{kind}"] or (None, None)
                 flat |= {f"{score}_low_{kind}": low, f"{score}_high_{kind}": high}
         rest = [
-            key for key in row if key not in {"protocol", "model", "snr", "accuracy", "macro_f1"}
+            key
+            for key in row
+            if key not in {"protocol", "model", "snr", "accuracy", "macro_f1", "transfer"}
         ]
-        rows.append({**flat, **{key: row[key] for key in rest}})
+        rows.append({**flat, **{key: row[key] for key in rest}, **_flat_transfer(row)})
     return _csv(rows)
+
+
+def _flat_transfer(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the transfer of a row or a cell as columns, shares between 0 and 1."""
+    transfer = row.get("transfer") or {}
+    return {
+        f"transfer_{key}": value["mean"]
+        if isinstance(value, Mapping) and "mean" in value
+        else value
+        for key, value in transfer.items()
+        if key != "worst"
+    } | ({"transfer_worst": transfer["worst"]["accuracy"]} if "worst" in transfer else {})
 
 
 def cells_csv(document: Document) -> str:
@@ -453,7 +515,8 @@ def _cells(cell: Any, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if "reason" in row:
         yield {**place, "reason": row["reason"]}
         return
-    clean = {**place, **{key: row[key] for key in _KEPT}, "reason": None}
+    kept = {**{key: row[key] for key in _KEPT}, **_flat_transfer(row)}
+    clean = {**place, **kept, "reason": None}
     yield clean
     for level in cell.noise:
         yield {**clean, "snr": level, **row["noise"][str(level)]}

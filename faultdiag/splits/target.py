@@ -30,7 +30,7 @@ from faultdiag.splits.within import (
     within_recording,
 )
 
-HoldOut = Literal["time", "recordings"]
+HoldOut = Literal["time", "recordings", "windows"]
 
 # The smallest share that a split takes.
 _LEAST = 1e-6
@@ -46,7 +46,9 @@ class TargetPlan:
         Share of the target that a network adapts to.
     hold_out
         ``time``: that share of each recording, from its start, and after a gap the rest is
-        tested; ``recordings``: that share of the recordings whole, and the others are tested.
+        tested; ``recordings``: that share of the recordings whole, and the others are tested;
+        ``windows``: that share of the windows of each recording, drawn at random, as in published
+        comparisons. The others are tested and lie between them, so that the figure leaks.
     gap
         Samples between the two parts of a recording; the window length unless given.
     """
@@ -95,7 +97,8 @@ def split_domains(
     source = {segment.recording for part in PARTS for segment in inner.parts[part]}
     _require_both(items, sorted(source), target)
     own = [items[i] for i in target]
-    adapt, test = _cut_target(own, plan, seed, cut, at_random=strategy in SEEDED)
+    at_random = strategy in SEEDED or cut.hold_out == "windows"
+    adapt, test = _cut_target(own, plan, seed, cut, at_random=at_random)
     parts = {
         "train": inner.parts["train"],
         "valid": inner.parts["valid"],
@@ -104,7 +107,7 @@ def split_domains(
         SOURCE_TEST: inner.parts["test"],
     }
     shares = {**inner.shares, TARGET_ADAPT: cut.adapt, SOURCE_TEST: inner.shares["test"]}
-    note = _note(own, plan, cut, at_random=strategy in SEEDED)
+    note = _note(own, plan, cut, at_random=at_random)
     return replace(
         inner, parts=parts, shares=shares, notes=(*inner.notes, note), test_may_lack=True
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from faultdiag.protocol.plan import NOISE, read_section
+from faultdiag.protocol.section import NOISE, read_section
 
 
 def test_an_absent_section_has_defaults() -> None:

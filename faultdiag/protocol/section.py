@@ -1,0 +1,194 @@
+"""The section ``protocol`` of a config: the axes of a comparison, and what is wrong with them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from faultdiag.config.schema import PROTOCOL
+from faultdiag.errors import did_you_mean
+
+NOISE = (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)  # dB
+
+# What an override may change: a model says with what is diagnosed, a protocol on what.
+OF_A_MODEL = ("model", "window", "normalize", "train", "data.channels", "data.sampling_rate")
+OF_A_PROTOCOL = ("data", "window", "split", "normalize", "train", "transfer")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
+
+
+def _distinct(values: Sequence[Any]) -> bool:
+    return all(value not in values[:i] for i, value in enumerate(values))
+
+
+def _seeds(value: Any) -> Any:
+    if _whole(value) and value >= 1:
+        return value
+    if isinstance(value, list) and value and all(_whole(v) and v >= 0 for v in value):
+        if _distinct(value):
+            return value
+        raise ValueError(f"found {value}; name each seed only once")
+    raise ValueError(
+        f"found {value!r}; write how many, such as 5, or a list of whole numbers such as [0, 1, 2]"
+    )
+
+
+def _overrides(example: str) -> BeforeValidator:
+    """Check names with what each changes of the config; nothing is written as nothing."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, Mapping) or not value:
+            raise ValueError(
+                f"found {value!r}; write names with what each changes, such as {example}"
+            )
+        made = {name: {} if change is None else change for name, change in value.items()}
+        strange = [name for name, change in made.items() if not isinstance(change, Mapping)]
+        if strange:
+            raise ValueError(
+                f"{strange[0]} is {made[strange[0]]!r}; write what it changes of the config, such "
+                f"as {example}"
+            )
+        if not all(name.strip() for name in made):
+            raise ValueError("found a name that is empty; it is what the table calls the row")
+        return made
+
+    return BeforeValidator(check)
+
+
+def _attention(value: Any) -> Any:
+    slots = [
+        slot for item in _items(value) for slot in (item if isinstance(item, list) else [item])
+    ]
+    if all(slot is None or isinstance(slot, Mapping) for slot in slots) and slots:
+        return _once(value)
+    raise ValueError(
+        f"found {value!r}; write a list of slots, null for none, such as "
+        "[null, {name: eca, after: [2], residual: true}]"
+    )
+
+
+def _representations(value: Any) -> Any:
+    items = _items(value)
+    if items and all(isinstance(item, str | Mapping) for item in items):
+        return _once(value)
+    raise ValueError(f"found {value!r}; write a list, such as [raw, envelope_spectrum]")
+
+
+def _transfer(value: Any) -> Any:
+    items = _items(value)
+    named = [item.get("method") if isinstance(item, Mapping) else item for item in items]
+    if items and all(isinstance(name, str) for name in named):
+        return _once(value)
+    raise ValueError(
+        f"found {value!r}; write a list of methods, such as [none, mk_mmd, {{method: dann, "
+        "weight: 0.5}]"
+    )
+
+
+def _noise(value: Any) -> Any:
+    levels = [] if value is None else value
+    if isinstance(levels, list) and all(_number(level) for level in levels):
+        return [float(level) for level in _once(levels)]
+    raise ValueError(f"found {value!r}; write levels in dB, such as [-4, 0, 4], or null for none")
+
+
+def _names(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return _once(value)
+    raise ValueError(f"found {value!r}; write a list of names, such as [loads]")
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _once(value: list[Any]) -> list[Any]:
+    if not _distinct(value):
+        raise ValueError(f"found {value!r}; name each only once")
+    return value
+
+
+_MODELS = _overrides("{WDCNN: {model: {name: wdcnn}}}")
+_PROTOCOLS = _overrides("{loads: {split: {strategy: across_loads, folds: pairs}}}")
+
+
+class Section(BaseModel):
+    """What to compare; whatever is None is chosen from the config and its recordings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seeds: Annotated[int | list[int], BeforeValidator(_seeds)] = 5
+    models: Annotated[dict[str, dict[str, Any]] | None, _MODELS] = None
+    attention: Annotated[list[Any] | None, BeforeValidator(_attention)] = None
+    representations: Annotated[list[Any] | None, BeforeValidator(_representations)] = None
+    transfer: Annotated[list[Any] | None, BeforeValidator(_transfer)] = None
+    protocols: Annotated[dict[str, dict[str, Any]] | None, _PROTOCOLS] = None
+    noise: Annotated[list[float], BeforeValidator(_noise)] = list(NOISE)
+    noise_on: Annotated[list[str] | None, BeforeValidator(_names)] = None
+    only: Annotated[list[str] | None, BeforeValidator(_names)] = None
+    reference: str | None = None
+
+    def seeds_from(self, first: int, count: int | None = None) -> list[int]:
+        """Return the seeds: a number of them, here or in the section, counts up from `first`."""
+        chosen = self.seeds if count is None else count
+        return chosen if isinstance(chosen, list) else list(range(first, first + chosen))
+
+
+def read_section(data: Any) -> tuple[Section | None, list[str]]:
+    """Return the section as an object, or None and every problem by its dotted path."""
+    if data is None:
+        data = {}
+    if not isinstance(data, Mapping):
+        keys = ", ".join(Section.model_fields)
+        return None, [f"{PROTOCOL} is {data!r}; write a mapping with some of: {keys}"]
+    try:
+        section = Section.model_validate(dict(data))
+    except ValidationError as error:
+        return None, [_problem(dict(problem)) for problem in error.errors()]
+    problems = [
+        *_strange("models", section.models, OF_A_MODEL),
+        *_strange("protocols", section.protocols, OF_A_PROTOCOL),
+    ]
+    return (None, problems) if problems else (section, [])
+
+
+def _problem(problem: dict[str, Any]) -> str:
+    key = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        known = list(Section.model_fields)
+        return f"{PROTOCOL}.{key}: unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
+    reason = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
+    return f"{PROTOCOL}.{key}: {reason}"
+
+
+def _strange(
+    kind: str, overrides: Mapping[str, Mapping[str, Any]] | None, allowed: Sequence[str]
+) -> list[str]:
+    """Find what an override may not change, because rows could then not be compared."""
+    problems = []
+    for name, override in (overrides or {}).items():
+        for key in _changed(override, allowed):
+            if key not in allowed:
+                problems.append(
+                    f"{PROTOCOL}.{kind}.{name}.{key}: one of the {kind} can't change that"
+                    f"{did_you_mean(key, allowed)}; it can change: {', '.join(allowed)}"
+                )
+    return problems
+
+
+def _changed(override: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
+    """Return the keys that an override changes; sections allowed in part are split up."""
+    parted = {key.partition(".")[0] for key in allowed if "." in key}
+    keys = []
+    for key, value in override.items():
+        parts = key in parted and isinstance(value, Mapping)
+        keys += [f"{key}.{inner}" for inner in value] if parts else [key]
+    return keys
