@@ -95,7 +95,10 @@ def test_a_target_of_another_dataset_inherits_what_one_network_needs() -> None:
             "transfer.selection is 'valid'; use 'last', 'mcc', 'infomax' or 'reverse_validation'",
         ),
         ({"guard": "off"}, "transfer.guard is 'off'; use 'agreement' or 'none'"),
-        ({"hold_out": "half"}, "transfer.hold_out is 'half'; use 'time', 'recordings' or 'windows'"),
+        (
+            {"hold_out": "half"},
+            "transfer.hold_out is 'half'; use 'time', 'recordings' or 'windows'",
+        ),
         (
             {"target": {"fact": "load_hp", "value": [0]}},
             "transfer.target.value: unknown key beside fact (did you mean 'values'?); known: fact, "
