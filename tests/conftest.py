@@ -5,11 +5,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.data_fixtures import tiny_config, write_recordings
 
 # A shell's background jobs ignore Ctrl-C, and so would the commands that tests start from there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A law holds or it doesn't; how long an example takes on a busy machine is no part of it.
+settings.register_profile("faultdiag", deadline=None)
+settings.load_profile("faultdiag")
 
 
 @pytest.fixture(scope="session")

@@ -59,9 +59,8 @@ def choose_channel(paths: Sequence[Path], names: Sequence[str]) -> ChannelChoice
         If no channel looks like a vibration, or several do; the message says what to answer.
     """
     step = -(-len(paths) // MOST_FILES)
-    clocks = _clocks(paths[0])
     kinds = channel_kinds(paths[::step], names)
-    left_out = dict.fromkeys(clocks, "is a clock or a counter")
+    left_out = _no_channels(paths[0])
     left_out |= {name: kind.reason for name, kind in kinds.items() if not kind.is_vibration}
     plausible = [name for name in names if name not in left_out]
     others = [name for name in plausible if _begins(name, _OTHER) and not _is_vibration(name)]
@@ -88,12 +87,20 @@ def choose_channel(paths: Sequence[Path], names: Sequence[str]) -> ChannelChoice
     )
 
 
-def _clocks(path: Path) -> list[str]:
-    """Return the columns of a table that its reader takes for a clock or a counter."""
+_REASONS = {
+    "number": "is a clock or a counter",
+    "clock": "holds times of the day",
+    "text": "holds text",
+}
+
+
+def _no_channels(path: Path) -> dict[str, str]:
+    """Return the columns of a table that its reader takes for no channel, and why."""
     try:
-        return [v.name for v in list_variables(path) if v.channel is None and v.kind == "number"]
+        columns = [v for v in list_variables(path) if v.channel is None]
     except FaultdiagError:
-        return []
+        return {}
+    return {v.name: _REASONS[v.kind] for v in columns if v.kind in _REASONS}
 
 
 def channel_kinds(paths: Sequence[Path], names: Sequence[str]) -> dict[str, SignalKind]:

@@ -16,6 +16,13 @@ _RATES = frozenset(
         *("samplefrequency", "samplingfreq", "samplefreq", "abtastrate", "abtastfrequenz"),
     }
 )
+_INCREMENTS = frozenset(
+    {
+        *("dt", "deltat", "deltax", "xdelta", "increment", "xincrement", "wfincrement", "raster"),
+        *("timestep", "timeincrement", "sampleinterval", "samplinginterval", "sampleperiod"),
+        *("samplingperiod", "samplingtime", "sampletime", "abtastintervall", "ts"),
+    }
+)
 _SPEEDS = frozenset({"rpm", "speedrpm", "rpmspeed", "shaftrpm", "shaftspeedrpm", "motorrpm"})
 # Below, it is in kHz or no rate of vibration; above, no recorder is that fast.
 _PLAUSIBLE_RATE = (100.0, 1e8)
@@ -31,6 +38,32 @@ def is_rate(name: str) -> bool:
     [True, True, True, False, False]
     """
     return key(name).removesuffix("hz") in _RATES
+
+
+def is_increment(name: str) -> bool:
+    """Return whether a name is one of those that the time between two samples goes by.
+
+    Examples
+    --------
+    >>> [is_increment(name) for name in ("Delta_X", "wf_increment", "Raster", "dt (s)", "step")]
+    [True, True, True, True, False]
+    """
+    plain = key(name)
+    return plain in _INCREMENTS or plain.removesuffix("s") in _INCREMENTS - {"t"}
+
+
+def rate_of_increment(step: float) -> float:
+    """Return the rate in Hz of a time between samples in seconds, whole but for rounding.
+
+    Examples
+    --------
+    >>> rate_of_increment(3.90625e-05), rate_of_increment(1 / 12000)
+    (25600.0, 12000.0)
+    """
+    rate = 1 / step
+    whole = round(rate)
+    # 1/12000 is no number of the computer's; seven digits are what programs write.
+    return float(whole) if whole and abs(whole / rate - 1) < 5e-7 else rate
 
 
 def is_speed(name: str) -> bool:
@@ -297,9 +330,12 @@ def _on_a_line(times: NDArray[np.float64], rounding: float) -> bool:
 
 
 def _rounded(rate: float, slack: float) -> float:
-    """Return the whole number of Hz that is as good a rate, or the rate."""
-    whole = round(rate)
-    return float(whole) if whole and abs(whole / rate - 1) <= slack else rate
+    """Return the roundest number of whole Hz that is as good a rate, or the rate."""
+    for step in (100, 10, 1):
+        whole = step * round(rate / step)
+        if whole and abs(whole / rate - 1) <= slack:
+            return float(whole)
+    return rate
 
 
 def _single(times: NDArray[np.float64]) -> bool:

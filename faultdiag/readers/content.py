@@ -25,7 +25,12 @@ def format_of(path: Path) -> str | None:
         return ".wav"
     if head[124:] in (b"\0\1IM", b"\1\0MI"):
         return ".mat"
-    signatures = {b"\x93NUMPY": ".npy", b"PK\3\4": ".npz", b"TDSm": ".tdms"}
+    signatures = {
+        b"\x93NUMPY": ".npy",
+        b"PK\3\4": ".npz",
+        b"TDSm": ".tdms",
+        b"LabVIEW Measurement": ".lvm",
+    }
     return next((s for mark, s in signatures.items() if head.startswith(mark)), None)
 
 

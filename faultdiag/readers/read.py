@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from faultdiag.errors import FaultdiagError, about, did_you_mean, printable
 from faultdiag.readers.base import Reader, Variable
 from faultdiag.readers.content import format_of, head_of
+from faultdiag.readers.dialect import is_text
 from faultdiag.readers.source import RecordingSource, too_large, unreadable
-from faultdiag.readers.text import holds_numbers, is_text
+from faultdiag.readers.text import holds_numbers
 from faultdiag.registry import Registry
 from faultdiag.signal.recording import Recording
 from faultdiag.system.crashes import crash
@@ -38,6 +39,7 @@ READERS: Registry[Reader] = Registry(
         ".npy": "faultdiag.readers.numpy:open_npy",
         ".npz": "faultdiag.readers.numpy:open_npz",
         ".tdms": "faultdiag.readers.tdms:open_tdms",
+        ".lvm": "faultdiag.readers.lvm:open_lvm",
     },
     group="faultdiag.readers",
 )

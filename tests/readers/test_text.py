@@ -45,7 +45,7 @@ def table(separator: str, *, comma: bool = False, end: str = "\n", time: bool = 
         ("t,a,b\r" + table(",", end="\r", time=True), ("a", "b"), 12_000),
         ("t;a;b;\n" + table(";", end=";\n", time=True), ("a", "b"), 12_000),
         ("# time, a, b\n# fs = 1\n" + table(" ", time=True), ("a", "b"), 12_000),
-        ("Time;A;\n[s];[g];[mV]\n" + table(";", time=True), ("ch1", "ch2"), 12_000),
+        ("Time;A;\n[s];[g];[mV]\n" + table(";", time=True), ("A [g]", "ch2"), 12_000),
         ("Time;A;B\n[s];[g];[mV]\n" + table(";", time=True), ("A [g]", "B [mV]"), 12_000),
         ("Sampling Rate (Hz): 25600\n\na,b\n" + table(","), ("a", "b"), 25_600),
         ("% fs = 25.6 kHz\n" + table(","), ("ch1", "ch2"), 25_600),

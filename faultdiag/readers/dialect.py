@@ -1,0 +1,341 @@
+"""How a text file keeps its numbers: separator, decimal comma, header, facts above the numbers."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from faultdiag.readers.base import (
+    is_increment,
+    is_rate,
+    is_speed,
+    plausible_rate,
+    plausible_speed,
+    rate_of_increment,
+)
+from faultdiag.readers.mixed import NUMBER, cells, clean, column_kinds
+
+_WITH_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
+_COMMENT = ("#", "%", "//")
+_UNIT = re.compile(
+    r"[\[(]?(?:[mµunk]?(?:s|g|V|A|N|Pa|m|Hz)|sec|m/s\^?2|m/s²|mm/s|rpm|1/min|%|°C|-|)[\])]?"
+)
+# A longer line states no fact, and could keep the pattern busy.
+_LONGEST_FACT = 400
+_FACT = re.compile(
+    r"\W*([A-Za-z][^:=,;\t]*?)\s*[:=,;\t]\s*((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ/]*)\W*"
+)
+# What spreadsheets and programs write where a number is missing.
+_MISSING = re.compile(
+    r"|#(?:N/?[AV]|[^\W\d_]+[!?]|[^\W\d_]+/0!?)|n/?a|nan|null|none|nil|missing|[-?.]+",
+    re.IGNORECASE,
+)
+_FACTORS = {
+    "": 1.0,
+    "hz": 1.0,
+    "khz": 1e3,
+    "rpm": 1.0,
+    "s": 1.0,
+    "ms": 1e-3,
+    "us": 1e-6,
+    "µs": 1e-6,
+}
+# Separator, and whether a comma is the decimal point; the first that fits two lines is taken.
+# A comma is both only where every number stands in quotes.
+_WAYS = (
+    *((";", False), (";", True), ("\t", False), ("\t", True)),
+    *((",", False), (",", True), (" ", False), (" ", True)),
+)
+# Two columns of whole numbers, or decimal commas? A leading zero tells, and so does "-0".
+# A whole number has no leading zero: 12,05 is one number, 12,0 may be two.
+_DECIMALS = re.compile(r"[+-]?\d+,0\d+|-0,\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the numbers of a text file are kept.
+
+    Parameters
+    ----------
+    separator
+        Between two numbers; a space stands for any spaces and tabs.
+    decimal_comma
+        Whether a comma is the decimal point.
+    trailing
+        Whether lines end in one more separator.
+    columns
+        Numbers in a line.
+    names
+        Names of the columns; empty ones where nothing names them.
+    offset, lines
+        Bytes and lines before the first numbers.
+    sampling_rate, rpm
+        What lines before the numbers state, or None.
+    kinds
+        What the columns hold: ``number``, ``clock`` (times of the day) or ``text``.
+    spaced
+        Whether a blank line follows every line of numbers.
+    """
+
+    separator: str
+    decimal_comma: bool
+    trailing: bool
+    columns: int
+    names: tuple[str, ...]
+    offset: int
+    lines: int
+    sampling_rate: float | None
+    rpm: float | None
+    kinds: tuple[str, ...]
+    spaced: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether every column holds numbers."""
+        return set(self.kinds) == {"number"}
+
+
+def is_text(head: bytes) -> bool:
+    """Return whether bytes can be text: no control characters but tabs and ends of lines."""
+    return not re.search(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]", head)
+
+
+def dialect(head: bytes, *, whole: bool) -> Dialect | None:
+    """Return the dialect that the first two lines of numbers have, or None if there are none.
+
+    Parameters
+    ----------
+    head
+        The beginning of a file.
+    whole
+        Whether that is all of it.
+    """
+    raw = head.replace(b"\r\n", b" \n").replace(b"\r", b"\n").splitlines(keepends=True)
+    raw = raw if whole else raw[:-1]
+    lines = [_decoded(line) for line in raw]
+    full = [i for i, line in enumerate(lines) if line.strip() and not is_comment(line)]
+    for place, pair in enumerate(pairwise(full)):
+        if way := _way(*(lines[i] for i in pair)):
+            return _table_from(place, way, raw, lines, full)
+    return _mixed_table(raw, lines, full)
+
+
+def _table_from(
+    place: int,
+    way: tuple[str, bool],
+    raw: Sequence[bytes],
+    lines: Sequence[str],
+    full: Sequence[int],
+) -> Dialect:
+    """Return the dialect of a table of which two lines of numbers were found."""
+    start = place
+    while start and _begun(lines[full[start - 1]], way[0]):
+        start -= 1
+    start = _begun_column([lines[i] for i in full[: start + 1]])
+    sample = [lines[i] for i in full[place : place + 50]]
+    numbered = _numbered_header(lines[full[start]], way[0], lines, full[start + 1 :])
+    first = full[start + 1] if numbered else full[start]
+    found = _dialect(way, lines[:first], sum(map(len, raw[:first])), sample[-49:])
+    found = replace(found, spaced=_is_spaced(lines[first:]))
+    return replace(found, names=tuple(numbered)) if numbered else found
+
+
+# Lines that may stand above a table with clocks or text, and lines by which it is judged.
+_MOST_ABOVE = 200
+_JUDGED = 50
+
+
+def _mixed_table(raw: Sequence[bytes], lines: Sequence[str], full: Sequence[int]) -> Dialect | None:
+    """Return the dialect of a table that has columns of clock times or text, or None."""
+    for place in range(min(len(full), _MOST_ABOVE)):
+        sample = [lines[i] for i in full[place : place + _JUDGED]]
+        for separator, comma in _WAYS:
+            kinds = column_kinds(sample, separator, decimal_comma=comma)
+            if kinds is not None:
+                first = full[place]
+                offset = sum(map(len, raw[:first]))
+                found = _dialect((separator, comma), lines[:first], offset, sample, kinds)
+                return replace(found, spaced=_is_spaced(lines[first:]))
+    return None
+
+
+def _is_spaced(lines: Sequence[str]) -> bool:
+    """Return whether each of the first lines is followed by a blank one."""
+    begin = lines[: 2 * _JUDGED]
+    return len(begin) > 3 and all(bool(line) == (i % 2 == 0) for i, line in enumerate(begin))
+
+
+def is_comment(line: str) -> bool:
+    """Return whether a line is a remark, and no row: ``# pause`` is, ``#N/A,3.3`` is not."""
+    bare = line.lstrip("#%/")
+    if not line.startswith(_COMMENT) or (bare and not bare[0].isspace()):
+        return line.startswith(_COMMENT) and not _MISSING.fullmatch(re.split(r"[,;\t ]", line)[0])
+    parts = [clean(part) for part in re.split(r"[,;\t]", bare)]
+    words = bare.split()
+    numbers = [word for word in words if NUMBER.fullmatch(word)]
+    return not (any(map(NUMBER.fullmatch, parts)) or (words and len(numbers) == len(words)))
+
+
+def _numbered_header(
+    line: str, separator: str, lines: Sequence[str], rows: Sequence[int]
+) -> list[str] | None:
+    """Return the names of a header that numbers its columns (``0,1`` or ``,0,1``), or None.
+
+    Of whole numbers below it a header of one or two numbers looks like a row.
+    """
+    names = cells(line, separator)
+    numbered = names[1:] if len(names) > 1 and not names[0] else names
+    if not any(numbered == [str(i + k) for i in range(len(numbered))] for k in (0, 1)):
+        return None
+    below = [cells(lines[i], separator) for i in rows[:50]]
+    own = [row[len(names) - len(numbered) :] for row in below if len(row) == len(names)]
+    broken = any(not cell.lstrip("+-").isdecimal() for row in own for cell in row)
+    enough = bool(own) and (broken or len(numbered) > 2 or len(names) > len(numbered))
+    return names if enough else None
+
+
+def _way(first: str, second: str) -> tuple[str, bool] | None:
+    """Return separator and decimal comma of two lines with the same number of columns, or None."""
+    for separator, comma in _WAYS:
+        cells_of = [_split(line, separator, comma) for line in (first, second)]
+        if all(cells_of) and len({len(found or ()) for found in cells_of}) == 1:
+            return separator, comma
+    return None
+
+
+def _begun(line: str, separator: str) -> bool:
+    """Return whether a line that is no row of numbers looks like a damaged one.
+
+    It is counted to the table, so that the error for it names it.
+    """
+    found = [clean(cell) for cell in line.split(separator)]
+    first = next((cell for cell in found if cell), "")
+    numbers = [bool(NUMBER.fullmatch(cell.replace(",", "."))) for cell in found]
+    rest = [cell for cell, number in zip(found, numbers, strict=True) if not number]
+    if len(found) > 1 and any(numbers) and all(map(_MISSING.fullmatch, rest)):
+        return True
+    return len(found) > 1 and bool(NUMBER.fullmatch(first.replace(",", ".")))
+
+
+def _begun_column(lines: Sequence[str]) -> int:
+    """Return the line in which a column of numbers begins that goes on with the last line.
+
+    Numbers may be missing in it: ``0.5``, ``#N/A``, ``0.7`` are three rows.
+    """
+    start = place = len(lines) - 1
+    one = bool(NUMBER.fullmatch(lines[start]))
+    while place and one and any(p.fullmatch(lines[place - 1]) for p in (NUMBER, _MISSING)):
+        place -= 1
+        start = place if NUMBER.fullmatch(lines[place]) else start
+    return start
+
+
+def _decoded(line: bytes) -> str:
+    line = line.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return line.decode("utf-8").strip(" \n\v\f")
+    except UnicodeDecodeError:
+        return line.decode("latin-1").strip(" \n\v\f")
+
+
+def _split(line: str, separator: str, comma: bool) -> list[str] | None:
+    """Return the cells of a line if all of them are numbers, with a decimal point, else None."""
+    if separator != " " and separator not in line:
+        return None
+    found = cells(line, separator)
+    if comma:
+        bare = separator == "," and line.count('"') != 2 * len(found)
+        if bare or not all(_WITH_COMMA.fullmatch(cell) for cell in found):
+            return None
+        found = [cell.replace(",", ".") for cell in found]
+    return found if found and all(NUMBER.fullmatch(cell) for cell in found) else None
+
+
+def _dialect(
+    way: tuple[str, bool],
+    before: Sequence[str],
+    offset: int,
+    sample: Sequence[str],
+    kinds: tuple[str, ...] = (),
+) -> Dialect:
+    separator, comma = way
+    columns = len(kinds) or len(cells(sample[0], separator))
+    header = _header(before, separator, columns)
+    if not kinds and separator == "," and columns == 2 and _decimal_commas(before, sample):
+        separator, comma, columns = ";", True, 1
+        header = _header(before, separator, columns)
+    rate, rpm = _facts(before)
+    return Dialect(
+        separator=separator,
+        decimal_comma=comma,
+        trailing=not kinds and separator != " " and sample[0].rstrip(" ").endswith(separator),
+        columns=columns,
+        names=tuple(header or [""] * columns),
+        offset=offset,
+        lines=len(before),
+        sampling_rate=rate,
+        rpm=rpm,
+        kinds=kinds or ("number",) * columns,
+    )
+
+
+def _decimal_commas(before: Sequence[str], sample: Sequence[str]) -> bool:
+    """Return whether ``0,123`` is one number: by a header of one name, or by its zeros."""
+    if not all(re.fullmatch(r"[+-]?\d+,\d+", line) for line in sample):
+        return False
+    header = [line for line in before if line and not line.startswith(_COMMENT)]
+    if header:
+        return "," not in header[-1]
+    return any(_DECIMALS.fullmatch(line) for line in sample)
+
+
+def _header(before: Sequence[str], separator: str, columns: int) -> list[str] | None:
+    """Return the names above the numbers; a row of units below them is passed over."""
+    rows = list(_rows_of_text(before, separator, columns))
+    if len(rows) > 1 and all(_UNIT.fullmatch(cell) for cell in rows[0]):
+        return [
+            name if not name or not unit.strip("[]()-") else f"{name} [{unit.strip('[]()')}]"
+            for name, unit in zip(rows[1], rows[0], strict=True)
+        ]
+    if rows and all(cell.startswith(("[", "(")) for cell in rows[0]):
+        return None
+    return rows[0] if rows else None
+
+
+def _rows_of_text(before: Sequence[str], separator: str, columns: int) -> Iterator[list[str]]:
+    """Yield the lines above the numbers, last first, that have as many cells and no number."""
+    for line in reversed(before):
+        bare = line.lstrip("#%/ ") if line.startswith(_COMMENT) else line
+        ways = (",", ";", "\t", separator) if bare is not line else (separator,)
+        if not bare:
+            continue
+        fitting = [found for way in ways if (found := _named(bare, way, columns))]
+        if not fitting or any(NUMBER.fullmatch(cell) for cell in fitting[0]):
+            if bare is not line:
+                continue
+            return
+        yield fitting[0]
+
+
+def _named(line: str, separator: str, columns: int) -> list[str]:
+    """Return the cells of a line if there is one for each column; the last may be empty."""
+    found = cells(line, separator)
+    if len(found) == columns - 1 and separator != " " and line.rstrip(" ").endswith(separator):
+        return [*found, ""]
+    return found if len(found) == columns else []
+
+
+def _facts(before: Sequence[str]) -> tuple[float | None, float | None]:
+    rates, speeds = [], []
+    for line in before:
+        match = _FACT.fullmatch(line) if len(line) <= _LONGEST_FACT else None
+        if not match or match[3].lower() not in _FACTORS:
+            continue
+        value = float(match[2]) * _FACTORS[match[3].lower()]
+        if is_rate(match[1]):
+            rates.append(value)
+        elif is_speed(match[1]):
+            speeds.append(value)
+        elif is_increment(match[1]) and value > 0:
+            rates.append(rate_of_increment(value))
+    return plausible_rate(rates), plausible_speed(speeds)

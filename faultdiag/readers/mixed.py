@@ -1,0 +1,192 @@
+"""Cells of text tables, and columns that hold no plain numbers: clock times and text.
+
+A recorder that writes a date or a time of the day in each line is read by those times; a column of
+text, such as a state or a comment, is no channel and does not stop the others.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf|infinity)", re.IGNORECASE)
+
+
+def clean(cell: str) -> str:
+    """Return a cell without the spaces and quotes around it."""
+    return cell.strip().strip("\"'").strip()
+
+
+def cells(line: str, separator: str) -> list[str]:
+    """Return the cells of a line without spaces and quotes; a last empty one is left out.
+
+    Examples
+    --------
+    >>> cells('"1,5";2;', ";"), cells('"1,5","2"', ",")
+    (['1,5', '2'], ['1,5', '2'])
+    """
+    if separator == " ":
+        return [clean(cell) for cell in line.split()]
+    found = [clean(cell) for cell in _quoted(line, separator)]
+    return found[:-1] if found[-1] == "" and len(found) > 1 else found
+
+
+def _quoted(line: str, separator: str) -> list[str]:
+    if '"' not in line:
+        return line.split(separator)
+    return re.findall(
+        rf'(?:^|{re.escape(separator)})((?:"[^"]*"|[^{re.escape(separator)}"])*)', line
+    )
+
+
+_DAY = 86_400.0
+# Days of dated times: few, so that a float keeps nanoseconds. Times that fall are unwrapped.
+_MOST_DAYS = 8
+_DATE = r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})"
+_CLOCK = re.compile(
+    rf"(?:{_DATE}(?:[T ]|, ?)\s*)?(\d{{1,3}}):(\d\d):(\d\d(?:[.,]\d*)?)\s*([AaPp][Mm])?"
+    r"(?:Z|\s*UTC|\s*[+-]\d\d:?\d\d)?"
+)
+_MINUTES = re.compile(r"(\d{1,3}):(\d\d[.,]\d+)")
+
+
+def clock_seconds(cell: str) -> float | None:
+    """Return the seconds of a time of the day, with a date or without; None for anything else.
+
+    ``MM:SS.f`` counts from the hour, as spreadsheets write it. Dates count in a cycle of 8 days.
+
+    Examples
+    --------
+    >>> [clock_seconds(cell) for cell in ("00:01:02.5", "01:02.5", "2024-05-17 00:00:01", "12")]
+    [62.5, 62.5, 604801.0, None]
+    """
+    if short := _MINUTES.fullmatch(cell):
+        return 60.0 * int(short[1]) + float(short[2].replace(",", "."))
+    match = _CLOCK.fullmatch(cell)
+    if match is None:
+        return None
+    hour = int(match[4]) % 12 + 12 * (match[7].lower() == "pm") if match[7] else int(match[4])
+    seconds = 3600.0 * hour + 60.0 * int(match[5]) + float(match[6].replace(",", "."))
+    return seconds + _DAY * (_ordinal(match[1], match[2], match[3]) % _MOST_DAYS)
+
+
+def clock_period(cell: str) -> float:
+    """Return the seconds after which a time of the day starts again."""
+    if _MINUTES.fullmatch(cell):
+        return 3600.0
+    return _MOST_DAYS * _DAY if re.match(_DATE, cell) else _DAY
+
+
+def _ordinal(first: str | None, second: str | None, third: str | None) -> int:
+    """Return the number of a day, its parts in any usual order; 0 where there is none."""
+    if first is None or second is None or third is None:
+        return 0
+    year, month, day = int(first), int(second), int(third)
+    if len(first) < 3:
+        # Day first; or the month, where that can't be one.
+        year, month, day = (day, month, year) if month <= 12 else (day, year, month)
+    try:
+        return date(year, month, day).toordinal()
+    except ValueError:
+        return 0
+
+
+def unwrapped(times: NDArray[np.float64], period: float) -> NDArray[np.float64]:
+    """Return times that go on where they start again after a period, ``(samples,)``."""
+    turns = np.cumsum(np.diff(times, prepend=times[:1]) < -period / 2)
+    return np.asarray(times + period * turns)
+
+
+# Of a column so many cells must be of its kind; the reader names the lines of the others.
+_MOST_OF = 0.8
+_FEWEST_LINES = 8
+
+
+def column_kinds(
+    lines: Sequence[str], separator: str, *, decimal_comma: bool
+) -> tuple[str, ...] | None:
+    """Return what the columns of some lines hold, or None if they are no table with numbers.
+
+    A column of text must repeat itself, as states and comments do: names of files do not.
+
+    Returns
+    -------
+    tuple[str, ...] | None
+        ``number``, ``clock`` or ``text`` for each column; the first line fits all of them.
+    """
+    rows = [raw_cells(line, separator) for line in lines]
+    width = len(rows[0])
+    fitting = [row for row in rows if len(row) == width]
+    if width < 2 or len(fitting) < max(2, _MOST_OF * len(rows)):
+        return None
+    columns = [list(column) for column in zip(*fitting, strict=True)]
+    kinds = tuple(_kind(column, decimal_comma) for column in columns)
+    fits = all(fits_kind(c, k, decimal_comma) for c, k in zip(rows[0], kinds, strict=True))
+    if "number" not in kinds or set(kinds) == {"number"} or not fits:
+        return None
+    if "clock" in kinds:
+        return kinds
+    return kinds if _repeats(columns, kinds) else None
+
+
+def _repeats(columns: Sequence[Sequence[str]], kinds: Sequence[str]) -> bool:
+    """Return whether the text of a table is that of states, beside numbers with decimals."""
+    count = len(columns[0])
+    pairs = list(zip(columns, kinds, strict=True))
+    texts = [len(set(column)) for column, kind in pairs if kind == "text"]
+    broken = any("." in c or "," in c for column, kind in pairs if kind == "number" for c in column)
+    return count >= _FEWEST_LINES and broken and max(texts) <= max(1, count // 4)
+
+
+def raw_cells(line: str, separator: str) -> list[str]:
+    """Return the cells of a line, empty ones too."""
+    if separator == " ":
+        return [clean(cell) for cell in line.split()]
+    return [clean(cell) for cell in _quoted(line, separator)]
+
+
+def _kind(column: Sequence[str], comma: bool) -> str:
+    for kind in ("number", "clock"):
+        if sum(fits_kind(cell, kind, comma) for cell in column) >= _MOST_OF * len(column):
+            return kind
+    return "text"
+
+
+def fits_kind(cell: str, kind: str, decimal_comma: bool) -> bool:
+    """Return whether a cell is of a kind."""
+    if kind == "text":
+        return True
+    if kind == "clock":
+        return clock_seconds(cell) is not None
+    return bool(NUMBER.fullmatch(cell.replace(",", ".") if decimal_comma else cell))
+
+
+def mixed_numbers(
+    rows: Sequence[Sequence[str]], kinds: Sequence[str], *, decimal_comma: bool
+) -> NDArray[np.float64]:
+    """Return rows of cells as numbers, ``(rows, columns)``: clocks in seconds, text as NaN.
+
+    Raises
+    ------
+    ValueError
+        If a row has another number of cells, or a cell is not of its column's kind.
+    """
+    found = np.full((len(rows), len(kinds)), np.nan)
+    columns = list(zip(*rows, strict=True))
+    if any(len(row) != len(kinds) for row in rows):
+        raise ValueError("a row has another number of cells")
+    for i, (column, kind) in enumerate(zip(columns, kinds, strict=False)):
+        if kind == "clock":
+            found[:, i] = [_seconds(cell) for cell in column]
+        elif kind == "number":
+            found[:, i] = [float(c.replace(",", ".") if decimal_comma else c) for c in column]
+    return found
+
+
+def _seconds(cell: str) -> float:
+    seconds = clock_seconds(cell)
+    if seconds is None:
+        raise ValueError(f"{cell!r} is no time")
+    return seconds
