@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers.base import Reader, is_rate, is_speed
+from faultdiag.readers.base import Reader, is_increment, is_rate, is_speed
 from faultdiag.readers.content import is_hdf5
 from faultdiag.readers.layouts import NamedArrays
 from faultdiag.readers.source import (
@@ -326,11 +326,13 @@ def _members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:
 
 
 def _facts(file: "h5py.File", arrays: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
-    """Yield sampling rates and speeds among the attributes of the file and of its arrays."""
+    """Yield rates, steps and speeds among the attributes of the file, its groups and arrays."""
     holders: list[tuple[str, Any]] = [("", file.attrs)]
+    above = {name[:i] for name in arrays for i, c in enumerate(name) if c == "/" and i}
+    holders += [(name, file[name].attrs) for name in sorted(above)]
     holders += [(n, a.attributes) for n, a in arrays.items() if isinstance(a, Hdf5Array)]
     for holder, attributes in holders[:100]:
         for name in islice(attributes, _MOST_ATTRIBUTES):
             small = np.prod(attributes.get_id(name).shape, dtype=object) <= _MOST_SIDES
-            if small and (is_rate(name) or is_speed(name)):
+            if small and (is_rate(name) or is_speed(name) or is_increment(name)):
                 yield f"{holder}@{name}", Attribute(name, attributes[name])

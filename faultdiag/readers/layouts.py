@@ -11,14 +11,17 @@ from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.base import (
     Variable,
     believable,
+    is_increment,
     is_rate,
     is_speed,
     is_time,
     plausible_rate,
     plausible_speed,
+    rate_of_increment,
     sampling_rate,
     unit_of,
 )
+from faultdiag.readers.leaves import leaves, nearest, parts, short_paths
 from faultdiag.readers.source import RecordingSource, Row, Rows, Stored, reading, table
 
 _CWRU_ENDS = ("DE", "FE", "BA")
@@ -43,6 +46,8 @@ class Layout:
         Other names of the channels.
     rate
         The array that holds the sampling rate in Hz.
+    interval
+        The array that holds the time between two samples in seconds.
     speed
         The array that holds the shaft speed.
     rpm_per_speed
@@ -55,6 +60,7 @@ class Layout:
     choice: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
     rate: Stored | None = None
+    interval: Stored | None = None
     speed: Stored | None = None
     rpm_per_speed: float = 1.0
     time: tuple[str, Stored] | None = None
@@ -73,7 +79,10 @@ def layout(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> L
         Channels or variables asked for; a variable's name tells it too.
     """
     return (
-        _cwru(arrays, stem, asked) or _mfpt(arrays) or _uestc(arrays) or _any_signal(arrays, stem)
+        _cwru(arrays, stem, asked)
+        or _mfpt(arrays)
+        or _uestc(arrays)
+        or _any_signal(arrays, stem, asked)
     )
 
 
@@ -161,23 +170,28 @@ def _uestc(arrays: Mapping[str, Stored]) -> Layout | None:
     return Layout(rows, rate=rate) if rows else None
 
 
-def _any_signal(arrays: Mapping[str, Stored], stem: str) -> Layout:
+def _any_signal(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> Layout:
     """Return the layout of a file that holds one signal, or one beside a vector of its times.
 
     Only where no variable is a signal, the fields of structs are looked at.
     """
     if windows := _windows(arrays):
         return Layout({}, windows)
-    inside = arrays if any(rows_of(*item) for item in arrays.items()) else _with_fields(arrays)
+    inside = dict(arrays)
+    if not any(rows_of(*item) for item in arrays.items()):
+        inside = _without_file_name(leaves(arrays), stem)
     found = {name: rows for name, array in inside.items() if (rows := rows_of(name, array))}
     time = _time(inside, found)
+    times = None if time is None else (time, inside[time])
     if time is not None:
         del found[time]
-    rate = _fact(inside, is_rate, plausible_rate)
-    speed = _fact(inside, is_speed, plausible_speed)
-    times = None if time is None else (time, inside[time])
     if not found:
         return Layout({}, "holds no signal: one vector of real numbers is needed")
+    aliases = short_paths(list(found))
+    target = _target(found, {aliases.get(name, name) for name in asked})
+    rate = _fact(inside, is_rate, plausible_rate, target)
+    interval = None if rate else _fact(inside, is_increment, _plausible_step, target)
+    speed = _fact(inside, is_speed, plausible_speed, target)
     if len(found) == 1 and _plain(next(iter(found))) == _plain(stem):
         # A matrix that is named after its file: only by place do files share its channels.
         found = {
@@ -187,7 +201,28 @@ def _any_signal(arrays: Mapping[str, Stored], stem: str) -> Layout:
     every = {name: row for rows in found.values() for name, row in rows.items()}
     names = ", ".join(sorted(every))
     choice = "" if len(found) == 1 else f"holds several signals ({names}); choose a channel"
-    return Layout(every, choice, rate=rate, speed=speed, time=times)
+    known = {name: path for name, path in aliases.items() if path in every}
+    return Layout(every, choice, known, rate, interval, speed, time=times)
+
+
+def _without_file_name(inside: Mapping[str, Stored], stem: str) -> dict[str, Stored]:
+    """Return arrays by paths that don't begin with the file's own name, as each file has its."""
+    first = {parts(path)[0] for path in inside}
+    if len(first) != 1 or _plain(next(iter(first))) != _plain(stem):
+        return dict(inside)
+    top = next(iter(first))
+    return {path.removeprefix(f"{top}."): array for path, array in inside.items()}
+
+
+def _target(found: Mapping[str, Mapping[str, Row]], asked: Collection[str]) -> str | None:
+    """Return the signal whose facts are wanted, or None where that is open."""
+    wanted = [name for name, rows in found.items() if set(rows) & set(asked) or name in asked]
+    every = wanted or list(found)
+    return every[0] if len(every) == 1 else None
+
+
+def _plausible_step(values: Iterable[float]) -> float | None:
+    return plausible_rate(rate_of_increment(value) for value in values if value > 0)
 
 
 def _plain(name: str) -> str:
@@ -232,14 +267,6 @@ def _is_labels(name: str, array: Stored) -> bool:
     return whole and np.unique(values).size <= max(2, min(100, count // 4))
 
 
-def _with_fields(arrays: Mapping[str, Stored]) -> dict[str, Stored]:
-    """Return the arrays and, as ``struct.field``, the fields of structs of one element."""
-    found = dict(arrays)
-    for array in arrays.values():
-        found.update({f"{array.name}.{name}": field for name, field in array.fields().items()})
-    return found
-
-
 def _time(arrays: Mapping[str, Stored], signals: Mapping[str, Mapping[str, Row]]) -> str | None:
     """Return the one vector that is named like a time and is as long as another signal."""
     lengths = {name: max(arrays[name].shape) for name in signals}
@@ -257,14 +284,16 @@ def _fact(
     arrays: Mapping[str, Stored],
     named: Callable[[str], bool],
     plausible: Callable[[Iterable[float]], float | None],
+    target: str | None,
 ) -> Stored | None:
-    """Return the scalar of such a name, if all of such names agree on a plausible value."""
+    """Return the scalar of such a name, if all that lie nearest to a signal agree on a value."""
     scalars = [
-        array
+        name
         for name, array in arrays.items()
         if named(_last(name)) and array.real and set(array.shape) <= {1}
     ]
-    return scalars[0] if plausible(a.scalar() for a in scalars) is not None else None
+    near = [arrays[name] for name in nearest(scalars, target)]
+    return near[0] if near and plausible([a.scalar() for a in near]) is not None else None
 
 
 def _last(name: str) -> str:
@@ -318,10 +347,10 @@ class NamedArrays:
         channels: dict[str, list[str]] = {}
         for channel, row in found.rows.items():
             # A field of a struct has no name of its own; its struct is the channel's alias.
-            owners = [v for v, c in found.aliases.items() if c == channel] or [
-                row.array.name or channel.partition(".")[0]
-            ]
-            channels.setdefault(owners[0], []).append(channel)
+            owners = [v for v, c in found.aliases.items() if c == channel]
+            owners += [row.array.name, parts(channel)[0], *self._arrays]
+            owner = next(name for name in owners if name in self._arrays)
+            channels.setdefault(owner, []).append(channel)
         return [
             Variable(name, a.shape, a.kind, ", ".join(channels.get(name, ())) or None)
             for name, a in self._arrays.items()
@@ -344,6 +373,8 @@ class NamedArrays:
                 row.array.require_there()
             speed = _positive(found.speed)
             rate = _positive(found.rate)
+            if rate is None and (step := _positive(found.interval)):
+                rate = rate_of_increment(step)
             if rate is None and found.time is not None:
                 rate = self._rate_of_times(*found.time)
         kinds = ", ".join(dict.fromkeys(row.array.kind for row in rows))

@@ -469,6 +469,21 @@ def elements_of(array: Array) -> list[dict[str, Array]]:
     return rows
 
 
+def cells_of(array: Array) -> list[dict[str, Array]]:
+    """Return the cells of a cell array as the fields ``{1}``, ``{2}`` and so on of one element.
+
+    Raises
+    ------
+    DamageError
+        If the array contradicts its format.
+    """
+    plain = isinstance(array.source, Plain)
+    source, start = (array.source, array.start) if plain else (Held(array.content()), 0)
+    stop = start + array.stop - array.start
+    keys = [f"{{{number}}}" for number in range(1, min(array.size, MOST_ARRAYS) + 1)]
+    return [_fields(array, keys, source, start, stop)[0]]
+
+
 def _fields(
     array: Array, keys: Sequence[str], source: Source, start: int, stop: int
 ) -> tuple[dict[str, Array], int]:
@@ -546,7 +561,7 @@ def _mat5_array(source: Source, start: int, length: int, order: str) -> Array:
         kind = "logical" if (flags >> 8) & _LOGICAL else kind
         kind = f"complex {kind}" if (flags >> 8) & _COMPLEX else kind
         place = start + elements.position
-        members = elements_of if kind == "struct" else None
+        members = {"struct": elements_of, "cell": cells_of}.get(kind)
         return Array(name, shape, kind, source, place, start + length, order, None, members)
     dtype, place, stop = _values(elements, shape, name)
     if stop > length:

@@ -1,6 +1,7 @@
 """Recordings from National Instruments' TDMS files, by the package nptdms."""
 
 import logging
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +19,12 @@ from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.base import (
     Reader,
     Variable,
+    is_increment,
     is_rate,
     is_speed,
     plausible_rate,
     plausible_speed,
+    rate_of_increment,
 )
 from faultdiag.readers.source import MOST_ARRAYS, DamageError, RecordingSource, reading
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 
 _KIND = "TDMS file"
+# Programs write numbers as text, with their unit: "25.6 kHz".
+_NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)\s*$")
+_FACTORS = {"khz": 1e3}
 _BLOCK = 2**19
 
 
@@ -228,11 +234,16 @@ def _rates(owners: Sequence[Mapping[str, Any]]) -> list[float]:
         rate = 1 / increment
         # 1/12000 is no number of the computer's: its inverse is 12000 but for rounding.
         return [float(round(rate)) if abs(round(rate) / rate - 1) < 1e-9 else rate]
-    return list(_numbers(owners, is_rate))
+    steps = [rate_of_increment(step) for step in _numbers(owners, is_increment) if step > 0]
+    return list(_numbers(owners, is_rate)) or steps
 
 
 def _numbers(owners: Sequence[Mapping[str, Any]], named: Any) -> Iterator[float]:
     for properties in owners:
         for name, value in properties.items():
-            if named(name) and isinstance(value, int | float | np.number):
+            if not named(name):
+                continue
+            if isinstance(value, int | float | np.number):
                 yield float(value)
+            elif isinstance(value, str) and (number := _NUMBER.match(value)):
+                yield float(number[1]) * _FACTORS.get(number[2].lower(), 1.0)
