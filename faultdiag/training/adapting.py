@@ -16,13 +16,13 @@ from faultdiag.inference import WindowBatches
 from faultdiag.metrics.unlabelled import Unlabelled
 from faultdiag.preparing.folder import Prepared
 from faultdiag.splits.within import TARGET_ADAPT
-from faultdiag.system.files import write_json, write_text
+from faultdiag.system.files import write_json
 from faultdiag.training.adaptation import require_windows, target_batches, trains
 from faultdiag.training.calibrating import calibrate, with_target
 from faultdiag.training.guard import Verdict, adapted_note, chosen_by, measure
 from faultdiag.training.loop import Trainer, adapting_trainer
 from faultdiag.training.precision import repeatable, set_precision
-from faultdiag.training.run_folder import ADAPTED, SOURCE, environment, write_history
+from faultdiag.training.run_folder import ADAPTED, SOURCE, begin, write_history
 from faultdiag.transfer import kind_of
 from faultdiag.transfer.adabn import replace_statistics
 
@@ -269,16 +269,7 @@ def write_adapted(
     FaultdiagError
         If it can't be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FaultdiagError(
-            f"cannot make --out {folder}: {error.strerror}; give another folder"
-        ) from error
-    write_json(folder / "environment.json", environment(device))
-    write_text(folder / "config.yaml", config.to_yaml())
-    if split is not None:
-        write_json(folder / "split.json", split)
+    begin(folder, config, split, device, option="--out")
     write_history(folder, run.history)
     save(folder / SOURCE, replace(before, training=None))
     for name in (ADAPTED, "last.pt", "best.pt"):

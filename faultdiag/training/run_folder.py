@@ -341,8 +341,32 @@ def _require_whole(folder: Path, present: Sequence[str]) -> None:
         )
 
 
-def begin(folder: Path, config: Config, prepared: Prepared, device: torch.device) -> None:
+def split_document(prepared: Prepared) -> dict[str, Any]:
+    """Return what ``split.json`` of a run folder holds."""
+    document = prepared.document
+    return {
+        **document["split"],
+        "recordings": [asdict(recording) for recording in prepared.recordings],
+        "window": document["window"],
+    }
+
+
+def begin(
+    folder: Path,
+    config: Config,
+    split: Mapping[str, Any] | None,
+    device: torch.device,
+    *,
+    option: str = "--run",
+) -> None:
     """Write config, environment and split into a folder that `require_free` accepted.
+
+    Parameters
+    ----------
+    split
+        As `split_document` returns it; None where nothing says it.
+    option
+        Where the folder comes from, for a message.
 
     Raises
     ------
@@ -353,17 +377,12 @@ def begin(folder: Path, config: Config, prepared: Prepared, device: torch.device
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FaultdiagError(
-            f"cannot make --run {folder}: {error.strerror}; give another folder"
+            f"cannot make {option} {folder}: {error.strerror}; give another folder"
         ) from error
     write_json(folder / "environment.json", environment(device))
     write_text(folder / "config.yaml", config.to_yaml())
-    document = prepared.document
-    split = {
-        **document["split"],
-        "recordings": [asdict(recording) for recording in prepared.recordings],
-        "window": document["window"],
-    }
-    write_json(folder / "split.json", split)
+    if split is not None:
+        write_json(folder / "split.json", split)
 
 
 def clear(folder: Path) -> None:

@@ -49,6 +49,7 @@ from faultdiag.training.run_folder import (
     require_tensorboard,
     resume_notes,
     save_last,
+    split_document,
     write_event,
     write_history,
 )
@@ -249,7 +250,7 @@ class Session:
     def _begin(self) -> None:
         if self._overwrite:
             clear(self.folder)
-        begin(self.folder, self.config, self.prepared, self.device)
+        begin(self.folder, self.config, split_document(self.prepared), self.device)
         self._replaces = False
         if self._on_begun:
             self._on_begun()

@@ -9,9 +9,8 @@ from faultdiag.transfer.domains import Domain, probabilities
 from faultdiag.transfer.kernels import (
     Bandwidth,
     KernelCount,
+    MultiKernel,
     Positive,
-    discrepancy,
-    gaussian_kernels,
     squared_distances,
 )
 
@@ -59,20 +58,12 @@ class JMMD(nn.Module):
     ) -> None:
         super().__init__()
         del features, classes
-        self.kernels = kernels
-        self.factor = factor
-        self.bandwidth: Bandwidth = bandwidth
-        self.unbiased = unbiased
+        self.kernel = MultiKernel(kernels, factor, bandwidth, unbiased)
         self.width = width
 
     def forward(self, source: Domain, target: Domain, ramp: "Tensor") -> "Tensor":
         """Return the joint discrepancy of a batch, times the ramp."""
-        kernel = gaussian_kernels(
-            squared_distances(torch.cat([source.features, target.features])),
-            kernels=self.kernels,
-            factor=self.factor,
-            rule=self.bandwidth,
-        )
+        kernel = self.kernel.between(source.features, target.features)
         predicted = probabilities(torch.cat([source.logits, target.logits]))
         kernel = kernel * torch.exp(-squared_distances(predicted) / self.width)
-        return ramp * discrepancy(kernel, len(source.features), unbiased=self.unbiased)
+        return ramp * self.kernel.discrepancy(kernel, len(source.features))

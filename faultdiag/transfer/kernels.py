@@ -1,5 +1,6 @@
 """Gaussian kernels and the maximum mean discrepancy that is computed with them."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
@@ -58,6 +59,33 @@ def gaussian_kernels(
     width = bandwidth(distances, rule)
     exponents = range(-(kernels // 2), kernels - kernels // 2)
     return torch.stack([torch.exp(-distances / (factor**i * width)) for i in exponents]).sum(0)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiKernel:
+    """A sum of Gaussian kernels, and the discrepancy that is estimated with it.
+
+    Parameters
+    ----------
+    kernels, factor, rule
+        As of `gaussian_kernels`.
+    unbiased
+        As of `discrepancy`.
+    """
+
+    kernels: int
+    factor: float
+    rule: Bandwidth
+    unbiased: bool
+
+    def between(self, source: "Tensor", target: "Tensor") -> "Tensor":
+        """Return the kernel of all rows, ``(n, d)`` and ``(m, d)`` to ``(n + m, n + m)``."""
+        distances = squared_distances(torch.cat([source, target]))
+        return gaussian_kernels(distances, kernels=self.kernels, factor=self.factor, rule=self.rule)
+
+    def discrepancy(self, kernel: "Tensor", rows: int) -> "Tensor":
+        """Return the squared discrepancy of a kernel; the first `rows` rows are the source."""
+        return discrepancy(kernel, rows, unbiased=self.unbiased)
 
 
 def discrepancy(kernel: "Tensor", rows: int, *, unbiased: bool) -> "Tensor":

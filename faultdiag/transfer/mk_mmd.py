@@ -2,18 +2,10 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from torch import nn
 
 from faultdiag.transfer.domains import Domain
-from faultdiag.transfer.kernels import (
-    Bandwidth,
-    KernelCount,
-    Positive,
-    discrepancy,
-    gaussian_kernels,
-    squared_distances,
-)
+from faultdiag.transfer.kernels import Bandwidth, KernelCount, MultiKernel, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,10 +54,7 @@ class MKMMD(nn.Module):
     ) -> None:
         super().__init__()
         del features, classes
-        self.kernels = kernels
-        self.factor = factor
-        self.bandwidth: Bandwidth = bandwidth
-        self.unbiased = unbiased
+        self.kernel = MultiKernel(kernels, factor, bandwidth, unbiased)
 
     def forward(self, source: Domain, target: Domain, ramp: "Tensor") -> "Tensor":
         """Return the discrepancy of a batch, times the ramp."""
@@ -73,8 +62,4 @@ class MKMMD(nn.Module):
 
     def distance(self, source: "Tensor", target: "Tensor") -> "Tensor":
         """Return the squared discrepancy of two sets of rows, ``(n, d)`` and ``(m, d)``."""
-        distances = squared_distances(torch.cat([source, target]))
-        kernel = gaussian_kernels(
-            distances, kernels=self.kernels, factor=self.factor, rule=self.bandwidth
-        )
-        return discrepancy(kernel, len(source), unbiased=self.unbiased)
+        return self.kernel.discrepancy(self.kernel.between(source, target), len(source))

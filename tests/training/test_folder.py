@@ -18,6 +18,7 @@ from faultdiag.training.run_folder import (
     last_state,
     require_free,
     resume_notes,
+    split_document,
     train_command,
 )
 from tests.data_fixtures import contents, tiny_config
@@ -103,7 +104,7 @@ def test_the_mark_of_a_run_is_written_first(
     monkeypatch.setattr(run_folder, "write_text", interrupted)
     config = tiny_config(recordings, prepared_root)
     with pytest.raises(KeyboardInterrupt):
-        begin(tmp_path / "run", config, prepare(config), torch.device("cpu"))
+        begin(tmp_path / "run", config, split_document(prepare(config)), torch.device("cpu"))
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["environment.json"]
     require_free(tmp_path / "run", overwrite=False, resume=True)
 
@@ -116,7 +117,9 @@ def test_a_folder_that_cannot_be_made(
     with pytest.raises(
         FaultdiagError, match=r"cannot make --run \S+file/run: Not a directory; give another folder"
     ):
-        begin(tmp_path / "file" / "run", config, prepare(config), torch.device("cpu"))
+        begin(
+            tmp_path / "file" / "run", config, split_document(prepare(config)), torch.device("cpu")
+        )
 
 
 def test_a_last_checkpoint_without_its_state(
