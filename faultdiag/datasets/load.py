@@ -8,7 +8,8 @@ from faultdiag.datasets.base import Entry
 from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.base import channels_of
-from faultdiag.readers.read import list_variables, read_recording
+from faultdiag.readers.read import list_variables, open_recording, read_recording
+from faultdiag.readers.source import RecordingSource
 from faultdiag.signal.recording import Recording
 from faultdiag.signal.resampling import resample
 
@@ -60,8 +61,8 @@ def load_entry(
     )
 
 
-def entry_facts(entry: Entry, recording: Recording) -> Facts:
-    """Return rate and speed of an entry whose file was read; see `faultdiag.datasets.resolve`.
+def entry_facts(entry: Entry, recording: Recording | RecordingSource) -> Facts:
+    """Return rate and speed of an entry whose file was opened; see `faultdiag.datasets.resolve`.
 
     Raises
     ------
@@ -98,11 +99,29 @@ def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
     FaultdiagError
         If the file can't be read or lacks a channel.
     """
+    own = _own_channels(entry, channels)
+    recording = read_recording(entry.path, channel=own)
+    by_name = entry.columns or entry.channels or set(own) == set(channels)
+    return replace(recording, channels=tuple(channels)) if by_name else recording
+
+
+def open_entry(entry: Entry, channels: Sequence[str]) -> RecordingSource:
+    """Return the recording of an entry with its samples left in the file.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be opened or lacks a channel.
+    """
+    return open_recording(entry.path, channel=_own_channels(entry, channels))
+
+
+def _own_channels(entry: Entry, channels: Sequence[str]) -> Sequence[str]:
+    """Return the names that an entry's file has for these channels."""
     if entry.columns:
-        own = _columns(entry, channels)
-        return replace(read_recording(entry.path, channel=own), channels=tuple(channels))
+        return _columns(entry, channels)
     variables = list_variables(entry.path)
-    own = choose_channels(
+    return choose_channels(
         entry.path,
         channels_of(variables),
         channels,
@@ -112,9 +131,6 @@ def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
         who="data.channels asks for",
         remedy="name one of them in data.channels, or each file's own in a manifest",
     )
-    recording = read_recording(entry.path, channel=own)
-    by_name = entry.channels or set(own) == set(channels)
-    return replace(recording, channels=tuple(channels)) if by_name else recording
 
 
 def _columns(entry: Entry, channels: Sequence[str]) -> list[str]:

@@ -13,20 +13,21 @@ from typing import Any
 
 from faultdiag.config.schema import parse_config
 from faultdiag.datasets import DATASETS, cwru
-from faultdiag.datasets.base import Entry, find_recordings, some
+from faultdiag.datasets.base import Entry, find_recordings, sha256, some
 from faultdiag.datasets.cwru import Cwru
 from faultdiag.datasets.identify import cwru_number, published_sets
 from faultdiag.datasets.manifest import NAMES
 from faultdiag.datasets.manifest import SUFFIXES as MANIFESTS
 from faultdiag.datasets.published import PublishedSet
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.guess.names import guess_labels, guess_labels_below, is_healthy, own_split
 from faultdiag.guess.signals import Read, Signals, look_into, split_comment
-from faultdiag.guess.sizes import Sizes, guess_sizes
+from faultdiag.guess.sizes import Sizes, guess_sizes, require_trainable
 from faultdiag.preparing.recordings import label_entries
 from faultdiag.readers.read import list_variables
+from faultdiag.signal.resampling import Resampler, resampling_ratio
 from faultdiag.simulation.folder import MARK, simulated_files
-from faultdiag.splits.within import PARTS
+from faultdiag.splits.within import PARTS, SplitItem
 from faultdiag.system import files
 from faultdiag.system.files import write_text
 
@@ -249,6 +250,7 @@ class _Labelled:
     entries: list[Entry]
     labels: list[str]
     signals: Signals
+    notes: list[str]
 
     @property
     def read(self) -> list[Read]:
@@ -286,12 +288,11 @@ def guess_config(
     source = _with_rate(find_source(root), sampling_rate, override_rate)
     found = _look(source, channels)
     rate = _rate(found)
-    speeds = [row.rpm for row in found.read if row.rpm is not None]
+    samples = _samples(found, rate)
     lengths: dict[str, list[float]] = {}
-    for row in found.read:
-        samples = row.samples * rate / (row.sampling_rate or rate)
-        lengths.setdefault(row.label, []).append(samples)
-    sizes = guess_sizes(lengths, found.classes, rate, min(speeds, default=None))
+    for row, count in zip(found.read, samples, strict=True):
+        lengths.setdefault(row.label, []).append(count)
+    sizes = _sizes_for(found, rate, samples, lengths)
     sections = {
         "": [Setting("seed", 0)],
         "data": _data(found, rate),
@@ -302,6 +303,39 @@ def guess_config(
     text = config_text(_head(root, found), sections)
     parse_config(files.parse(text, "the config guessed"), "the config guessed")
     return Guess(text, _explanation(root, found, sections))
+
+
+def _samples(found: _Labelled, rate: float) -> list[int]:
+    """Return how many samples each recording has after resampling to the config's rate.
+
+    Raises
+    ------
+    FaultdiagError
+        If two rates are too far apart for that.
+    """
+    pairs = [(row.sampling_rate or rate, row.samples) for row in found.read]
+    return [Resampler(*resampling_ratio(own, rate), count).resampled for own, count in pairs]
+
+
+def _sizes_for(
+    found: _Labelled, rate: float, samples: Sequence[int], lengths: Mapping[str, Sequence[float]]
+) -> Sizes:
+    """Return sizes whose split was tried out on the recordings."""
+    speeds = [row.rpm for row in found.read if row.rpm is not None]
+    shortest = found.read[samples.index(min(samples))].name
+    slowest = min(speeds, default=None)
+    parts = set(found.source.split) & set(PARTS)
+    options: dict[str, Any] = {"own_parts": parts, "shortest": shortest}
+    sizes = guess_sizes(lengths, found.classes, rate, slowest, **options)
+    entries = {entry.name: entry for entry in found.entries}
+    # Only where whole recordings are held out do copies of one matter.
+    whole = bool(found.source.split or sizes.others)
+    items = [
+        SplitItem(row.name, count, row.label, entry.facts, sha256(entry.path) if whole else "")
+        for row, count in zip(found.read, samples, strict=True)
+        if (entry := entries.get(row.name))
+    ]
+    return require_trainable(items, sizes, found.source.split or sizes.split)
 
 
 def write_guess(
@@ -377,7 +411,8 @@ _OWN_DATA = frozenset({"folder", "manifest"})
 def _look(source: Source, channels: Sequence[str] = ()) -> _Labelled:
     """Read a sample of the recordings; leave out those of a folder that can't be used."""
     dataset = DATASETS.build(source.dataset, source.root, **source.options)
-    entries = dataset.entries(source.select).entries
+    selection = dataset.entries(source.select)
+    entries = selection.entries
     label = source.label or dataset.label
     known = dataset.facts
     if source.dataset == "manifest" and "label" not in known:
@@ -392,7 +427,7 @@ def _look(source: Source, channels: Sequence[str] = ()) -> _Labelled:
         source = replace(source, options={**source.options, "exclude": paths})
         entries = [entry for entry in entries if entry.name not in signals.broken]
         labels = label_entries(entries, label)
-    return _Labelled(replace(source, label=label), entries, labels, signals)
+    return _Labelled(replace(source, label=label), entries, labels, signals, selection.notes)
 
 
 def _rate(found: _Labelled) -> float:
@@ -503,9 +538,10 @@ def _training(
 
 def _head(root: Path, found: _Labelled) -> list[str]:
     return [
-        f"{len(found.entries)} recordings of {len(found.classes)} classes in {root}.",
-        f"Guessed by `faultdiag init --from`, which read {len(found.read)} of them: the comments "
-        "say what each setting rests on.",
+        f"{counted(len(found.entries), 'recording')} of {len(found.classes)} classes in {root}.",
+        f"Guessed by `faultdiag init --from`, which read {found.signals.whole} of them: the "
+        "comments say what each setting rests on.",
+        *found.notes,
     ]
 
 
@@ -517,7 +553,7 @@ def _explanation(root: Path, found: _Labelled, sections: dict[str, list[Setting]
         if setting.comment
     ]
     lines = [f"{name} = {_shown(setting.value)}: {setting.comment}" for name, setting in rows]
-    return "\n".join([_head(root, found)[0], *lines])
+    return "\n".join([_head(root, found)[0], *found.notes, *lines])
 
 
 def _shown(value: Any) -> str:

@@ -353,7 +353,10 @@ def guess_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
 
 
 def _folders(paths: Sequence[str]) -> list[LabelGuess]:
-    parents = [path.split("/")[:-1] for path in paths]
+    # A few files beside the folders of the classes are left out, with a note.
+    parents = [path.split("/")[:-1] for path in paths if "/" in path]
+    if 2 * len(parents) <= len(paths):
+        return []
     depth = min(map(len, parents))
     guesses = []
     for level in range(depth):
@@ -361,7 +364,7 @@ def _folders(paths: Sequence[str]) -> list[LabelGuess]:
         above = level == 0
         names = [folders[0] if above else folders[-level] for folders in parents]
         classes = sorted(set(names))
-        share = sum(map(is_state, names)) / len(names)
+        share = sum(map(is_state, names)) / len(paths)
         if len(classes) < 2 or (share == 0 and (level or len(classes) > _MOST_CLASSES)):
             continue
         below = "".join(f"/{{folder{i}:any}}" for i in range(level - 1, 0, -1))

@@ -2,17 +2,19 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tqdm import tqdm
 
 from faultdiag.datasets.base import Entry, some
-from faultdiag.datasets.load import channel_names, entry_facts, read_entry
+from faultdiag.datasets.load import channel_names, entry_facts, open_entry, read_entry
 from faultdiag.datasets.resolve import ContradictionError
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, listed_names
 from faultdiag.guess.channels import MOST_FILES, choose_channel
 from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
+from faultdiag.readers.source import RecordingSource
+from faultdiag.signal.recording import Recording
 from faultdiag.splits.within import STRATEGIES
 
 _WHOLE = "across_recordings"
@@ -62,7 +64,8 @@ def _held_out(labels: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> tupl
     return None
 
 
-# Recordings that are read; of more, the smallest and the largest file of each class and others.
+# Recordings that are read whole; of more, the smallest and the largest file of each class and
+# others, and of the rest the header.
 MOST_READ = 64
 _ANY_NAME = "vibration"
 
@@ -80,15 +83,18 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the recordings that were read hold.
+    """What the recordings hold.
 
-    ``broken`` says of those that can't be used why; ``reason`` why these channels were chosen.
+    ``read`` has a row for each one that can be used, ``whole`` is how many of them were read to
+    their end. ``broken`` says of those that can't be used why; ``reason`` why these channels were
+    chosen.
     """
 
     read: list[Read]
     channels: tuple[str, ...]
     reason: str
     broken: dict[str, str]
+    whole: int = 0
 
 
 def look_into(
@@ -98,7 +104,7 @@ def look_into(
     published: bool = False,
     stated: Sequence[str] = (),
 ) -> Signals:
-    """Read a sample of the recordings, at least two of each class where there are so many.
+    """Read a sample of the recordings, at least two of each class, and the headers of the others.
 
     Parameters
     ----------
@@ -114,27 +120,37 @@ def look_into(
     FaultdiagError
         If no channel is common to them, or none of them can be read.
     """
-    sample = _sample(entries, labels)
+    names, broken = _own_channels(entries)
+    sound = [pair for pair in zip(entries, labels, strict=True) if names.get(pair[0].name)]
+    if not sound:
+        raise FaultdiagError("\n".join(list(broken.values())[:5]))
+    if stated:
+        candidates, reason = [tuple(stated)], "as given with --channel"
+    else:
+        own = [entry for entry, _ in sound]
+        candidates, reason = _candidates(own, names, published=published)
+    sample = _sample(sound)
+    signals = _read(sample, candidates, reason, broken)
+    looked = {entry.name for entry, _ in sample}
+    rest = [pair for pair in sound if pair[0].name not in looked]
+    return _with_headers(signals, rest, [entry.name for entry in entries])
+
+
+def _own_channels(entries: Sequence[Entry]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return the channels of each file that has any, and of the others why it can't be used."""
     names: dict[str, list[str]] = {}
     broken: dict[str, str] = {}
-    for entry, _ in sample:
+    for entry in tqdm(entries, "looking at", unit="recording", disable=None):
         try:
             with reader_errors(entry.path, FILE_TIMEOUT):
                 names[entry.name] = channel_names(entry.path)
         except FaultdiagError as error:
             broken[entry.name] = str(error)
-    sound = [(entry, label) for entry, label in sample if names.get(entry.name)]
-    broken |= {e.name: f"{e.path} holds no signal" for e, _ in sample if names.get(e.name) == []}
-    if not sound:
-        raise FaultdiagError("\n".join(list(broken.values())[:5]))
-    if stated:
-        return _read(sound, [tuple(stated)], "as given with --channel", broken)
-    candidates, reason = _candidates([entry for entry, _ in sound], names, published=published)
-    return _read(sound, candidates, reason, broken)
+    broken |= {e.name: f"{e.path} holds no signal" for e in entries if names.get(e.name) == []}
+    return names, broken
 
 
-def _sample(entries: Sequence[Entry], labels: Sequence[str]) -> list[tuple[Entry, str]]:
-    every = list(zip(entries, labels, strict=True))
+def _sample(every: list[tuple[Entry, str]]) -> list[tuple[Entry, str]]:
     if len(every) <= MOST_READ:
         return every
     classes: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -171,7 +187,7 @@ def _candidates(
         shown = some(own[0] for own in sets)
         why = f"each file holds one channel under a name of its own ({shown}): it is taken"
         return [(_ANY_NAME,)], why
-    shown = "; ".join(", ".join(own) for own, _ in sets.most_common(4))
+    shown = "; ".join(listed_names(own, most=5) for own, _ in sets.most_common(4))
     raise FaultdiagError(
         f"the recordings have no channel in common: {shown}; list them in a manifest whose column "
         "'channel' says which one each recording has"
@@ -187,7 +203,7 @@ def _read(
     """Read the first channels that are alive in every recording, else the first ones."""
     found = []
     for channels in candidates:
-        read, failed = _read_all(sound, channels)
+        read, failed = _rows(sound, channels, whole=True)
         found.append(Signals(read, channels, reason, {**broken, **failed}))
         if not failed:
             break
@@ -197,24 +213,45 @@ def _read(
     return best
 
 
-def _read_all(
-    sound: Sequence[tuple[Entry, str]], channels: Sequence[str]
+def _with_headers(
+    signals: Signals, rest: Sequence[tuple[Entry, str]], order: Sequence[str]
+) -> Signals:
+    """Add the recordings that were not read, as their headers describe them."""
+    others, failed = _rows(rest, signals.channels, whole=False)
+    places = {name: i for i, name in enumerate(order)}
+    read = sorted([*signals.read, *others], key=lambda row: places[row.name])
+    broken = {**signals.broken, **failed}
+    return replace(signals, read=read, broken=broken, whole=len(signals.read))
+
+
+def _rows(
+    sound: Sequence[tuple[Entry, str]], channels: Sequence[str], *, whole: bool
 ) -> tuple[list[Read], dict[str, str]]:
+    """Return a row for each recording, and of those that can't be used why."""
     read, failed, contradicted = [], {}, []
     for entry, label in tqdm(sound, "looking into", unit="recording", disable=None):
         try:
             with reader_errors(entry.path, FILE_TIMEOUT):
-                recording = read_entry(entry, channels)
-                recording.require_varying()
-                facts = entry_facts(entry, recording)
+                read.append(_row(entry, label, channels, whole=whole))
         except ContradictionError as error:
             contradicted.append(str(error))
-            continue
         except FaultdiagError as error:
             failed[entry.name] = str(error)
-            continue
-        read.append(Read(entry.name, label, recording.samples, facts.sampling_rate, facts.rpm))
     if contradicted:
         more = [f"… and {len(contradicted) - 5} more"] if len(contradicted) > 5 else []
         raise ContradictionError("\n".join([*contradicted[:5], *more]))
     return read, failed
+
+
+def _row(entry: Entry, label: str, channels: Sequence[str], *, whole: bool) -> Read:
+    opened = _opened(entry, channels, whole=whole)
+    facts = entry_facts(entry, opened)
+    return Read(entry.name, label, opened.samples, facts.sampling_rate, facts.rpm)
+
+
+def _opened(entry: Entry, channels: Sequence[str], *, whole: bool) -> Recording | RecordingSource:
+    if not whole:
+        return open_entry(entry, channels)
+    recording = read_entry(entry, channels)
+    recording.require_varying()
+    return recording

@@ -1,12 +1,13 @@
 """Window, stride and split that fit the lengths of recordings."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from faultdiag.errors import FaultdiagError
-from faultdiag.splits.within import STRATEGIES, minimum_samples, part_sizes
+from faultdiag.errors import FaultdiagError, counted, listed_names, printable
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.within import PARTS, STRATEGIES, SplitItem, minimum_samples, part_sizes
 
 _USUAL = 2048
 _SHORTEST = 512
@@ -15,7 +16,10 @@ _LONGEST = 8192
 _REVOLUTIONS = 4
 _ENOUGH_WINDOWS = 4
 _FRACTIONS = ((0.7, 0.2, 0.1), (0.6, 0.2, 0.2))
-_WHOLE = "across_recordings"
+# Whole recordings held out: of each class at least so many are needed, dealt to so many folds.
+_FEWEST = 3
+_FOLDS = 5
+_TRAINED = 0.6
 # Training windows a class is given about, and all classes together at most.
 _PER_CLASS = 1000
 _MOST = 20_000
@@ -23,12 +27,45 @@ _MOST = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Window length and stride in samples, the split, and why."""
+    """Window length and stride in samples, the split, and why.
+
+    Where whole recordings are held out, ``others`` are further ways to deal them, in case the
+    first leaves a class out.
+    """
 
     length: int
     stride: int
     split: dict[str, Any]
     reasons: dict[str, str] = field(default_factory=dict)
+    others: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The window that would be best, at a rate in Hz and the slowest shaft speed in rpm."""
+
+    length: int
+    rate: float
+    rpm: float | None
+    shortest: int
+    name: str
+
+    @property
+    def limit(self) -> str:
+        """The length of the shortest recording, in words."""
+        name = f", {printable(self.name)}," if self.name else ""
+        return f"the shortest recording{name} has {self.shortest} samples"
+
+    def reason(self, length: int) -> str:
+        """Return what a window of another length holds, and why it is not longer."""
+        text = f"{length / self.rate:.2g} s; the shaft speed is not known"
+        if self.rpm is not None:
+            turn = self.rate * 60 / self.rpm
+            text = f"at {self.rpm:g} rpm a shaft turn is {turn:.0f} samples: "
+            text += f"{length / turn:.2g} turns"
+        if length < self.length:
+            text += f"; shorter, because {self.limit}"
+        return text
 
 
 def guess_sizes(
@@ -36,6 +73,9 @@ def guess_sizes(
     recordings: Mapping[str, int],
     rate: float,
     rpm: float | None,
+    *,
+    own_parts: Collection[str] = (),
+    shortest: str = "",
 ) -> Sizes:
     """Return window, stride and split for recordings of these lengths.
 
@@ -49,42 +89,40 @@ def guess_sizes(
         Hz.
     rpm
         The slowest shaft speed, or None.
+    own_parts
+        The parts that the user keeps in folders of their own, if any.
+    shortest
+        The name of the shortest recording, for messages.
 
     Raises
     ------
     FaultdiagError
         If a recording is too short for any window.
     """
-    shortest = int(min(min(found) for found in lengths.values()))
-    wanted, why = _wanted(rate, rpm)
-    length, fractions, windows = _fitting(shortest, wanted)
+    samples = int(min(min(found) for found in lengths.values()))
+    wanted = _Window(_wanted(rate, rpm), rate, rpm, samples, shortest)
+    length, fractions, windows = _fitting(wanted.shortest, wanted.length)
     if length == 0:
-        return _whole_recordings(lengths, recordings, shortest)
-    sizes = {
-        label: sum(found) / len(found) * recordings[label] * fractions[0]
-        for label, found in lengths.items()
-    }
-    if length < wanted:
-        why += f"; shorter, because the shortest recording has {shortest} samples"
+        return _whole_recordings(lengths, recordings, wanted, own_parts)
+    stride, reason = _stride(lengths, recordings, fractions[0], length)
     return Sizes(
         length,
-        _stride(sizes, length),
+        stride,
         {"strategy": "within_recording", "fractions": list(fractions), "gap": length},
         {
-            "length": why,
-            "stride": _stride_reason(sizes, _stride(sizes, length)),
-            "split": f"the shortest recording has {windows} test windows that don't overlap",
+            "length": wanted.reason(length),
+            "stride": reason,
+            "split": f"the shortest recording has {counted(windows, 'test window')} that don't "
+            "overlap",
         },
     )
 
 
-def _wanted(rate: float, rpm: float | None) -> tuple[int, str]:
+def _wanted(rate: float, rpm: float | None) -> int:
     if rpm is None:
-        return _USUAL, f"{_USUAL / rate:.2g} s; the shaft speed is not known"
-    turn = rate * 60 / rpm
-    length = 1 << round(math.log2(_REVOLUTIONS * turn))
-    length = min(max(length, _SHORTEST * 2), _LONGEST)
-    return length, f"at {rpm:g} rpm a shaft turn is {turn:.0f} samples; about {_REVOLUTIONS} turns"
+        return _USUAL
+    length = 1 << round(math.log2(max(_REVOLUTIONS * rate * 60 / rpm, 1)))
+    return min(max(length, _SHORTEST * 2), _LONGEST)
 
 
 def _fitting(shortest: int, wanted: int) -> tuple[int, tuple[float, ...], int]:
@@ -102,40 +140,110 @@ def _fitting(shortest: int, wanted: int) -> tuple[int, tuple[float, ...], int]:
     return 0, _FRACTIONS[0], 0
 
 
-def _stride(sizes: Mapping[str, float], length: int) -> int:
-    """Return a power of two that makes enough training windows of each class, and not too many."""
-    smallest, total = min(sizes.values()), sum(sizes.values())
-    stride = max(smallest / _PER_CLASS, total / _MOST, 16)
-    return min(1 << math.ceil(math.log2(stride)), length)
+def _stride(
+    lengths: Mapping[str, Sequence[float]],
+    recordings: Mapping[str, int],
+    share: float,
+    length: int,
+) -> tuple[int, str]:
+    """Return a power of two that makes enough training windows of each class, and why.
 
-
-def _stride_reason(sizes: Mapping[str, float], stride: int) -> str:
-    fewest = min(sizes.values()) / stride
-    return f"about {fewest:.0f} training windows of the smallest class, which overlap"
+    Parameters
+    ----------
+    share
+        The share of all samples that are trained on.
+    """
+    sizes = [sum(own) / len(own) * recordings[label] * share for label, own in lengths.items()]
+    wanted = max(min(sizes) / _PER_CLASS, sum(sizes) / _MOST, 16)
+    stride = min(1 << math.ceil(math.log2(wanted)), length)
+    fewest = min(sizes) / stride
+    return stride, f"about {fewest:.0f} training windows of the smallest class, which overlap"
 
 
 def _whole_recordings(
-    lengths: Mapping[str, Sequence[float]], recordings: Mapping[str, int], shortest: int
+    lengths: Mapping[str, Sequence[float]],
+    recordings: Mapping[str, int],
+    wanted: _Window,
+    own_parts: Collection[str],
 ) -> Sizes:
-    few = [label for label, count in recordings.items() if count < 3]
-    if _WHOLE not in STRATEGIES or few or shortest < _SHORTEST:
-        needed = minimum_samples(_SHORTEST, _FRACTIONS[0], _SHORTEST)
-        raise FaultdiagError(
-            f"the shortest recording has {shortest} samples; {needed} are needed to cut each "
-            f"recording into train, valid and test with windows of {_SHORTEST}; record longer, or "
-            "join what was recorded on one machine into one file"
-        )
-    length = min(1 << int(math.log2(shortest)), _USUAL)
-    sizes = {
-        label: sum(found) / len(found) * recordings[label] * 0.6 for label, found in lengths.items()
-    }
-    return Sizes(
-        length,
-        _stride(sizes, length),
-        {"strategy": _WHOLE},
-        {
-            "length": f"the shortest recording has {shortest} samples",
-            "stride": _stride_reason(sizes, _stride(sizes, length)),
-            "split": "too short to be cut into three: whole recordings in each part",
-        },
+    """Return sizes for recordings too short to be cut into three: each is in one part."""
+    few = sorted(label for label, count in recordings.items() if count < _FEWEST)
+    if wanted.shortest < _SHORTEST or (few and not own_parts):
+        raise _too_short(wanted.limit, few)
+    if own_parts and "valid" not in own_parts:
+        raise _no_valid(wanted.limit)
+    length = min(1 << int(math.log2(wanted.shortest)), wanted.length)
+    stride, reason = _stride(lengths, recordings, _TRAINED, length)
+    folds = min(_FOLDS, *recordings.values())
+    first, *others = (
+        {"strategy": "across_recordings", "folds": folds, "fold": fold, "valid": "across"}
+        for fold in range(folds)
     )
+    split = (
+        "the recordings are too short to be cut into three: whole ones are tested on, and others "
+        f"validated on; without split.fold, `faultdiag train` trains all {folds} folds"
+    )
+    reasons = {"length": wanted.reason(length), "stride": reason, "split": split}
+    return Sizes(length, stride, first, reasons, tuple(others))
+
+
+def _too_short(limit: str, few: Sequence[str]) -> FaultdiagError:
+    needed = minimum_samples(_SHORTEST, _FRACTIONS[0], _SHORTEST)
+    whole = f"or {_SHORTEST} and {_FEWEST} recordings of each class to hold out whole ones"
+    lacking = f" ({listed_names(few, most=5)} has fewer)" if few else ""
+    return FaultdiagError(
+        f"{limit}; {needed} are needed to cut each "
+        f"recording into train, valid and test with windows of {_SHORTEST}, {whole}{lacking}; "
+        "record longer, leave the short ones out, or join what was recorded on one machine into "
+        "one file"
+    )
+
+
+def _no_valid(limit: str) -> FaultdiagError:
+    return FaultdiagError(
+        f"{limit}, too few to cut training recordings into "
+        "train and valid; keep some recordings of each class in a folder named valid, or record "
+        "longer"
+    )
+
+
+def require_trainable(items: Sequence[SplitItem], sizes: Sizes, split: Mapping[str, Any]) -> Sizes:
+    """Return sizes with a split that leaves a window of each class in every part.
+
+    Parameters
+    ----------
+    items
+        The recordings.
+    sizes
+        Their sizes; the other ways to deal whole recordings are tried too.
+    split
+        The split section of the config.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is none, with the reason.
+    """
+    problems = []
+    for options in (split, *sizes.others):
+        try:
+            _try_split(items, sizes, options)
+        except FaultdiagError as error:
+            problems.append(error)
+        else:
+            return replace(sizes, split=dict(options))
+    raise FaultdiagError(f"no config that trains was found: {problems[0]}") from problems[0]
+
+
+def _try_split(items: Sequence[SplitItem], sizes: Sizes, split: Mapping[str, Any]) -> None:
+    options = {name: value for name, value in split.items() if name != "strategy"}
+    plan = WindowPlan(sizes.length, sizes.stride, None, sizes.length)
+    made = STRATEGIES.build(split["strategy"], items, plan, 0, **options)
+    labels = sorted({item.label for item in items})
+    for part in PARTS[:2] if split["strategy"] == "across" else PARTS:
+        there = {items[s.recording].label for s in made.parts[part] if s.samples >= sizes.length}
+        if lacking := [label for label in labels if label not in there]:
+            raise FaultdiagError(
+                f"the {part} part has no window of {listed_names(lacking, most=5)}; record longer, "
+                "or more recordings of each class"
+            )
