@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from faultdiag.cli.exits import write_messages
 from tests.data_fixtures import tiny_config, write_recordings
 
 # A shell's background jobs ignore Ctrl-C, and so would the commands that tests start from there.
@@ -15,6 +16,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A law holds or it doesn't; how long an example takes on a busy machine is no part of it.
 settings.register_profile("faultdiag", deadline=None)
 settings.load_profile("faultdiag")
+
+# Tests see the messages that the command line shows, whatever function they call.
+write_messages()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Adapt a finished run to unlabelled recordings."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +20,7 @@ from faultdiag.prediction.targets import read_target
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.system.memory import memory_errors
+from faultdiag.system.terminal import note
 from faultdiag.training.adaptation import NO_METHOD, require_method
 from faultdiag.training.adapting import (
     AdaptedRun,
@@ -150,7 +150,7 @@ def try_adapt(
             known=_trained_on(Path(run)),
             pattern=pattern,
         )
-        sys.stderr.write(f"adapting with {why}\n")
+        note(f"adapting with {why}")
         length = epochs or EPOCHS
         options: dict[str, Any] = {"device": on_device, "epochs": length}
         with memory_errors("adapt", less_memory(own)):

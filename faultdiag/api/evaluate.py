@@ -1,6 +1,5 @@
 """Evaluate a run, and draw accuracy over noise."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
 from faultdiag.report.figures import noise_figure
 from faultdiag.system.memory import memory_errors
+from faultdiag.system.terminal import note
 from faultdiag.training.run_folder import warn_unfinished
 
 
@@ -68,7 +68,7 @@ def evaluate(
         # The picture has one line.
         rows = [row for row in result["noise"] if row["kind"] == noise[0]]
         noise_figure(rows, plot, clean=clean, classes=classes)
-        sys.stderr.write(f"drew {plot}\n")
+        note(f"drew {plot}")
     return result
 
 

@@ -2,11 +2,12 @@
 
 import errno
 import io
+import logging
 import os
 import signal
 import sys
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TextIO
@@ -47,6 +48,7 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; an interrupt or SIGTERM ends it with exit code 130."""
+        write_messages()
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             return super().invoke(ctx)
@@ -67,6 +69,25 @@ class Group(TyperGroup):
 def say(text: str) -> None:
     """Write a message to stderr."""
     typer.echo(printable_lines(text), err=True)
+
+
+class Messages(logging.Handler):
+    """Writes notes and warnings of the package to stderr, above a progress bar that is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message."""
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        bars = sys.modules.get("tqdm")
+        with nullcontext() if bars is None else bars.tqdm.external_write_mode():
+            sys.stderr.write(f"{prefix}{record.getMessage()}\n")
+
+
+def write_messages() -> None:
+    """Write the messages of the package to stderr from here on."""
+    logger = logging.getLogger("faultdiag")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, Messages) for handler in logger.handlers):
+        logger.addHandler(Messages())
 
 
 class _Silence(io.TextIOBase):

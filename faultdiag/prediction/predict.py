@@ -40,7 +40,7 @@ from faultdiag.signal.bearings import get_bearing
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import keep_freed_memory
 from faultdiag.system.shards import Shard, parse_shard
-from faultdiag.system.terminal import note
+from faultdiag.system.terminal import warn
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +255,13 @@ def predict_paths(
 
 def _warn(count: Count, recordings: int, rate: float, *, rejects: bool) -> None:
     if count.assumed:
-        note(
-            f"warning: nothing states the sampling rate of {count.assumed} recordings; the "
+        warn(
+            f"nothing states the sampling rate of {count.assumed} recordings; the "
             f"model's, {rate:g} Hz, was assumed: if it is another, the diagnosis is wrong; give it "
             "with --sampling-rate"
         )
-    sys.stderr.write(novelty_note(count.novel, recordings, rejected=rejects))
+    if count.novel:
+        warn(novelty_note(count.novel, recordings, rejected=rejects))
 
 
 def _shard_of(out: Path | None, shard: str | None, *, merge: bool, resume: bool) -> Shard | None:

@@ -115,9 +115,7 @@ class Row:
 
 
 def novelty_note(novel: int, files: int, *, rejected: bool = False) -> str:
-    """Return the warning about novel recordings; nothing where there are none."""
-    if not novel:
-        return ""
+    """Return the warning about novel recordings."""
     advice = (
         f"their label is {UNKNOWN} and their status novel; --novel mark keeps the diagnosis"
         if rejected
@@ -125,8 +123,8 @@ def novelty_note(novel: int, files: int, *, rejected: bool = False) -> str:
         "confidence"
     )
     return (
-        f"warning: {novel} of {files} recordings {'is' if novel == 1 else 'are'} unlike the "
-        f"training data (novelty above 1): {advice}\n"
+        f"{novel} of {files} recordings {'is' if novel == 1 else 'are'} unlike the "
+        f"training data (novelty above 1): {advice}"
     )
 
 

@@ -1,6 +1,5 @@
 """Read the recordings of a target, to adapt a model to them."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from faultdiag.prediction.reading import ModelInput, ReadRequest, file_events, o
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.target import TargetRecording, write_target
 from faultdiag.signal.recording import Recording
+from faultdiag.system.terminal import note, warn
 
 # More files that can't be read are counted, not named.
 MOST_NAMED = 3
@@ -78,7 +78,7 @@ def read_target(
 ) -> Prepared:
     """Prepare the recordings below some paths for a model to adapt to.
 
-    Files that can't be read are left out, with a warning on stderr; labels of a manifest are not
+    Files that can't be read are left out, with a warning; labels of a manifest are not
     read.
 
     Parameters
@@ -99,9 +99,7 @@ def read_target(
     """
     for path in paths:
         if path.is_file() and is_manifest(path):
-            sys.stderr.write(
-                f"note: labels in {path} are not read: a target is adapted to without\n"
-            )
+            note(f"note: labels in {path} are not read: a target is adapted to without")
     requests = find(paths, options, pattern=pattern)
     reader = TargetReader(model, known)
     prepared = (
@@ -121,9 +119,9 @@ def read_target(
     if prepared is None:
         raise FaultdiagError("the target has no recording; give recordings or folders of them")
     for message in reader.failures[:MOST_NAMED]:
-        sys.stderr.write(f"warning: left out: {message}\n")
+        warn(f"left out: {message}")
     if len(reader.failures) > MOST_NAMED:
-        sys.stderr.write(f"warning: left out {len(reader.failures) - MOST_NAMED} more\n")
+        warn(f"left out {len(reader.failures) - MOST_NAMED} more")
     return prepared
 
 

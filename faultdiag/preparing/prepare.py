@@ -50,7 +50,7 @@ from faultdiag.splits.within import (
 )
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own
-from faultdiag.system.terminal import note
+from faultdiag.system.terminal import warn
 
 # Samples that decide whether a channel is a vibration.
 _KIND_SAMPLES = 2**17
@@ -192,7 +192,7 @@ def prepare(config: Config) -> Prepared:
 
     The folder is ``<data.prepared>/<hash>``; the hash covers the bytes of every recording and
     every setting that changes the result. While another command writes it, this one waits. A
-    damaged folder is set aside and prepared again, with a message on stderr.
+    damaged folder is set aside and prepared again, with a warning.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def _open(folder: Path, *, repair: bool = False) -> Prepared | None:
             shutil.rmtree(aside, ignore_errors=True)
             with write_errors(folder, aside):
                 folder.replace(aside)
-            note(f"warning: {error}: it was moved to {aside}, and is prepared again")
+            warn(f"{error}: it was moved to {aside}, and is prepared again")
         return None
 
 

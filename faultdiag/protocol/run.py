@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import workers
 from faultdiag.system.shards import Shard
+from faultdiag.system.terminal import note
 
 WORKING = ".working"
 """The folder in that of a protocol where cells are trained."""
@@ -138,9 +138,9 @@ def finish(
     keys = _keys(plan, data)
     todo = _todo(plan, keys, store)
     before = sum(key not in todo for key in keys.values())
-    for note in plan.notes:
-        _say(f"note: {note}")
-    _say(f"{len(plan.cells)} cells, {before} of them finished before")
+    for text in plan.notes:
+        note(f"note: {text}")
+    note(f"{len(plan.cells)} cells, {before} of them finished before")
     failed = _failures(todo, store) if merge else {}
     if not merge:
         with _working_folder(out) as folder:
@@ -180,7 +180,7 @@ def run_shard(
         keys = _keys(plan, _prepare(plan))
         own = {number: key for number, key in keys.items() if shard.has(key)}
         todo = _todo(plan, own, store)
-        _say(f"shard {shard}: {len(own)} of {len(plan.cells)} cells, {len(todo)} to run")
+        note(f"shard {shard}: {len(own)} of {len(plan.cells)} cells, {len(todo)} to run")
         with _working_folder(out, f"{WORKING}-{shard.index}-of-{shard.count}") as folder:
             failed = _run(todo, store, folder, **how)
         for key, row in failed.items():
@@ -303,19 +303,8 @@ def _run(
             bar.set_postfix_str(str(cell))
             if bar.disable or "reason" in row:
                 left = (time.perf_counter() - began) / number * (len(cells) - number)
-                _tell(f"{number} of {len(cells)}: {cell}: {_outcome(row)}; {_time(left)} left", bar)
+                note(f"{number} of {len(cells)}: {cell}: {_outcome(row)}; {_time(left)} left")
     return failed
-
-
-def _tell(line: str, bar: "tqdm[Any]") -> None:
-    if bar.disable:
-        _say(line)
-    else:
-        bar.write(line, file=sys.stderr)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
 
 
 def _outcome(row: Row) -> str:

@@ -1,11 +1,11 @@
 """The recordings below a folder."""
 
 import re
-import sys
 from pathlib import Path
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.read import SUFFIXES, is_prose, is_recording
+from faultdiag.system.terminal import note
 
 
 def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
@@ -14,7 +14,7 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
     A known suffix is enough; files of other names, or without a suffix, are judged by content.
 
     Hidden files are left out: macOS leaves a ``._97.mat`` beside 97.mat. So is text that holds no
-    table of numbers, such as a list of labels or an earlier result, and that is said on stderr.
+    table of numbers, such as a list of labels or an earlier result, and a note names it.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
         named = [path.name for path in sorted(prose)[:5]]
         more = ", …" if len(prose) > len(named) else ""
         names = ", ".join(named) + more
-        sys.stderr.write(f"left out of {folder}, as text without a table of numbers: {names}\n")
+        note(f"left out of {folder}, as text without a table of numbers: {names}")
     return sorted((path for path in found if path not in prose), key=_natural)
 
 

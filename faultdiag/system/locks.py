@@ -75,7 +75,7 @@ def own_folder(folder: Path, remedy: str, *, wait: bool = False) -> Iterator[Non
     remedy
         What else the user could do: ``"give another folder with --run"``.
     wait
-        Wait for the end of another owner, with a message on stderr, in place of an error.
+        Wait for the end of another owner, with a note, in place of an error.
 
     Raises
     ------

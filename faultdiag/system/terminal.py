@@ -1,11 +1,14 @@
-"""Text that leaves the program: messages on stderr, JSON, cells of CSV files.
+"""Text that leaves the program: messages, JSON, cells of CSV files.
 
 File names, labels and variable names are chosen by whoever made a file. Escape sequences in them
 would be run by the terminal, and a cell that begins with ``=`` is a formula in a spreadsheet.
+
+Messages beside results go to the logger ``faultdiag``: notes as INFO, warnings as WARNING. The
+command line writes them to stderr; a program that uses the package handles them as it likes.
 """
 
+import logging
 import re
-import sys
 from collections.abc import Iterable
 
 from faultdiag.errors import is_shown, printable_lines
@@ -16,9 +19,17 @@ _TEXT_MARK = "'"
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
+_LOGGER = logging.getLogger("faultdiag")
+
+
 def note(text: str) -> None:
-    """Write a message to stderr, its last line ended."""
-    sys.stderr.write(printable_lines(text.rstrip("\n")) + "\n")
+    """Log a message for people: progress, or a fact about the data."""
+    _LOGGER.info("%s", printable_lines(text.rstrip("\n")))
+
+
+def warn(text: str) -> None:
+    """Log a warning: results may be other than the user expects."""
+    _LOGGER.warning("%s", printable_lines(text.rstrip("\n")))
 
 
 def printable_json(document: str) -> str:

@@ -1,6 +1,5 @@
 """Fitting a baseline. Like the training loop, it sees the training and validation parts only."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from tqdm import tqdm
 
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import LEAST, BaselineModel
+from faultdiag.system.terminal import note
 from faultdiag.training.loop import Progress
 
 Floats = NDArray[np.float64]
@@ -75,9 +75,9 @@ class Fitter:
             "valid_accuracy": valid_accuracy,
             "seconds": time.perf_counter() - began,
         }
-        sys.stderr.write(
+        note(
             f"fitted {baseline.name} to {len(self.train)} windows: accuracy {train_accuracy:.4f}, "
-            f"on validation {valid_accuracy:.4f}, {row['seconds']:.1f} s\n"
+            f"on validation {valid_accuracy:.4f}, {row['seconds']:.1f} s"
         )
         return row
 

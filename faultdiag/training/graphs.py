@@ -4,7 +4,6 @@ A step of a small network is about a hundred kernels of a few microseconds each.
 by one takes the processor longer than the GPU needs to compute them.
 """
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.system.terminal import note
 
 # Calls before a function is recorded: libraries start, convolutions choose their algorithms and
 # the optimizer creates its state, which a graph cannot contain.
@@ -167,9 +167,7 @@ class Repeated:
                 f"{reason}; set train.graphs to auto or off"
             ) from error
         self._recorder = None
-        sys.stderr.write(
-            f"note: the {self._name} runs without CUDA graphs, which is slower: {reason}\n"
-        )
+        note(f"note: the {self._name} runs without CUDA graphs, which is slower: {reason}")
 
 
 def _cause(error: BaseException) -> str:

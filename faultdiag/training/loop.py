@@ -1,7 +1,6 @@
 """The training loop. It sees the training and validation parts, never the test part."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from faultdiag.config.schema import Config, TransferConfig, build_schedule
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, WindowBatches
 from faultdiag.signal.recording import Segment
+from faultdiag.system.terminal import note
 from faultdiag.training.adaptation import (
     MERITS,
     Adaptation,
@@ -94,9 +94,9 @@ def last_gain(history: Sequence[Mapping[str, Any]], windows: int) -> int:
 
 
 def progress_line(row: Mapping[str, Any], epochs: int) -> str:
-    """Return the log line of an epoch, used where stderr is no terminal and no bar is shown."""
+    """Return the log line of an epoch, used where no progress bar is shown."""
     known = [f"{text} {row[name]:{form}}" for name, text, form in _LOGGED if name in row]
-    return f"epoch {row['epoch']} of {epochs}: {', '.join(known)}, {row['seconds']:.1f} s\n"
+    return f"epoch {row['epoch']} of {epochs}: {', '.join(known)}, {row['seconds']:.1f} s"
 
 
 # Columns of the history that are logged, in what words and how.
@@ -261,7 +261,7 @@ class Trainer:
                 name, word = ("valid_accuracy", "valid") if "valid_accuracy" in row else _AGREEMENT
                 bar.set_postfix_str(f"epoch {row['epoch']}, {word} {row[name]:.4f}")
                 if bar.disable:
-                    sys.stderr.write(progress_line(row, self.settings.epochs))
+                    note(progress_line(row, self.settings.epochs))
                 on_epoch(self, is_best)
         return self.progress
 

@@ -7,7 +7,6 @@ import os
 import platform
 import secrets
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from faultdiag.preparing.folder import Prepared
 from faultdiag.system.environment import commit, installed_extras, processor_name
 from faultdiag.system.files import sweep, write_json, write_text
 from faultdiag.system.locks import LOCK, own_folder
+from faultdiag.system.terminal import warn
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -117,7 +117,7 @@ def drop_previous(folder: Path) -> None:
 def last_state(folder: Path, config: Config, prepared: Prepared) -> Checkpoint | None:
     """Return the state of an interrupted run, or None if nothing was trained yet.
 
-    If ``last.pt`` is damaged, ``previous.pt`` is used, and a message on stderr says so.
+    If ``last.pt`` is damaged, ``previous.pt`` is used, and a warning says so.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def _newest(folder: Path) -> tuple[Path, Checkpoint | None]:
         if not previous.is_file():
             raise
         last = load(previous)
-        sys.stderr.write(f"{error}\nresuming from {previous}, after epoch {last.epoch}\n")
+        warn(f"{error}\nresuming from {previous}, after epoch {last.epoch}")
         return previous, last
 
 
@@ -203,9 +203,9 @@ def _flat(tree: Mapping[str, Any], place: str = "") -> dict[str, Any]:
 
 
 def warn_unfinished(run: Path) -> None:
-    """Warn on stderr if the training of a run folder is unfinished."""
+    """Warn if the training of a run folder is unfinished."""
     if (run / "best.pt").is_file() and (note := unfinished_note(run, load(run))):
-        sys.stderr.write(f"warning: {note}\n")
+        warn(note)
 
 
 def unfinished_note(folder: Path, best: Checkpoint) -> str | None:

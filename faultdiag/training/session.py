@@ -1,7 +1,6 @@
 """One training from a config to a run folder."""
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.system.files import write_json
 from faultdiag.system.processes import keep_freed_memory
+from faultdiag.system.terminal import note
 from faultdiag.training.adaptation import (
     NO_METHOD,
     first_adapted_epoch,
@@ -96,7 +96,7 @@ class Interrupt:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        sys.stderr.write("stopping after this step; interrupt again to stop at once\n")
+        note("stopping after this step; interrupt again to stop at once")
 
 
 # Seconds between two checkpoints within an epoch: the most that a killed training loses.
@@ -180,8 +180,8 @@ class Session:
         keep_freed_memory()
         train = self.config.train
         set_precision(self.device, train.precision, deterministic=train.deterministic)
-        for note in self.notes:
-            sys.stderr.write(f"note: {note}\n")
+        for text in self.notes:
+            note(f"note: {text}")
         trainer = self._trainer()
         last = self._restore(trainer) if resume else None
         # An earlier run is replaced only once this one has a first checkpoint.
@@ -205,8 +205,8 @@ class Session:
         last = last_state(self.folder, self.config, self.prepared)
         if last is None:
             return None
-        for note in resume_notes(self.folder, self.device):
-            sys.stderr.write(f"note: {note}\n")
+        for text in resume_notes(self.folder, self.device):
+            note(f"note: {text}")
         if not _adapting(last):
             trainer.restore(last.model, last.training or {})
         return last
