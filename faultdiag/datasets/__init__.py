@@ -25,6 +25,7 @@ DATASETS: Registry[Dataset] = Registry(
         "synthetic": "faultdiag.datasets.synthetic:Synthetic",
         "uestc": "faultdiag.datasets.uestc:Uestc",
         "uored": "faultdiag.datasets.uored:Uored",
+        "windows": "faultdiag.datasets.windows:Windows",
         "xjtu_sy": "faultdiag.datasets.xjtu_sy:XjtuSy",
     },
     group="faultdiag.datasets",

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.read import SUFFIXES, is_recording
+from faultdiag.signal.recording import Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Entry:
         dataset's own catalogue states them.
     override_rate
         Whether the user's rate and speed win over those of the file or a catalogue.
+    rows
+        What reads the recording where it is not a whole file, but windows in one; None else.
     """
 
     path: Path
@@ -57,6 +60,18 @@ class Entry:
     rate_place: str = ""
     rpm_place: str = ""
     override_rate: bool = False
+    rows: "PartOfFile | None" = None
+
+
+class PartOfFile(Protocol):
+    """Windows in a file that are taken for one recording."""
+
+    @property
+    def channels(self) -> Sequence[str]:
+        """Names of their channels."""
+
+    def recording(self, entry: Entry, channels: Sequence[str]) -> Recording:
+        """Return them as a recording with these channels."""
 
 
 @dataclass(frozen=True, slots=True)

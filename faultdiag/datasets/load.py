@@ -79,7 +79,8 @@ def entry_facts(entry: Entry, recording: Recording | RecordingSource) -> Facts:
         "sampling_rate": None if entry.rate_place else entry.sampling_rate,
         "rpm": None if entry.rpm_place else entry.rpm,
     }
-    of_set = not (entry.rate_place or entry.rpm_place)
+    # Windows were cut from a file that no catalogue can know.
+    of_set = not (entry.rate_place or entry.rpm_place) or entry.rows is not None
     return resolve_facts(
         entry.path,
         file=Statement(recording.sampling_rate, recording.rpm),
@@ -99,6 +100,8 @@ def read_entry(entry: Entry, channels: Sequence[str]) -> Recording:
     FaultdiagError
         If the file can't be read or lacks a channel.
     """
+    if entry.rows is not None:
+        return entry.rows.recording(entry, channels)
     own = _own_channels(entry, channels)
     recording = read_recording(entry.path, channel=own)
     by_name = entry.columns or entry.channels or set(own) == set(channels)

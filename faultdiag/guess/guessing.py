@@ -19,6 +19,8 @@ from faultdiag.datasets.identify import cwru_number, published_sets
 from faultdiag.datasets.manifest import NAMES
 from faultdiag.datasets.manifest import SUFFIXES as MANIFESTS
 from faultdiag.datasets.published import PublishedSet
+from faultdiag.datasets.window_arrays import pairs_of
+from faultdiag.datasets.windows import LEAK, chosen_pair
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.guess.names import guess_labels, guess_labels_below, is_healthy, own_split
 from faultdiag.guess.signals import Read, Signals, look_into, split_comment
@@ -68,8 +70,27 @@ def find_source(root: Path) -> Source:
         return Source("synthetic", root, f"it holds the {MARK} of `faultdiag simulate`")
     if listed := _manifest(root):
         return listed
+    if root.is_file() and pairs_of(root):
+        return _windows(root)
     paths = find_recordings(root)
+    if len(paths) <= _MOST_OF_WINDOWS and _are_windows(root, paths):
+        return _windows(root)
     return _published(root, paths) or _own(root, paths)
+
+
+# Windows lie in one file, or in one each for windows and labels of train, valid and test.
+_MOST_OF_WINDOWS = 8
+
+
+def _are_windows(root: Path, paths: Sequence[str]) -> bool:
+    files_of = {path for pair in pairs_of(root) for path in (pair.path, pair.labels_path)}
+    return bool(paths) and {root / path for path in paths} <= files_of
+
+
+def _windows(root: Path) -> Source:
+    pair = chosen_pair(root)
+    reason = f"it holds windows with a label each: {pair}"
+    return Source("windows", root, reason, split={"strategy": "random_windows"})
 
 
 def _manifest(root: Path) -> Source | None:
@@ -321,6 +342,8 @@ def _sizes_for(
     found: _Labelled, rate: float, samples: Sequence[int], lengths: Mapping[str, Sequence[float]]
 ) -> Sizes:
     """Return sizes whose split was tried out on the recordings."""
+    if found.source.dataset == "windows":
+        return _sizes_of_windows(found.source)
     speeds = [row.rpm for row in found.read if row.rpm is not None]
     shortest = found.read[samples.index(min(samples))].name
     slowest = min(speeds, default=None)
@@ -418,7 +441,8 @@ def _look(source: Source, channels: Sequence[str] = ()) -> _Labelled:
     if source.dataset == "manifest" and "label" not in known:
         label = next((f"{{{name}}}" for name in _CLASSES if name in known), label)
     labels = label_entries(entries, label)
-    signals = look_into(entries, labels, published=source.dataset not in _OWN_DATA, stated=channels)
+    own = source.dataset in _OWN_DATA
+    signals = look_into(entries, labels, published=not own, stated=channels)
     broken = [entry for entry in entries if entry.name in signals.broken]
     if broken and (source.dataset != "folder" or 2 * len(broken) > len(entries)):
         raise FaultdiagError("\n".join(list(signals.broken.values())[:5]))
@@ -500,9 +524,19 @@ def _window(sizes: Sizes) -> list[Setting]:
     ]
 
 
+def _sizes_of_windows(source: Source) -> Sizes:
+    length = chosen_pair(source.root).length
+    reasons = {
+        "length": f"the windows were cut so: {length} samples",
+        "stride": "each window is taken as it is",
+        "split": LEAK,
+    }
+    return Sizes(length, length, source.split, reasons)
+
+
 def _split(found: _Labelled, sizes: Sizes) -> dict[str, list[Setting]]:
     comment = sizes.reasons["split"]
-    if found.source.split:
+    if found.source.split and found.source.dataset != "windows":
         own = ", ".join(name for part in PARTS for name in found.source.split.get(part, ()))
         first, *others = (Setting(name, value) for name, value in found.source.split.items())
         text = f"the split is yours: the folders {own} stay apart"

@@ -120,6 +120,11 @@ def look_into(
     FaultdiagError
         If no channel is common to them, or none of them can be read.
     """
+    if entries[0].rows is not None:
+        chosen = tuple(stated) or tuple(entries[0].rows.channels)
+        pairs = list(zip(entries, labels, strict=True))
+        signals = _read(pairs, [chosen], "those of the windows", {})
+        return replace(signals, whole=len(pairs))
     names, broken = _own_channels(entries)
     sound = [pair for pair in zip(entries, labels, strict=True) if names.get(pair[0].name)]
     if not sound:

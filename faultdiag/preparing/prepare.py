@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from faultdiag.config.schema import Config, TransferConfig
-from faultdiag.datasets.base import sha256
+from faultdiag.datasets.base import Entry, sha256
 from faultdiag.datasets.load import load_entry
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.preparing.folder import (
@@ -187,6 +187,23 @@ def _at_rate(recording: Recording, rate: float) -> Recording:
     return replace(recording, signal=signal, sampling_rate=rate)
 
 
+def digests(entries: Sequence[Entry]) -> list[str]:
+    """Return the SHA-256 of each recording: of its file, or of its windows' place in a file.
+
+    Raises
+    ------
+    FaultdiagError
+        If a file can't be read.
+    """
+    of_file = {path: sha256(path) for path in dict.fromkeys(entry.path for entry in entries)}
+    return [
+        of_file[e.path]
+        if e.rows is None
+        else hashlib.sha256(f"{of_file[e.path]} {e.name}".encode()).hexdigest()
+        for e in entries
+    ]
+
+
 def prepare(config: Config) -> Prepared:
     """Prepare the recordings of a config, or open what was prepared from the same before.
 
@@ -201,7 +218,7 @@ def prepare(config: Config) -> Prepared:
         be written.
     """
     chosen = choose_recordings(config)
-    hashes = [sha256(entry.path) for entry in chosen.entries]
+    hashes = digests(chosen.entries)
     identity = _identity(config, chosen, hashes)
     folder = config.data.prepared / identity[:16]
     _sweep(folder.parent)
@@ -227,7 +244,7 @@ def find_prepared(config: Config) -> Prepared | None:
         If recordings are missing, or the folder is damaged.
     """
     chosen = choose_recordings(config)
-    hashes = [sha256(entry.path) for entry in chosen.entries]
+    hashes = digests(chosen.entries)
     folder = config.data.prepared / _identity(config, chosen, hashes)[:16]
     if not (folder / "prepared.json").is_file():
         return None

@@ -7,6 +7,7 @@ from faultdiag.config.schema import Config, DataConfig, TargetData, TargetFact, 
 from faultdiag.datasets import DATASETS
 from faultdiag.datasets.base import Entry, Selection, some
 from faultdiag.datasets.selection import choose
+from faultdiag.datasets.windows import Windows
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.signal.bearings import KnownBearing, get_bearing
 
@@ -20,6 +21,22 @@ def select_recordings(config: Config) -> Selection:
         If there are none, or a condition of ``data.select`` is invalid.
     """
     return _selected(config.data)
+
+
+def _require_fit(config: Config) -> None:
+    """Check that windows that were cut before are taken as they are."""
+    if config.data.dataset != "windows":
+        return
+    dataset = Windows(config.data.root, **config.data.options)
+    plan = config.window.plan()
+    strides = {plan.stride, plan.test_stride or plan.stride}
+    dataset.require_fit(strategy=config.split.strategy, length=plan.length, strides=strides)
+    rate = config.data.options.get("recorded_at")
+    if rate is not None and rate != config.data.sampling_rate:
+        raise FaultdiagError(
+            f"data.sampling_rate is {config.data.sampling_rate:g} Hz and data.recorded_at "
+            f"{rate:g} Hz, but windows that were cut before can't be resampled; write the same"
+        )
 
 
 def _selected(data: DataConfig) -> Selection:
@@ -109,6 +126,7 @@ def choose_recordings(config: Config) -> Chosen:
     FaultdiagError
         As `select_recordings` and `label_entries`, and if there is no such target.
     """
+    _require_fit(config)
     selection = select_recordings(config)
     entries = list(selection.entries)
     target: list[int] | None = None

@@ -231,9 +231,9 @@ def _plain(name: str) -> str:
 
 
 # Windows have at least so many samples; a shorter side is that of channels.
-_SHORTEST_WINDOW = 16
-_LABELS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "标签"})
-_MOST_LABELS = 1_000_000
+SHORTEST_WINDOW = 16
+LABELS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "标签"})
+_MOSTLABELS = 1_000_000
 
 
 def _windows(arrays: Mapping[str, Stored]) -> str:
@@ -245,12 +245,13 @@ def _windows(arrays: Mapping[str, Stored]) -> str:
         for label, vector in arrays.items():
             count = max(vector.shape, default=0)
             length = max((side for side in sides if side != count), default=0)
-            if count not in sides or length < _SHORTEST_WINDOW or not _is_labels(label, vector):
+            if count not in sides or length < SHORTEST_WINDOW or not _is_labels(label, vector):
                 continue
             return (
                 f"holds {count} windows of {length} samples ({name}) with a label each ({label}), "
                 "and no whole recording: windows that were cut before can't be split without "
-                "leaks; give the recordings that they were cut from"
+                "leaks; give the recordings that they were cut from, or train on them all the "
+                "same with dataset: windows (faultdiag init --from FILE writes a config)"
             )
     return ""
 
@@ -258,9 +259,11 @@ def _windows(arrays: Mapping[str, Stored]) -> str:
 def _is_labels(name: str, array: Stored) -> bool:
     """Return whether a vector holds a class for each row of something: few whole numbers."""
     count = max(array.shape, default=0)
-    if not array.real or count < 2 or count > _MOST_LABELS or sum(n > 1 for n in array.shape) != 1:
+    if array.kind in {"str", "bytes", "object", "cell"} and sum(n > 1 for n in array.shape) == 1:
+        return _last(name).lower() in LABELS
+    if not array.real or count < 2 or count > _MOSTLABELS or sum(n > 1 for n in array.shape) != 1:
         return False
-    if _last(name).lower() in _LABELS:
+    if _last(name).lower() in LABELS:
         return True
     values = array.block([0], 0, count)[0]
     whole = bool((values == np.rint(values)).all())

@@ -217,7 +217,7 @@ def _no_signals() -> Iterator[Broken]:
     ):
         yield Broken(f"{name}.npy", npy(array))
         yield Broken(f"{name}.npz", npz(packed=True, x=array))
-    cells = np.array(["a", 1.0, x], object)
+    cells = np.array(["a", 1.0, "b"], object)
     for name, value in (("cell", cells), ("text", "text"), ("struct", {"a": "b"}), ("few", 1.0)):
         yield Broken(f"{name}.mat", mat({"x": value}))
     yield Broken("several.mat", mat({"x": x[:, 0], "y": x[:, 1]}))
@@ -274,6 +274,6 @@ def _texts() -> Iterator[Broken]:
     yield Broken("time_jitters.csv", "\n".join(["time,x", *uneven]).encode())
     yield Broken("utf16.csv", csv().decode().encode("utf-16"))
     yield Broken("one_line.txt", b"0.1 0.2 0.3\n")
-    yield Broken("endless_line.txt", b"1 " * 2**20)
+    yield Broken("endless_line.txt", b"a " * 2**20)
     yield Broken("prose.txt", b"This recording was taken\non a Tuesday.\n")
     yield Broken("broken_first.csv", b"a,b\n1,\n" + b"1,2\n" * 50)
