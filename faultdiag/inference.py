@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from functools import cached_property, partial
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -143,6 +144,11 @@ class WindowBatches:
         The fitted normaliser of a model; by default that fitted on these data's training part.
     resident
         Whether signals and index lie on the device; by default they do on CUDA.
+
+    Attributes
+    ----------
+    outputs
+        The outputs of a front end that take the place of the windows; see `showing`.
     """
 
     def __init__(
@@ -158,6 +164,7 @@ class WindowBatches:
         self.length = prepared.length
         self.channels = len(prepared.channels)
         self.sampling_rate = prepared.sampling_rate
+        self.signal_bytes = prepared.signals.nbytes
         self.device = device
         self.resident = device.type == "cuda" if resident is None else resident
         self.recordings = windows.recording
@@ -167,6 +174,7 @@ class WindowBatches:
         self._signals = prepared.signals
         self._normalize = normalizer(normalize or prepared.normalize, device)
         self._disturb = disturb
+        self.outputs: Tensor | None = None
         if not self.resident:
             self._ahead = ReadAhead(prepared.signals)
         else:
@@ -185,10 +193,18 @@ class WindowBatches:
 
     def windows(self, rows: Tensor) -> Tensor:
         """Return normalised windows ``(rows, channels, length)``; `rows` lie on the device."""
+        if self.outputs is not None:
+            return self.outputs[rows]
         raw = self.raw(rows)
         if self._disturb is not None:
             raw = self._disturb(raw, rows)
         return self._normalize(raw)
+
+    def showing(self, outputs: Tensor) -> "WindowBatches":
+        """Return the same windows with the outputs of a front end in place of each window."""
+        shown = copy(self)
+        shown.outputs = outputs
+        return shown
 
     def normalised(self, raw: Tensor) -> Tensor:
         """Return raw windows ``(rows, channels, length)`` as the network sees them."""

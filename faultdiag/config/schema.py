@@ -214,6 +214,7 @@ class TrainConfig(Section):
     """How the network is trained."""
 
     epochs: int = Field(default=20, ge=1)
+    steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=128, ge=1)
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -222,9 +223,12 @@ class TrainConfig(Section):
     schedule: Annotated[Any, AfterValidator(_named)] = "constant"
     warmup_epochs: float = Field(default=0.0, ge=0)
     early_stopping: int | None = Field(default=None, ge=1)
+    keep: Literal["best", "last"] = "best"
+    refit: bool = False
     clip_gradient: float | None = Field(default=None, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    balance: Literal["none", "weights", "sampling"] = "none"
+    trim: float = Field(default=0.0, ge=0, lt=1)
+    balance: Literal["none", "weights", "sampling", "recordings"] = "none"
     augment: AugmentConfig = Field(default_factory=AugmentConfig)
     running_statistics: Literal["debiased", "published"] = "debiased"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
@@ -265,6 +269,8 @@ def _warm_up_problems(train: Mapping[str, Any]) -> list[str]:
     warm_up, epochs = (train.get(k, fields[k].default) for k in ("warmup_epochs", "epochs"))
     if not all(isinstance(n, (int, float)) for n in (warm_up, epochs)) or warm_up <= epochs:
         return []
+    if train.get("steps") is not None:
+        return []  # how many epochs that makes is known with the windows
     return [
         f"train.warmup_epochs is {warm_up:g}, above train.epochs, which is {epochs:g}; the "
         "learning rate would never be reached, so lower it"
@@ -466,7 +472,28 @@ def transfer_problems(data: Mapping[str, Any]) -> list[str]:
     transfer = data.get("transfer")
     if not isinstance(transfer, Mapping):
         return []
-    return [*_start_problems(transfer, data.get("train")), *_target_problems(transfer, data)]
+    train = data.get("train")
+    return [
+        *_start_problems(transfer, train),
+        *_phase_problems(train),
+        *_target_problems(transfer, data),
+    ]
+
+
+def _phase_problems(train: Any) -> list[str]:
+    section = train if isinstance(train, Mapping) else {}
+    problems = []
+    if section.get("steps") is not None:
+        problems.append(
+            f"train.steps is {section['steps']}, but transfer adapts after so many epochs of the "
+            "source (transfer.start_epoch); leave steps out and write train.epochs"
+        )
+    if section.get("refit"):
+        problems.append(
+            "train.refit is true, but with transfer the last epochs adapt the network that was "
+            "trained before; leave refit out"
+        )
+    return problems
 
 
 def _start_problems(transfer: Mapping[str, Any], train: Any) -> list[str]:

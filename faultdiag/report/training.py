@@ -68,15 +68,22 @@ def _fitted_on(metrics: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _refit(run: Run) -> str:
+    again = run.metrics["selection"].get("refit")
+    return "; the model was trained again with the validation windows" if again else ""
+
+
 def _chosen(run: Run) -> str:
     if run.epochs == 1:
         return "one pass over the training windows: there was no epoch to choose"
+    if run.metrics["selection"]["chosen_by"] == "last epoch":
+        return f"the last epoch, {run.epochs}, was kept: train.keep is last{_refit(run)}"
     by = "its validation accuracy"
     if "transfer" in run.metrics and run.metrics["transfer"]["method"] != "none":
         by = run.metrics["selection"]["chosen_by"]
     chosen = f"epoch {run.best_epoch} of {run.epochs} was chosen by {by}"
-    if run.best_epoch == run.epochs:
-        return f"{chosen}; it is the last"
+    if run.best_epoch == run.epochs or run.metrics["selection"].get("refit"):
+        return f"{chosen}{_refit(run) or '; it is the last'}"
     best, last = (run.metrics[key] for key in ("test", "last"))
     if best is None:
         return chosen

@@ -24,9 +24,10 @@ from faultdiag.training.calibrating import (
     with_target,
 )
 from faultdiag.training.guard import Verdict, choose_adapted, chosen_by, measure
-from faultdiag.training.run_folder import ADAPTED, SOURCE
+from faultdiag.training.run_folder import ADAPTED, CHOSEN, SOURCE
 
-CHOSEN_BY = "valid accuracy, then loss"
+# What the kept epoch was chosen by, for each value of ``train.keep``.
+CHOSEN_BY = {"best": "valid accuracy, then loss", "last": "last epoch"}
 PARTS = ("test", "valid")
 DRAWN = ("valid", "test")
 # The scores of the last epoch that are reported beside those of the chosen one.
@@ -118,11 +119,13 @@ def finish(
     best_epoch: int,
     last_epoch: int,
     transfer: TransferConfig | None = None,
+    keep: str = "best",
 ) -> Outcome:
     """Calibrate ``best.pt`` and ``last.pt`` of a run folder, and score both.
 
-    With transfer, ``best.pt`` first becomes the adapted model, or where the guard refuses that,
-    the one from before.
+    With ``train.refit``, the temperature and the scores of validation are those of the model that
+    validation chose. With transfer, ``best.pt`` first becomes the adapted model, or where the guard
+    refuses that, the one from before.
 
     The temperature of each is fitted on the validation part, the novelty detection on the
     training and validation parts (see `faultdiag.training.calibrating`). Both are written into
@@ -141,14 +144,17 @@ def finish(
     if source.transfer is not None:
         known = with_target(known, prepared)
     fitted = _Fitted(known, fit_healthy_windows(prepared, source.healthy))
-    best = _calibrate(folder / "best.pt", prepared, device, fitted)
+    refit = (folder / CHOSEN).is_file() and adapted is None
+    best = _calibrate(folder / (CHOSEN if refit else "best.pt"), prepared, device, fitted)
     last = best
     best_epoch = best_epoch if adapted is None else source.epoch
-    if best_epoch == last_epoch and _same_weights(source, load(folder / "last.pt")):
+    if best_epoch == last_epoch and _same_weights(best.source, load(folder / "last.pt")):
         # The same weights: nothing needs to run again.
         _store(folder / "last.pt", load(folder / "last.pt"), best.temperature, fitted)
     else:
         last = _calibrate(folder / "last.pt", prepared, device, fitted)
+    if refit:
+        best = _refitted(folder / "best.pt", best, prepared, device, fitted)
     parts = [*PARTS, *(part for part in (TARGET_ADAPT, SOURCE_TEST) if part in prepared.parts)]
     metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in parts}
     if transfer is not None:
@@ -162,7 +168,8 @@ def finish(
     metrics["selection"] = {
         "best_epoch": best_epoch,
         "last_epoch": last_epoch,
-        "chosen_by": CHOSEN_BY if adapted is None else chosen_by(transfer, adapted),
+        "refit": refit,
+        "chosen_by": CHOSEN_BY[keep] if adapted is None else chosen_by(transfer, adapted),
     }
     metrics["last"] = {part: _compared(last.scores(prepared, part)) for part in PARTS}
     drawn = {part: bins for part in DRAWN if (bins := best.reliability(part)) is not None}
@@ -176,6 +183,16 @@ def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: _Fi
     calibrated = _store(path, source, calibrate(prepared, valid), fitted)
     others = [part for part in prepared.parts if part not in {"train", "valid"}]
     return _Scored(calibrated, {"valid": valid, **{part: read(part) for part in others}})
+
+
+def _refitted(
+    path: Path, chosen: _Scored, prepared: Prepared, device: torch.device, fitted: _Fitted
+) -> _Scored:
+    """Return a model trained on train and valid, judged on valid by the one chosen before."""
+    stored = _store(path, load(path), chosen.temperature, fitted)
+    read = part_reader(stored, prepared, device)
+    others = {part: read(part) for part in chosen.logits if part != "valid"}
+    return _Scored(stored, {"valid": chosen.logits["valid"], **others})
 
 
 def _same_weights(one: Checkpoint, other: Checkpoint) -> bool:

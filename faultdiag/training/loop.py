@@ -27,6 +27,7 @@ from faultdiag.training.adaptation import (
 from faultdiag.training.augment import Augmentation, Ranges
 from faultdiag.training.graphs import Recorder, Repeated, recorder_for
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
+from faultdiag.training.outputs import without_front
 from faultdiag.training.statistics import RunningStatistics
 from faultdiag.training.step import Step, ValidationStep, balanced, batch_sizes, shuffled
 from faultdiag.transfer import kind_of
@@ -99,6 +100,14 @@ def progress_line(row: Mapping[str, Any], epochs: int) -> str:
     return f"epoch {row['epoch']} of {epochs}: {', '.join(known)}, {row['seconds']:.1f} s"
 
 
+def _postfix(row: Mapping[str, Any]) -> str:
+    """Return what a bar shows of an epoch: the accuracy that it is judged by, if there is any."""
+    for name, word in (("valid_accuracy", "valid"), ("target_agreement", "agreement")):
+        if name in row:
+            return f"epoch {row['epoch']}, {word} {row[name]:.4f}"
+    return f"epoch {row['epoch']}"
+
+
 # Columns of the history that are logged, in what words and how.
 _LOGGED = (
     ("train_loss", "training loss", ".4g"),
@@ -107,8 +116,6 @@ _LOGGED = (
     ("target_agreement", "target agreement", ".4f"),
 )
 
-
-_AGREEMENT = ("target_agreement", "agreement")
 
 # Steps between two checks of the loss on a GPU, each of which waits for the device.
 _CHECK_EVERY = 50
@@ -131,10 +138,19 @@ class Settings:
     early_stopping: int | None = None
     clip_gradient: float | None = None
     label_smoothing: float = 0.0
+    trim: float = 0.0
     balance: str = "none"
     augment: Ranges = field(default_factory=Ranges)
     graphs: str = "auto"
     running_statistics: str = "debiased"
+    steps: int | None = None
+    keep: str = "best"
+
+    def resolved(self, per_epoch: int) -> "Settings":
+        """Return the settings with the epochs that `steps` make; the last may be a part of one."""
+        if self.steps is None:
+            return self
+        return replace(self, epochs=math.ceil(self.steps / per_epoch))
 
 
 class Trainer:
@@ -182,10 +198,11 @@ class Trainer:
         self.network = network
         self.train = train
         self.valid = valid
-        self.settings = settings
+        self._sizes = batch_sizes(len(train), settings.batch_size)
+        self.settings = settings = settings.resolved(len(self._sizes))
         self.adaptation = adaptation
         self._first = len(history)  # epochs of the phase before
-        merit: Merit = validation_merit
+        merit: Merit = validation_merit if settings.keep == "best" else MERITS["last"]
         if adaptation is not None:
             merit = MERITS[adaptation.settings.selection]
         self.progress = Progress(list(history), merit=merit)
@@ -206,11 +223,14 @@ class Trainer:
         self._augment: Augmentation | None = None
         if settings.augment.any:
             self._augment = Augmentation(train, segments, settings.augment, settings.seed)
-        self._sizes = batch_sizes(len(train), settings.batch_size)
+        core = network
+        if self._augment is None and adaptation is None:
+            core, train, valid = without_front(network, train, valid)
+        self._shown = [part.outputs for part in (train, valid) if part is not None]
         self._check_every = 1 if train.device.type == "cpu" else _CHECK_EVERY
         # In the current epoch: the number of steps done, and the sums of each.
         self._done = 0
-        step = self._built_step()
+        step = self._built_step(core, train)
         self._columns = step.columns
         shape = (len(self._sizes), len(step.columns))
         self._steps = torch.zeros(shape, dtype=torch.float64, device=train.device)
@@ -219,21 +239,22 @@ class Trainer:
         self._run = repeated(step, rows=self._sizes[0], name="training step", recording=recording)
         self._validation: Repeated | None = None
         if valid is not None:
-            validation = ValidationStep(network, valid, precision=settings.precision)
+            validation = ValidationStep(core, valid, precision=settings.precision)
             rows = min(BATCH, len(valid))
             self._validation = repeated(validation, rows=rows, name="validation")
 
-    def _built_step(self) -> Step:
+    def _built_step(self, network: nn.Module, train: WindowBatches) -> Step:
         """Build the step of the training."""
         # It must not refer to the trainer: a reference cycle would keep the GPU's memory.
         settings, adaptation = self.settings, self.adaptation
         debiased = settings.running_statistics == "debiased"
-        operands = (self.network, self.train, self.optimizer, self._augment)
+        operands = (network, train, self.optimizer, self._augment)
         options: dict[str, Any] = {
             "balance": self.train.index.label if settings.balance == "weights" else None,
             "precision": settings.precision,
             "clip_gradient": settings.clip_gradient,
             "label_smoothing": settings.label_smoothing,
+            "trim": settings.trim,
             "statistics": RunningStatistics(self.network) if debiased else None,
         }
         if adaptation is None:
@@ -251,19 +272,40 @@ class Trainer:
         FaultdiagError
             If the loss is no longer finite.
         """
-        steps = len(self._sizes)
-        total = (self.settings.epochs - self._first) * steps
-        done = (self.progress.epoch - self._first) * steps + self._done
-        with tqdm(total=total, initial=done, desc="training", unit="step", disable=None) as bar:
+        done = (self.progress.epoch - self._first) * len(self._sizes) + self._done
+        with tqdm(
+            total=self._total, initial=done, desc="training", unit="step", disable=None
+        ) as bar:
             while self.progress.epoch < self.settings.epochs and not self.stalled:
                 row = self._epoch(bar)
                 is_best = self.progress.note(row)
-                name, word = ("valid_accuracy", "valid") if "valid_accuracy" in row else _AGREEMENT
-                bar.set_postfix_str(f"epoch {row['epoch']}, {word} {row[name]:.4f}")
+                bar.set_postfix_str(_postfix(row))
                 if bar.disable:
                     note(progress_line(row, self.settings.epochs))
                 on_epoch(self, is_best)
         return self.progress
+
+    @property
+    def outputs(self) -> Tensor | None:
+        """The outputs of a front end for all training and validation windows, where kept."""
+        kept = [outputs for outputs in self._shown if outputs is not None]
+        return torch.cat(kept) if kept else None
+
+    def steps_until(self, epoch: int) -> int:
+        """Return the number of steps up to the end of an epoch."""
+        return min(epoch * len(self._sizes), self._total)
+
+    @property
+    def _total(self) -> int:
+        """Number of steps, those of the phase before left out."""
+        most = (self.settings.epochs - self._first) * len(self._sizes)
+        return most if self.settings.steps is None else min(self.settings.steps, most)
+
+    @property
+    def _in_epoch(self) -> int:
+        """Number of steps of the epoch that is trained."""
+        before = (self.progress.epoch - self._first) * len(self._sizes)
+        return min(len(self._sizes), self._total - before)
 
     @property
     def stalled(self) -> bool:
@@ -300,7 +342,8 @@ class Trainer:
         self.network.train()
         order = self._order().to(self.train.device)
         first = sum(self._sizes[: self._done])
-        while self._done < len(self._sizes):
+        steps = self._in_epoch
+        while self._done < steps:
             size = self._sizes[self._done]
             self._set_rate()
             self._steps[self._done] = self._step(order[first : first + size])
@@ -311,14 +354,18 @@ class Trainer:
                 bar.update()
             if self._on_step is not None:
                 self._on_step(self)
-        means = (self._steps.sum(0) / len(order)).tolist()
+        means = (self._steps[:steps].sum(0) / first).tolist()
         self._done = 0
         return tuple(means)
 
     def _order(self) -> Tensor:
         epoch = self.progress.epoch + 1
+        windows = self.train.index
         if self.settings.balance == "sampling":
-            return balanced(self.train.index.label, self.settings.seed, epoch)
+            return balanced(windows.label, self.settings.seed, epoch)
+        if self.settings.balance == "recordings":
+            groups = windows.recording
+            return balanced(windows.label, self.settings.seed, epoch, groups=groups)
         return shuffled(len(self.train), self.settings.seed, epoch)
 
     def _set_rate(self) -> None:
@@ -327,7 +374,7 @@ class Trainer:
         factor = with_warm_up(
             self.settings.schedule,
             step=len(history) * steps + self._done,
-            steps=(self.settings.epochs - self._first) * steps,
+            steps=self._total,
             warm_up=round(self.settings.warmup_epochs * steps),
             losses=[row["valid_loss"] for row in history if "valid_loss" in row],
         )
@@ -337,7 +384,7 @@ class Trainer:
 
     def _require_finite(self) -> None:
         every = self._check_every
-        if self._done % every and self._done < len(self._sizes):
+        if self._done % every and self._done < self._in_epoch:
             return
         begun = (self._done - 1) // every * every
         sums = self._steps[begun : self._done]
@@ -447,7 +494,8 @@ def adapting_trainer(
         As `Adaptation`, and if the method needs source windows and there are none.
     """
     transfer = config.transfer or TransferConfig()
-    settings = replace(trainer_settings(config), early_stopping=None, warmup_epochs=0.0)
+    settings = trainer_settings(config)
+    settings = replace(settings, steps=None, early_stopping=None, warmup_epochs=0.0)
     free = kind_of(transfer.method) == "source_free"
     if free:
         settings = replace(settings, augment=Ranges(), balance="none")
@@ -495,7 +543,7 @@ def trainer_settings(config: Config) -> Settings:
     section = config.train
     same = ("epochs", "batch_size", "optimizer", "learning_rate", "l2", "precision", "momentum")
     options = ("warmup_epochs", "early_stopping", "clip_gradient", "label_smoothing", "balance")
-    both = (*same, *options, "graphs", "running_statistics")
+    both = (*same, *options, "graphs", "running_statistics", "steps", "keep", "trim")
     return Settings(
         **{name: getattr(section, name) for name in both},
         seed=config.seed,

@@ -78,6 +78,8 @@ LAST, PREVIOUS = "last.pt", "previous.pt"
 
 # With transfer: the model before and after the adaptation; best.pt is the one that is kept.
 SOURCE, ADAPTED = "source.pt", "adapted.pt"
+# With ``train.refit``: the model that validation chose; best.pt is then trained on both parts.
+CHOSEN = "chosen.pt"
 
 # Settings that may differ when a run is resumed: the place of the same data, the number of epochs,
 # and what has no effect on the result.
@@ -163,6 +165,8 @@ def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
             f"{path.parent / 'config.yaml'}, or start again with --overwrite"
         )
     epochs = config.train.epochs
+    if config.train.steps is not None:
+        return  # and they are those of before
     if last.epoch > epochs:
         raise FaultdiagError(
             f"{path} was trained for {last.epoch} epochs and train.epochs is {epochs}; "
@@ -228,9 +232,16 @@ def unfinished_note(folder: Path, best: Checkpoint) -> str | None:
     command = train_command(folder / "config.yaml", [], folder, "--resume")
     calibrated = " and its confidences are not yet calibrated" if best.temperature == 1 else ""
     return (
-        f"{folder} is not finished: {trained} of {best.config['train']['epochs']} epochs are "
-        f"trained, best.pt is from epoch {best.epoch}{calibrated}; resume with: {command}"
+        f"{folder} is not finished: {_trained(trained, best.config['train'])}, best.pt is from "
+        f"epoch {best.epoch}{calibrated}; resume with: {command}"
     )
+
+
+def _trained(epochs: int, train: Mapping[str, Any]) -> str:
+    steps = train.get("steps")
+    if steps is not None:
+        return f"{epochs} epochs are trained and train.steps is {steps}"
+    return f"{epochs} of {train['epochs']} epochs are trained"
 
 
 def _lines(path: Path) -> int:
@@ -261,6 +272,7 @@ ARTEFACTS = (
     "previous.pt",
     "source.pt",
     "adapted.pt",
+    "chosen.pt",
     "metrics.json",
     "calibration.png",
     "curves.png",

@@ -10,16 +10,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 
 from faultdiag import inference
-from faultdiag.checkpoint import Checkpoint, save
+from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.config.schema import Config, TransferConfig
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
 from faultdiag.models.spec import ModelSpec
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
+from faultdiag.splits.within import PARTS
 from faultdiag.system.files import write_json
 from faultdiag.system.processes import keep_freed_memory
 from faultdiag.system.terminal import note
@@ -39,6 +41,7 @@ from faultdiag.training.loop import Progress, Trainer, adapting_trainer, trainer
 from faultdiag.training.precision import repeatable, set_precision
 from faultdiag.training.run_folder import (
     ADAPTED,
+    CHOSEN,
     SOURCE,
     begin,
     claim,
@@ -98,6 +101,9 @@ class Interrupt:
         self.requested = True
         note("stopping after this step; interrupt again to stop at once")
 
+
+# The parts that a refit is trained on.
+FITTED = ("train", "valid")
 
 # Seconds between two checkpoints within an epoch: the most that a killed training loses.
 SAVE_EVERY = 300.0
@@ -193,8 +199,8 @@ class Session:
             with self._interrupt.watch(), repeatable(train.deterministic):
                 if last is None or not _adapting(last):
                     trainer.fit(self._after_epoch)
-                if isinstance(trainer, Trainer) and self._adapts:
-                    trainer = self._adapt(trainer, last)
+                if isinstance(trainer, Trainer):
+                    trainer = self._second_phase(trainer, last)
         except Exception:
             discard_untrained(self.folder)
             raise
@@ -215,6 +221,14 @@ class Session:
     def _adapts(self) -> bool:
         transfer = self.config.transfer
         return transfer is not None and transfer.method != NO_METHOD
+
+    def _second_phase(self, trainer: Trainer, last: Checkpoint | None) -> Trainer:
+        """Adapt the network, or train it again with the validation windows, if the config says."""
+        if self._adapts:
+            return self._adapt(trainer, last)
+        if self.config.train.refit:
+            self._refit(trainer)
+        return trainer
 
     def _adapt(self, trainer: Trainer, last: Checkpoint | None) -> Trainer:
         """Adapt the network that was trained on the source; `last` is where it was interrupted."""
@@ -246,6 +260,36 @@ class Session:
             adapter.restore(resumed.model, resumed.training or {})
         adapter.fit(self._after_epoch)
         return adapter
+
+    def _refit(self, chosen: Trainer) -> None:
+        """Train once more, on the windows of training and validation, and write ``best.pt``.
+
+        It takes as many steps as the chosen epoch had; interrupted, it starts again.
+        """
+        settings, epoch = chosen.settings, chosen.progress.best_epoch
+        index = self.prepared.windows
+        # Training windows first, as in the outputs that are kept.
+        both = index.take(np.isin(index.part, [PARTS.index(part) for part in FITTED]))
+        batches = WindowBatches(self.prepared, both, self.device)
+        if chosen.outputs is not None:
+            batches = batches.showing(chosen.outputs)
+        torch.manual_seed(self.config.seed)
+        refit = Trainer(
+            self.spec.build().to(self.device),
+            batches,
+            None,
+            replace(settings, steps=chosen.steps_until(epoch), keep="last", early_stopping=None),
+            segments=[s for part in FITTED for s in self.prepared.segments(part)],
+            on_step=self._stop_if_interrupted,
+        )
+        refit.fit(lambda *_: None)
+        best = load(self.folder / CHOSEN)
+        save(self.folder / "best.pt", replace(best, model=refit.network.state_dict()))
+
+    def _stop_if_interrupted(self, trainer: Trainer) -> None:
+        del trainer
+        if self._interrupt.requested:
+            raise KeyboardInterrupt
 
     def _begin(self) -> None:
         if self._overwrite:
@@ -291,6 +335,8 @@ class Session:
         if is_best:
             adapted = isinstance(trainer, Trainer) and trainer.adaptation is not None
             save(self.folder / (ADAPTED if adapted else "best.pt"), checkpoint)
+            if self.config.train.refit:
+                save(self.folder / CHOSEN, checkpoint)
         save_last(self.folder, replace(checkpoint, training=trainer.state()))
         self._saved = time.monotonic()
         self._write_history(trainer.progress)
@@ -322,7 +368,12 @@ class Session:
         self._write_history(progress)
         epochs = {"best_epoch": progress.best_epoch, "last_epoch": progress.epoch}
         outcome = finish(
-            self.folder, self.prepared, self.device, transfer=self.config.transfer, **epochs
+            self.folder,
+            self.prepared,
+            self.device,
+            transfer=self.config.transfer,
+            keep=self.config.train.keep,
+            **epochs,
         )
         metrics = outcome.metrics
         write_json(self.folder / "metrics.json", metrics)

@@ -25,7 +25,13 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
     return torch.from_numpy(order)
 
 
-def balanced(labels: NDArray[np.integer], seed: int, epoch: int) -> Tensor:
+def balanced(
+    labels: NDArray[np.integer],
+    seed: int,
+    epoch: int,
+    *,
+    groups: NDArray[np.integer] | None = None,
+) -> Tensor:
     """Draw as many windows as there are, each class equally often, in the order of an epoch.
 
     No window of a class repeats before all others of that class were drawn: a small class repeats
@@ -35,19 +41,33 @@ def balanced(labels: NDArray[np.integer], seed: int, epoch: int) -> Tensor:
     ----------
     labels
         Class of each window.
+    groups
+        Recording of each window: every recording of a class is drawn equally often, too.
     """
     rng = np.random.default_rng([seed, epoch])
-    dtype = _smallest(len(labels))
+    drawn = np.empty(len(labels), dtype=_smallest(len(labels)))
     classes = np.unique(labels)
-    drawn = np.empty(len(labels), dtype=dtype)
     for place, label in enumerate(classes):
-        members = np.flatnonzero(labels == label).astype(dtype)
+        members = np.flatnonzero(labels == label)
         mine = drawn[place :: len(classes)]
-        for first in range(0, len(mine), len(members)):
-            rng.shuffle(members)
-            mine[first : first + len(members)] = members[: len(mine) - first]
+        if groups is None:
+            _fill(mine, members, rng)
+            continue
+        own = rng.permutation(np.unique(groups[members]))
+        for i, group in enumerate(own):
+            _fill(mine[i :: len(own)], members[groups[members] == group], rng)
     rng.shuffle(drawn)
     return torch.from_numpy(drawn)
+
+
+def _fill(
+    drawn: NDArray[np.integer], members: NDArray[np.integer], rng: np.random.Generator
+) -> None:
+    """Fill `drawn` with members in random order; none repeats before all were drawn."""
+    members = members.astype(drawn.dtype)
+    for first in range(0, len(drawn), len(members)):
+        rng.shuffle(members)
+        drawn[first : first + len(members)] = members[: len(drawn) - first]
 
 
 def class_weights(labels: NDArray[np.integer], classes: int) -> Tensor:
@@ -99,7 +119,7 @@ class Step:
         Random changes of the windows, if any.
     balance
         Class of each training window, if the classes are to be balanced by weights.
-    precision, clip_gradient, label_smoothing
+    precision, clip_gradient, label_smoothing, trim
         As in the config's ``train`` section.
     statistics
         The network's running statistics, to be debiased; None: they are torch's own.
@@ -123,6 +143,7 @@ class Step:
         precision: str,
         clip_gradient: float | None,
         label_smoothing: float,
+        trim: float = 0.0,
         statistics: RunningStatistics | None = None,
     ) -> None:
         self._network = network
@@ -135,6 +156,7 @@ class Step:
         self._precision = precision
         self._clip = clip_gradient
         self._smoothing = label_smoothing
+        self._trim = trim
 
     def __call__(self, rows: Tensor, *drawn: Tensor) -> Tensor:
         """Train on the windows of `rows`; return the sum of losses and the number of correct ones.
@@ -174,6 +196,10 @@ class Step:
         if self._balance is not None and self._weights is None:
             weights = class_weights(self._balance, wide.shape[1])
             self._weights = weights.to(wide.device, wide.dtype)
+        if left_out := int(self._trim * len(labels)):
+            losses = functional.cross_entropy(wide.detach(), labels, reduction="none")
+            kept = losses.topk(len(labels) - left_out, largest=False).indices
+            wide, labels = wide[kept], labels[kept]
         return functional.cross_entropy(
             wide, labels, self._weights, label_smoothing=self._smoothing
         )

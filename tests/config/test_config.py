@@ -29,9 +29,9 @@ from faultdiag.system import files
 law = settings(max_examples=60, deadline=None)
 WINDOW = {"length": 2048, "stride": 128}
 TRAIN_KEYS = (
-    "epochs, batch_size, optimizer, learning_rate, momentum, l2, schedule, warmup_epochs, "
-    "early_stopping, clip_gradient, label_smoothing, balance, augment, running_statistics, "
-    "precision, deterministic, graphs, threads, tensorboard"
+    "epochs, steps, batch_size, optimizer, learning_rate, momentum, l2, schedule, warmup_epochs, "
+    "early_stopping, keep, refit, clip_gradient, label_smoothing, trim, balance, augment, "
+    "running_statistics, precision, deterministic, graphs, threads, tensorboard"
 )
 SECTION_KEYS = "seed, data, window, split, normalize, model, train, transfer, protocol"
 

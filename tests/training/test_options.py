@@ -1,5 +1,7 @@
 """Options of the training: each one changes the weights, and does what it says."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,15 @@ import torch
 
 from faultdiag import models
 from faultdiag.api.train import train
+from faultdiag.checkpoint import load
 from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.training.loop import Trainer, last_gain, trainer_settings
+from faultdiag.training.specs import complete_spec, resolve_spec
+from faultdiag.training.step import Step, batch_sizes
 from tests.data_fixtures import tiny_config
 from tests.training.runs import Make, history, refused
 
@@ -31,13 +36,18 @@ CHANGES: dict[str, Any] = {
     "warmup_epochs": 2.0,
     "clip_gradient": 0.01,
     "label_smoothing": 0.3,
+    "trim": 0.3,
+    "steps": 5,
     "balance": "sampling",
     "augment": {"sign": True},
     "running_statistics": "published",
     "precision": "bfloat16",
 }
 # What acts on a GPU alone, on the run folder, on speed, or only with others.
-ELSEWHERE = {"deterministic", "graphs", "tensorboard", "threads", "momentum", "early_stopping"}
+ELSEWHERE = {
+    *("deterministic", "graphs", "tensorboard", "threads"),
+    *("momentum", "early_stopping", "keep", "refit"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +83,102 @@ def test_every_option_changes_the_weights(prepared: Prepared, config: Any) -> No
         assert differs, name
     again, _ = trained(prepared, config())
     assert all(torch.equal(plain[key], again[key]) for key in plain)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 8])
+def test_so_many_steps_are_trained(steps: int, prepared: Prepared, config: Any) -> None:
+    shape = {"train__batch_size": 32, "train__schedule": "cosine"}
+    _, trainer = trained(prepared, config(train__steps=steps, **shape))
+    per_epoch = -(-len(trainer.train) // 32)
+    epochs, rest = divmod(steps, per_epoch)
+    assert trainer.progress.epoch == epochs + bool(rest)
+    done = [int(state["step"]) for state in trainer.optimizer.state.values()]
+    assert set(done) == {steps}
+    # The schedule ends with the last step, a part of an epoch or not.
+    rate = trainer.settings.learning_rate * (1 + math.cos(math.pi * (steps - 1) / steps)) / 2
+    assert trainer.progress.history[-1]["learning_rate"] == pytest.approx(rate)
+
+
+def test_whole_epochs_in_steps_are_those_epochs(prepared: Prepared, config: Any) -> None:
+    plain, trainer = trained(prepared, config(train__epochs=2))
+    steps = 2 * -(-len(trainer.train) // trainer.settings.batch_size)
+    same, _ = trained(prepared, config(train__steps=steps))
+    assert all(torch.equal(plain[key], same[key]) for key in plain)
+
+
+def test_a_step_leaves_out_the_windows_of_largest_loss(prepared: Prepared) -> None:
+    logits = torch.randn(10, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    labels = torch.arange(10) % 3
+    train = WindowBatches(prepared, prepared.windows.of("train"), CPU)
+    options: dict[str, Any] = {"precision": "float32", "clip_gradient": None, "balance": None}
+    step = Step(
+        torch.nn.Identity(),
+        train,
+        torch.optim.SGD([logits]),
+        trim=0.25,
+        label_smoothing=0.1,
+        **options,
+    )
+    plain = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    smooth = torch.nn.functional.cross_entropy(
+        logits, labels, reduction="none", label_smoothing=0.1
+    )
+    kept = plain.argsort()[:8]  # a quarter of 10, rounded down, is left out
+    torch.testing.assert_close(step._loss(logits, labels), smooth[kept].mean())
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_epoch_that_is_kept(
+    keep: str, recordings: Path, prepared_root: Path, tmp_path: Path
+) -> None:
+    # So large a rate that the last epoch is not the best one.
+    config = tiny_config(
+        recordings,
+        prepared_root,
+        train__epochs=4,
+        train__keep=keep,
+        train__learning_rate=0.3,
+    )
+    run = train(config, run=tmp_path / "run", device="cpu")
+    best, last = (load(tmp_path / "run" / f"{name}.pt") for name in ("best", "last"))
+    rows = history(tmp_path / "run")
+    first = max(rows, key=lambda row: (row["valid_accuracy"], -row["valid_loss"]))["epoch"]
+    assert first < 4
+    assert best.epoch == run.best_epoch == (4 if keep == "last" else first)
+    assert last.epoch == 4
+    chosen_by = run.metrics["selection"]["chosen_by"]
+    assert chosen_by == ("last epoch" if keep == "last" else "valid accuracy, then loss")
+
+
+def test_a_refit_is_trained_on_both_parts_and_judged_by_the_model_before(
+    recordings: Path, prepared_root: Path, tmp_path: Path
+) -> None:
+    changes = {"train__epochs": 3, "train__keep": "last"}
+    plain = train(
+        tiny_config(recordings, prepared_root, **changes), run=tmp_path / "plain", device="cpu"
+    )
+    config = tiny_config(recordings, prepared_root, train__refit=True, **changes)
+    run = train(config, run=tmp_path / "refit", device="cpu")
+    chosen, best, before = (
+        load(tmp_path / name) for name in ("refit/chosen.pt", "refit/best.pt", "plain/best.pt")
+    )
+    assert all(torch.equal(value, before.model[key]) for key, value in chosen.model.items())
+    assert not all(torch.equal(value, best.model[key]) for key, value in chosen.model.items())
+    assert best.temperature == before.temperature
+    assert run.metrics["valid"] == plain.metrics["valid"]
+    assert run.metrics["selection"]["refit"]
+    assert not plain.metrics["selection"]["refit"]
+    again = train(config, run=tmp_path / "refit", device="cpu", resume=True)
+    assert again.metrics == run.metrics
+    # As many steps as before, on the windows of both parts.
+    prepared = prepare(config)
+    both = prepared.windows.take(prepared.windows.part < 2)
+    steps = 3 * len(batch_sizes(len(prepared.windows.of("train")), config.train.batch_size))
+    settings = replace(trainer_settings(config), steps=steps)
+    torch.manual_seed(config.seed)
+    network = complete_spec(resolve_spec(config), prepared)[0].build()
+    Trainer(network, WindowBatches(prepared, both, CPU), None, settings).fit(lambda *_: None)
+    assert all(torch.equal(v, best.model[k]) for k, v in network.state_dict().items())
 
 
 def test_momentum_changes_sgd(prepared: Prepared, config: Any) -> None:

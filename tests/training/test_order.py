@@ -27,6 +27,24 @@ def test_a_balanced_order_has_every_class_equally_often(
     assert torch.equal(balanced(array, seed, epoch), torch.from_numpy(order))
 
 
+@given(labels=Labels, seed=st.integers(0, 99))
+def test_an_order_balanced_by_recordings_has_every_recording_of_a_class_equally_often(
+    labels: list[int], seed: int
+) -> None:
+    array = np.array(labels)
+    recordings = array * 10 + np.arange(len(array)) ** 2 % 3  # up to three of each class
+    order = balanced(array, seed, 1, groups=recordings).numpy()
+    assert len(order) == len(labels)
+    for label in np.unique(array):
+        own = np.unique(recordings[array == label])
+        counts = np.bincount(recordings[order], minlength=50)[own]
+        assert counts.max() - counts.min() <= 1
+        for recording in own:
+            members = recordings == recording
+            times = np.bincount(order, minlength=len(labels))[members]
+            assert times.max() - times.min() <= 1
+
+
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     labels = np.repeat(np.arange(3), 40)
     orders = [balanced(labels, seed, epoch) for seed in (0, 1) for epoch in (1, 2)]
