@@ -10,6 +10,7 @@ from typing import Any
 
 from faultdiag import inference
 from faultdiag.api.train import ConfigLike, as_config
+from faultdiag.baselines import BASELINES
 from faultdiag.checkpoint import Checkpoint, load
 from faultdiag.config.schema import Config, TransferConfig, parse_config
 from faultdiag.errors import FaultdiagError
@@ -30,7 +31,7 @@ from faultdiag.training.adapting import (
     write_adapted,
 )
 from faultdiag.training.guard import refusal
-from faultdiag.training.run_folder import claim
+from faultdiag.training.run_folder import claim_new
 from faultdiag.training.specs import less_memory
 
 # Passes of an adaptation, unless the user says how many.
@@ -134,13 +135,13 @@ def try_adapt(
 ) -> AdaptedRun:
     """Adapt as `adapt` does; where the guard refuses the model, return without writing."""
     on_device = inference.select_device(device)
-    source = load(Path(run))
+    source = _loaded(Path(run))
     own = as_config(config or parse_config(source.config, f"the config in {run}"), settings)
     prepared, missing = _source_data(Path(run), source, own, chosen=config is not None)
     chosen, why = choose_method(method or _of_config(own), missing)
     own = _with_method(own, chosen, force=force)
     require_method(own)
-    with claim(out, overwrite=False, resume=False), TemporaryDirectory() as temporary:
+    with claim_new(out, "--out"), TemporaryDirectory() as temporary:
         target = read_target(
             [Path(path) for path in paths],
             request,
@@ -162,6 +163,22 @@ def try_adapt(
             split = _split_of(Path(run))
             write_adapted(out, source, result, config=own, split=split, device=on_device)
     return result
+
+
+def _loaded(run: Path) -> Checkpoint:
+    """Read the model to adapt, which must be a network with weights to change."""
+    if run.suffix.lower() == ".onnx":
+        raise FaultdiagError(
+            f"{run} is an export, which can't be trained further; give the run folder that it was "
+            "exported from, or its best.pt"
+        )
+    source = load(run)
+    if source.model_spec.name in BASELINES:
+        raise FaultdiagError(
+            f"{run} holds the baseline '{source.model_spec.name}', which has no features to adapt; "
+            "train a network, such as model: {name: wdcnn}, and adapt that"
+        )
+    return source
 
 
 def _last(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

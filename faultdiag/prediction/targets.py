@@ -15,6 +15,7 @@ from faultdiag.prediction.events import Header, Windows
 from faultdiag.prediction.inputs import find
 from faultdiag.prediction.reading import ModelInput, ReadRequest, file_events, one_line
 from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import rate_notes
 from faultdiag.preparing.target import TargetRecording, write_target
 from faultdiag.signal.recording import Recording
 from faultdiag.system.terminal import note, warn
@@ -122,6 +123,8 @@ def read_target(
         warn(f"left out: {message}")
     if len(reader.failures) > MOST_NAMED:
         warn(f"left out {len(reader.failures) - MOST_NAMED} more")
+    for text in rate_notes(prepared.recordings, (), source.sampling_rate):
+        note(text)
     return prepared
 
 

@@ -17,13 +17,13 @@ from faultdiag.metrics.unlabelled import Unlabelled
 from faultdiag.preparing.folder import Prepared
 from faultdiag.splits.within import TARGET_ADAPT
 from faultdiag.system.files import write_json
-from faultdiag.training.adaptation import require_windows, target_batches, trains
+from faultdiag.training.adaptation import NO_METHOD, require_windows, target_batches, trains
 from faultdiag.training.calibrating import calibrate, with_target
 from faultdiag.training.guard import Verdict, adapted_note, chosen_by, measure
 from faultdiag.training.loop import Trainer, adapting_trainer
 from faultdiag.training.precision import repeatable, set_precision
 from faultdiag.training.run_folder import ADAPTED, SOURCE, begin, write_history
-from faultdiag.transfer import kind_of
+from faultdiag.transfer import TRANSFER, kind_of
 from faultdiag.transfer.adabn import replace_statistics
 
 # What adapts where the source's recordings are at hand, and where they are not.
@@ -81,6 +81,10 @@ def choose_method(method: str | None, missing: str | None) -> tuple[str, str]:
         return WITHOUT_SOURCE, (
             f"{WITHOUT_SOURCE}, which needs the model and the target alone, because the source's "
             f"recordings are not at hand: {missing}"
+        )
+    if method == NO_METHOD:
+        raise FaultdiagError(
+            f"--method {NO_METHOD} adapts nothing; choose one of: {', '.join(sorted(TRANSFER))}"
         )
     if missing is not None and kind_of(method) == "joint":
         raise FaultdiagError(

@@ -301,6 +301,37 @@ def claim(folder: Path, *, overwrite: bool, resume: bool) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def claim_new(folder: Path, option: str) -> Iterator[None]:
+    """Own a folder that is new or empty while the block runs; see `own_folder`.
+
+    Parameters
+    ----------
+    option
+        Where the folder comes from, for a message.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is a file or holds files, or another command is writing it.
+    """
+    _require_new(folder, option)
+    with own_folder(folder, f"give another folder with {option}"):
+        _require_new(folder, option)
+        yield
+
+
+def _require_new(folder: Path, option: str) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise FaultdiagError(f"{option} {folder} is a file; give a folder")
+    present = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+    if present:
+        names = ", ".join(present[:3])
+        raise FaultdiagError(f"{option} {folder} exists and holds {names}; give a new folder")
+
+
 def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
     """Refuse a run folder that must not be written to; nothing is changed.
 

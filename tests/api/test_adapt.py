@@ -207,6 +207,7 @@ def test_what_is_refused(place: Path, tmp_path: Path) -> None:
         ),
         (known, {}, "the target is the source: the model was trained on .*105.mat"),
         (place / "plant", {"method": "mmd"}, "unknown transfer method 'mmd'"),
+        (place / "plant", {"method": "none"}, "--method none adapts nothing; choose one of: adabn"),
         (place / "plant", {"channel": "FE", "sampling_rate": 12000}, "FE"),
     ]
     before = contents(place / "run")
@@ -216,5 +217,66 @@ def test_what_is_refused(place: Path, tmp_path: Path) -> None:
         assert not (tmp_path / "out").exists()
     assert contents(place / "run") == before
     adapt(place / "run", place, tmp_path / "out", epochs=1)
-    with pytest.raises(FaultdiagError, match="exists"):
+    with pytest.raises(FaultdiagError, match=r"--out \S+out exists and holds adapted\.pt, best\.p"):
         adapt(place / "run", place, tmp_path / "out", epochs=1)
+    with pytest.raises(FaultdiagError, match=r"--out \S+best\.pt is a file; give a folder"):
+        adapt(place / "run", place, tmp_path / "out" / "best.pt", epochs=1)
+
+
+def trained(place: Path, folder: Path, **model: Any) -> Path:
+    """A run of another network, trained on the same recordings as `place`."""
+    config = transfer_config(
+        place / "data",
+        place / "prepared",
+        data__select={"load_hp": [0], "code": ["IR", "B"]},
+        split={"strategy": "within_recording", "gap": 256},
+        transfer=None,
+        train__epochs=1,
+        model=model,
+    )
+    train(config, run=folder, device="cpu", pictures=False)
+    return folder
+
+
+def test_models_that_a_method_cannot_serve(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"any")
+    lines = trained(place, tmp_path / "lines", name="logistic")
+    plain = trained(place, tmp_path / "plain", name="transformer1d", patch=32, depth=1)
+    cases = [
+        (tmp_path / "model.onnx", None, "is an export, which can't be trained further; give the"),
+        (lines, None, "holds the baseline 'logistic', which has no features to adapt; train a net"),
+        (plain, "adabn", "adabn replaces the statistics of batch normalisations, and this network"),
+    ]
+    for run, method, problem in cases:
+        with pytest.raises(FaultdiagError, match=problem):
+            adapt(run, place, tmp_path / "out", method=method)
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["mk_mmd_mcc", "shot", "adabn"])
+def test_a_target_of_one_window(method: str, place: Path, tmp_path: Path) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("\n".join(str(i % 7 + i % 3) for i in range(300)))
+    problem = f"{method} needs 2 windows of each domain for its estimate, but the target has 1; use"
+    with pytest.raises(FaultdiagError, match=problem):
+        faultdiag.adapt(
+            place / "run", path, out=tmp_path / "out", method=method, sampling_rate=12000
+        )
+
+
+def test_another_window_than_the_models(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(FaultdiagError, match=r"window\.length is 200, the model was tr"):
+        adapt(
+            place / "run",
+            place,
+            tmp_path / "out",
+            config=place / "run" / "config.yaml",
+            settings={"window.length": 200},
+        )
+
+
+def test_another_rate_is_resampled_and_said_so(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapt(place / "run", place, tmp_path / "out", epochs=1, method="adabn", sampling_rate=24000)
+    assert "note: resampled from 24000 Hz to 12000 Hz: motor107" in capsys.readouterr().err
