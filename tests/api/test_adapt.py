@@ -276,7 +276,7 @@ def test_another_window_than_the_models(place: Path, tmp_path: Path) -> None:
 
 
 def test_another_rate_is_resampled_and_said_so(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     adapt(place / "run", place, tmp_path / "out", epochs=1, method="adabn", sampling_rate=24000)
-    assert "note: resampled from 24000 Hz to 12000 Hz: motor107" in capsys.readouterr().err
+    assert "resampled from 24000 Hz to 12000 Hz: motor107" in caplog.text
