@@ -10,7 +10,10 @@ Names are imported when they are first used, so that ``import faultdiag`` is che
 """
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
+
+from faultdiag.errors import for_python
 
 if TYPE_CHECKING:
     from faultdiag import attention, models
@@ -73,10 +76,16 @@ _SOURCES = {
 def __getattr__(name: str) -> Any:
     if name in {"attention", "models"}:
         return import_module(f"faultdiag.{name}")
-    if name in _SOURCES:
-        module, _, attribute = _SOURCES[name].partition(":")
-        return getattr(import_module(module), attribute)
-    raise AttributeError(f"module 'faultdiag' has no attribute '{name}'")
+    if name not in _SOURCES:
+        raise AttributeError(f"module 'faultdiag' has no attribute '{name}'")
+    module, _, attribute = _SOURCES[name].partition(":")
+    value = getattr(import_module(module), attribute)
+    if isinstance(value, FunctionType):
+        value = for_python(value)
+        # Another process finds it by these when it is passed there.
+        value.__module__, value.__qualname__ = __name__, name
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

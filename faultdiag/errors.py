@@ -6,9 +6,15 @@ control the terminal.
 """
 
 import difflib
+import functools
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
+from typing import ParamSpec, TypeVar
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
 
 # Categories of characters that do something instead of being shown: controls, formats such as
 # right-to-left marks, halves of surrogate pairs, private and unassigned characters, separators of
@@ -61,10 +67,79 @@ def printable_lines(text: str) -> str:
 
 
 class FaultdiagError(Exception):
-    """Something the user can fix: a file, a setting, a device, a full disk."""
+    """Something the user can fix: a file, a setting, a device, a full disk.
+
+    Its text names options of the command line. `for_python` changes it where the error leaves a
+    function of the Python API; the command line writes `in_options` in either case.
+    """
 
     def __init__(self, message: object = "") -> None:
         super().__init__(printable_lines(str(message)))
+        self._by_arguments = False
+
+    @property
+    def in_options(self) -> str:
+        """The message with the options of the command line: ``--sampling-rate``."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return in_arguments(self.in_options) if self._by_arguments else self.in_options
+
+    def name_arguments(self) -> None:
+        """Name arguments of Python in the message from here on: ``sampling_rate=``."""
+        self._by_arguments = True
+
+
+def for_python(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Return a function whose errors name arguments of Python, not options of a command."""
+
+    @functools.wraps(function)
+    def called(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        try:
+            return function(*args, **kwargs)
+        except FaultdiagError as error:
+            error.name_arguments()
+            raise
+
+    return called
+
+
+# Options that take no value, and what they are in Python.
+_SWITCHES = frozenset({"overwrite", "resume", "override-rate", "evidence", "force", "json"})
+# A command to type as it is stays as it is.
+_COMMAND = re.compile(r"(`faultdiag [^`]*`|'faultdiag [^']*'|: faultdiag [^;]*)")
+_SETTING = re.compile(r"--set '?([a-z_.]+)=")
+_OPTION = re.compile(
+    r"--(?:(device|method|novel|part) (\w+(?::\d+)?)"
+    r"|([a-z][a-z-]*[a-z])(?: ([A-Z]+\b|-?\d[\w.]*|'[^']*'))?)"
+)
+
+
+def in_arguments(text: str) -> str:
+    """Return a message with arguments of Python in place of options of the command line.
+
+    Examples
+    --------
+    >>> in_arguments("choose one with --channel, or --device cpu; --override-rate")
+    "choose one with channel=, or device='cpu'; override_rate=True"
+    >>> in_arguments("leave it out (--set model.attention=null)")
+    'leave it out (model__attention=null)'
+    """
+    pieces = _COMMAND.split(text)
+    for i, piece in enumerate(pieces[::2]):
+        plain = _SETTING.sub(lambda m: m[1].replace(".", "__") + "=", piece)
+        pieces[2 * i] = _OPTION.sub(_argument, plain)
+    return "".join(pieces)
+
+
+def _argument(match: re.Match[str]) -> str:
+    word, text, option, value = match.groups(default="")
+    if word:
+        return f"{word}={text!r}"
+    name = option.replace("-", "_")
+    if option in _SWITCHES:
+        return f"{name}=True" + (f" {value}" if value else "")
+    return f"{name}={value}"
 
 
 def about(error: FaultdiagError, path: object) -> FaultdiagError:

@@ -408,6 +408,7 @@ class TorchScorer:
     """
 
     def __init__(self, source: Checkpoint, device: torch.device) -> None:
+        self._source = source
         self.network = source.build(device)
         self.facts = facts_of(source, self.network)
         self.device = device
@@ -427,6 +428,37 @@ class TorchScorer:
         with autocast(self.device, self._precision):
             logits = self.network(seen, *known)
         values: NDArray[np.float64] = logits.double().cpu().numpy()
+        return values
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """The config that the model was trained with."""
+        return self._source.config
+
+    def to(self, device: str) -> "TorchScorer":
+        """Return the same model on a device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+        return TorchScorer(self._source, select_device(device))
+
+    def embed(
+        self, windows: NDArray[np.float32], conditions: NDArray[np.float32] | None
+    ) -> NDArray[np.float64]:
+        """Return what the last linear layer sees of raw windows, ``(B, features)``.
+
+        Raises
+        ------
+        FaultdiagError
+            If the network has no linear layer.
+        """
+        layers = [m for m in self.network.modules() if isinstance(m, nn.Linear)]
+        if not layers:
+            raise FaultdiagError("embeddings are what the last linear layer sees; there is none")
+        inputs: list[Tensor] = []
+        handle = layers[-1].register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+        try:
+            self.logits(windows, conditions)
+        finally:
+            handle.remove()
+        values: NDArray[np.float64] = inputs[-1].double().cpu().flatten(1).numpy()
         return values
 
     @contextmanager

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.features.healthy import HealthyReference
 from faultdiag.novelty import Novelty
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -90,6 +93,20 @@ class Scorer(Protocol):
 
     def threads(self) -> AbstractContextManager[tuple[ThreadPoolExecutor, int]]:
         """Return threads that compute batches side by side, one batch each, and their number."""
+
+    @property
+    def network(self) -> "nn.Module":
+        """The network, where torch computes it."""
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """The config that the model was trained with."""
+
+    def embed(self, windows: Singles, conditions: Singles | None) -> Floats:
+        """Return what the last linear layer sees of raw windows, ``(B, features)``."""
+
+    def to(self, device: str) -> "Scorer":
+        """Return the same model on a device."""
 
 
 def softmax(logits: Floats) -> Floats:

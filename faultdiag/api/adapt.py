@@ -115,7 +115,7 @@ def refused_text(adapted: AdaptedRun) -> str:
     """Return why an adapted model was refused, and what can be done."""
     return (
         f"{refusal(adapted.metrics['transfer'])}, so {adapted.folder} was not written; keep it all "
-        "the same with --force (force=True)"
+        "the same with --force"
     )
 
 

@@ -53,7 +53,7 @@ class Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except FaultdiagError as error:
-            raise stop(f"error: {error}", 1) from error
+            raise stop(f"error: {error.in_options}", 1) from error
         except KeyboardInterrupt as error:
             raise stop("interrupted", INTERRUPTED) from error
         except OSError as error:

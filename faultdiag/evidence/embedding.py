@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from faultdiag.errors import FaultdiagError
 from faultdiag.inference import TorchScorer
 from faultdiag.novelty import evenly
 from faultdiag.preparing.folder import Prepared, gather
+from faultdiag.signal.bearings import conditions
 
 Floats = NDArray[np.float64]
 Projection: TypeAlias = Literal["pca", "tsne"]
@@ -87,29 +85,20 @@ def _features(
     scorer: TorchScorer, prepared: Prepared, part: str, rows: NDArray[np.int64]
 ) -> Floats:
     """Return the input of the network's last linear layer, ``(windows, features)``."""
-    layers = [m for m in scorer.network.modules() if isinstance(m, nn.Linear)]
-    if not layers:
-        raise FaultdiagError("embeddings are what the last linear layer sees; there is none")
     windows = prepared.windows.of(part).take(rows)
-    seen: list[Tensor] = []
-
-    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.append(inputs[0].detach().double().cpu().flatten(1))
-
-    handle = layers[-1].register_forward_pre_hook(keep)
-    try:
-        for first in range(0, len(windows), BATCH):
-            some = windows.take(np.arange(first, min(first + BATCH, len(windows))))
-            raw = gather(prepared.signals, prepared.positions(some), prepared.length)
-            scorer.logits(np.ascontiguousarray(raw), _shaft_rates(prepared, some.recording))
-    finally:
-        handle.remove()
-    return np.asarray(torch.cat(seen).numpy())
+    embedded = []
+    for first in range(0, len(windows), BATCH):
+        some = windows.take(np.arange(first, min(first + BATCH, len(windows))))
+        raw = gather(prepared.signals, prepared.positions(some), prepared.length)
+        known = _conditions(prepared, some.recording)
+        embedded.append(scorer.embed(np.ascontiguousarray(raw), known))
+    return np.concatenate(embedded)
 
 
-def _shaft_rates(prepared: Prepared, recordings: NDArray[np.int32]) -> NDArray[np.float32]:
-    rates = [(prepared.recordings[i].rpm or 60.0) / 60 for i in recordings.tolist()]
-    return np.array(rates, np.float32)
+def _conditions(prepared: Prepared, recordings: NDArray[np.int32]) -> NDArray[np.float32]:
+    known = [prepared.recordings[i] for i in recordings.tolist()]
+    rows = [conditions(recording.rpm or 60.0, recording.bearing) for recording in known]
+    return np.array(rows, np.float32)
 
 
 def _project(features: Floats, projection: Projection) -> Floats:

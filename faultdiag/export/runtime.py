@@ -1,7 +1,7 @@
 """A model in an ONNX file, computed by ONNX Runtime; torch is never imported."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from faultdiag.signal import bearings
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+    from torch import nn
 
 SUFFIX = ".onnx"
 WINDOWS, SHAFT_RATE, CONDITIONS = "windows", "shaft_rate", "conditions"
@@ -77,6 +78,52 @@ class OnnxScorer:
         """Return the probabilities ``(B, classes)`` that the graph itself computes."""
         return self._run(PROBABILITIES, windows, conditions)
 
+    @property
+    def network(self) -> "nn.Module":
+        """Refused: there is a graph, and no network of torch.
+
+        Raises
+        ------
+        FaultdiagError
+            Always.
+        """
+        raise self._lacks("no network of torch")
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """Refused: the file does not hold it.
+
+        Raises
+        ------
+        FaultdiagError
+            Always.
+        """
+        raise self._lacks("no config")
+
+    def embed(self, windows: Singles, conditions: Singles | None) -> NDArray[np.float64]:  # noqa: ARG002
+        """Refused: the graph returns logits and probabilities only.
+
+        Raises
+        ------
+        FaultdiagError
+            Always.
+        """
+        raise self._lacks("no embeddings")
+
+    def to(self, device: str) -> "OnnxScorer":
+        """Return itself: an ONNX file is computed on the processor.
+
+        Raises
+        ------
+        FaultdiagError
+            If the device is another.
+        """
+        require_processor(self.path, device)
+        return self
+
+    def _lacks(self, what: str) -> FaultdiagError:
+        return FaultdiagError(f"{self.path} is an ONNX file and has {what}; load the run folder")
+
     @contextmanager
     def threads(self) -> Iterator[tuple[ThreadPoolExecutor, int]]:
         """Yield threads that compute batches side by side, one batch each, and their number."""
@@ -121,6 +168,21 @@ def load(path: Path, *, threads: int = 1) -> OnnxScorer:
             "`faultdiag export` wrote"
         ) from error
     return OnnxScorer(content, path, threads=threads)
+
+
+def require_processor(path: Path, device: str) -> None:
+    """Refuse a device other than the processor.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is not ``auto`` or ``cpu``.
+    """
+    if device not in {"auto", "cpu"}:
+        raise FaultdiagError(
+            f"{path} is an ONNX file, which is computed on the processor, but the device is "
+            f"'{device}'; use cpu, or give the run folder in its place"
+        )
 
 
 def _cores() -> int:

@@ -1,15 +1,15 @@
 """Load a model and diagnose recordings with it."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from faultdiag.errors import FaultdiagError, printable
+from faultdiag.errors import FaultdiagError, for_python, printable
 from faultdiag.evidence.details import RecordingDetails
 from faultdiag.evidence.gather import Evidence
 from faultdiag.export import runtime
@@ -27,6 +27,7 @@ from faultdiag.prediction.events import (
     RecordingDiagnosis,
     Result,
     ScoredEvent,
+    Windows,
 )
 from faultdiag.prediction.reading import (
     EvidenceRequest,
@@ -38,6 +39,9 @@ from faultdiag.prediction.reading import (
 from faultdiag.scoring import Scorer, softmax
 from faultdiag.signal.bearings import conditions, get_bearing
 from faultdiag.signal.recording import Recording
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # Windows of `logits` that are passed to the model at once.
 _MOST = 512
@@ -87,6 +91,33 @@ class Diagnoser:
         return self.scorer.device
 
     @property
+    def network(self) -> "nn.Module":
+        """The network, in evaluation mode: of a run folder or checkpoint, not of an ONNX file."""
+        return self.scorer.network
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """The config that the model was trained with, as plain values."""
+        return self.scorer.config
+
+    @for_python
+    def to(self, device: str) -> Self:
+        """Move the model to a device, and return this diagnoser.
+
+        Parameters
+        ----------
+        device
+            ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+        Raises
+        ------
+        FaultdiagError
+            If the device is not there.
+        """
+        self.scorer = self.scorer.to(device)
+        return self
+
+    @property
     def input(self) -> ModelInput:
         """What a recording is brought to before the model sees it."""
         facts = self.facts
@@ -105,6 +136,7 @@ class Diagnoser:
         """The same, with evidence gathered from the recording too."""
         return replace(self.input, evidence=EvidenceRequest(self.facts.healthy_reference))
 
+    @for_python
     def logits(
         self, windows: Singles, *, rpm: float | None = None, bearing: str | None = None
     ) -> Floats:
@@ -148,6 +180,7 @@ class Diagnoser:
         known = conditions(rpm, None if bearing is None else get_bearing(bearing))
         return np.tile(np.array(known, np.float32), (count, 1))
 
+    @for_python
     def predict(
         self,
         recordings: Iterable[Input],
@@ -183,17 +216,12 @@ class Diagnoser:
             shorter than one window.
         """
         model = self.evidence_input if evidence else self.input
-
-        def open_one(item: Input) -> Iterator[ReadEvent]:
-            if isinstance(item, (str, Path)):
-                request = ReadRequest(Path(item), channel, sampling_rate, rpm, bearing)
-                return file_events(request, model)
-            recording = self._as_recording(item, sampling_rate)
-            facts = {**recording.facts, **({"bearing": bearing} if bearing else {})}
-            known = replace(recording, rpm=recording.rpm or rpm, facts=facts)
-            return recording_events(known, model)
-
-        events = ((i, event) for i, item in enumerate(recordings) for event in open_one(item))
+        request = ReadRequest(Path(), channel, sampling_rate, rpm, bearing)
+        events = (
+            (i, event)
+            for i, item in enumerate(recordings)
+            for event in self._events(item, request, model)
+        )
         diagnoses = []
         for _, result in self.results(events):
             match result:
@@ -203,6 +231,62 @@ class Diagnoser:
                     raise FaultdiagError(message)
         return diagnoses
 
+    @for_python
+    def embed(
+        self,
+        recordings: Iterable[Input],
+        *,
+        channel: str | None = None,
+        sampling_rate: float | None = None,
+        rpm: float | None = None,
+        bearing: str | None = None,
+    ) -> Floats:
+        """Return what the network's last linear layer sees of recordings, ``(recordings, D)``.
+
+        The row of a recording is the mean over its windows.
+
+        Parameters
+        ----------
+        recordings, channel, sampling_rate, rpm, bearing
+            As of `predict`.
+
+        Raises
+        ------
+        FaultdiagError
+            As of `predict`, or if the model is an ONNX file or has no linear layer.
+        """
+        request = ReadRequest(Path(), channel, sampling_rate, rpm, bearing)
+        rows = [self._embedded(self._events(item, request, self.input)) for item in recordings]
+        return np.stack(rows) if rows else np.empty((0, 0))
+
+    def _embedded(self, events: Iterable[ReadEvent]) -> Floats:
+        known = conditions(None, None)
+        means: list[Floats] = []
+        for event in events:
+            match event:
+                case Header(rpm=rpm, bearing=bearing):
+                    known = conditions(rpm, bearing)
+                case Windows(values):
+                    shape = (len(self.channels), -1, self.length)
+                    raw = np.require(values.reshape(shape).swapaxes(0, 1), np.float32, ["C", "W"])
+                    for first in range(0, len(raw), _MOST):
+                        part = raw[first : first + _MOST]
+                        tiled = np.tile(np.array(known, np.float32), (len(part), 1))
+                        means.append(self.scorer.embed(part, tiled))
+        return np.asarray(np.concatenate(means).mean(axis=0))
+
+    def _events(self, item: Input, request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
+        """Return the events of a recording, file or array."""
+        if isinstance(item, (str, Path)):
+            return file_events(replace(request, path=Path(item)), model)
+        recording = self._as_recording(item, request.sampling_rate)
+        named = {"bearing": request.bearing} if request.bearing else {}
+        facts = {**recording.facts, **named}
+        return recording_events(
+            replace(recording, rpm=recording.rpm or request.rpm, facts=facts), model
+        )
+
+    @for_python
     def diagnose(
         self,
         recording: Input,
@@ -371,11 +455,7 @@ def _is_onnx(path: Path) -> bool:
 
 
 def _onnx(path: Path, device: str) -> Scorer:
-    if device not in {"auto", "cpu"}:
-        raise FaultdiagError(
-            f"{path} is an ONNX file, which is computed on the processor, but the device is "
-            f"'{device}'; use cpu, or give the run folder in its place"
-        )
+    runtime.require_processor(path, device)
     return runtime.load(path)
 
 

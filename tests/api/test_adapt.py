@@ -105,8 +105,8 @@ def test_a_method_that_needs_the_source_is_refused_without_it(
 ) -> None:
     with pytest.raises(
         FaultdiagError,
-        match=r"--method coral compares the target with the source's recordings, which are not at "
-        r"hand: .*gone.*use --method adabn or shot",
+        match=r"method='coral' compares the target with the source's recordings, which are not at "
+        r"hand: .*gone.*use method='adabn' or shot",
     ):
         adapt(homeless, place, tmp_path / "out", method="coral")
     assert not (tmp_path / "out").exists()
@@ -142,7 +142,10 @@ def test_the_guard_writes_nothing(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tear(monkeypatch)
-    with pytest.raises(FaultdiagError, match=r"fell from .*, by more than 5 points.*--force"):
+    with pytest.raises(
+        FaultdiagError,
+        match=r"fell from .*, by more than 5 points.*keep it all the same with force=True$",
+    ):
         adapt(place / "run", place, tmp_path / "out", force=False)
     assert not (tmp_path / "out").exists()
 

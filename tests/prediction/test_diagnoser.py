@@ -147,7 +147,7 @@ def test_which_of_several_channels_must_be_said(diagnoser: Diagnoser) -> None:
     with pytest.raises(
         FaultdiagError,
         match=r"run3\.csv has 2 channels \(a, b\), the model was trained on 1 \(DE\); choose with "
-        r"--channel",
+        r"channel=",
     ):
         diagnoser.diagnose(made)
 
@@ -173,7 +173,7 @@ def test_a_dead_sensor(diagnoser: Diagnoser) -> None:
 def test_a_recording_without_a_rate(diagnoser: Diagnoser) -> None:
     with pytest.raises(
         FaultdiagError,
-        match=r"105\.mat carries no sampling rate; give it with --sampling-rate \(the model works "
+        match=r"105\.mat carries no sampling rate; give it with sampling_rate= \(the model works "
         r"at 12000 Hz\)",
     ):
         diagnoser.diagnose(recording(105, sampling_rate=None))
@@ -204,3 +204,44 @@ def test_what_is_said_of_one_does_not_depend_on_the_others(diagnoser: Diagnoser)
     together = diagnoser.predict(made)
     assert together == [diagnoser.diagnose(one) for one in made], "to the last bit"
     assert diagnoser.predict(reversed(made)) == together[::-1]
+
+
+def test_network_config_and_device(trained: Path) -> None:
+    diagnoser = load(trained, device="cpu")
+    assert isinstance(diagnoser.network, torch.nn.Module)
+    assert not diagnoser.network.training
+    assert diagnoser.config == load_checkpoint(trained).config
+    before = diagnoser.logits(np.ones((1, 1, 256), np.float32))
+    assert diagnoser.to("cpu") is diagnoser
+    assert np.array_equal(diagnoser.logits(np.ones((1, 1, 256), np.float32)), before)
+    with pytest.raises(FaultdiagError, match=r"unknown device 'cpus'"):
+        diagnoser.to("cpus")
+
+
+def test_embeddings_give_the_logits_through_the_last_layer(diagnoser: Diagnoser) -> None:
+    one, other = recording(105), recording(97)
+    embedded = diagnoser.embed([one, other])
+    assert embedded.shape[0] == 2
+    (last,) = [m for m in diagnoser.network.modules() if isinstance(m, torch.nn.Linear)][-1:]
+    logits = last(torch.from_numpy(embedded).float()).detach().numpy()
+    windows = one.signal[0][: one.samples // 256 * 256].reshape(-1, 1, 256)
+    # The last layer is linear: the mean of its inputs gives the mean of the logits.
+    expected = diagnoser.logits(windows).mean(axis=0)
+    assert logits[0] == pytest.approx(expected, abs=1e-4)
+    assert np.array_equal(diagnoser.embed([one, other])[1], embedded[1])
+    assert diagnoser.embed([]).shape == (0, 0)
+
+
+def test_errors_from_python_name_arguments(diagnoser: Diagnoser, tmp_path: Path) -> None:
+    np.save(tmp_path / "two.npy", np.random.default_rng(0).normal(size=(2, 4000)))
+    for call in (
+        lambda: diagnoser.diagnose(tmp_path / "two.npy", sampling_rate=12000),
+        lambda: diagnoser.embed([tmp_path / "two.npy"], sampling_rate=12000),
+        lambda: faultdiag.predict(diagnoser, tmp_path / "two.npy", sampling_rate=12000),
+    ):
+        with pytest.raises(FaultdiagError, match=r"channel=") as raised:
+            call()
+        assert "--" not in str(raised.value)
+        assert "--channel" in raised.value.in_options
+    with pytest.raises(FaultdiagError, match=r"^device='cuda:9': torch .* use device='cpu', or"):
+        faultdiag.load(tmp_path, device="cuda:9")

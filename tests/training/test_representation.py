@@ -57,7 +57,7 @@ def test_shaft_orders_need_a_speed_to_predict(run: Path, recordings: Path, tmp_p
         diagnoser.diagnose(replace(recording, rpm=rpm)).probabilities for rpm in (600.0, 1800.0)
     )
     assert slow != fast
-    with pytest.raises(FaultdiagError, match="needs the shaft speed; give --rpm"):
+    with pytest.raises(FaultdiagError, match="needs the shaft speed; give rpm="):
         diagnoser.diagnose(replace(recording, rpm=None))
 
 
