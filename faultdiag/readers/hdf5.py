@@ -12,7 +12,7 @@ References
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from faultdiag.readers.layouts import NamedArrays
 from faultdiag.readers.source import (
     ALWAYS_UNPACKED,
     MOST_ARRAYS,
+    Allowance,
     DamageError,
     Stored,
     reading,
@@ -137,10 +138,15 @@ class Hdf5Array:
         The dataset.
     path
         The file.
+    allowance
+        What the datasets of the file may unpack to, all together.
     """
 
-    def __init__(self, name: str, dataset: "h5py.Dataset", path: Path) -> None:
+    def __init__(
+        self, name: str, dataset: "h5py.Dataset", path: Path, allowance: Allowance
+    ) -> None:
         self.name = name
+        self._allowance = allowance
         self.attributes = dataset.attrs
         self._dataset = dataset
         self._path = path
@@ -204,6 +210,8 @@ class Hdf5Array:
         where = tuple(
             slice(start, stop) if axis == along else slice(None) for axis in range(len(shape))
         )
+        if self._dataset.chunks is not None:
+            self._allowance.take(id(self), self._dataset.nbytes)
         with hdf5_damage():
             values = self._dataset[where]
         if size.upright:
@@ -272,38 +280,44 @@ def open_hdf5(path: Path) -> Reader:
     with reading(path, _KIND), hdf5_damage():
         # Without the lock a folder that may not be written can be read.
         file = h5py.File(path, "r", locking=False)
-        arrays = dict(_arrays(file, "", 0, path, set()))
+        arrays = dict(_arrays(file, "", 0, _Visit(path, Allowance(path.stat().st_size))))
         for name, value in _facts(file, arrays):
             arrays.setdefault(name, value)
     return NamedArrays(path, arrays, _KIND)
 
 
-def _arrays(
-    group: "h5py.Group", prefix: str, depth: int, path: Path, seen: set[int]
-) -> Iterator[tuple[str, Stored]]:
-    """Yield the arrays of a group and of the groups in it, each once; a struct is one of them.
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One visit of a file: what it may unpack to, and where those lie that were visited.
 
-    Parameters
-    ----------
-    seen
-        Where in the file those lie that were visited: links can lead in circles.
+    Links can lead in circles.
     """
+
+    path: Path
+    allowance: Allowance
+    seen: set[int] = field(default_factory=set)
+
+
+def _arrays(
+    group: "h5py.Group", prefix: str, depth: int, visit: _Visit
+) -> Iterator[tuple[str, Stored]]:
+    """Yield the arrays of a group and of the groups in it, each once; a struct is one of them."""
     import h5py
 
-    for name, item in _members(group, seen):
+    for name, item in _members(group, visit.seen):
         full = f"{prefix}{name}"
         if isinstance(item, h5py.Dataset):
-            yield full, Hdf5Array(full, item, path)
+            yield full, Hdf5Array(full, item, visit.path, visit.allowance)
             continue
         kind = text_of(item.attrs.get("MATLAB_class", b""))
         deeper = depth < _DEEPEST
         if "MATLAB_sparse" in item.attrs:
             yield full, Struct(full, "sparse", {})
         elif kind:
-            inside = _arrays(item, "", depth + 1, path, seen) if deeper else ()
+            inside = _arrays(item, "", depth + 1, visit) if deeper else ()
             yield full, Struct(full, kind, dict(inside))
         elif deeper:
-            yield from _arrays(item, f"{full}/", depth + 1, path, seen)
+            yield from _arrays(item, f"{full}/", depth + 1, visit)
 
 
 def _members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:

@@ -26,6 +26,7 @@ from faultdiag.readers.base import Reader
 from faultdiag.readers.layouts import NamedArrays
 from faultdiag.readers.source import (
     MOST_ARRAYS,
+    Allowance,
     DamageError,
     Stored,
     reading,
@@ -143,12 +144,15 @@ class NpyArray:
         afresh, so that a file that was cut meanwhile is noticed; packed ones are kept.
     packed
         Bytes of its values in the file where these are packed.
+    allowance
+        What the arrays of its file may unpack to, all together.
     """
 
     name: str
     header: NpyHeader
     load: Callable[[], Values]
     packed: int | None = None
+    allowance: Allowance | None = None
     _unpacked: list[Values] = field(default_factory=list, repr=False)
 
     @property
@@ -211,6 +215,8 @@ class NpyArray:
                 raise DamageError("its samples end early") from error
         if not self._unpacked:
             self.require_there()
+            if self.allowance is not None:
+                self.allowance.take(id(self), self.header.size)
             self._unpacked.append(self.load())
         return self._unpacked[0]
 
@@ -239,7 +245,8 @@ def open_npz(path: Path) -> Reader:
                     f"{path} is a zip archive without NumPy arrays: it holds {first[:60]}; save "
                     "the recording as .npz or .csv"
                 )
-            stored = [_array(path, archive, member) for member in members]
+            allowance = Allowance(path.stat().st_size)
+            stored = [_array(path, archive, member, allowance) for member in members]
         arrays = {array.name: array for array in stored}
         if len(arrays) < len(stored):
             raise DamageError("two of its arrays have the same name")
@@ -255,7 +262,9 @@ def _zip_damage() -> Iterator[None]:
         raise DamageError(str(error)) from error
 
 
-def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Stored:
+def _array(
+    path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, allowance: Allowance
+) -> Stored:
     name = member.filename.removesuffix(".npy")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DamageError(f"{name} is packed in the unknown way {member.compress_type}")
@@ -268,7 +277,7 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Sto
         )
     if member.compress_type == zipfile.ZIP_DEFLATED or not header.real:
         unpack = partial(_unpack, path, member, header)
-        return NpyArray(name, header, unpack, member.compress_size)
+        return NpyArray(name, header, unpack, member.compress_size, allowance)
     offset = _data_offset(path, member)
     if offset + member.file_size > path.stat().st_size:
         raise DamageError(f"{name} ends early")

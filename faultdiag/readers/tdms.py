@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _KIND = "TDMS file"
 # Programs write numbers as text, with their unit: "25.6 kHz".
-_NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)\s*$")
+_NUMBER = re.compile(r"\s*+(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*+([A-Za-z]*)\s*$")
 _FACTORS = {"khz": 1e3}
 _BLOCK = 2**19
 

@@ -101,12 +101,27 @@ def table(columns: int) -> bytes:
     return f"{head}\n{row}\n{row}\n{row}\n".encode()
 
 
+def packed_arrays(count: int) -> bytes:
+    file = io.BytesIO()
+    x = np.zeros(7_500_000)  # 57 MiB, which one variable may unpack to
+    np.savez_compressed(file, **{f"x{i}": x for i in range(count)})
+    return file.getvalue()
+
+
+def packed_datasets(root: h5py.File) -> None:
+    for i in range(3):
+        how = {"chunks": (7_500_000,), "compression": "gzip"}
+        root.create_dataset(f"x{i}", data=np.zeros(7_500_000), **how)
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "circles.h5": lambda: in_hdf5(circles),
     "ladder.h5": lambda: in_hdf5(ladder),
     "empty.mat": lambda: in_hdf5(empty_of_millions),
     "chunk.h5": lambda: in_hdf5(rate_in_a_large_chunk),
     "structs.mat": lambda: packed_structs(5, 40),
+    "arrays.npz": lambda: packed_arrays(3),
+    "arrays.h5": lambda: in_hdf5(packed_datasets),
     "channels.wav": lambda: wav_of(65_535),
     "chunks.wav": lambda: b"RIFF\0\0\0\0WAVE" + riff(b"junk", b"") * 200_000,
     "channels.tdms": lambda: tdms_of(12_000),
