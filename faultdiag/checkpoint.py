@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from faultdiag import novelty
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.features.healthy import HealthyReference, healthy_from_stored
 from faultdiag.models.spec import ModelSpec, spec_of
@@ -31,20 +32,20 @@ from faultdiag.signal.windows import LONGEST_WINDOW
 from faultdiag.system.files import write_bytes
 
 
-def to_stored(fitted: Novelty) -> dict[str, Any]:
+def to_stored(fitted: Novelty) -> Json:
     """Return what stands under ``calibration.novelty``."""
     return {field.name: getattr(fitted, field.name) for field in fields(fitted)} | {
         "reference": torch.from_numpy(fitted.reference)
     }
 
 
-def from_stored(calibration: Mapping[str, Any]) -> Novelty | None:
+def from_stored(calibration: Document) -> Novelty | None:
     """Return what stands under ``calibration.novelty``, or None where nothing does."""
     stored = calibration.get("novelty")
     return None if stored is None else Novelty(**_found(stored))
 
 
-def require_sound(path: Path, document: Mapping[str, Any]) -> None:
+def require_sound(path: Path, document: Document) -> None:
     """Refuse a checkpoint whose ``calibration.novelty`` can't be used.
 
     Parameters
@@ -75,7 +76,7 @@ def _problem(stored: Any, length: Any, channels: int) -> str | None:
     return novelty.check(found, channels * novelty.bands_of(length))
 
 
-def _found(stored: Mapping[str, Any]) -> dict[str, Any]:
+def _found(stored: Document) -> Json:
     """Return the fields of a novelty, its reference as an array; others are passed over."""
     found = {field.name: stored.get(field.name) for field in fields(Novelty)}
     found["basis"] = stored.get("basis", "")  # earlier checkpoints have none
@@ -88,7 +89,7 @@ def _found(stored: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def require_consistent(path: Path, document: Mapping[str, Any]) -> None:
+def require_consistent(path: Path, document: Document) -> None:
     """Refuse a checkpoint that lacks something within its parts, or contradicts itself.
 
     Parameters
@@ -206,14 +207,14 @@ class Checkpoint:
     healthy: tuple[str, ...]
     sampling_rate: float
     channels: tuple[str, ...]
-    window: Mapping[str, Any]
-    normalize: Mapping[str, Any]
-    config: Mapping[str, Any]
+    window: Document
+    normalize: Document
+    config: Document
     epoch: int
-    metrics: Mapping[str, Any]
-    calibration: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 1.0})
-    transfer: Mapping[str, Any] | None = None
-    training: Mapping[str, Any] | None = None
+    metrics: Document
+    calibration: Document = field(default_factory=lambda: {"temperature": 1.0})
+    transfer: Document | None = None
+    training: Document | None = None
     versions: Mapping[str, str] = field(default_factory=package_versions)
 
     @property
@@ -358,13 +359,13 @@ _MOST_ITEMS, _DEEPEST, _LARGEST_OPTION = 1_000_000, 32, 2**20
 _MOST_PICKLED = 2**21
 
 
-def _unsound(document: Mapping[str, Any]) -> str | None:
+def _unsound(document: Document) -> str | None:
     """Return what can't be in a trained model, or None; that its parts are there is known."""
     checks = (_odd_data, _odd_names, _odd_numbers, _odd_parts, _odd_normaliser, _odd_weights)
     return next((problem for check in checks if (problem := check(document))), None)
 
 
-def _odd_data(document: Mapping[str, Any]) -> str | None:
+def _odd_data(document: Document) -> str | None:
     """Return what is no plain data, nested too deeply or in itself, or too much."""
     waiting: list[tuple[Any, int]] = [(document, 0)]
     count = 0
@@ -382,7 +383,7 @@ def _odd_data(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _odd_names(document: Mapping[str, Any]) -> str | None:
+def _odd_names(document: Document) -> str | None:
     limits = {"classes": _MOST_CLASSES, "channels": _MOST_CHANNELS, "healthy": _MOST_CLASSES}
     for key, most in limits.items():
         names = document[key]
@@ -395,7 +396,7 @@ def _odd_names(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _odd_numbers(document: Mapping[str, Any]) -> str | None:
+def _odd_numbers(document: Document) -> str | None:
     rate, length = document["sampling_rate"], document["window"].get("length")
     if isinstance(rate, bool) or not 0 < rate <= 1e9:
         return "its sampling_rate is not between 0 and 1e9 Hz"
@@ -409,7 +410,7 @@ def _odd_numbers(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _odd_parts(document: Mapping[str, Any]) -> str | None:
+def _odd_parts(document: Document) -> str | None:
     spec, config = document["model_spec"], document["config"]
     if not isinstance(spec.get("name"), str) or not isinstance(spec.get("options", {}), dict):
         return "its model_spec has no name and options"
@@ -422,7 +423,7 @@ def _odd_parts(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _odd_normaliser(document: Mapping[str, Any]) -> str | None:
+def _odd_normaliser(document: Document) -> str | None:
     scale = document["normalize"]
     name, state = scale.get("name"), scale.get("state", {})
     if not isinstance(name, str) or name not in NORMALIZERS or not isinstance(state, dict):
@@ -436,7 +437,7 @@ def _odd_normaliser(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _odd_weights(document: Mapping[str, Any]) -> str | None:
+def _odd_weights(document: Document) -> str | None:
     for name, values in document["model"].items():
         if not isinstance(name, str) or not isinstance(values, torch.Tensor):
             return "its weights are not tensors by name"
@@ -451,7 +452,7 @@ def _odd_weights(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _parse(path: Path, document: Mapping[str, Any]) -> ModelSpec:
+def _parse(path: Path, document: Document) -> ModelSpec:
     try:
         return spec_of(document)
     except FaultdiagError as error:

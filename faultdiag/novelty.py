@@ -31,6 +31,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document
+
 # Share of the windows that may exceed the threshold. If more than 2 % of the recordings had most
 # of their windows above it, more than 1 % of the windows would be: so the rate for recordings is
 # at most twice this, however their windows depend on each other.
@@ -322,7 +324,7 @@ def check(found: Any, columns: int) -> str | None:
     return _check_numbers(found, len(reference))
 
 
-def _check_numbers(found: Mapping[str, Any], rows: int) -> str | None:
+def _check_numbers(found: Document, rows: int) -> str | None:
     limits = {"threshold": math.inf, "false_positive_rate": 1.0, "neighbours": rows + 1.0}
     for name, limit in limits.items():
         value = found.get(name)

@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 
 T = TypeVar("T")
@@ -145,7 +146,7 @@ class Registry(Generic[T]):
             if p.kind is p.KEYWORD_ONLY
         }
 
-    def check_options(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    def check_options(self, name: str, options: Document) -> Json:
         """Check options against the builder's signature and return them with their types applied.
 
         Raises
@@ -159,7 +160,7 @@ class Registry(Generic[T]):
             raise FaultdiagError("; ".join(problems.values()))
         return checked
 
-    def problems(self, name: str, options: Mapping[str, Any]) -> dict[str, str]:
+    def problems(self, name: str, options: Document) -> dict[str, str]:
         """Return the problems of the options of an entry: option -> message.
 
         Raises
@@ -169,9 +170,7 @@ class Registry(Generic[T]):
         """
         return self._check(name, options)[1]
 
-    def _check(
-        self, name: str, options: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, str]]:
+    def _check(self, name: str, options: Document) -> tuple[Json, dict[str, str]]:
         from pydantic import TypeAdapter, ValidationError
 
         known = self.options(name)
@@ -185,7 +184,7 @@ class Registry(Generic[T]):
         for key, option in known.items():
             if option.required and key not in options:
                 problems[key] = f"{entry} needs the option '{key}'"
-        checked: dict[str, Any] = {}
+        checked: Json = {}
         for key in [key for key in options if key in known]:
             try:
                 checked[key] = TypeAdapter(known[key].type).validate_python(options[key])

@@ -7,6 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from faultdiag.attention import BLOCKS, build
+from faultdiag.documents import Json
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,7 +55,7 @@ class BlockFacts(TypedDict):
 
     name: str
     summary: str
-    options: dict[str, Any]
+    options: Json
     parameters: dict[int, int]
     multiply_adds: int
     reference: str
@@ -74,7 +75,7 @@ def describe() -> list[BlockFacts]:
 def _facts(name: str) -> BlockFacts:
     builder: Any = BLOCKS.get(name)
     # What an option left at None stands for.
-    unset: dict[str, Any] = getattr(builder, "unset", {})
+    unset: Json = getattr(builder, "unset", {})
     return BlockFacts(
         name=name,
         summary=str(builder.__doc__).strip().splitlines()[0],

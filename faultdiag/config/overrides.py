@@ -3,11 +3,12 @@
 from copy import copy
 from typing import Any
 
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.system import files
 
 
-def override(data: dict[str, Any], setting: str) -> None:
+def override(data: Json, setting: str) -> None:
     """Put one value into plain data.
 
     Parameters

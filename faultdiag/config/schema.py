@@ -25,6 +25,7 @@ from pydantic import (
 from faultdiag.config.overrides import override
 from faultdiag.config.schedules import SCHEDULES, Schedule
 from faultdiag.datasets import DATASETS
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 from faultdiag.signal.bearings import bearing_text
 from faultdiag.signal.noise import KINDS
@@ -54,7 +55,7 @@ class Component(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Json:
         """The keys that no field takes."""
         return dict(self.__pydantic_extra__ or {})
 
@@ -238,7 +239,7 @@ class TrainConfig(Section):
     tensorboard: bool = False
 
 
-def schedule_of(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def schedule_of(value: str | Document) -> tuple[str, Json]:
     """Return name and options of a schedule as a config writes it: a name, or name and options."""
     if isinstance(value, str):
         return value, {}
@@ -246,7 +247,7 @@ def schedule_of(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return str(options.pop("name", "")), options
 
 
-def build_schedule(value: str | Mapping[str, Any]) -> Schedule:
+def build_schedule(value: str | Document) -> Schedule:
     """Build the schedule that a config names.
 
     Raises
@@ -264,7 +265,7 @@ def schedule_problems(train: Any) -> list[str]:
     return [*_warm_up_problems(section), *_named_problems(section.get("schedule"))]
 
 
-def _warm_up_problems(train: Mapping[str, Any]) -> list[str]:
+def _warm_up_problems(train: Document) -> list[str]:
     fields = TrainConfig.model_fields
     warm_up, epochs = (train.get(k, fields[k].default) for k in ("warmup_epochs", "epochs"))
     if not all(isinstance(n, (int, float)) for n in (warm_up, epochs)) or warm_up <= epochs:
@@ -308,7 +309,7 @@ _REMEDIES = {
 }
 
 
-def problem_text(problem: dict[str, Any], config: type[BaseModel]) -> str:
+def problem_text(problem: Json, config: type[BaseModel]) -> str:
     """Return a problem of a config as path, what was found and what would work."""
     place = [str(part) for part in problem["loc"]]
     path = ".".join(place)
@@ -359,8 +360,8 @@ class ModelConfig(Component):
     """A network by name, what it sees of a window, its attention slots, and its options."""
 
     name: str = "wdcnn"
-    representation: str | dict[str, Any] | None = None
-    attention: dict[str, Any] | list[dict[str, Any]] | None = None
+    representation: str | Json | None = None
+    attention: Json | list[Json] | None = None
 
     @field_validator("attention", mode="before")
     @classmethod
@@ -384,7 +385,7 @@ class TransferConfig(Component):
     method: str = "mk_mmd_mcc"
     weight: float = Field(default=1.0, gt=0)
     start_epoch: int | None = Field(default=None, ge=1)
-    target: dict[str, Any] | None = None
+    target: Json | None = None
     adapt: float = Field(default=0.6, ge=0.01, le=0.99)
     hold_out: Literal["time", "recordings", "windows"] = "time"
     selection: Literal["last", "mcc", "infomax", "reverse_validation"] = "last"
@@ -400,7 +401,7 @@ class TargetFact:
 
     fact: str
     values: tuple[Any, ...]
-    select: Mapping[str, Any]
+    select: Document
 
 
 @dataclass(frozen=True)
@@ -459,7 +460,7 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _target_section(source: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
+def _target_section(source: Document, target: Document) -> Json:
     """Return a target's data section: the source's, changed; of another dataset little is kept."""
     same = target.get("dataset", source.get("dataset")) == source.get("dataset")
     kept = {key: value for key, value in source.items() if same or key in _OF_BOTH}
@@ -467,7 +468,7 @@ def _target_section(source: Mapping[str, Any], target: Mapping[str, Any]) -> dic
     return section if same or "label" in target else {"label": source.get("label"), **section}
 
 
-def transfer_problems(data: Mapping[str, Any]) -> list[str]:
+def transfer_problems(data: Document) -> list[str]:
     """Check what no type of pydantic describes: the target, and the epochs of the source."""
     transfer = data.get("transfer")
     if not isinstance(transfer, Mapping):
@@ -496,7 +497,7 @@ def _phase_problems(train: Any) -> list[str]:
     return problems
 
 
-def _start_problems(transfer: Mapping[str, Any], train: Any) -> list[str]:
+def _start_problems(transfer: Document, train: Any) -> list[str]:
     start = transfer.get("start_epoch")
     section = train if isinstance(train, Mapping) else {}
     epochs = section.get("epochs", TrainConfig.model_fields["epochs"].default)
@@ -508,7 +509,7 @@ def _start_problems(transfer: Mapping[str, Any], train: Any) -> list[str]:
     ]
 
 
-def _target_problems(transfer: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+def _target_problems(transfer: Document, data: Document) -> list[str]:
     target = transfer.get("target")
     if not isinstance(target, Mapping):
         return []
@@ -529,7 +530,7 @@ def _target_problems(transfer: Mapping[str, Any], data: Mapping[str, Any]) -> li
     return [*found, *_unlike_problems(source, section)]
 
 
-def _target_fact_problems(target: Mapping[str, Any]) -> list[str]:
+def _target_fact_problems(target: Document) -> list[str]:
     example = "{fact: load_hp, values: [0]}"
     strange = [
         f"transfer.target.{key}: unknown key beside fact{did_you_mean(key, _TARGET_FACT)}; known: "
@@ -547,7 +548,7 @@ def _target_fact_problems(target: Mapping[str, Any]) -> list[str]:
     return strange
 
 
-def _unlike_problems(source: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
+def _unlike_problems(source: Document, target: Document) -> list[str]:
     """Return what one network can't take from both domains."""
     fields = DataConfig.model_fields
     problems = []
@@ -583,7 +584,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     return parse_config(read_config(path, overrides), str(path))
 
 
-def read_config(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Json:
     """Read a config file as plain data and apply ``a.b=value`` overrides; nothing is checked yet.
 
     Raises
@@ -601,7 +602,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     return data
 
 
-def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
+def parse_config(data: Document, source: str = "config") -> Config:
     """Check plain data as a config; a section ``protocol`` is left to `faultdiag protocol`.
 
     Raises
@@ -615,7 +616,7 @@ def parse_config(data: Mapping[str, Any], source: str = "config") -> Config:
     return config
 
 
-def try_config(data: Mapping[str, Any]) -> tuple[Config | None, list[str]]:
+def try_config(data: Document) -> tuple[Config | None, list[str]]:
     """Return plain data as a config, or None, and every problem by its dotted path."""
     data = {key: value for key, value in data.items() if key != PROTOCOL}
     problems = [

@@ -1,7 +1,7 @@
 """A model on the windows of a part."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from torch import nn
 
 from faultdiag import metrics
 from faultdiag.checkpoint import Checkpoint
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches, logits_of
 from faultdiag.noise import add_noise
@@ -67,7 +68,7 @@ def part_logits(
     classes: tuple[str, ...],
     device: torch.device,
     precision: str = "float32",
-    normalize: Mapping[str, Any] | None = None,
+    normalize: Document | None = None,
     snr: float | None = None,
     kind: str = "white",
     alone: bool = False,
@@ -143,9 +144,9 @@ def score_part(
     classes: tuple[str, ...],
     healthy: tuple[str, ...],
     temperature: float = 1.0,
-) -> dict[str, Any]:
+) -> Json:
     """Score what a network said of a part; parameters and result as for `evaluate_part`."""
-    result: dict[str, Any] = dict(
+    result: Json = dict(
         metrics.evaluate(
             said.labels,
             said.probabilities(temperature),
@@ -184,11 +185,11 @@ def evaluate_part(
     healthy: tuple[str, ...],
     device: torch.device,
     precision: str = "float32",
-    normalize: Mapping[str, Any] | None = None,
+    normalize: Document | None = None,
     snr: float | None = None,
     kind: str = "white",
     temperature: float = 1.0,
-) -> dict[str, Any]:
+) -> Json:
     """Evaluate a network on the windows of one part.
 
     Parameters
@@ -234,7 +235,7 @@ def evaluate_part(
 
 def evaluate_noise(
     network: nn.Module, prepared: Prepared, part: str, snr: float, kind: str, **options: Any
-) -> dict[str, Any]:
+) -> Json:
     """Evaluate a network on one part with noise, and on the noise alone.
 
     A network fed with the scaled noise without the signal must know nothing: what it gets right
@@ -261,7 +262,7 @@ def evaluate_noise(
     return {"kind": kind, "snr": snr, "noise_only_accuracy": right, **scores}
 
 
-def describe_split(prepared: Prepared) -> dict[str, Any]:
+def describe_split(prepared: Prepared) -> Json:
     """Return what must stand beside every number: the strategy, and what its parts share."""
     return {
         "strategy": prepared.document["split"]["strategy"],
@@ -310,7 +311,7 @@ def _shown(value: object) -> str:
     return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
 
 
-def read_split(run: Path) -> dict[str, Any]:
+def read_split(run: Path) -> Json:
     """Read the split that a run was trained with.
 
     Raises
@@ -329,7 +330,7 @@ def read_split(run: Path) -> dict[str, Any]:
         ) from error
 
 
-def seen_share(split: Mapping[str, Any], prepared: Prepared, part: str) -> float:
+def seen_share(split: Document, prepared: Prepared, part: str) -> float:
     """Share of a part's windows that overlap what a model was trained on or chosen by.
 
     Parameters
@@ -355,7 +356,7 @@ def seen_share(split: Mapping[str, Any], prepared: Prepared, part: str) -> float
 
 
 def same_recordings(
-    split: Mapping[str, Any],
+    split: Document,
     prepared: Prepared,
     remedy: str = "train again, or evaluate other data on purpose with --config",
 ) -> None:

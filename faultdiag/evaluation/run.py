@@ -1,11 +1,11 @@
 """Evaluate a trained run on its own split or on other data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from faultdiag import checkpoint, inference
 from faultdiag.config.schema import Config, parse_config
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.evaluation.evaluate import (
     describe_split,
@@ -31,7 +31,7 @@ def evaluate_run(
     snr: Sequence[float] = (),
     noise: Sequence[str] = ("white",),
     device: str = "auto",
-) -> dict[str, Any]:
+) -> Json:
     """Evaluate a trained run on one part of its own split, or of the data of another config.
 
     Parameters
@@ -73,7 +73,7 @@ def evaluate_run(
         )
     require_fit(source, prepared)
     network = source.build(target)
-    options: dict[str, Any] = {
+    options: Json = {
         "healthy": source.healthy,
         "device": target,
         "precision": source.precision,
@@ -81,7 +81,7 @@ def evaluate_run(
         "classes": source.classes,
         "temperature": source.temperature,
     }
-    result: dict[str, Any] = {part: evaluate_part(network, prepared, part, **options)}
+    result: Json = {part: evaluate_part(network, prepared, part, **options)}
     described = describe_split(prepared)
     result["split"] = described if config is None else _of_others(described, run, prepared, part)
     if snr:
@@ -111,9 +111,7 @@ def require_kinds(kinds: Sequence[str], snr: Sequence[float]) -> None:
         )
 
 
-def _of_others(
-    split: Mapping[str, Any], run: Path, prepared: Prepared, part: str
-) -> dict[str, Any]:
+def _of_others(split: Document, run: Path, prepared: Prepared, part: str) -> Json:
     """Return what a model has seen of other data, whose own training part says nothing of it."""
     own = {"pairs", "leak", "leak_by_class", "duplicates"}
     kept = {key: value for key, value in split.items() if key not in own}

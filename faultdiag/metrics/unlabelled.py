@@ -1,10 +1,11 @@
 """Measures of predictions that need no label."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from faultdiag.documents import Json
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -136,7 +137,7 @@ class Moved:
     moved: int
     unsupported: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return it as plain JSON types."""
         return asdict(self)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from faultdiag.baselines import BASELINES
 from faultdiag.baselines.baseline import Baseline
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.features import extract
 from faultdiag.models.spec import BaselineNames, ModelSpec
@@ -193,10 +194,10 @@ class _Stored(BaseModel):
     name: str
     names: _Names
     sampling_rate: float = Field(gt=0, allow_inf_nan=False)
-    options: dict[str, Any]
+    options: Json
 
 
-def baseline_spec_of(document: Mapping[str, Any]) -> ModelSpec:
+def baseline_spec_of(document: Document) -> ModelSpec:
     """Parse the ``model_spec`` of a baseline's checkpoint.
 
     Raises
@@ -250,7 +251,7 @@ def baseline_of(spec: ModelSpec) -> BaselineModel:
 SOME_BEARING = "6205"
 
 
-def known_options(name: str) -> dict[str, Any]:
+def known_options(name: str) -> Json:
     """Return every option of a baseline in a config, with its default."""
     found = {option.name: option.default for option in BASELINES.options(name).values()}
     return found | ({"bearing": None} if sees_features(name) else {})
@@ -268,7 +269,7 @@ def problems_of(
     *,
     attention: Any,
     representation: Any,
-    options: Mapping[str, Any],
+    options: Document,
 ) -> list[str]:
     """Return every problem of a baseline in a config that shows before data is loaded.
 
@@ -293,7 +294,7 @@ def problems_of(
     return problems
 
 
-def _option_problems(name: str, channels: Sequence[str], options: Mapping[str, Any]) -> list[str]:
+def _option_problems(name: str, channels: Sequence[str], options: Document) -> list[str]:
     problems = []
     known = known_options(name)
     for key, value in options.items():

@@ -1,15 +1,16 @@
 """Build a network by its name, and look at what was built."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from faultdiag.documents import Document
 from faultdiag.models.spec import parse_spec
 
 if TYPE_CHECKING:
     from torch import nn
 
-Attention = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-Representation = str | Mapping[str, Any] | None
+Attention = Document | Sequence[Document] | None
+Representation = str | Document | None
 
 
 def build(

@@ -7,6 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from faultdiag.attention.describe import count
 from faultdiag.baselines import BASELINES
+from faultdiag.documents import Json
 from faultdiag.models import NETWORKS, build
 from faultdiag.models.baseline import known_options, minimum_length
 from faultdiag.models.front import Fronted, seen_through
@@ -30,7 +31,7 @@ class ModelFacts(TypedDict):
     name: str
     kind: str
     summary: str
-    options: dict[str, Any]
+    options: Json
     parameters: int | None
     multiply_adds: int | None
     classes: int | None

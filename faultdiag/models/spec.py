@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from faultdiag import attention
 from faultdiag.baselines import BASELINES
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.zoo import NETWORKS, defaults, front_of, network
 from faultdiag.system.memory import memory_errors
@@ -32,10 +33,10 @@ class Slot:
     name: str
     after: tuple[int, ...]
     residual: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Document = field(default_factory=dict)
     place: str = field(default=PLACE, compare=False)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Json:
         """Return the slot as a config writes it."""
         residual = {"residual": True} if self.residual else {}
         return {"name": self.name, "after": list(self.after), **residual, **_plain(self.options)}
@@ -46,7 +47,7 @@ class FrontSpec:
     """The front end of a network: the representation of the windows that it sees."""
 
     name: str = "raw"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Document = field(default_factory=dict)
 
     @property
     def is_raw(self) -> bool:
@@ -79,7 +80,7 @@ class FrontSpec:
         except FaultdiagError as error:
             raise FaultdiagError(f"{FRONT_PLACE}: {error}") from error
 
-    def document(self) -> str | dict[str, Any]:
+    def document(self) -> str | Json:
         """Return the front end as a config writes it."""
         return {"name": self.name, **_plain(self.options)} if self.options else self.name
 
@@ -121,7 +122,7 @@ class ModelSpec:
     sampling_rate: float | None = None
     slots: tuple[Slot, ...] = ()
     front: FrontSpec = field(default_factory=FrontSpec)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Document = field(default_factory=dict)
     names: BaselineNames | None = None
 
     @property
@@ -156,7 +157,7 @@ class ModelSpec:
         lay_out(built)
         return built
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Json:
         """Return the spec as plain types, as a checkpoint stores it."""
         plain = {
             "name": self.name,
@@ -174,12 +175,12 @@ class ModelSpec:
         return plain
 
 
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(options: Document) -> Json:
     """Return options with lists in place of tuples, as YAML and checkpoints write them."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}
 
 
-def spec_of(document: Mapping[str, Any]) -> ModelSpec:
+def spec_of(document: Document) -> ModelSpec:
     """Parse the ``model_spec`` of a checkpoint.
 
     Raises
@@ -213,7 +214,7 @@ def parse_spec(
     attention: Any = None,
     representation: Any = None,
     sampling_rate: float | None = None,
-    options: Mapping[str, Any] | None = None,
+    options: Document | None = None,
     try_out: bool = False,
 ) -> ModelSpec:
     """Parse and check what a config or a caller asks for, without building the network.
@@ -263,9 +264,7 @@ class _Examined:
     problems: list[str]
 
 
-def _examine(
-    bare: ModelSpec, *, slots: Any, options: Mapping[str, Any], representation: Any
-) -> _Examined:
+def _examine(bare: ModelSpec, *, slots: Any, options: Document, representation: Any) -> _Examined:
     name = bare.name
     front, seen, front_problems = _front(representation, bare)
     spec = replace(bare, front=front)
@@ -356,8 +355,8 @@ def _failure(spec: ModelSpec, seen: tuple[int, int]) -> str:
     return ""
 
 
-def _check_options(name: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    usable: dict[str, Any] = {}
+def _check_options(name: str, options: Document) -> tuple[Json, list[str]]:
+    usable: Json = {}
     problems = []
     for key, value in options.items():
         try:
@@ -481,7 +480,7 @@ def _parse_after(
     return unique, problems
 
 
-def _check_block_options(place: str, name: str, options: Mapping[str, Any]) -> list[str]:
+def _check_block_options(place: str, name: str, options: Document) -> list[str]:
     hidden = {"previous_channels": ()} if uses_previous(name) else {}
     problems = []
     for key, value in options.items():

@@ -6,13 +6,14 @@ the few specimens that it was trained on.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
 from pydantic import AfterValidator
 from torch import Tensor, nn
 
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 
 Part = Literal["normal", "inner", "outer", "ball"]
@@ -53,7 +54,7 @@ def part_of(label: str) -> Part | None:
     return None
 
 
-def options_for(name: str, classes: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+def options_for(name: str, classes: Sequence[str], options: Document) -> Json:
     """Return the options of a tied network with `parts`, which follow from the class names.
 
     Raises

@@ -1,12 +1,13 @@
 """A small network that reads combs tooth by tooth and names the damaged part of any bearing."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faultdiag.documents import Document, Json
 from faultdiag.models import tied
 from faultdiag.models.options import Count, NotNegative, Share
 from faultdiag.models.slots import Slots
@@ -94,7 +95,7 @@ class TiedTeeth(nn.Module):
         return 3 * harmonics
 
     @staticmethod
-    def options_for(classes: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    def options_for(classes: Sequence[str], options: Document) -> Json:
         """Return the options with what follows from the class names."""
         return tied.options_for(NAME, classes, options)
 

@@ -1,11 +1,12 @@
 """A network of twenty parameters that names the damaged part of any bearing."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from faultdiag.documents import Document, Json
 from faultdiag.models import tied
 from faultdiag.models.options import Count, NotNegative, Share
 from faultdiag.models.slots import Slots
@@ -89,7 +90,7 @@ class TiedZ(nn.Module):
         return 3 * harmonics
 
     @staticmethod
-    def options_for(classes: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    def options_for(classes: Sequence[str], options: Document) -> Json:
         """Return the options with what follows from the class names."""
         return tied.options_for(NAME, classes, options)
 

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from faultdiag.baselines import BASELINES
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
 
@@ -68,7 +69,7 @@ def network(name: str) -> Network:
     return cast("Network", NETWORKS.get(name))
 
 
-def defaults(name: str) -> dict[str, Any]:
+def defaults(name: str) -> Json:
     """Return the default of every option of a network."""
     return {option.name: option.default for option in NETWORKS.options(name).values()}
 
@@ -84,9 +85,7 @@ def most_classes(name: str) -> int | None:
     return most
 
 
-def options_for(
-    name: str, classes: "Sequence[str]", options: "Mapping[str, Any]"
-) -> dict[str, Any]:
+def options_for(name: str, classes: "Sequence[str]", options: "Document") -> Json:
     """Return the options of a network with what follows from the names of the classes.
 
     Raises

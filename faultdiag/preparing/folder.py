@@ -12,17 +12,18 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.integrity import (
     DamagedError,
@@ -63,7 +64,7 @@ class PreparedRecording:
     offset: int
     rpm: float | None
     recorded_at: float
-    facts: Mapping[str, Any]
+    facts: Document
 
     @property
     def bearing(self) -> KnownBearing | None:
@@ -122,7 +123,7 @@ class Prepared:
             self.channels: tuple[str, ...] = tuple(self.document["channels"])
             self.sampling_rate: float = self.document["sampling_rate"]
             self.length: int = self.document["window"]["length"]
-            self.normalize: dict[str, Any] = self.document["normalize"]
+            self.normalize: Json = self.document["normalize"]
             self.notes: list[str] = self.document["notes"]
             self.duplicates = [Duplicate.from_dict(row) for row in self.document["duplicates"]]
             untouched = check_files(folder, self.document["files"], full=False)
@@ -199,7 +200,7 @@ class Prepared:
         return {part: self.windows.of(part).by_recording() for part in self.parts}
 
 
-def _read_document(folder: Path) -> dict[str, Any]:
+def _read_document(folder: Path) -> Json:
     path = folder / "prepared.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -305,7 +306,7 @@ def write_document(
     folder: Path,
     recordings: Sequence[PreparedRecording],
     split: Split,
-    description: Mapping[str, Any],
+    description: Document,
 ) -> None:
     """Write ``prepared.json`` into a folder that has its signals and windows."""
     parts = {
@@ -325,5 +326,5 @@ def write_document(
     (folder / "prepared.json").write_bytes(_as_text(stored).encode("utf-8", "backslashreplace"))
 
 
-def _as_text(document: Mapping[str, Any]) -> str:
+def _as_text(document: Document) -> str:
     return json.dumps(document, allow_nan=False) + "\n"

@@ -1,10 +1,10 @@
 """The folds of a config: each one is a config that can be trained like any other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from faultdiag.config.schema import Config, TargetData, parse_config, target_of
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
@@ -80,7 +80,7 @@ def expand(config: Config, *, inner: bool = False) -> list[Fold]:
 
 
 def _planned(
-    items: Sequence[SplitItem], grouping: Grouping, options: Mapping[str, Any], seed: int
+    items: Sequence[SplitItem], grouping: Grouping, options: Document, seed: int
 ) -> list[FoldGroups]:
     if options.get("folds") is not None:
         return choose_folds(items, grouping, options["folds"], seed, options.get("fold"))
@@ -108,7 +108,7 @@ def _inner(items: Sequence[SplitItem], grouping: Grouping, row: FoldGroups) -> t
 
 
 def _fold(config: Config, row: FoldGroups, inner: tuple[bool, str] | None) -> Fold:
-    document: dict[str, Any] = config.model_dump(mode="json")
+    document: Json = config.model_dump(mode="json")
     split = {k: v for k, v in document["split"].items() if k not in {"folds", "fold"}}
     split |= {"test": list(row.groups.test), "train": list(row.groups.train)}
     works, fact = inner or (False, "")

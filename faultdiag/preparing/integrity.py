@@ -7,13 +7,14 @@ differs, as that of a copy does, is read through and its digest compared.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, printable
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.splits.within import ALL_PARTS
@@ -33,19 +34,19 @@ class DamagedError(FaultdiagError):
         )
 
 
-def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
+def describe_files(folder: Path) -> dict[str, Json]:
     """Return size, time of change and digest of each file of a folder that is being written."""
     return {name: {**_state(folder / name), "sha256": sha256_of(folder / name)} for name in FILES}
 
 
-def document_digest(document: Mapping[str, Any]) -> str:
+def document_digest(document: Document) -> str:
     """Return the digest of what ``prepared.json`` holds, without the digest itself."""
     content = {name: value for name, value in document.items() if name != "digest"}
     text = json.dumps(content, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check_document(document: Mapping[str, Any]) -> None:
+def check_document(document: Document) -> None:
     """Check that ``prepared.json`` is as it was written.
 
     Raises
@@ -57,7 +58,7 @@ def check_document(document: Mapping[str, Any]) -> None:
         raise ValueError("prepared.json was changed: its digest differs")
 
 
-def check_files(folder: Path, files: Mapping[str, Any], *, full: bool) -> bool:
+def check_files(folder: Path, files: Document, *, full: bool) -> bool:
     """Check that the files of a folder are as they were written; return whether all times are.
 
     Parameters
@@ -88,7 +89,7 @@ def check_files(folder: Path, files: Mapping[str, Any], *, full: bool) -> bool:
     return same
 
 
-def refreshed(folder: Path, files: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def refreshed(folder: Path, files: Document) -> dict[str, Json]:
     """Return what `describe_files` returned, with the files' present times of change."""
     return {name: {**files[name], **_state(folder / name)} for name in FILES}
 

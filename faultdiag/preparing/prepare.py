@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,9 @@ from faultdiag.splits.within import (
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own
 from faultdiag.system.terminal import warn
+
+if TYPE_CHECKING:
+    from faultdiag.documents import Json
 
 # Samples that decide whether a channel is a vibration.
 _KIND_SAMPLES = 2**17
@@ -317,7 +320,7 @@ def _sweep(root: Path) -> None:
 
 
 def _identity(config: Config, chosen: Chosen, hashes: Sequence[str]) -> str:
-    settings: dict[str, Any] = {
+    settings: Json = {
         "format": FORMAT,
         "channels": config.data.channels,
         "sampling_rate": config.data.sampling_rate,

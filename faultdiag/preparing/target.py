@@ -1,11 +1,11 @@
 """Prepare recordings of a target for a trained model: one part, no labels."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from faultdiag.documents import Document
 from faultdiag.preparing.folder import Prepared, PreparedRecording, Writer, write_document
 from faultdiag.preparing.window_index import write_windows
 from faultdiag.signal.recording import Recording, Segment
@@ -25,7 +25,7 @@ class TargetRecording:
     sha256: str
 
 
-def target_plan(window: Mapping[str, Any]) -> WindowPlan:
+def target_plan(window: Document) -> WindowPlan:
     """Return how a target is cut into windows: as the training recordings of a model were."""
     length = int(window["length"])
     stride = window.get("stride") or max(length // _OVERLAP, 1)
@@ -39,8 +39,8 @@ def write_target(
     classes: Sequence[str],
     channels: Sequence[str],
     sampling_rate: float,
-    window: Mapping[str, Any],
-    normalize: Mapping[str, Any],
+    window: Document,
+    normalize: Document,
 ) -> Prepared:
     """Write a folder whose only windows are of the part ``target_adapt``, and open it.
 

@@ -3,16 +3,15 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from faultdiag.config.schema import Config
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.system.shards import Shard
 
-Row = dict[str, Any]
+Row = Json
 
 
 def cell_key(config: Config, identity: str) -> str:
@@ -74,7 +73,7 @@ class Store:
         row = self._rows.get(key)
         return row if row and {str(level) for level in noise} <= row["noise"].keys() else None
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: Document) -> None:
         """Append a row and force it to the disk.
 
         Raises

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
 
+from faultdiag.documents import Json
 from faultdiag.signal.bearings import Bearing, CatalogueRow
 
 _HEADER = ("bearing", "maker", "type", "balls", "BPFO", "BPFI", "BSF", "FTF", "")
 
 
-def bearing_values(row: CatalogueRow) -> dict[str, Any]:
+def bearing_values(row: CatalogueRow) -> Json:
     """Return a bearing of the catalogue as plain values, ready for JSON."""
     bearing = row.bearing
     geometry = None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from faultdiag.datasets import DATASETS
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.export.provenance import RunRecord, bearings_of
 from faultdiag.metrics.tables import format_table
@@ -71,7 +72,7 @@ def _name(record: RunRecord) -> str:
     return f"{record.source.model_spec.name} on {dataset}: bearing faults from vibration"
 
 
-def _front_matter(record: RunRecord) -> dict[str, Any]:
+def _front_matter(record: RunRecord) -> Json:
     dataset = record.source.config["data"]["dataset"]
     measured = {
         name: (record.metrics.get("test") or {}).get(name)

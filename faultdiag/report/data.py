@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from faultdiag.documents import Document
 from faultdiag.errors import did_you_mean
 from faultdiag.metrics.tables import format_table
 from faultdiag.preparing.folder import Prepared
@@ -37,7 +37,7 @@ def pairs_table(pairs: Mapping[str, Mapping[str, int | None]]) -> str:
     return format_table(rows, {name: name for name in ("parts", *PAIR_COLUMNS)})
 
 
-def leak_lines(split: Mapping[str, Any]) -> list[str]:
+def leak_lines(split: Document) -> list[str]:
     """Return what the parts share means for the figure, a line for each level that a class is at.
 
     Parameters
@@ -74,7 +74,7 @@ def _classes(classes: Sequence[str], *, last: bool) -> str:
     return f"{'the other ' if last else ''}{len(classes)} classes"
 
 
-def duplicate_lines(duplicates: Sequence[Mapping[str, Any]]) -> list[str]:
+def duplicate_lines(duplicates: Sequence[Document]) -> list[str]:
     """Name the duplicate samples: leaks from training or validation into test first."""
     lines = []
     for leak, word in ((True, "LEAK"), (False, "note")):
@@ -86,19 +86,19 @@ def duplicate_lines(duplicates: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _of_recordings(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _of_recordings(rows: Sequence[Document]) -> list[Document]:
     """Return one row where several channels of two recordings agree at the same place."""
     places = {(tuple(row["recordings"]), tuple(row["start"])): row for row in reversed(rows)}
     second = [row for row in rows if _is_second_channel(row)]
     return second + [row for row in reversed(places.values()) if not _is_second_channel(row)]
 
 
-def _is_second_channel(row: Mapping[str, Any]) -> bool:
+def _is_second_channel(row: Document) -> bool:
     one, other = row["recordings"]
     return bool(one == other and row["start"][0] == row["start"][1])
 
 
-def _said(row: Mapping[str, Any]) -> str:
+def _said(row: Document) -> str:
     (one, other), (channel, another) = row["recordings"], row["channels"]
     if _is_second_channel(row):
         return (
@@ -149,7 +149,7 @@ def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
     return "\n".join([*tables, *split_lines(split)])
 
 
-def split_lines(split: Mapping[str, Any]) -> list[str]:
+def split_lines(split: Document) -> list[str]:
     """Return what must be said beside every number: the strategy, what its parts share, notes."""
     lines = [f"split {split['strategy']}: {split['shared_samples']} samples in two or more parts"]
     if split["leaking_test_windows"]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from faultdiag.documents import Json
 from faultdiag.report.charts import Chart, Curve
 from faultdiag.report.style import DASHES, LIGHT
 from faultdiag.system.files import replacing
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 COLOURS = (LIGHT.ink, *LIGHT.series)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 CHART_WIDTH, CHART_HEIGHT = 9.0, 2.9  # inches
-LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 9, "borderaxespad": 0.3}
+LEGEND: Json = {"frameon": False, "fontsize": 9, "borderaxespad": 0.3}
 
 
 def blank_figure(width: float, height: float) -> "Figure":
@@ -44,7 +45,7 @@ def save_figure(figure: "Figure", path: Path, *, dpi: int = 150) -> None:
     FaultdiagError
         If the file can't be written.
     """
-    options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.12}
+    options: Json = {"bbox_inches": "tight", "pad_inches": 0.12}
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(temporary, format="png", dpi=dpi, **options)

@@ -1,8 +1,7 @@
 """Texts about a dataset that was fetched."""
 
-from typing import Any
-
 from faultdiag.datasets.published import ARCHIVES
+from faultdiag.documents import Json
 from faultdiag.fetch.download import FileResult
 from faultdiag.fetch.run import Fetched
 
@@ -28,7 +27,7 @@ def format_fetched(fetched: Fetched) -> str:
     return "\n".join(lines)
 
 
-def fetched_document(fetched: Fetched) -> dict[str, Any]:
+def fetched_document(fetched: Fetched) -> Json:
     """Return the same as plain values.
 
     ``dataset, folder, licence, citation`` and ``files``: per file ``file, title, status``
@@ -43,7 +42,7 @@ def fetched_document(fetched: Fetched) -> dict[str, Any]:
     }
 
 
-def _document(result: FileResult) -> dict[str, Any]:
+def _document(result: FileResult) -> Json:
     return {
         "file": result.file.file,
         "title": result.file.title,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from faultdiag.documents import Document, Json
 from faultdiag.metrics.calibration import Reliability
 from faultdiag.metrics.intervals import wilson_interval
 from faultdiag.report.drawing import (
@@ -195,7 +196,7 @@ def _draw_curves(
     for part, colour, style in (("train", GREY, "--"), ("valid", BLUE, "-")):
         values = [row.get(f"{part}_{name}") for row in history]
         heights = [np.nan if value is None else scale * value for value in values]
-        line: dict[str, Any] = {
+        line: Json = {
             "color": colour,
             "linestyle": style,
             "marker": marker,
@@ -343,7 +344,7 @@ def _draw_windows(axes: "Axes", curves: Sequence[_Curve]) -> None:
 
 
 def noise_figure(
-    rows: Sequence[Mapping[str, Any]], path: Path, *, clean: float, classes: int | None = None
+    rows: Sequence[Document], path: Path, *, clean: float, classes: int | None = None
 ) -> None:
     """Draw accuracy over the signal-to-noise ratio, with 95 % intervals.
 
@@ -391,7 +392,7 @@ def noise_figure(
 
 def _draw_noise(
     axes: "Axes",
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Document],
     key: str,
     intervals: Sequence[Sequence[float] | None],
     look: tuple[str, str, str, int],

@@ -1,8 +1,9 @@
 """The folds of a training as a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from faultdiag.documents import Document
 from faultdiag.metrics.tables import format_table
 from faultdiag.preparing.folds import Fold
 from faultdiag.report.data import common_notes, duplicate_lines, split_lines
@@ -47,7 +48,7 @@ def folds_text(result: FoldRuns) -> str:
     )
 
 
-def _leaks(folds: Sequence[Fold], splits: Sequence[Mapping[str, Any]]) -> list[str]:
+def _leaks(folds: Sequence[Fold], splits: Sequence[Document]) -> list[str]:
     """Name the folds that leak, and the copies that carry samples into their test parts."""
     lines = []
     for fold, split in zip(folds, splits, strict=True):
@@ -56,12 +57,12 @@ def _leaks(folds: Sequence[Fold], splits: Sequence[Mapping[str, Any]]) -> list[s
     return lines
 
 
-def _shared_by_all(splits: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _shared_by_all(splits: Sequence[Document]) -> list[Any]:
     """Return the copies that leak in no fold; those that do are named with their folds."""
     leaking = {str(row["recordings"]) for s in splits for row in s["duplicates"] if row["leak"]}
     return [row for row in splits[0]["duplicates"] if str(row["recordings"]) not in leaking]
 
 
-def _shown(rows: Sequence[Mapping[str, Any]], score: str) -> str:
+def _shown(rows: Sequence[Document], score: str) -> str:
     values = spread(rows, score)
     return f"{100 * (values['mean'] or 0):.1f} ± {100 * (values['sd'] or 0):.1f}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document
 from faultdiag.errors import printable
 from faultdiag.evidence.peaks import (
     HIGHEST_HZ,
@@ -56,7 +57,7 @@ _LEGEND = (
 )
 
 
-def format_inspection(result: Mapping[str, Any]) -> str:
+def format_inspection(result: Document) -> str:
     """Return the result of `inspect_file` as a block of text with aligned columns."""
     result = shown(result)
     parts = [
@@ -79,7 +80,7 @@ def shown(value: Any) -> Any:
     return [shown(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _facts(result: Mapping[str, Any]) -> list[list[str]]:
+def _facts(result: Document) -> list[list[str]]:
     rate, rpm, check = result["sampling_rate"], result["rpm"], result["rate_check"]
     seconds = f", {result['samples'] / rate:.4g} s" if rate else ""
     turns = f" ({rpm / 60:.4g} Hz)" if rpm else ""
@@ -104,7 +105,7 @@ def _facts(result: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
-def _variable(variable: Mapping[str, Any]) -> str:
+def _variable(variable: Document) -> str:
     shape = "×".join(str(n) for n in variable["shape"])
     channel = f" -> {variable['channel']}" if variable["channel"] else ""
     return f"{variable['name']} ({shape} {variable['kind']}){channel}"
@@ -127,7 +128,7 @@ def _number(value: float | None, signed: bool) -> str:
     return f"{value:+.4g}" if signed else f"{value:.4g}"
 
 
-def _peaks(result: Mapping[str, Any]) -> str:
+def _peaks(result: Document) -> str:
     peaks = result["envelope_peaks"]
     if not peaks:
         return ""

@@ -1,9 +1,11 @@
 """The lists of networks, baselines and attention blocks as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-Facts = Mapping[str, Any]
+from faultdiag.documents import Document
+
+Facts = Document
 
 
 def models_text(facts: Sequence[Facts]) -> str:

@@ -1,9 +1,10 @@
 """The pictures of a protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from faultdiag.documents import Document
 from faultdiag.report.drawing import COLOURS, MARKERS, blank_figure, dashes, save_figure, tidy
 from faultdiag.report.figures import BLUE, GREY, ORANGE
 from faultdiag.report.protocol import best_interval
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-Row = Mapping[str, Any]
+Row = Document
 
 
 def table_figure(rows: Sequence[Row], path: Path) -> None:

@@ -1,8 +1,6 @@
 """A training and an evaluation as text."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from faultdiag.documents import Document
 from faultdiag.metrics.tables import format_table, parts_table
 from faultdiag.report.data import split_lines
 from faultdiag.report.transfer import transfer_lines
@@ -34,11 +32,11 @@ def summary(run: Run) -> str:
 UNSCORED = "the target has no labels, so its test part has no score"
 
 
-def _scored(test: Mapping[str, Any]) -> list[str]:
+def _scored(test: Document) -> list[str]:
     return [_by_recording(test), _calibration(test)]
 
 
-def _by_recording(scores: Mapping[str, Any]) -> str:
+def _by_recording(scores: Document) -> str:
     recording = scores["recording"]
     right = sum(row["predicted"] == row["label"] for row in recording["rows"])
     low, high = recording["accuracy_interval"]
@@ -48,7 +46,7 @@ def _by_recording(scores: Mapping[str, Any]) -> str:
     )
 
 
-def _calibration(scores: Mapping[str, Any]) -> str:
+def _calibration(scores: Document) -> str:
     ece, unscaled = scores["ece"], scores["ece_unscaled"]
     scaled = f", {unscaled:.1%} without it" if scores["temperature"] != 1 else ""
     return (
@@ -57,7 +55,7 @@ def _calibration(scores: Mapping[str, Any]) -> str:
     )
 
 
-def _fitted_on(metrics: Mapping[str, Any]) -> list[str]:
+def _fitted_on(metrics: Document) -> list[str]:
     """Return what the temperature and the novelty threshold were fitted on."""
     basis, novelty = metrics["calibration"]["fitted_on"], metrics["novelty"]
     limit = ", which may lower confidences only" if basis == SEEN else ""
@@ -93,7 +91,7 @@ def _chosen(run: Run) -> str:
     )
 
 
-def _seen_lines(split: Mapping[str, Any]) -> list[str]:
+def _seen_lines(split: Document) -> list[str]:
     if "seen_windows" not in split:
         return []
     share = split["seen_windows"]
@@ -107,7 +105,7 @@ def _seen_lines(split: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def evaluation_text(result: Mapping[str, Any]) -> str:
+def evaluation_text(result: Document) -> str:
     """Return an evaluation as text: its table, what the split shares, each class, the noise."""
     part = next(name for name in ALL_PARTS if name in result)
     scores, split = result[part], result["split"]

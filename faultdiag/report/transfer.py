@@ -1,8 +1,6 @@
 """An adaptation as text: what it did to the predictions of the target, and what was kept."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from faultdiag.documents import Document
 from faultdiag.metrics.tables import format_table
 from faultdiag.training.adapting import AdaptedRun
 from faultdiag.training.guard import refusal
@@ -10,7 +8,7 @@ from faultdiag.training.guard import refusal
 SHARES = {"class": "class", "before": "before %", "after": "after %"}
 
 
-def transfer_lines(transfer: Mapping[str, Any]) -> list[str]:
+def transfer_lines(transfer: Document) -> list[str]:
     """Return what the section ``transfer`` of ``metrics.json`` says, line by line.
 
     The shares are those of the target's windows that each class gets; no label is in them.

@@ -6,12 +6,13 @@ serves preparing, training and prediction on any device.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document
 from faultdiag.errors import unknown
 
 State = dict[str, list[Any]]
@@ -81,7 +82,7 @@ def _moments(
     return pivot + mean, np.where(std < TINY, 1.0, std)
 
 
-def _identity(x: Any, state: Mapping[str, Any]) -> Any:
+def _identity(x: Any, state: Document) -> Any:
     del state
     return x
 
@@ -114,29 +115,29 @@ def _peak(x: Any) -> Any:
     )
 
 
-def _window_zscore(x: Any, state: Mapping[str, Any]) -> Any:
+def _window_zscore(x: Any, state: Document) -> Any:
     del state
     centred = _centred(x)
     centred /= (centred * centred).mean(axis=-1, keepdims=True) ** 0.5 + TINY
     return centred
 
 
-def _window_range(x: Any, state: Mapping[str, Any]) -> Any:
+def _window_range(x: Any, state: Document) -> Any:
     del state
     centred = _centred(x)
     return centred / (_peak(centred) + TINY)
 
 
-def _fitted_zscore(x: Any, state: Mapping[str, Any]) -> Any:
+def _fitted_zscore(x: Any, state: Document) -> Any:
     return (x - state["mean"]) / state["std"]
 
 
-def _fitted_robust(x: Any, state: Mapping[str, Any]) -> Any:
+def _fitted_robust(x: Any, state: Document) -> Any:
     return (x - state["median"]) / state["mad"]
 
 
 Fit = Callable[[Iterable[NDArray[np.float32]]], State]
-Apply = Callable[[Any, Mapping[str, Any]], Any]
+Apply = Callable[[Any, Document], Any]
 
 NORMALIZERS: dict[str, tuple[Fit, Apply]] = {
     "none": (_fit_nothing, _identity),
@@ -173,7 +174,7 @@ def fit(name: str, windows: Iterable[NDArray[np.float32]]) -> State:
     return NORMALIZERS[name][0](windows)
 
 
-def normalizer(name: str, state: Mapping[str, Any]) -> Callable[[Any], Any]:
+def normalizer(name: str, state: Document) -> Callable[[Any], Any]:
     """Return the normaliser as a function of windows ``(batch, channels, length)``.
 
     Parameters

@@ -1,6 +1,6 @@
 """A vibration recording, and a segment of one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
 
 
@@ -110,7 +111,7 @@ class Recording:
     channels: tuple[str, ...]
     sampling_rate: float | None = None
     rpm: float | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Document = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         source = Path(self.source)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from faultdiag.datasets.selection import match_value
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
@@ -460,7 +461,7 @@ def _groups(
     items: Sequence[SplitItem],
     grouping: Grouping,
     seed: int,
-    options: dict[str, Any],
+    options: Json,
     fractions: Sequence[float],
 ) -> Groups:
     """Return the groups of each part, as a config names them or as a fold does."""

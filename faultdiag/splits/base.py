@@ -1,12 +1,13 @@
 """Groups of recordings by a fact, and the options of splits across groups."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from faultdiag.datasets.selection import values_of
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.splits.within import SplitItem
 
@@ -155,7 +156,7 @@ GroupNames = list[Any] | None
 ValidGroups = Annotated[list[Any] | str | None, BeforeValidator(_valid)]
 
 
-def option_problems(options: Mapping[str, Any]) -> dict[str, str]:
+def option_problems(options: Document) -> dict[str, str]:
     """Return the contradictions between options of a split across groups: option -> message.
 
     Examples

@@ -21,13 +21,15 @@ References
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faultdiag.documents import Document
 
 # Samples that are compared as one; where two signals begin and cease to agree is found to the
 # sample afterwards.
@@ -235,7 +237,7 @@ class Duplicate:
     correlation: float
 
     @classmethod
-    def from_dict(cls, row: Mapping[str, Any]) -> "Duplicate":
+    def from_dict(cls, row: Document) -> "Duplicate":
         """Return what ``dataclasses.asdict`` made plain, and JSON turned tuples of into lists."""
         pairs = {name: tuple(row[name]) for name in ("recordings", "channels", "start")}
         return cls(**{**row, **pairs})

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from faultdiag.datasets.base import sha256
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
@@ -98,7 +98,7 @@ def _unreadable(path: Path, reason: object) -> FaultdiagError:
     )
 
 
-def _saved(path: Path, document: Mapping[str, Any]) -> SavedSplit:
+def _saved(path: Path, document: Document) -> SavedSplit:
     recordings = tuple(
         SavedRecording(str(row["name"]), str(row["sha256"]), int(row["samples"]))
         for row in document["recordings"]

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.bearings import get_bearing
 from faultdiag.signal.windows import best_overlap, count_disjoint, count_shared, covered_intervals
@@ -56,7 +57,7 @@ class Audit:
     valid_test_overlap: float
     disjoint_windows: Mapping[str, int]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return the audit as plain JSON types."""
         return asdict(self)
 
@@ -126,7 +127,7 @@ class Source(Protocol):
         """The rate in Hz that it was recorded at."""
 
     @property
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Document:
         """What else is known of it."""
 
 
@@ -191,7 +192,7 @@ def origins(
     ]
 
 
-def specimen(facts: Mapping[str, Any], key: str) -> Hashable | None:
+def specimen(facts: Document, key: str) -> Hashable | None:
     """Return the physical bearing that a fact names, or None.
 
     Examples
@@ -220,7 +221,7 @@ def _is_type(name: str) -> bool:
     return True
 
 
-def _condition(facts: Mapping[str, Any], speed: float | None) -> Hashable | None:
+def _condition(facts: Document, speed: float | None) -> Hashable | None:
     load_hp, load = facts.get("load_hp"), facts.get("load")
     if load_hp is not None:
         return ("load_hp", str(load_hp))
@@ -287,9 +288,9 @@ class Sharing:
     pairs: Mapping[str, Mapping[str, int | None]]
     leak: str
     leak_by_class: Mapping[str, str]
-    duplicates: Sequence[Mapping[str, Any]]
+    duplicates: Sequence[Document]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return it as plain JSON types."""
         return asdict(self)
 
@@ -469,7 +470,7 @@ def _described(
     covered: Covered,
     origins: Sequence[Origin],
     channels: Sequence[str],
-) -> dict[str, Any]:
+) -> Json:
     parts = [
         [part for part in covered if _width(_within(duplicate, side, covered[part], origins))]
         for side in (0, 1)

@@ -8,8 +8,9 @@ network was adapted to (transductive), and on what it has never seen (inductive)
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
@@ -64,7 +65,7 @@ def split_domains(
     seed: int,
     *,
     strategy: str,
-    options: Mapping[str, Any],
+    options: Document,
     target: Sequence[int] | None,
     cut: TargetPlan,
 ) -> Split:
@@ -120,7 +121,7 @@ def _source(
     target: Sequence[int],
     *,
     strategy: str,
-    options: Mapping[str, Any],
+    options: Document,
 ) -> Split:
     """Split the recordings that are not of the target by the strategy."""
     source = [i for i in range(len(items)) if i not in {*target}]
@@ -135,7 +136,7 @@ def _across(
     plan: WindowPlan,
     seed: int,
     strategy: str,
-    options: Mapping[str, Any],
+    options: Document,
 ) -> tuple[Split, list[int]]:
     """Return the source's split and the target's recordings of a strategy across groups."""
     if not strategy.startswith(ACROSS):
@@ -155,7 +156,7 @@ def _cut_source(
     items: Sequence[SplitItem],
     plan: WindowPlan,
     split: Split,
-    options: Mapping[str, Any],
+    options: Document,
     used: Mapping[str, set[int]],
 ) -> dict[str, tuple[Segment, ...]]:
     """Cut a test part out of the source's recordings, too, whose others the split tests on.
@@ -297,9 +298,7 @@ def _note(items: Sequence[SplitItem], plan: WindowPlan, cut: TargetPlan, *, at_r
     return f"{said}: the first {share} of each, a gap of {gap} samples, and tested on the rest"
 
 
-def _from_file(
-    items: Sequence[SplitItem], plan: WindowPlan, seed: int, options: Mapping[str, Any]
-) -> Split:
+def _from_file(items: Sequence[SplitItem], plan: WindowPlan, seed: int, options: Document) -> Split:
     split = STRATEGIES.build("file", items, plan, seed, **options)
     if not split.parts.get(TARGET_ADAPT):
         raise FaultdiagError(

@@ -9,10 +9,11 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.registry import Registry
 from faultdiag.signal.recording import Segment
@@ -59,7 +60,7 @@ class SplitItem:
     name: str
     samples: int
     label: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Document = field(default_factory=dict)
     sha256: str = ""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, printable
 
 _FULL = "free some space or choose another folder"
@@ -249,8 +250,8 @@ def _scalar(kind: str) -> Callable[[_Loader, yaml.ScalarNode], Any]:
     return construct
 
 
-def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
+def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> Json:
+    mapping: Json = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1

@@ -1,12 +1,12 @@
 """A report of a protocol: the table, pictures with intervals, and what failed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
+from faultdiag.documents import Document
 from faultdiag.report.charts import Chart, Curve, Level
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg
@@ -14,7 +14,7 @@ from faultdiag.report.pages.svg import draw_svg
 # Lines that can be distinguished in one picture.
 MOST_CURVES = 4
 
-Row = Mapping[str, Any]
+Row = Document
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class ProtocolReport:
     """
 
     name: str
-    document: Mapping[str, Any]
+    document: Document
     made: datetime
     version: str
 
@@ -84,9 +84,9 @@ def render_protocol(report: ProtocolReport, form: str) -> str:
     return render("protocol", report=report, view=view, title=title, draw_svg=draw_svg)
 
 
-def protocol_view(document: Mapping[str, Any]) -> ProtocolView:
+def protocol_view(document: Document) -> ProtocolView:
     """Arrange a protocol for its page."""
-    protocols: Mapping[str, Any] = document.get("protocols") or {}
+    protocols: Document = document.get("protocols") or {}
     rows: Sequence[Row] = document.get("rows") or ()
     failures = document.get("failures") or ()
     sections = [
@@ -102,7 +102,7 @@ def protocol_view(document: Mapping[str, Any]) -> ProtocolView:
     )
 
 
-def _lead(document: Mapping[str, Any], failed: int) -> str:
+def _lead(document: Document, failed: int) -> str:
     models, protocols = document.get("models") or (), document.get("protocols") or {}
     seeds = document.get("seeds") or ()
     words = (
@@ -112,7 +112,7 @@ def _lead(document: Mapping[str, Any], failed: int) -> str:
     return f"{words} {failed} trainings failed; see below." if failed else words
 
 
-def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(document: Document) -> list[tuple[str, str]]:
     data = document.get("data") or {}
     versions = document.get("versions") or {}
     return [
@@ -123,7 +123,7 @@ def _facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _section(name: str, facts: Mapping[str, Any], rows: Sequence[Row]) -> ProtocolSection:
+def _section(name: str, facts: Document, rows: Sequence[Row]) -> ProtocolSection:
     clean = [row for row in rows if row["snr"] is None]
     charts = [chart for chart in (_accuracy_chart(name, clean), _noise_chart(name, rows)) if chart]
     notes = [str(note) for note in facts.get("notes") or ()]
@@ -152,7 +152,7 @@ def _interval(row: Row) -> tuple[float, float] | None:
     return (float(ends[0]), float(ends[1])) if ends else None
 
 
-def _spread(score: Mapping[str, Any]) -> str:
+def _spread(score: Document) -> str:
     mean, sd = score.get("mean"), score.get("sd")
     if mean is None:
         return "–"

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
+from faultdiag.documents import Document, Json
 from faultdiag.metrics.intervals import wilson_interval
 from faultdiag.report.charts import Chart, Curve, Mark, nice_ticks
 from faultdiag.report.findings import summarise
@@ -103,9 +103,9 @@ class RunReport:
     name: str
     config: str
     healthy: tuple[str, ...]
-    metrics: Mapping[str, Any]
-    history: Sequence[Mapping[str, Any]]
-    environment: Mapping[str, Any]
+    metrics: Document
+    history: Sequence[Document]
+    environment: Document
     failures: Sequence[Failure]
     made: datetime
     version: str
@@ -187,7 +187,7 @@ def render_run(report: RunReport, form: str) -> str:
     return render("run", report=report, view=run_view(report), title=title, draw_svg=draw_svg)
 
 
-def _without_pictures(failure: Failure) -> dict[str, Any]:
+def _without_pictures(failure: Failure) -> Json:
     evidence = failure.result.evidence if failure.result else None
     return {
         "recording": failure.name,
@@ -223,7 +223,7 @@ def run_view(report: RunReport) -> RunView:
     )
 
 
-def _lead(test: Mapping[str, Any]) -> str:
+def _lead(test: Document) -> str:
     if not test:
         return "This run has no test results: it was not finished, or has no test part."
     recordings = test.get("recordings")
@@ -244,7 +244,7 @@ def _between(interval: Sequence[float] | None) -> str:
     return f" (95 % interval {low} to {high})"
 
 
-def _figures(test: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _figures(test: Document) -> list[tuple[str, str]]:
     wanted = (
         ("recording_accuracy", "of recordings right"),
         ("accuracy", "of windows right"),
@@ -256,7 +256,7 @@ def _figures(test: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(percent(test.get(key)), words) for key, words in wanted if key in test]
 
 
-def _parts(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def _parts(metrics: Document) -> list[tuple[str, str, str, str]]:
     disjoint = (metrics.get("split") or {}).get("disjoint_windows") or {}
     rows = []
     for part in ("train", "valid", "test"):
@@ -268,7 +268,7 @@ def _parts(metrics: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _pairs(split: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _pairs(split: Document) -> list[tuple[str, str]]:
     return [
         (
             str(pair).replace("-", " and "),
@@ -278,7 +278,7 @@ def _pairs(split: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def curve_charts(history: Sequence[Mapping[str, Any]], selection: Mapping[str, Any]) -> list[Chart]:
+def curve_charts(history: Sequence[Document], selection: Document) -> list[Chart]:
     """Return loss and accuracy over the epochs."""
     if not history:
         return []
@@ -310,7 +310,7 @@ def curve_charts(history: Sequence[Mapping[str, Any]], selection: Mapping[str, A
     ]
 
 
-def _epoch_ticks(history: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, str], ...]:
+def _epoch_ticks(history: Sequence[Document]) -> tuple[tuple[float, str], ...]:
     first, last = float(history[0]["epoch"]), float(history[-1]["epoch"])
     ticks = [tick for tick in nice_ticks(first, last) if tick.is_integer()]
     return tuple((tick, f"{tick:.0f}") for tick in ticks or [first, last])
@@ -320,7 +320,7 @@ def _scaled(value: float | None, scale: float) -> float:
     return float("nan") if value is None else scale * float(value)
 
 
-def _confusions(test: Mapping[str, Any], healthy: Sequence[str]) -> list[ConfusionTable]:
+def _confusions(test: Document, healthy: Sequence[str]) -> list[ConfusionTable]:
     found = [("recordings", (test.get("recording") or {}).get("confusion"))]
     found.append(("windows", test.get("confusion")))
     return [
@@ -350,7 +350,7 @@ def confusion_table(
     return ConfusionTable(unit, tuple(labels[i] for i in order), tuple(rows))
 
 
-def _class_rows(scores: Mapping[str, Any], unit: str, healthy: Sequence[str]) -> list[ClassRow]:
+def _class_rows(scores: Document, unit: str, healthy: Sequence[str]) -> list[ClassRow]:
     rows = []
     for label, row in (scores.get("per_class") or {}).items():
         count, recall = int(row.get(unit, 0)), row.get("recall")
@@ -361,7 +361,7 @@ def _class_rows(scores: Mapping[str, Any], unit: str, healthy: Sequence[str]) ->
     return sorted(rows, key=lambda row: row.label not in healthy)
 
 
-def calibration_charts(test: Mapping[str, Any]) -> list[Chart]:
+def calibration_charts(test: Document) -> list[Chart]:
     """Return how often windows of each confidence are right, with 95 % intervals."""
     stored = test.get("reliability")
     if not stored:
@@ -392,7 +392,7 @@ def calibration_charts(test: Mapping[str, Any]) -> list[Chart]:
     ]
 
 
-def _calibration_words(test: Mapping[str, Any]) -> str:
+def _calibration_words(test: Document) -> str:
     if "ece" not in test:
         return "Not stored."
     words = (
@@ -411,6 +411,6 @@ def _failure_chart(failure: Failure) -> Chart | None:
     return envelope_chart(result.views, result.evidence, result.bearing)
 
 
-def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _environment(environment: Document) -> list[tuple[str, str]]:
     rows = [(str(k), str(v)) for k, v in (environment.get("versions") or {}).items()]
     return rows + [(str(k), str(v)) for k, v in environment.items() if k != "versions"]
