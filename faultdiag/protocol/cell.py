@@ -24,6 +24,8 @@ _SCORES = ("accuracy", "macro_f1", "recording_accuracy", "windows", "recordings"
 _UNLABELLED = ("agreement_before", "agreement_after", "refused", "warning")
 EVENTS = "tensorboard"
 """The folder in that of a protocol with the TensorBoard events of its cells."""
+# The accuracy on the scaled noise without the signal.
+_ALONE = "noise_only_accuracy"
 _RECORDING = {"within_recording", "random_windows", "legacy_wdcnn"}
 LESS_MEMORY = (
     "use fewer --jobs, a smaller train.batch_size, a shorter window.length or fewer recordings"
@@ -120,7 +122,9 @@ def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path
         "healthy_windows": test["healthy_windows"],
         "leaking_test_windows": split["leaking_test_windows"],
         "notes": split["notes"],
-        "noise": {str(level["snr"]): {key: level[key] for key in _SCORES} for level in levels},
+        "noise": {
+            str(level["snr"]): {key: level[key] for key in (*_SCORES, _ALONE)} for level in levels
+        },
         "transfer": _transferred(run.metrics),
         "seconds": time.perf_counter() - began,
         "device": str(select_device(device)),

@@ -297,7 +297,9 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
         *_noise_problems(section, protocols),
         *_reference_problems(section, rows),
     ]
-    configs, more = _configs(data, rows, protocols)
+    protocols, chosen_rows, more = _rows_of_each(protocols, rows)
+    problems += more
+    configs, more = _configs(data, chosen_rows, protocols)
     problems += _override_problems(data, section.models or {}, protocols) or more
     _refuse(path, problems)
     numbers = section.seeds_from(base.seed, seeds)
@@ -319,7 +321,10 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
         protocols=tuple(protocol for protocol in protocols if protocol in chosen[1]),
         seeds=tuple(numbers),
         noise=tuple(section.noise) if noisy else (),
-        splits={p: configs[rows[0].name, p].split.model_dump(mode="json") for p in protocols},
+        splits={
+            p: configs[own[0].name, p].split.model_dump(mode="json")
+            for p, own in chosen_rows.items()
+        },
         cells=tuple(cells),
         notes=(*notes, *_undivided_notes(folds)),
         reference=section.reference or rows[0].name,
@@ -411,15 +416,41 @@ def _override_problems(
     ]
 
 
+def _rows_of_each(
+    protocols: Mapping[str, Mapping[str, Any]], rows: Sequence[Contender]
+) -> tuple[dict[str, dict[str, Any]], dict[str, list[Contender]], list[str]]:
+    """Return what each protocol changes, the rows that it compares, and what is wrong with these.
+
+    Those are the rows under its ``models``, all where it names none.
+    """
+    names = [row.name for row in rows]
+    problems = [
+        f"{PROTOCOL}.protocols.{protocol}.models: unknown row '{name}'{did_you_mean(name, names)}; "
+        f"known: {', '.join(names)}"
+        for protocol, change in protocols.items()
+        for name in change.get("models") or ()
+        if name not in names
+    ]
+    changes = {
+        protocol: {key: value for key, value in change.items() if key != "models"}
+        for protocol, change in protocols.items()
+    }
+    chosen = {
+        protocol: [row for row in rows if row.name in (change.get("models") or names)]
+        for protocol, change in protocols.items()
+    }
+    return changes, chosen, problems
+
+
 def _configs(
     data: Mapping[str, Any],
-    rows: Sequence[Contender],
+    rows: Mapping[str, Sequence[Contender]],
     protocols: Mapping[str, Mapping[str, Any]],
 ) -> tuple[dict[tuple[str, str], Config], list[str]]:
     """Return the config of each model on each protocol, and what is wrong with the others."""
     configs, problems = {}, []
     for protocol, change in protocols.items():
-        for row in rows:
+        for row in rows[protocol]:
             config, found = try_config(merged(merged(data, change), row.override))
             if config is not None:
                 configs[row.name, protocol] = config

@@ -13,7 +13,7 @@ NOISE = (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)  # dB
 
 # What an override may change: a model says with what is diagnosed, a protocol on what.
 OF_A_MODEL = ("model", "window", "normalize", "train", "data.channels", "data.sampling_rate")
-OF_A_PROTOCOL = ("data", "window", "split", "normalize", "train", "transfer")
+OF_A_PROTOCOL = ("data", "window", "split", "normalize", "train", "transfer", "models")
 
 
 def _whole(value: Any) -> bool:
@@ -63,6 +63,22 @@ def _overrides(example: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _protocols(value: Any) -> Any:
+    """Check the rows that each protocol names under ``models``."""
+    for name, change in value.items() if isinstance(value, Mapping) else ():
+        rows = change.get("models") if isinstance(change, Mapping) else None
+        if rows is not None and not (rows and _strings(rows)):
+            raise ValueError(
+                f"{name}.models is {rows!r}; write a list of rows of the table, such as [WDCNN], "
+                "or leave it out for all"
+            )
+    return value
+
+
+def _strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
 def _attention(value: Any) -> Any:
     slots = [
         slot for item in _items(value) for slot in (item if isinstance(item, list) else [item])
@@ -101,7 +117,7 @@ def _noise(value: Any) -> Any:
 
 
 def _names(value: Any) -> Any:
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+    if _strings(value):
         return _once(value)
     raise ValueError(f"found {value!r}; write a list of names, such as [loads]")
 
@@ -130,7 +146,9 @@ class Section(BaseModel):
     attention: Annotated[list[Any] | None, BeforeValidator(_attention)] = None
     representations: Annotated[list[Any] | None, BeforeValidator(_representations)] = None
     transfer: Annotated[list[Any] | None, BeforeValidator(_transfer)] = None
-    protocols: Annotated[dict[str, dict[str, Any]] | None, _PROTOCOLS] = None
+    protocols: Annotated[
+        dict[str, dict[str, Any]] | None, _PROTOCOLS, BeforeValidator(_protocols)
+    ] = None
     noise: Annotated[list[float], BeforeValidator(_noise)] = list(NOISE)
     noise_on: Annotated[list[str] | None, BeforeValidator(_names)] = None
     only: Annotated[list[str] | None, BeforeValidator(_names)] = None

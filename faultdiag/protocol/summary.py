@@ -29,8 +29,9 @@ def table_rows(plan: Plan, results: Sequence[Result]) -> list[Row]:
     rows = []
     for protocol in plan.protocols:
         groups = {
-            model: [(c, r) for c, r in results if (c.protocol, c.model) == (protocol, model)]
+            model: group
             for model in plan.models
+            if (group := [(c, r) for c, r in results if (c.protocol, c.model) == (protocol, model)])
         }
         rows += [aggregate(group, None) for group in groups.values()]
         levels = next(iter(groups.values()))[0][0].noise
@@ -53,11 +54,12 @@ def compare(plan: Plan, results: Sequence[Result], reference: str) -> list[Row]:
         for cell, row in results
         if "reason" not in row and "test_to_train" in row
     }
+    planned = {(cell.protocol, cell.model) for cell in plan.cells}
     rows = [
         _compared(scores, protocol, model, reference)
         for protocol in plan.protocols
         for model in plan.models
-        if model != reference
+        if model != reference and {(protocol, model), (protocol, reference)} <= planned
     ]
     adjusted = holm([row["p"] for row in rows])
     return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
@@ -107,6 +109,7 @@ def aggregate(group: Sequence[Result], snr: float | None) -> Row:
         "accuracy": _spread(scored, "accuracy"),
         "macro_f1": _spread(scored, "macro_f1"),
         "recordings_right": _spread(scored, "recording_accuracy")["mean"],
+        "noise_alone": _mean([r[_ALONE] for _, r in scored if _ALONE in r]),
         "cells": len(done),
         "cells_planned": len(group),
         "seeds": len({cell.seed for cell, _ in done}),
@@ -142,6 +145,9 @@ def _transfer(done: Sequence[Result]) -> Row | None:
         "worst": {"accuracy": row["accuracy"], "fold": cell.fold, "seed": cell.seed},
         "refused": sum(bool(kept["refused"]) for _, kept in scored),
     }
+
+
+_ALONE = "noise_only_accuracy"
 
 
 def _alarms(row: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from faultdiag.config.schema import TrainConfig
 from faultdiag.metrics.tables import alarm_cell, format_table
 from faultdiag.protocol.plan import Plan
 from faultdiag.protocol.summary import LEAKS, Result, compare, table_rows
@@ -380,14 +381,26 @@ def _noise(document: Document) -> list[str]:
         for row in rows:
             line = lines.setdefault(row["model"], {"model": row["model"]})
             line[str(row["snr"])] = _spread(row["accuracy"])
+            if (alone := row.get("noise_alone")) is not None:
+                columns["alone"] = "noise alone"
+                line["alone"] = f"{100 * alone:.1f}"
         parts += [
             f"## Noise on {protocol}",
             format_table(list(lines.values()), columns, markdown=True),
             "Accuracy in %, mean ± standard deviation over seeds, with white noise added to the "
             "raw test windows only: its power is that of each window, mean removed, at this "
-            f"signal-to-noise ratio. {_noise_in_training(document)}",
+            f"signal-to-noise ratio. {_noise_in_training(document)}{_alone(columns)}",
         ]
     return parts
+
+
+def _alone(columns: Mapping[str, str]) -> str:
+    if "alone" not in columns:
+        return ""
+    return (
+        " Noise alone: the share right on the scaled noise without the signal; above the share of "
+        "one class, a model reads the level of the windows."
+    )
 
 
 def _noise_in_training(document: Document) -> str:
@@ -402,7 +415,7 @@ def _legend(document: Document) -> list[str]:
     for name, protocol in document["protocols"].items():
         folds = f" Folds: {', '.join(protocol['folds'])}." if protocol["folds"] else ""
         leak = leak_meaning(protocol["leak"])
-        epochs = ", ".join(map(str, protocol["epochs"]))
+        epochs = ", ".join(map(str, [*protocol["epochs"], *protocol.get("steps", [])]))
         lines.append(
             f"- **{name}**: {protocol['meaning']}.{folds} Epochs of a network: {epochs}. Leak: "
             f"{protocol['leak'] or '-'}: {leak}."
@@ -420,6 +433,13 @@ def _short(note: str, most: int = 200) -> str:
 
 def _listed(title: str, lines: Sequence[str]) -> list[str]:
     return [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
+
+
+def _lengths(trainings: Sequence[TrainConfig]) -> dict[str, list[Any]]:
+    """Return how long networks are trained: in epochs, and in steps where these are set."""
+    epochs = {train.epochs for train in trainings if train.steps is None}
+    steps = {train.steps for train in trainings if train.steps is not None}
+    return {"epochs": sorted(epochs), "steps": [f"{n} steps" for n in sorted(steps)]}
 
 
 # What a reader of ``cells.csv`` or the document needs of a cell; the config has it all.
@@ -462,7 +482,7 @@ def document(
                 "leak": _worst([row["leak"] for row in rows if row["protocol"] == name]),
                 "split": plan.splits[name],
                 "folds": _folds(plan, name),
-                "epochs": sorted({c.config.train.epochs for c in plan.cells if c.protocol == name}),
+                **_lengths([c.config.train for c in plan.cells if c.protocol == name]),
                 **data.get(name, {}),
                 "notes": _notes(name, results),
             }

@@ -10,9 +10,10 @@ import pytest
 from faultdiag.config.schema import load_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.plan import Plan, merged, read_plan
+from faultdiag.protocol.summary import compare, table_rows
 from faultdiag.system import files
 from tests.data_fixtures import tiny
-from tests.protocol.cells import write_two_loads
+from tests.protocol.cells import row, write_two_loads
 
 LOADS = {"split": {"strategy": "across_loads", "folds": "pairs"}}
 
@@ -70,6 +71,40 @@ def test_every_model_protocol_fold_and_seed(tmp_path: Path, two_loads: Path) -> 
         if c.fold
     }
     assert sides == {"0→1": ([0], [1]), "1→0": ([1], [0])}
+
+
+def test_a_protocol_compares_the_rows_that_it_names(tmp_path: Path, two_loads: Path) -> None:
+    protocol = {
+        "seeds": 1,
+        "models": {"A": {}, "B": {"model": {"name": "wdcnn"}}},
+        "protocols": {"within": {}, "loads": {**LOADS, "models": ["B"]}},
+        "noise": None,
+    }
+    plan = plan_of(tmp_path, two_loads, protocol)
+    rows = {(cell.protocol, cell.model) for cell in plan.cells}
+    assert rows == {("within", "A"), ("within", "B"), ("loads", "B")}
+    assert plan.splits["loads"]["strategy"] == "across_loads"
+    results: list[Any] = [(cell, row()) for cell in plan.cells]
+    shown = [(r["protocol"], r["model"]) for r in table_rows(plan, results) if r["snr"] is None]
+    assert shown == [("within", "A"), ("within", "B"), ("loads", "B")]
+    # There is no reference to compare with across loads.
+    assert [r["protocol"] for r in compare(plan, results, "A")] == ["within"]
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        (["a"], "protocol.protocols.loads.models: unknown row 'a' (did you mean 'A'?); known: A"),
+        ([], "protocol.protocols: loads.models is []; write a list of rows of the table"),
+        ("A", "protocol.protocols: loads.models is 'A'; write a list of rows of the table"),
+    ],
+)
+def test_rows_that_a_protocol_can_not_compare(
+    models: Any, expected: str, tmp_path: Path, two_loads: Path
+) -> None:
+    protocol = {"models": {"A": {}}, "protocols": {"loads": {**LOADS, "models": models}}}
+    with pytest.raises(FaultdiagError, match=re.escape(expected)):
+        plan_of(tmp_path, two_loads, protocol)
 
 
 def test_an_override_that_names_its_subject_replaces_the_section() -> None:

@@ -21,7 +21,8 @@ def results(offset: float) -> list[Any]:
 
 
 def plan() -> Any:
-    return SimpleNamespace(protocols=("loads",), models=("A", "B_1 & C"))
+    cells = tuple(cell for cell, _ in results(0.0))
+    return SimpleNamespace(protocols=("loads",), models=("A", "B_1 & C"), cells=cells)
 
 
 def test_differences_are_paired_by_fold_and_seed() -> None:
