@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from faultdiag.config.schema import load_config
+from faultdiag.datasets.base import some
 from faultdiag.errors import FaultdiagError, printable_lines
 from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
-from faultdiag.inspection.inspect import inspect_file, inspect_files
+from faultdiag.inspection.inspect import Listed, inspect_files, inspect_signals, listed_recordings
 from faultdiag.readers.finding import nothing_in, recordings_in
 from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
 from faultdiag.report.inspection import format_inspection, plot_inspection
@@ -31,6 +33,7 @@ def inspect_paths(
     plot: Path | None,
     echo: Callable[[str], object],
     say: Callable[[str], object],
+    config: Path | None = None,
     **options: Any,
 ) -> None:
     """Inspect files, each as a block of text, or folders, with one line for each recording.
@@ -43,6 +46,9 @@ def inspect_paths(
         A PNG to draw; for one file only.
     echo, say
         What prints results, and messages.
+    config
+        A config whose labels, rates, speeds and bearings hold for its recordings; without `paths`
+        all of them are inspected.
     options
         As for `inspect_file`.
 
@@ -54,19 +60,43 @@ def inspect_paths(
     """
     if plot is not None:
         _require_one_file(paths, plot)
-    if any(path.is_dir() for path in paths):
-        _inspect_folders(paths, as_json=as_json, echo=echo, options=options)
+    jobs = _jobs(paths, config)
+    if (config is not None and len(jobs) > 1) or any(path.is_dir() for path in paths):
+        root = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
+        _inspect_many(jobs, root, as_json=as_json, echo=echo, options=options)
         return
-    results, problems = inspect_files(paths, **options)
+    results, problems = inspect_files(jobs, **options)
     if as_json:
         echo(_json(results))
     elif results:
         echo("\n\n".join(format_inspection(result) for result in results))
     if plot is not None and results:
-        plot_inspection(paths[0], plot, **options)
+        path, listed = jobs[0]
+        plot_inspection(path, plot, listed=listed, **options)
         say(f"drew {plot}")
     if problems:
         raise FaultdiagError("\n".join(problems))
+
+
+def _jobs(paths: Sequence[Path], config: Path | None) -> list[tuple[Path, Listed | None]]:
+    """Return each file once for each recording that a config lists in it."""
+    if config is not None and not paths:
+        return [(one.entry.path, one) for one in listed_recordings(load_config(config))]
+    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
+    distinct = list(dict.fromkeys(files))
+    if config is None:
+        return [(path, None) for path in distinct]
+    by_path: dict[Path, list[Listed]] = {}
+    for one in listed_recordings(load_config(config)):
+        by_path.setdefault(one.entry.path.resolve(), []).append(one)
+    # Of a folder those that the config selects; a file that is named must be one of them.
+    strange = [path for path in paths if path.is_file() and path.resolve() not in by_path]
+    if strange:
+        raise FaultdiagError(
+            f"{config} selects no recording {some(map(str, strange))}; it selects: "
+            f"{some(map(str, by_path))}"
+        )
+    return [(path, one) for path in distinct for one in by_path.get(path.resolve(), ())]
 
 
 def _below(folder: Path) -> list[Path]:
@@ -76,8 +106,9 @@ def _below(folder: Path) -> list[Path]:
     return found
 
 
-def _inspect_folders(
-    paths: Sequence[Path],
+def _inspect_many(
+    jobs: Sequence[tuple[Path, Listed | None]],
+    root: Path | None,
     *,
     as_json: bool,
     echo: Callable[[str], object],
@@ -85,10 +116,8 @@ def _inspect_folders(
 ) -> None:
     from tqdm import tqdm
 
-    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
-    root = paths[0] if len(paths) == 1 else None
-    bar = tqdm(dict.fromkeys(files), "inspecting", unit="recording", disable=None)
-    results = [_inspected(path, options) for path in bar]
+    bar = tqdm(jobs, "inspecting", unit="recording", disable=None)
+    results = [row for path, one in bar for row in _inspected(path, {**options, "listed": one})]
     echo(_json(results) if as_json else printable_lines(format_table(results, root)))
     failed = sum("error" in result for result in results)
     if failed:
@@ -97,12 +126,12 @@ def _inspect_folders(
         )
 
 
-def _inspected(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+def _inspected(path: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         with reader_errors(path, FILE_TIMEOUT):
-            return inspect_file(path, **options)
+            return list(inspect_signals(path, **options))
     except FaultdiagError as error:
-        return {"path": str(path), "error": str(error)}
+        return [{"path": str(path), "error": str(error)}]
 
 
 def format_table(results: Iterable[Mapping[str, Any]], root: Path | None = None) -> str:

@@ -77,7 +77,9 @@ def simulate(
 
 
 def inspect(
-    files: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings, or folders of them.")
+    ] = None,
     sampling_rate: Annotated[float | None, typer.Option(help="Hz, in place of the file's.")] = None,
     rpm: Annotated[float | None, typer.Option(help="Shaft speed, likewise.")] = None,
     channel: Annotated[str | None, typer.Option(help="This channel only.")] = None,
@@ -87,6 +89,12 @@ def inspect(
     ] = None,
     as_json: AsJson = False,
     plot: Annotated[Path | None, typer.Option(help="Draw signal and spectra to a PNG.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Class, rate, speed and bearing as this config has them.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Look at all samples of a long recording.")
+    ] = False,
 ) -> None:
     """Show what a recording holds: variables, rate, statistics, envelope peaks.
 
@@ -96,8 +104,12 @@ def inspect(
     """
     from faultdiag.api.inspect import inspect_paths
 
+    if not files and config is None:
+        raise typer.BadParameter("name recordings, a folder, or a config with --config")
     inspect_paths(
-        files,
+        files or [],
+        config=config,
+        full=full,
         sampling_rate=sampling_rate,
         rpm=rpm,
         channel=channel,

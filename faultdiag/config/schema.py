@@ -144,7 +144,15 @@ def data_problems(data: Any) -> list[str]:
     fields, options = list(DataConfig.model_fields), list(DATASETS.options(dataset))
     given = {key: value for key, value in section.items() if key not in fields}
     known = [*fields, *options]
-    strange = [
+    strange = []
+    if "override_rate" in given and "override_rate" not in options:
+        del given["override_rate"]
+        strange.append(
+            f"data.override_rate: --override-rate lets a rate of yours win, and dataset {dataset} "
+            "takes none: its files and its catalogue state the rates; leave it out, or read the "
+            "folder with dataset: folder and data.recorded_at"
+        )
+    strange += [
         f"data.{key}: unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
         for key in given
         if key not in options

@@ -1,7 +1,7 @@
 """Inspect a recording: variables, rate, speed, statistics, envelope peaks."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -9,24 +9,40 @@ from typing import Any
 
 import numpy as np
 
+from faultdiag.config.schema import Config
+from faultdiag.datasets.base import Entry
+from faultdiag.datasets.load import entry_facts, open_entry
 from faultdiag.datasets.resolve import Facts, Statement, resolve_facts
 from faultdiag.datasets.stated_bearing import cage_warning, stated_bearing
 from faultdiag.errors import FaultdiagError
-from faultdiag.evidence.peaks import envelope_peaks, too_short
+from faultdiag.evidence.peaks import (
+    EnvelopePeak,
+    KnownLine,
+    envelope_peaks,
+    known_lines,
+    too_short,
+)
 from faultdiag.evidence.rate_check import check_channels
 from faultdiag.features.orders import SLIP
-from faultdiag.readers.base import Variable, channel_unit
-from faultdiag.readers.read import list_variables, read_recording, reader_errors
+from faultdiag.preparing.recordings import choose_recordings
+from faultdiag.readers.base import Variable, channel_unit, channels_of
+from faultdiag.readers.read import list_variables, open_recording, reader_errors
+from faultdiag.readers.source import RecordingSource
 from faultdiag.signal.bearings import KnownBearing, StatedBearing, ambiguity, get_bearing
 from faultdiag.signal.dsp import clipped_samples, quantisation_step, statistics
-from faultdiag.signal.kinds import signal_kind
+from faultdiag.signal.kinds import oddity
 from faultdiag.signal.recording import Recording
 
 # Two channels are copies of one signal where nothing but rounding is left between them.
 COPY_CORRELATION = 0.999999
 PEAKS = 8
+# Signals of one file that are shown one by one.
+MOST_SIGNALS = 16
 # Samples that decide whether a channel is a vibration.
 KIND_SAMPLES = 2**17
+# Numbers of a recording that are looked at: 8 MB, 44 s of a channel at 48 kHz.
+MOST_NUMBERS = 2**21
+LEAST_SAMPLES = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,8 @@ class Subject:
         The one given, that which the file states, or that of the catalogue.
     warnings
         What is odd about these.
+    samples
+        How many samples the file has, of which the recording may be a stretch.
     """
 
     recording: Recording
@@ -52,6 +70,7 @@ class Subject:
     facts: Facts
     bearing: KnownBearing | None
     warnings: list[str]
+    samples: int
 
     @property
     def sampling_rate(self) -> float | None:
@@ -64,6 +83,15 @@ class Subject:
         return self.facts.rpm
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A recording as a config lists it: its entry, its class and the channels to read."""
+
+    entry: Entry
+    label: str
+    channels: tuple[str, ...]
+
+
 def open_subject(
     path: str | os.PathLike[str],
     *,
@@ -71,6 +99,8 @@ def open_subject(
     channel: str | None = None,
     bearing: str | None = None,
     rpm: float | None = None,
+    full: bool = False,
+    listed: Listed | None = None,
 ) -> Subject:
     """Read a recording and gather what is known of it; see `inspect_file`."""
     path = Path(path)
@@ -79,22 +109,74 @@ def open_subject(
             raise FaultdiagError(f"the {name} given is {value:g} {unit}; give a positive number")
     given = get_bearing(bearing) if bearing else None
     variables = list_variables(path)
-    recording = read_recording(path, channel=channel)
-    facts = resolve_facts(
-        path,
-        file=Statement(recording.sampling_rate, recording.rpm),
-        user=Statement(sampling_rate, rpm),
-        variables=lambda: variables,
-        needs_catalogue=True,
-        override=True,
-    )
+    if listed is None or channel is not None:
+        source = open_recording(path, channel=channel)
+    else:
+        source = open_entry(listed.entry, listed.channels)
+    recording = _stretch(source, full=full)
+    facts = _facts(recording, variables, Statement(sampling_rate, rpm), listed)
     stated = stated_bearing(path, variables, recording.rpm or facts.rpm)
-    listed: str | None = facts.catalogue.get("bearing")
-    known = given or stated or (get_bearing(listed) if listed else None)
-    warnings = list(facts.warnings)
+    named = facts.catalogue.get("bearing")
+    known = given or stated or _known(named, strict=listed is None)
+    warnings = [*_sampled(source, recording), *facts.warnings]
     if isinstance(known, StatedBearing) and (warning := cage_warning(known)):
         warnings.append(warning)
-    return Subject(recording, variables, facts, known, warnings)
+    return Subject(recording, variables, facts, known, warnings, source.samples)
+
+
+def _stretch(source: RecordingSource, *, full: bool) -> Recording:
+    """Return a recording, or of a long one a stretch in its middle."""
+    most = max(MOST_NUMBERS // len(source.channels), LEAST_SAMPLES)
+    start, stop = 0, source.samples
+    if not full and source.samples > most:
+        start = (source.samples - most) // 2
+        stop = start + most
+    signal = source.read(start, stop)
+    return Recording(signal, source.path, source.channels, source.sampling_rate, source.rpm)
+
+
+def _sampled(source: RecordingSource, recording: Recording) -> list[str]:
+    if recording.samples == source.samples:
+        return []
+    return [
+        f"{recording.samples} of the {source.samples} samples were looked at, from the middle of "
+        "the file; --full looks at all"
+    ]
+
+
+def _facts(
+    recording: Recording, variables: list[Variable], user: Statement, listed: Listed | None
+) -> Facts:
+    """Return rate and speed: what the user states first, then what the config or others do."""
+    file = Statement(recording.sampling_rate, recording.rpm)
+    if listed is None:
+        return resolve_facts(
+            recording.source,
+            file=file,
+            user=user,
+            variables=lambda: variables,
+            needs_catalogue=True,
+            override=True,
+        )
+    facts = entry_facts(listed.entry, recording)
+    rate = (user.sampling_rate, "argument") if user.sampling_rate else None
+    rpm = (user.rpm, "argument") if user.rpm else None
+    return Facts(
+        *(rate or (facts.sampling_rate, facts.rate_source)),
+        *(rpm or (facts.rpm, facts.rpm_source)),
+        {**facts.catalogue, **listed.entry.facts},
+        facts.warnings,
+    )
+
+
+def _known(name: object, *, strict: bool) -> KnownBearing | None:
+    """Return a bearing by its name; a config may name one that no catalogue has."""
+    try:
+        return get_bearing(str(name)) if name else None
+    except FaultdiagError:
+        if strict:
+            raise
+        return None
 
 
 def inspect_file(
@@ -104,6 +186,8 @@ def inspect_file(
     channel: str | None = None,
     bearing: str | None = None,
     rpm: float | None = None,
+    full: bool = False,
+    listed: Listed | None = None,
 ) -> dict[str, Any]:
     """Return what a file holds as plain values, ready for JSON.
 
@@ -120,6 +204,11 @@ def inspect_file(
         own, or the catalogue's.
     rpm
         Shaft speed; wins over what the file or the catalogue says.
+    full
+        Look at all samples. Otherwise a long recording is judged by a stretch of two million
+        numbers in its middle, and a warning says so.
+    listed
+        What a config says of the file, where one lists it.
 
     Returns
     -------
@@ -129,7 +218,9 @@ def inspect_file(
         ``sampling_rate_source``, ``rpm`` and ``rpm_source`` (in the words of
         `faultdiag.datasets.resolve`, or None); ``samples``; ``statistics`` by channel;
         ``rate_check`` (verdict, suggested, reason); ``bearing`` (name, orders) or None;
-        ``envelope_peaks``, each channel's strongest first; ``warnings``.
+        ``envelope_peaks``, each channel's strongest first, with the ``lines`` that lie there: name,
+        order, distance from it and tolerance in shaft rates; ``warnings``. With `listed` also
+        ``label`` and ``facts``.
 
     Raises
     ------
@@ -138,9 +229,16 @@ def inspect_file(
         is not positive.
     """
     subject = open_subject(
-        path, sampling_rate=sampling_rate, channel=channel, bearing=bearing, rpm=rpm
+        path,
+        sampling_rate=sampling_rate,
+        channel=channel,
+        bearing=bearing,
+        rpm=rpm,
+        full=full,
+        listed=listed,
     )
     recording, known = subject.recording, subject.bearing
+    by_config = {} if listed is None else {"label": listed.label, "facts": {**listed.entry.facts}}
     return {
         "path": str(path),
         "variables": [{**asdict(v), "shape": list(v.shape)} for v in subject.variables],
@@ -150,31 +248,87 @@ def inspect_file(
         "sampling_rate_source": subject.facts.rate_source,
         "rpm": subject.rpm,
         "rpm_source": subject.facts.rpm_source,
-        "samples": recording.samples,
+        "samples": subject.samples,
         "statistics": _statistics(recording),
         "rate_check": rate_verdict(subject),
         "bearing": {"name": known.name, "orders": asdict(known.orders)} if known else None,
         "envelope_peaks": _peaks(subject),
-        "warnings": [*subject.warnings, *_signal_warnings(recording), *_peak_warnings(subject)],
+        "warnings": [
+            *subject.warnings,
+            *_signal_warnings(recording, subject.sampling_rate),
+            *_peak_warnings(subject),
+        ],
+        **by_config,
     }
 
 
-def inspect_files(paths: Sequence[Path], **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
+def inspect_files(
+    jobs: Sequence[tuple[Path, Listed | None]], **options: Any
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Inspect several files: what was found of those that can be read, and why others can't.
+
+    Parameters
+    ----------
+    jobs
+        Each file, and what a config says of it.
+    options
+        As for `inspect_file`.
+    """
+    results, problems = [], []
+    for path, listed in jobs:
+        try:
+            with reader_errors(path):
+                results.append(inspect_file(path, listed=listed, **options))
+        except FaultdiagError as error:
+            problems.append(str(error))
+    return results, problems
+
+
+def listed_recordings(config: Config) -> list[Listed]:
+    """Return the recordings that a config selects, each with its class.
+
+    Raises
+    ------
+    FaultdiagError
+        As `choose_recordings`, or if they are windows that were cut before.
+    """
+    chosen = choose_recordings(config)
+    if any(entry.rows is not None for entry in chosen.entries):
+        raise FaultdiagError(
+            f"{config.data.root} holds windows that were cut before, and no recording to inspect"
+        )
+    rows = zip(chosen.entries, chosen.labels, chosen.channels, strict=True)
+    return [Listed(*row) for row in rows]
+
+
+def inspect_signals(path: Path, **options: Any) -> Iterator[dict[str, Any]]:
+    """Yield what a file holds; of one with several signals, what each of them is.
 
     Parameters
     ----------
     options
         As for `inspect_file`.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read.
     """
-    results, problems = [], []
-    for path in paths:
-        try:
-            with reader_errors(path):
-                results.append(inspect_file(path, **options))
-        except FaultdiagError as error:
-            problems.append(str(error))
-    return results, problems
+    try:
+        yield inspect_file(path, **options)
+    except FaultdiagError:
+        names = channels_of(list_variables(path))
+        if options.get("channel") is not None or options.get("listed") or len(names) < 2:
+            raise
+        for name in names[:MOST_SIGNALS]:
+            yield _signal(path, {**options, "channel": name})
+
+
+def _signal(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return inspect_file(path, **options)
+    except FaultdiagError as error:
+        return {"path": str(path), "error": f"channel {options['channel']}: {error}"}
 
 
 def _statistics(recording: Recording) -> dict[str, dict[str, float | int | None]]:
@@ -208,10 +362,33 @@ def _peaks(subject: Subject) -> list[dict[str, Any]]:
     rate, rpm, recording = subject.sampling_rate, subject.rpm, subject.recording
     if rate is None or too_short(recording.samples, rate, rpm):
         return []
+    lines = {line.name: line for line in known_lines(subject.bearing)}
     return [
-        {"channel": name, **asdict(peak), "band": list(peak.band), "matches": list(peak.matches)}
+        {
+            "channel": name,
+            **asdict(peak),
+            "band": list(peak.band),
+            "matches": list(peak.matches),
+            "lines": _lines(peak, lines),
+        }
         for name, row in zip(recording.channels, recording.signal, strict=True)
         for peak in envelope_peaks(row, rate, rpm=rpm, bearing=subject.bearing, count=PEAKS)
+    ]
+
+
+def _lines(peak: EnvelopePeak, lines: Mapping[str, KnownLine]) -> list[dict[str, Any]]:
+    """Return how far a peak is from the lines that it may be, in shaft rates."""
+    if peak.order is None:
+        return []
+    return [
+        {
+            "name": name,
+            "order": lines[name].order,
+            "distance": peak.order - lines[name].order,
+            "tolerance": lines[name].tolerance,
+        }
+        for name in peak.matches
+        if name in lines
     ]
 
 
@@ -233,7 +410,7 @@ def _peak_warnings(subject: Subject) -> list[str]:
     return [f"ambiguous: {ambiguous}"] if ambiguous else []
 
 
-def _signal_warnings(recording: Recording) -> list[str]:
+def _signal_warnings(recording: Recording, rate: float | None) -> list[str]:
     warnings = []
     columns = statistics(recording.signal)
     for i, name in enumerate(recording.channels):
@@ -241,9 +418,8 @@ def _signal_warnings(recording: Recording) -> list[str]:
         if deviation == 0:
             warnings.append(f"channel {name} is constant ({mean:g}); is the sensor connected?")
             continue
-        kind = signal_kind(recording.signal[i, :KIND_SAMPLES])
-        if not kind.is_vibration:
-            warnings.append(f"channel {name} {kind.reason}: it doesn't look like a vibration")
+        if text := oddity(name, recording.signal[i, :KIND_SAMPLES], rate):
+            warnings.append(text)
         if abs(mean) > deviation:
             warnings.append(
                 f"channel {name} has an offset of {mean:.3g}, "

@@ -34,6 +34,8 @@ class Header:
         How many windows will come.
     bearing
         The bearing, if it was looked for and is known.
+    warnings
+        What is odd about its facts or its channels.
     """
 
     channels: tuple[str, ...]
@@ -42,6 +44,7 @@ class Header:
     sampling_rate_source: str
     windows: int
     bearing: KnownBearing | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

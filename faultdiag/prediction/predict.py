@@ -130,6 +130,7 @@ def _row(path: str, result: RecordingDiagnosis) -> Row:
         signature=_signature(diagnosis.evidence),
         probabilities=diagnosis.probabilities,
         evidence=diagnosis.evidence,
+        warning="; ".join(header.warnings) or None,
     )
 
 

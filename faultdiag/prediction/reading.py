@@ -23,6 +23,7 @@ from faultdiag.readers.base import Reader, channels_of
 from faultdiag.readers.read import open_reader, reader_errors
 from faultdiag.readers.source import RecordingSource, unreadable
 from faultdiag.signal.bearings import KnownBearing, get_bearing
+from faultdiag.signal.kinds import oddity
 from faultdiag.signal.recording import Recording, constant, not_finite, require_positive
 from faultdiag.signal.resampling import BLOCK, Resampler, mean_of, resampling_ratio
 
@@ -35,6 +36,10 @@ PIECE = 2**20
 Floats = NDArray[np.float64]
 ReadSamples = Callable[[int, int], NDArray[np.float32]]
 """From first sample and stop to the samples, ``(channels, stop - first)``."""
+
+
+# Samples that decide whether a channel is a vibration at its rate.
+_KIND_SAMPLES = 2**14
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,7 @@ class _Samples:
     sampling_rate_source: str
     rpm: float | None
     bearing: KnownBearing | None
+    warnings: tuple[str, ...] = ()
 
 
 def read_events(
@@ -208,7 +214,7 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
     read = _sample_reader(source, rate, rpm)
     rate_source = facts.rate_source or "assumed"
     known = (source.samples, source.path, source.channels, rate, rate_source, rpm, bearing)
-    yield from _cut(_Samples(read, *known), model)
+    yield from _cut(_Samples(read, *known, facts.warnings), model)
 
 
 def one_line(error: FaultdiagError) -> str:
@@ -252,6 +258,7 @@ def _cut(samples: _Samples, model: ModelInput) -> Iterator[ReadEvent]:
         samples.sampling_rate_source,
         count,
         samples.bearing,
+        (*samples.warnings, *_oddities(samples)),
     )
     statistics: list[Floats] = []
     novelty = model.novelty and RecordingNovelty(model.novelty, count)
@@ -268,6 +275,14 @@ def _cut(samples: _Samples, model: ModelInput) -> Iterator[ReadEvent]:
         yield NoveltyScore(novelty.score())
     if model.evidence:
         yield from _evidence(samples, np.concatenate(statistics, axis=1), model.evidence)
+
+
+def _oddities(samples: _Samples) -> list[str]:
+    """Return what speaks against the channels as vibrations at the recording's rate."""
+    rate = None if samples.sampling_rate_source == "assumed" else samples.sampling_rate
+    begin = samples.read(0, min(samples.count, _KIND_SAMPLES))
+    rows = zip(samples.channels, begin, strict=True)
+    return [text for name, row in rows if (text := oddity(name, row, rate))]
 
 
 def _evidence(

@@ -91,6 +91,8 @@ class Row:
         Why there is no diagnosis.
     evidence
         That of the `Diagnosis`, where it was wanted.
+    warning
+        What is odd about the recording, of one that was diagnosed all the same.
     """
 
     path: str
@@ -107,6 +109,13 @@ class Row:
     error: str | None = None
     probabilities: dict[str, float] | None = None
     evidence: Evidence | None = None
+    warning: str | None = None
+
+    def cell(self, column: str) -> Any:
+        """Return what stands in one of `COLUMNS`: a warning stands in that of errors."""
+        if column == "error" and self.error is None and self.warning:
+            return f"warning: {self.warning}"
+        return getattr(self, column)
 
     @property
     def is_novel(self) -> bool:
@@ -169,7 +178,7 @@ class CsvWriter:
         """Write one row."""
         chances = row.probabilities or {}
         known = evidence_values(row.evidence) if row.evidence else {}
-        values = [getattr(row, name) for name in COLUMNS]
+        values = [row.cell(name) for name in COLUMNS]
         values += [*map(chances.get, self._classes), *map(known.get, self._evidence)]
         self._put([_cell(value) for value in values])
 
@@ -200,7 +209,7 @@ class JsonWriter:
         """Write one row."""
         chances = row.probabilities or {}
         names = zip(self._classes, probability_columns(self._classes), strict=True)
-        document: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
+        document: dict[str, Any] = {name: row.cell(name) for name in COLUMNS}
         document |= {column: chances.get(name) for name, column in names}
         known = evidence_values(row.evidence) if row.evidence else {}
         document |= {column: known.get(column) for column in self._evidence}
@@ -240,6 +249,7 @@ class TableWriter:
         cells = zip((*values, str(row.windows)), self.HEADING, strict=True)
         numbers = "  ".join(value.rjust(len(text)) for value, text in cells)
         mark = f"  {NOVEL}" if row.is_novel else ""
+        mark += f"  warning: {row.warning}" if row.warning else ""
         self._line(row.path, row.label or "-", numbers + mark)
 
     def _line(self, path: str, label: str, rest: str) -> None:

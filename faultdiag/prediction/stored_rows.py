@@ -116,7 +116,8 @@ def _stored(path: Path, number: int, row: Mapping[str, Any]) -> StoredRow:
     agreement = row.get("evidence_agreement")
     return StoredRow(
         path=str(row["path"]),
-        error=row.get("error") or None,
+        # That of a row that is not of status error is a warning.
+        error=(row.get("error") or None) if row.get("status", "error") == "error" else None,
         label=row["label"] or None,
         confidence=_number(row["confidence"]),
         window_agreement=_number(row.get("agreement")),

@@ -34,7 +34,7 @@ from faultdiag.preparing.integrity import DamagedError
 from faultdiag.preparing.recordings import Chosen, choose_recordings
 from faultdiag.preparing.window_index import WindowIndex, open_windows, write_windows
 from faultdiag.signal import normalize
-from faultdiag.signal.kinds import signal_kind
+from faultdiag.signal.kinds import oddity
 from faultdiag.signal.recording import Recording
 from faultdiag.signal.resampling import resample
 from faultdiag.splits import file
@@ -60,16 +60,13 @@ _KIND_SAMPLES = 2**17
 
 
 def odd_channels(odd: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return a note on each channel that looks like no vibration in some recordings."""
-    return [f"{text}: it doesn't look like a vibration ({_some(n)})" for text, n in odd.items()]
+    """Return a note on each channel that looks odd in some recordings."""
+    return [f"{text} ({_some(n)})" for text, n in odd.items()]
 
 
 def _oddities(recording: Recording) -> list[str]:
-    found = [
-        (name, signal_kind(row[:_KIND_SAMPLES]))
-        for name, row in zip(recording.channels, recording.signal, strict=True)
-    ]
-    return [f"channel {name} {kind.reason}" for name, kind in found if not kind.is_vibration]
+    rows = zip(recording.channels, recording.signal[:, :_KIND_SAMPLES], strict=True)
+    return [text for name, row in rows if (text := oddity(name, row, recording.sampling_rate))]
 
 
 def taken_by_number(unnamed: Mapping[str, Sequence[str]], asked: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ made without pyplot: there is no global state, and none is left open.
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from faultdiag.evidence.peaks import (
     strongest_fault,
     too_short,
 )
-from faultdiag.inspection.inspect import PEAKS, Subject, open_subject, rate_verdict
+from faultdiag.inspection.inspect import PEAKS, Listed, Subject, open_subject, rate_verdict
 from faultdiag.inspection.rate_survey import StatedRate
 from faultdiag.readers.base import channel_unit
 from faultdiag.signal.bearings import KnownBearing
@@ -53,7 +54,8 @@ _SIGNED = ("mean", "skewness")
 MOST_NAMED = 8
 _LEGEND = (
     "step: of the grid of values; clipped: samples at full scale; "
-    "prominence: log10(line / median around it)"
+    "prominence: log10(line / median around it);\n"
+    "in brackets how far a peak is from the line, and may be, in shaft rates"
 )
 
 
@@ -91,6 +93,11 @@ def _facts(result: Document) -> list[list[str]]:
         ["variables" if i == 0 else "", _variable(v)] for i, v in enumerate(result["variables"])
     ]
     rows += [
+        *(
+            [["class", f"{result['label']}: {_listed_facts(result['facts'])}"]]
+            if "label" in result
+            else []
+        ),
         ["channels", ", ".join(result["channels"])],
         ["sampling rate", _known(rate, "Hz", result["sampling_rate_source"])],
         ["shaft speed", _known(rpm, "rpm", result["rpm_source"]) + turns],
@@ -103,6 +110,10 @@ def _facts(result: Document) -> list[list[str]]:
         )
         rows.append(["bearing", f"{bearing['name']}: {orders} × shaft"])
     return rows
+
+
+def _listed_facts(facts: Document) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
 
 
 def _variable(variable: Document) -> str:
@@ -142,10 +153,18 @@ def _peaks(result: Document) -> str:
                 peak["channel"],
                 *numbers,
                 f"{low:.0f}-{high:.0f}",
-                " or ".join(peak["matches"]) or "-",
+                " or ".join(map(partial(_match, peak), peak["matches"])) or "-",
             ]
         )
     return _columns(rows, left=(0, 5))
+
+
+def _match(peak: Document, name: str) -> str:
+    """Return a line that a peak may be, how far it is and how far it may be, in shaft rates."""
+    line = next((line for line in peak.get("lines", ()) if line["name"] == name), None)
+    if line is None:
+        return name
+    return f"{name} ({line['distance']:+.3f} of ±{line['tolerance']:.3f})"
 
 
 def _columns(rows: Sequence[Sequence[str]], *, left: Sequence[int]) -> str:
@@ -183,6 +202,8 @@ def plot_inspection(
     channel: str | None = None,
     bearing: str | None = None,
     rpm: float | None = None,
+    full: bool = False,
+    listed: Listed | None = None,
 ) -> None:
     """Draw a recording's first channel, or the one named, as a PNG.
 
@@ -195,7 +216,7 @@ def plot_inspection(
         A recording.
     png
         The file to write, whole or not at all.
-    sampling_rate, channel, bearing, rpm
+    sampling_rate, channel, bearing, rpm, full, listed
         As for `inspect_file`.
 
     Raises
@@ -204,7 +225,13 @@ def plot_inspection(
         If the recording can't be read or the picture can't be written.
     """
     subject = open_subject(
-        path, sampling_rate=sampling_rate, channel=channel, bearing=bearing, rpm=rpm
+        path,
+        sampling_rate=sampling_rate,
+        channel=channel,
+        bearing=bearing,
+        rpm=rpm,
+        full=full,
+        listed=listed,
     )
     figure = _figure(10.0, 8.6)
     grid = figure.add_gridspec(

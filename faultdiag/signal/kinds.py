@@ -101,6 +101,8 @@ def _constant(x: NDArray[np.float64]) -> SignalKind | None:
 def _levels(x: NDArray[np.float64]) -> SignalKind | None:
     if x.size < _FEWEST:
         return None
+    if np.unique(x[: _FEWEST_PER_VALUE * _FEW]).size > _FEW:
+        return None
     values = np.unique(x)
     if values.size > min(_FEW, x.size / _FEWEST_PER_VALUE):
         return None
@@ -144,6 +146,78 @@ def _slow(x: NDArray[np.float64]) -> SignalKind | None:
     if float(power[frequencies < _LOW].sum()) > _LOW_POWER * total:
         return SignalKind("slow", "moves at less than 1/200 of the sampling rate only")
     return None
+
+
+# Of a spectrum in 64 bands, what the upper half is to the lowest eighth where nothing but rounding
+# is in it: the shared recordings have at least 1e-4 (109, DE), after upsampling by 2 to 8 at most
+# 7e-6.
+_BANDS = 64
+_EMPTY = 2e-5
+
+
+def empty_above(samples: ArrayLike) -> float | None:
+    """Return the share of the band above which a signal holds nothing; None where that is used.
+
+    A recording that was upsampled, or made by a slower sensor, fills less than half of the band
+    that its rate promises.
+
+    Parameters
+    ----------
+    samples
+        ``(samples,)``, all of a recording or one stretch of it without gaps.
+
+    Returns
+    -------
+    float | None
+        0.5 at most, of half the sampling rate.
+    """
+    x = np.asarray(samples, np.float64).ravel()
+    x = x[np.isfinite(x)]
+    if x.size < _BLOCK:
+        return None
+    bands = np.median(_power(x)[1:].reshape(_BANDS, -1), axis=1)
+    level = _EMPTY * float(np.median(bands[: _BANDS // 8]))
+    if level == 0 or float(np.median(bands[_BANDS // 2 :])) > level:
+        return None
+    return float(min(int(np.flatnonzero(bands > level)[-1]) + 1, _BANDS // 2)) / _BANDS
+
+
+def band_warning(name: str, samples: ArrayLike, rate: float | None) -> str | None:
+    """Return that a channel carries nothing in the upper half of its band, or None.
+
+    Parameters
+    ----------
+    rate
+        Hz, or None where it is not known.
+    """
+    share = empty_above(samples)
+    if share is None:
+        return None
+    half = (rate or 1.0) / 2
+    edge = f"{float(f'{share * half:.2g}'):g} Hz" if rate else f"{share:.0%} of its band"
+    whole = f", less than half of the {half:g} Hz that its rate promises" if rate else ""
+    return f"channel {name} carries nothing above {edge}{whole}: upsampled, or from a slower sensor"
+
+
+def oddity(name: str, samples: ArrayLike, rate: float | None) -> str | None:
+    """Return what speaks against a channel as a vibration at its rate, or None.
+
+    Parameters
+    ----------
+    name
+        The channel.
+    samples
+        ``(samples,)``, one stretch of it.
+    rate
+        Hz, or None where it is not known.
+    """
+    kind = signal_kind(samples)
+    found = []
+    if not kind.is_vibration:
+        found.append(f"channel {name} {kind.reason}: it doesn't look like a vibration")
+    if kind.kind in {"vibration", "slow"} and (band := band_warning(name, samples, rate)):
+        found.append(band)
+    return "; ".join(found) or None
 
 
 def _power(x: NDArray[np.float64]) -> NDArray[np.float64]:

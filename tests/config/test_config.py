@@ -403,3 +403,12 @@ def test_a_label_that_yaml_takes_for_a_mapping() -> None:
         "data.label is {'code': None}; write text in quotes, as data.label: \"{code}\" or --set "
         "'data.label=\"{code}\"'"
     ]
+
+
+def test_override_rate_where_the_dataset_states_the_rates(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "data: {dataset: cwru, override_rate: true}\nwindow: {length: 64, stride: 64}\n"
+    )
+    with pytest.raises(FaultdiagError, match="and dataset cwru takes none: its files and its cat"):
+        load_config(path)

@@ -24,6 +24,7 @@ from faultdiag.prediction.rows import COLUMNS, Row
 from faultdiag.readers.read import read_recording
 from faultdiag.readers.source import RecordingSource
 from faultdiag.system.locks import HeldError
+from tests.commands import done
 from tests.data_fixtures import CASES, contents, full_disk, signal, write_mat, write_recording
 from tests.interrupting import interrupting, never_waiting
 
@@ -452,3 +453,15 @@ def test_two_predictions_never_share_a_file(
         assert message.startswith(f"{path} is being written by `")
         assert f"(process {os.getpid()}, since " in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv", "windows.csv"]
+
+
+def test_warnings_stand_in_the_rows(trained: Path, tmp_path: Path) -> None:
+    from scipy.signal import resample_poly
+
+    x = resample_poly(np.random.default_rng(0).standard_normal(10_000), 4, 1)
+    np.savez(tmp_path / "a.npz", DE=x, fs=12_000)
+    rows = json.loads(done("predict", trained, tmp_path / "a.npz", "--json"))
+    assert rows["status"] == "ok"
+    assert rows["error"].startswith("warning: channel DE carries nothing above 1700 Hz")
+    table = done("predict", trained, tmp_path / "a.npz")
+    assert "warning: channel DE carries nothing above 1700 Hz" in table

@@ -27,3 +27,17 @@ def test_a_speed_that_is_trained_on_is_named(tmp_path: Path) -> None:
     )
     good = prepare(parse_config({"data": {**data, "channels": ["acc"]}, "window": window}))
     assert not any("vibration" in note for note in good.notes)
+
+
+def test_a_band_that_the_content_does_not_fill_is_named(tmp_path: Path) -> None:
+    from scipy.signal import resample_poly
+
+    for i, label in enumerate(("normal", "inner")):
+        (tmp_path / "rig" / label).mkdir(parents=True)
+        x = np.random.default_rng(i).standard_normal(20_000)
+        x = resample_poly(x, 4, 1)[:20_000] if label == "inner" else x
+        np.savez(tmp_path / "rig" / label / "1.npz", acc=x, fs=12_000)
+    data = {"dataset": "folder", "root": str(tmp_path / "rig"), "channels": ["acc"]}
+    data |= {"prepared": str(tmp_path / "p"), "sampling_rate": 12_000.0}
+    notes = prepare(parse_config({"data": data, "window": {"length": 512, "stride": 512}})).notes
+    assert [n for n in notes if "carries nothing above 1700 Hz" in n and "(inner/1)" in n]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.readers.read import read_recording
-from faultdiag.signal.kinds import signal_kind
+from faultdiag.signal.kinds import band_warning, empty_above, oddity, signal_kind
 
 N = 20_000
 I = np.arange(N)  # noqa: E741
@@ -63,3 +63,48 @@ def test_every_real_channel_is_a_vibration(real_files: list[Path]) -> None:
         for name, row in zip(recording.channels, recording.signal, strict=True):
             for samples in (row, row[:16_384]):
                 assert signal_kind(samples).is_vibration, (path, name)
+
+
+@given(
+    seed=st.integers(0, 1000),
+    times=st.sampled_from([2, 3, 4, 8]),
+    colour=st.sampled_from(["white", "red", "lines"]),
+    step=st.sampled_from([0.0, 1e-4]),
+)
+@settings(max_examples=40)
+def test_an_upsampled_signal_leaves_its_band_empty(
+    seed: int, times: int, colour: str, step: float
+) -> None:
+    from scipy.signal import lfilter, resample_poly
+
+    x = noise(seed)
+    x = {
+        "white": x,
+        "red": lfilter([1], [1, -0.7], x),
+        "lines": 0.2 * x + np.sin(0.7 * I) + np.sin(1.9 * I),
+    }[colour]
+    assert empty_above(x) is None
+    y = resample_poly(x, times, 1)
+    y = np.round(y / step) * step if step else y
+    share = empty_above(y)
+    assert share is not None
+    assert share <= 0.5
+    assert share == pytest.approx(1 / times, abs=0.06)
+    text = oddity("acc", y, 12_000.0 * times)
+    assert text is not None
+    assert f"less than half of the {6000 * times} Hz that its rate promises" in text
+
+
+def test_too_short_or_silent_for_its_band() -> None:
+    assert empty_above(noise(0)[:1000]) is None
+    assert empty_above(np.zeros(N)) is None
+    assert band_warning("a", noise(0), None) is None
+
+
+@pytest.mark.real
+def test_every_real_channel_fills_its_band(real_files: list[Path]) -> None:
+    for path in real_files:
+        recording = read_recording(path)
+        for name, row in zip(recording.channels, recording.signal, strict=True):
+            for samples in (row[: 2**17], row[:16_384]):
+                assert oddity(name, samples, 12_000.0) is None, (path, name)
