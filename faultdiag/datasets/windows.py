@@ -128,7 +128,7 @@ class Windows:
         Raises
         ------
         FaultdiagError
-            If windows would be cut anew, or split as whole recordings could be.
+            If windows would be cut in another way, or split as whole recordings could be.
         """
         own = self.windows.shape[2]
         if length != own or strides - {own}:
