@@ -20,8 +20,12 @@ from faultdiag.system.memory import is_memory_error
 
 # What is kept of each part, and of each level of noise.
 _SCORES = ("accuracy", "macro_f1", "recording_accuracy", "windows", "recordings")
+_WHEN = ("before", "after")
 # What is kept of a transfer that needs no label.
-_UNLABELLED = ("agreement_before", "agreement_after", "refused", "warning")
+_UNLABELLED = (
+    *(f"{name}_{when}" for name in ("agreement", "confusion", "information") for when in _WHEN),
+    *("refused", "warning"),
+)
 EVENTS = "tensorboard"
 """The folder in that of a protocol with the TensorBoard events of its cells."""
 # The accuracy on the scaled noise without the signal.

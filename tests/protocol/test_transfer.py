@@ -8,6 +8,7 @@ import pytest
 
 from faultdiag.config.schema import parse_config
 from faultdiag.errors import FaultdiagError
+from faultdiag.preparing.prepare import prepare
 from faultdiag.protocol.cell import run_cell
 from faultdiag.protocol.plan import Plan, merged, read_plan
 from faultdiag.protocol.run import finish
@@ -141,12 +142,21 @@ def cell_of(root: Path, folder: Path, **changes: Any) -> Any:
     return found
 
 
+def test_windows_dealt_by_the_seed_are_prepared_for_each(root: Path, tmp_path: Path) -> None:
+    for hold_out, count in (("time", 1), ("windows", 2)):
+        transfer = {"method": "none", "hold_out": hold_out, "adapt": 0.55}
+        plan = plan_of(root, tmp_path, {"transfer": transfer}, only=["0→1"], seeds=2)
+        names = {prepare(cell.config).document["identity"] for cell in plan.cells}
+        assert len(names) == count
+
+
 @pytest.mark.usefixtures("no_figures")
 def test_a_cell_keeps_both_figures(root: Path, tmp_path: Path) -> None:
     found = cell_of(root, tmp_path)
     kept = found["transfer"]
     assert kept["adapted"] == found["accuracy"], "without a guard the adapted model is kept"
     assert all(0 <= kept[key] <= 1 for key in ("before", "transductive", "source"))
+    assert {"agreement_before", "confusion_after", "information_after"} <= kept.keys()
     assert (kept["method"], kept["refused"], found["leak"]) == ("mk_mmd_mcc", False, "recording")
     assert not (tmp_path / "tensorboard").exists()
 

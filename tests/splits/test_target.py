@@ -175,6 +175,21 @@ def test_what_can_not_be_split(
         split(rows, target, **options)
 
 
+def test_windows_between_those_adapted_to_can_be_tested() -> None:
+    cut = TargetPlan(0.75, "windows")
+    made = split(items(), [0, 1], cut)
+    adapted, tested = (
+        {(s.recording, s.start) for s in made.parts[part]} for part in (TARGET_ADAPT, "test")
+    )
+    assert len(adapted) / len(adapted | tested) == pytest.approx(0.75, abs=0.01)
+    assert not adapted & tested
+    starts = {part: [s for r, s in own if r == 0] for part, own in (("a", adapted), ("t", tested))}
+    assert min(starts["a"]) < np.median(starts["t"]) < max(starts["a"]), "they lie between"
+    source = split(items(), [0, 1])
+    assert made.parts["train"] == source.parts["train"], "the source is cut as ever"
+    assert "drawn at random" in made.notes[-1]
+
+
 def test_one_target_recording_can_not_be_held_out_whole() -> None:
     with pytest.raises(FaultdiagError, match="two target recordings or more and there is 0B alone"):
         split(items(), [0], TargetPlan(0.6, "recordings"))
