@@ -30,6 +30,7 @@ FEWEST_REVOLUTIONS = 16
 FEWEST_SECONDS = 0.5
 # Balls slip by up to one or two percent; speeds are stated to a percent or so.
 SLIP = 0.015
+MOST_SLIP = 0.1  # of an order
 SPEED_ERROR = 0.01
 # Motors hum at even multiples of the line frequency, which holds to a tenth of a percent.
 MAINS_HZ = (50, 60)
@@ -116,7 +117,7 @@ def _sideband(name: str, centre: float, n: int, other: str, distance: float) -> 
 
 
 def _slip(order: float) -> float:
-    return min(SLIP * order, 0.1)
+    return min(SLIP * order, MOST_SLIP)
 
 
 def _times(k: int, name: str) -> str:

@@ -1,10 +1,19 @@
 """What a diagnosis and its evidence mean for whoever decides: one finding for each recording."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from faultdiag.evidence.families import FaultFamily
 from faultdiag.evidence.gather import Evidence
-from faultdiag.evidence.physics import FAULT_LINES, THRESHOLD, Agreement, Part, part_of
+from faultdiag.evidence.physics import (
+    FAULT_LINES,
+    THRESHOLD,
+    Agreement,
+    Part,
+    PhysicsVerdict,
+    part_of,
+)
 from faultdiag.prediction.rows import Row
 from faultdiag.report.style import FAULT_NAMES
 
@@ -117,17 +126,23 @@ class EnvelopeSummary:
 
 def summarise(evidence: Evidence) -> EnvelopeSummary:
     """Return the evidence of a recording in short."""
-    physics = evidence.physics
-    if physics is None:
+    if evidence.physics is None:
         return EnvelopeSummary(None, None, 0, 0, evidence.agreement)
+    return in_short(evidence.physics, evidence.families, evidence.agreement)
+
+
+def in_short(
+    physics: PhysicsVerdict, families: Sequence[FaultFamily], agreement: Agreement = "unknown"
+) -> EnvelopeSummary:
+    """Return the verdict of physics with the lines of the part that it names."""
     fault = FAULT_LINES[physics.part] if physics.part else None
-    family = next((f for f in evidence.families if f.fault == fault), None)
+    family = next((f for f in families if f.fault == fault), None)
     return EnvelopeSummary(
         physics.part,
         physics.score,
         len(family.lines) if family else 0,
         family.sidebands if family else 0,
-        evidence.agreement,
+        agreement,
         physics.threshold,
     )
 

@@ -16,20 +16,27 @@ from numpy.typing import NDArray
 
 from faultdiag.documents import Document
 from faultdiag.errors import printable
+from faultdiag.evidence.families import fault_families
 from faultdiag.evidence.peaks import (
     HIGHEST_HZ,
     LONGEST,
     LOWEST_ORDER,
+    MOST_SLIP,
+    SLIP,
     EnvelopePeak,
     averaged_envelope_spectra,
     envelope_peaks,
     highest_order,
+    measure_envelopes,
     strongest_fault,
     too_short,
 )
+from faultdiag.evidence.physics import physics_verdict
 from faultdiag.inspection.inspect import PEAKS, Listed, Subject, open_subject, rate_verdict
 from faultdiag.inspection.rate_survey import StatedRate
 from faultdiag.readers.base import channel_unit
+from faultdiag.report.findings import in_short
+from faultdiag.report.style import FAULT_STYLES, LIGHT
 from faultdiag.signal.bearings import KnownBearing
 from faultdiag.signal.dsp import Band, Spectrum, spectrum
 from faultdiag.system.files import replacing
@@ -184,14 +191,16 @@ def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines())
 
 
-BLUE, RED, GREY = "#0072B2", "#B2182B", "#666666"
-# Reported apart by colour-blind readers too.
-COLOURS = {"BPFO": "#0072B2", "BPFI": "#D55E00", "BSF": "#009E73", "FTF": "#CC79A7"}
+BLUE, RED, GREY = LIGHT.series[0], LIGHT.alarm, LIGHT.muted
+COLOURS = {name: LIGHT.series[style] for name, style in FAULT_STYLES.items()}
 SHOWN_REVOLUTIONS = 8
 SHOWN_SECONDS = 0.25
 COLUMNS = 2000
 NAMED = 8
-_MARKS = "dashed: BPFO outer race, BPFI inner race, even multiples of BSF ball, FTF cage"
+_MARKS = (
+    "dashed: BPFO outer race, BPFI inner race, even multiples of BSF ball, FTF cage; "
+    f"shaded: ± {SLIP:.1%}"
+)
 
 
 def plot_inspection(
@@ -327,7 +336,7 @@ def _draw_envelope(
     axes.set_xlabel("order: multiples of the shaft rate" if subject.rpm else "frequency in Hz")
     axes.set_ylabel(f"squared envelope\n(square of {_unit(subject)})", fontsize=9)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
-    why = f", where {_told(peak)} stands out most" if peak else ""
+    why = f", where {_peak_words(peak)} stands out most" if peak else ""
     _plain(axes, f"envelope spectrum, band {band[0]:.0f} to {band[1]:.0f} Hz{why}")
     _name_highest(axes, places, np.where(np.arange(heights.size) < first, 0.0, heights))
     if subject.rpm:
@@ -338,7 +347,7 @@ def _draw_envelope(
         axes.set_xlabel(f"{axes.get_xlabel()}; {_MARKS}")
 
 
-def _told(peak: EnvelopePeak) -> str:
+def _peak_words(peak: EnvelopePeak) -> str:
     if peak.order is None:
         return f"the line at {peak.frequency:.1f} Hz"
     name = " or ".join(peak.matches) or "the line"
@@ -382,6 +391,9 @@ def _mark_orders(axes: "Axes", bearing: KnownBearing) -> None:
     for row, (name, order, numbers) in enumerate(marks):
         for k in numbers:
             axes.axvline(k * order, color=COLOURS[name], linewidth=1, linestyle="--", zorder=1)
+            near = min(SLIP * k * order, MOST_SLIP)
+            place = (k * order - near, k * order + near)
+            axes.axvspan(*place, color=COLOURS[name], alpha=0.15, linewidth=0, zorder=0)
             axes.text(
                 k * order,
                 0.98 - 0.075 * row,
@@ -409,6 +421,23 @@ def _write_title(figure: "Figure", subject: Subject) -> None:
     if check["verdict"] == "contradicted":
         text = f"The sampling rate contradicts the shaft speed; {check['suggested']:g} Hz fits."
         figure.text(0.02, 0.937, text, fontsize=10, color=RED)
+    else:
+        figure.text(0.02, 0.937, verdict_words(subject), fontsize=10, parse_math=False)
+
+
+def verdict_words(subject: Subject) -> str:
+    """Return what the envelope of the first channel says by itself, in one line."""
+    fs, rpm, bearing = subject.sampling_rate, subject.rpm, subject.bearing
+    if fs is None or rpm is None or bearing is None:
+        known = {"sampling rate": fs, "shaft speed": rpm, "bearing": bearing}
+        missing = " and the ".join(name for name, value in known.items() if value is None)
+        return f"No verdict: the {missing} must be known."
+    x = subject.recording.signal[0]
+    if reason := too_short(x.size, fs, rpm):
+        return f"No verdict: {reason}."
+    verdict = physics_verdict(x, fs, rpm, bearing)
+    families = fault_families(measure_envelopes(x, fs, rpm=rpm, bearing=bearing), bearing)
+    return f"Verdict of the envelope, without training: {in_short(verdict, families).words}."
 
 
 def _bearing(bearing: KnownBearing | None) -> str:
