@@ -92,7 +92,6 @@ def log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
 
 # Known failures, each to be repaired; they are run and shown, and do not stop the others.
 KNOWN_FAILURES = (
-    "test_every_network[tied",
     "test_memory_grows_no_faster_than_the_signals[1]",
 )
 

@@ -159,7 +159,8 @@ class FaultOrderCombs(nn.Module):
             ``(batch, 5)``: `faultdiag.signal.bearings.CONDITIONS` of each window.
         """
         check_windows(NAME, windows, self.channels, self.length)
-        known = check_conditions(NAME, conditions, len(windows))
+        # len() is a plain number, which would fix the batch of an exported graph.
+        known = check_conditions(NAME, conditions, windows.shape[0])
         known = known.to(windows.device, torch.float64)
         return in_full_precision(partial(self._compute, known), windows)
 
