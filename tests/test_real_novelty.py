@@ -8,8 +8,8 @@ import pytest
 from faultdiag.api.train import train
 from faultdiag.checkpoint import load as load_checkpoint
 from faultdiag.config.schema import Config, load_config, parse_config
+from faultdiag.prediction.diagnose import diagnose_files
 from faultdiag.prediction.diagnoser import load
-from faultdiag.prediction.predict import diagnose_files
 from faultdiag.preparing.folder import gather
 from faultdiag.preparing.prepare import prepare
 

@@ -73,6 +73,7 @@ def run(
     device: str = "auto",
     title: str = "Comparison",
     merge: bool = False,
+    dask: str | None = None,
 ) -> dict[str, Any]:
     """Run the cells of a plan that are not finished yet, write the table and return its document.
 
@@ -84,6 +85,8 @@ def run(
         Cells at a time; the number of cores, or one on a CUDA device.
     merge
         Run nothing: make the table of the cells that shards finished.
+    dask
+        Address of a Dask scheduler, whose workers run the cells.
 
     Raises
     ------
@@ -96,7 +99,8 @@ def run(
 
     with own_folder(out, "give another folder with --out"):
         sweep(out)
-        results, data = finish(plan, out=out, jobs=jobs, device=device, merge=merge)
+        how: dict[str, Any] = {"jobs": jobs, "device": device, "merge": merge, "dask": dask}
+        results, data = finish(plan, out=out, **how)
         made = document(plan, results, data, title)
         _write(made, out)
     return made

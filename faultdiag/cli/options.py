@@ -20,6 +20,9 @@ OverrideRate = Annotated[
     bool,
     typer.Option("--override-rate", help="Your rate and speed win over those of file, catalogue."),
 ]
+DaskAddress = Annotated[
+    str | None, typer.Option("--dask", help="Work on this Dask cluster: tcp://host:8786.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from faultdiag.cli.exits import INTERRUPTED, say, stop
-from faultdiag.cli.options import AsJson, Device, OverrideRate, Quiet
+from faultdiag.cli.options import AsJson, DaskAddress, Device, OverrideRate, Quiet
 
 
 def predict(
@@ -47,6 +47,7 @@ def predict(
     merge: Annotated[
         bool, typer.Option("--merge", help="Merge the rows of all shards into --out.")
     ] = False,
+    dask: DaskAddress = None,
     quiet: Quiet = False,
 ) -> None:
     """Diagnose new recordings: one row each.
@@ -60,7 +61,7 @@ def predict(
     options |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
     options |= {"pattern": pattern, "windows": windows, "bearing": bearing, "evidence": evidence}
     options |= {"file_timeout": file_timeout, "override_rate": override_rate}
-    options |= {"shard": shard, "merge": merge, "novel": novel}
+    options |= {"shard": shard, "merge": merge, "novel": novel, "dask": dask}
     rejected: list[int] = []
     options["on_count"] = lambda count: rejected.append(count.novel)
     disagreements = Disagreements()

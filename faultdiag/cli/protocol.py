@@ -10,6 +10,7 @@ from faultdiag.cli.options import (
     AsJson,
     ConfigOption,
     ConfigPath,
+    DaskAddress,
     Device,
     OverrideRate,
     Quiet,
@@ -42,6 +43,7 @@ def protocol(
     merge: Annotated[
         bool, typer.Option("--merge", help="Make the table of the cells that shards finished.")
     ] = False,
+    dask: DaskAddress = None,
     quiet: Quiet = False,
 ) -> None:
     """Compare models under several protocols and seeds, and write one table.
@@ -55,6 +57,12 @@ def protocol(
 
     if merge and shard is not None:
         raise FaultdiagError("--merge and --shard are given; merge when all shards are done")
+    if dask is not None and (merge or shard is not None or jobs is not None):
+        other = "--merge" if merge else "--jobs" if shard is None else "--shard"
+        raise FaultdiagError(
+            f"--dask and {other} are given; the cluster's workers share out the cells, so leave "
+            f"out {other}"
+        )
     part = None if shard is None else parse_shard(shard)
     path = config_path(config, config_option)
     settings = with_override(settings, override_rate)
@@ -67,10 +75,11 @@ def protocol(
             cells, failed = run_shard(plan, part, out=folder, jobs=jobs, device=device)
             typer.echo(f"shard {shard}: {cells} cells in {folder}, {failed} of them failed")
             raise typer.Exit(1 if failed else 0)
-        options: dict[str, Any] = {"jobs": jobs, "device": device, "merge": merge}
+        options: dict[str, Any] = {"jobs": jobs, "device": device, "merge": merge, "dask": dask}
         document = command.run(plan, out=folder, title=path.stem, **options)
     except KeyboardInterrupt:
         again = command.again(path, settings, seeds=seeds, jobs=jobs, out=folder, device=device)
+        again += f" --dask {dask}" if dask else ""
         message = f"interrupted; finished cells are kept, continue with: {again}"
         raise stop(message, INTERRUPTED) from None
     typer.echo(as_text(document) if as_json else command.text(document), nl=as_json)

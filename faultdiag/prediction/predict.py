@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,10 @@ from tqdm import tqdm
 
 from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError, unknown
-from faultdiag.evidence.gather import Evidence
-from faultdiag.prediction.ahead import read_ahead
+from faultdiag.prediction.diagnose import WindowProbabilities, diagnose_requests
 from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
-from faultdiag.prediction.events import Failure, Probabilities, RecordingDiagnosis
 from faultdiag.prediction.inputs import find
+from faultdiag.prediction.on_cluster import RemoteModel, diagnose_on_cluster
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.resume import Count, OpenRows, ResumeState, open_rows, partial_files
 from faultdiag.prediction.rows import (
@@ -37,108 +37,13 @@ from faultdiag.prediction.rows import (
 from faultdiag.prediction.shards import finish_shard, merge_shards, shard_file, start_shard
 from faultdiag.readers.read import FILE_TIMEOUT
 from faultdiag.signal.bearings import get_bearing
+from faultdiag.system.cluster import DaskCluster
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import keep_freed_memory
 from faultdiag.system.shards import Shard, parse_shard
 from faultdiag.system.terminal import warn
 
-
-@dataclass(frozen=True, slots=True)
-class WindowProbabilities:
-    """The probabilities of the next windows of the recording at a path, ``(windows, classes)``."""
-
-    path: str
-    values: Probabilities
-
-
-def diagnose_files(
-    diagnoser: Diagnoser,
-    files: Iterable[Path],
-    *,
-    channel: str | None = None,
-    sampling_rate: float | None = None,
-    rpm: float | None = None,
-    bearing: str | None = None,
-    evidence: bool = False,
-    jobs: int = 1,
-    limit: float | None = None,
-) -> Generator[Row]:
-    """Yield a row for each file; that of a file without a diagnosis says why.
-
-    Parameters
-    ----------
-    channel
-        Channel to read, or several separated by commas; by default the model's own.
-    sampling_rate
-        Hz, for files that don't state theirs and that no catalogue knows. Where nothing states
-        the rate, the model's own is taken and the row says ``assumed``.
-    rpm
-        Shaft speed, likewise; models that see shaft orders need it, and evidence in orders.
-    bearing
-        A name or a geometry, for the evidence.
-    evidence
-        Whether to gather evidence.
-    jobs
-        Processes that read and resample; one is this process itself.
-    limit
-        Seconds that may pass without anything read of a file; None is no limit.
-    """
-    requests = (ReadRequest(path, channel, sampling_rate, rpm, bearing) for path in files)
-    found = diagnose_requests(diagnoser, requests, evidence=evidence, jobs=jobs, limit=limit)
-    with closing(found) as results:
-        yield from (result for result in results if isinstance(result, Row))
-
-
-def diagnose_requests(
-    diagnoser: Diagnoser,
-    requests: Iterable[ReadRequest],
-    *,
-    evidence: bool = False,
-    jobs: int = 1,
-    limit: float | None = None,
-) -> Generator[Row | WindowProbabilities]:
-    """Yield a row for each file, each read as its request says; see `diagnose_files`.
-
-    Before the row of a recording come the probabilities of its windows, some at a time.
-    """
-    model = diagnoser.evidence_input if evidence else diagnoser.input
-    with closing(read_ahead(requests, model, jobs, limit)) as events:
-        for request, result in diagnoser.results(events):
-            path = str(request.path)
-            match result:
-                case Failure(message):
-                    yield Row(path, "error", error=message)
-                case RecordingDiagnosis():
-                    yield _row(path, result)
-                case Probabilities():
-                    yield WindowProbabilities(path, result)
-
-
-def _row(path: str, result: RecordingDiagnosis) -> Row:
-    header, diagnosis = result.header, result.diagnosis
-    return Row(
-        path=path,
-        status="ok",
-        label=diagnosis.label,
-        confidence=diagnosis.confidence,
-        agreement=diagnosis.agreement,
-        windows=diagnosis.windows,
-        sampling_rate=header.sampling_rate,
-        sampling_rate_source=header.sampling_rate_source,
-        channel=",".join(header.channels),
-        novelty=diagnosis.novelty,
-        signature=_signature(diagnosis.evidence),
-        probabilities=diagnosis.probabilities,
-        evidence=diagnosis.evidence,
-        warning="; ".join(header.warnings) or None,
-    )
-
-
-def _signature(evidence: Evidence | None) -> str | None:
-    """Return whether the envelope has a bearing's signature; None where that is not known."""
-    if evidence is None or evidence.physics is None:
-        return None
-    return "no" if evidence.physics.part is None else "yes"
+Diagnose = Callable[[Sequence[ReadRequest]], Generator[Row | WindowProbabilities]]
 
 
 def predict_paths(
@@ -164,6 +69,7 @@ def predict_paths(
     on_count: Callable[[Count], None] = lambda _: None,
     shard: str | None = None,
     merge: bool = False,
+    dask: str | None = None,
 ) -> tuple[int, int]:
     """Diagnose recordings, folders and lists of them, and write the rows as they come.
 
@@ -199,6 +105,8 @@ def predict_paths(
         Diagnose only this share of the recordings, ``i/n``; its rows go to a file of its own.
     merge
         Diagnose nothing: merge the rows of all shards.
+    dask
+        Address of a Dask scheduler, whose workers diagnose.
 
     Returns
     -------
@@ -217,6 +125,7 @@ def predict_paths(
         raise unknown("--novel", novel, (MARK, REJECT))
     _require_files(out, windows, resume=resume)
     _require_bearing(bearing)
+    _require_one_machine(dask, jobs=jobs, shard=shard, merge=merge)
     part = _shard_of(out, shard, merge=merge, resume=resume)
     rows_file, window_file = (_own_file(path, part) for path in (out, windows))
     options = ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate)
@@ -243,10 +152,23 @@ def predict_paths(
         else:
             requests = [r for r in requests if part is None or part.has(str(r.path))]
             how: dict[str, Any] = {"as_json": as_json, "evidence": evidence, "on_row": on_row}
-            how |= {"jobs": jobs, "limit": file_timeout, "rejects": novel == REJECT}
+            how |= {"rejects": novel == REJECT}
             with ExitStack() as stack:
+                diagnose: Diagnose = partial(
+                    diagnose_requests, diagnoser, evidence=evidence, jobs=jobs, limit=file_timeout
+                )
+                if dask is not None:
+                    remote = RemoteModel(model, str(inputs["the model"]), device)
+                    cluster = stack.enter_context(DaskCluster(dask))
+                    diagnose = partial(
+                        diagnose_on_cluster,
+                        cluster,
+                        remote,
+                        evidence=evidence,
+                        windows=windows is not None,
+                    )
                 files = _open(rows_file, stack, inputs, requests, window_file, resume=resume)
-                count = _write(diagnoser, requests, files, **how)
+                count = _write(diagnoser, requests, files, diagnose, **how)
             if part is not None and rows_file is not None:
                 finish_shard(rows_file, inputs, window_file)
     _warn(count, len(requests), diagnoser.sampling_rate, rejects=novel == REJECT)
@@ -263,6 +185,18 @@ def _warn(count: Count, recordings: int, rate: float, *, rejects: bool) -> None:
         )
     if count.novel:
         warn(novelty_note(count.novel, recordings, rejected=rejects))
+
+
+def _require_one_machine(dask: str | None, *, jobs: int, shard: str | None, merge: bool) -> None:
+    """Refuse what shares out the work in another way where a Dask cluster does."""
+    if dask is None:
+        return
+    others = {"--jobs": jobs > 1, "--shard": shard is not None, "--merge": merge}
+    for option in (name for name, given in others.items() if given):
+        raise FaultdiagError(
+            f"--dask and {option} are given; the cluster's workers share out the recordings, so "
+            f"leave out {option}"
+        )
 
 
 def _shard_of(out: Path | None, shard: str | None, *, merge: bool, resume: bool) -> Shard | None:
@@ -304,20 +238,19 @@ def _write(
     diagnoser: Diagnoser,
     requests: Sequence[ReadRequest],
     files: OpenRows,
+    diagnose: Diagnose,
     *,
     as_json: bool,
     evidence: bool,
     on_row: Callable[[Row], None],
     rejects: bool,
-    **reading: Any,
 ) -> Count:
     """Write the rows that are missing, and count all of them."""
     count, done = files.state.count, len(files.state.paths)
     writer = _writer(diagnoser.classes, requests, files, as_json=as_json, evidence=evidence)
     # Where the rows themselves appear on a terminal, a bar would get between them.
     hidden = True if files.rows.isatty() else None
-    results = diagnose_requests(diagnoser, requests[done:], evidence=evidence, **reading)
-    with closing(results):
+    with closing(diagnose(requests[done:])) as results:
         rows = _with_windows(diagnoser, results, files, as_json=as_json)
         if rejects:
             rows = map(_rejected, rows)

@@ -17,8 +17,8 @@ from typing import Any, TextIO
 
 from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError
+from faultdiag.prediction.diagnose import diagnose_requests
 from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
-from faultdiag.prediction.predict import diagnose_requests
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.resume import cut, read_rows
 from faultdiag.prediction.rows import CsvWriter, Row, encodable

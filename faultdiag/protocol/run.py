@@ -1,4 +1,4 @@
-"""Run the cells of a protocol in a pool of processes."""
+"""Run the cells of a protocol in a pool of processes, or on a Dask cluster."""
 
 import json
 import shutil
@@ -22,6 +22,7 @@ from faultdiag.protocol.cell import LESS_MEMORY, Failure, run_cell
 from faultdiag.protocol.plan import Cell, Plan
 from faultdiag.protocol.store import Row, Store, cell_key
 from faultdiag.protocol.summary import Result
+from faultdiag.system.cluster import DaskCluster, WorkersKilled
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import workers
@@ -92,6 +93,21 @@ def _one_thread(cell: Cell) -> tuple[Config, tuple[float, ...]]:
     return cell.config.model_copy(update={"train": train}), cell.noise
 
 
+def run_on_cluster(cells: Sequence[Cell], work: Work, address: str) -> Rows:
+    """Run cells on the workers of a Dask cluster and return each as it is finished.
+
+    The workers read what was prepared from storage that they share with this process.
+    """
+    with DaskCluster(address) as cluster:
+        _say(f"Dask cluster {address}: {cluster.threads()} threads")
+        for cell, row in cluster.as_finished(partial(_on_one_thread, work), cells):
+            yield cell, {"reason": str(row)} if isinstance(row, WorkersKilled) else row
+
+
+def _on_one_thread(work: Work, cell: Cell) -> Row:
+    return work(*_one_thread(cell))
+
+
 CellWork = Callable[..., Row]  # such as `run_cell`
 
 
@@ -119,6 +135,7 @@ def finish(
     jobs: int | None,
     device: str,
     merge: bool = False,
+    dask: str | None = None,
     work: CellWork = run_cell,
 ) -> tuple[list[Result], dict[str, dict[str, Any]]]:
     """Return every cell of a plan with its row, and what was prepared for each protocol.
@@ -127,6 +144,8 @@ def finish(
     ----------
     merge
         Run nothing: take the cells that shards finished.
+    dask
+        Address of a Dask scheduler, whose workers run the cells.
 
     Raises
     ------
@@ -145,7 +164,7 @@ def finish(
     if not merge:
         with _working_folder(out) as folder:
             how: dict[str, Any] = {"jobs": jobs or default_jobs(device), "device": device}
-            failed = _run(todo, store, folder, work=work, **how)
+            failed = _run(todo, store, folder, work=work, dask=dask, **how)
     results = []
     for number, cell in enumerate(plan.cells):
         row = None
@@ -282,15 +301,20 @@ def _run(
     jobs: int,
     device: str,
     work: CellWork,
+    dask: str | None = None,
 ) -> dict[str, Row]:
     """Run cells, keep the rows of the finished ones and give those of the failed."""
     keys = {id(cell): key for key, cell in todo.items()}
     failed: dict[str, Row] = {}
     cells = [*todo.values()]
-    jobs = max(1, min(jobs, len(cells)))
+    own = partial(work, device=device, folder=folder)
+    if dask is None:
+        running = run_cells(cells, own, max(1, min(jobs, len(cells))))
+    else:
+        running = run_on_cluster(cells, own, dask)
     with (
         tqdm(total=len(cells), desc="cells", unit="cell", disable=None) as bar,
-        closing(run_cells(cells, partial(work, device=device, folder=folder), jobs)) as rows,
+        closing(running) as rows,
     ):
         began = time.perf_counter()
         for number, (cell, row) in enumerate(rows, start=1):

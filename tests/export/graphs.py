@@ -83,11 +83,13 @@ def exported(
     return Pair(graph, OnnxScorer(to_onnx(graph, facts).content))
 
 
-def exported_network(name: str, *, channels: int = 2, **more: object) -> Pair:
+def exported_network(
+    name: str, *, channels: int = 2, temperature: float = 0.05, **more: object
+) -> Pair:
     """A network of the zoo; its temperature makes its probabilities differ before training."""
     torch.manual_seed(0)
     network = models.build(name, channels, 4, length=LENGTH, sampling_rate=RATE, **more)
-    return exported(network, channels=channels, temperature=0.05)
+    return exported(network, channels=channels, temperature=temperature)
 
 
 def compare(pair: Pair) -> None:

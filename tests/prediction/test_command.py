@@ -16,9 +16,10 @@ import pytest
 from faultdiag.datasets import resolve
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction import ahead, reading
+from faultdiag.prediction.diagnose import diagnose_files
 from faultdiag.prediction.diagnoser import Diagnoser, load
 from faultdiag.prediction.inputs import find
-from faultdiag.prediction.predict import diagnose_files, predict_paths
+from faultdiag.prediction.predict import predict_paths
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.rows import COLUMNS, Row
 from faultdiag.readers.read import read_recording

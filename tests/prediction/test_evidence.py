@@ -9,8 +9,9 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.prediction.diagnose import diagnose_files
 from faultdiag.prediction.diagnoser import Diagnoser, load
-from faultdiag.prediction.predict import diagnose_files, predict_paths
+from faultdiag.prediction.predict import predict_paths
 from faultdiag.prediction.rows import COLUMNS, EVIDENCE_COLUMNS
 from faultdiag.signal.recording import Recording
 from tests.commands import run

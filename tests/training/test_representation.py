@@ -12,7 +12,7 @@ from faultdiag.api.train import train
 from faultdiag.checkpoint import load
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
-from faultdiag.prediction.predict import diagnose_files
+from faultdiag.prediction.diagnose import diagnose_files
 from faultdiag.preparing.prepare import prepare
 from tests.data_fixtures import signal, tiny_config, write_recording
 

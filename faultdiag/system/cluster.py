@@ -1,0 +1,189 @@
+"""Work on the processes of a Dask cluster that is running already."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from faultdiag.errors import FaultdiagError, printable
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+# Seconds that a scheduler may take to answer.
+PATIENCE = 15
+# Tasks per thread of the cluster that are submitted and not yet returned.
+AHEAD = 3
+# Readers, warnings and stderr are settings of a whole process: its tasks run one after the other.
+_ONE = threading.Lock()
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersKilled:
+    """A task has no result because every worker that ran it was killed.
+
+    Parameters
+    ----------
+    times
+        How many of them.
+    """
+
+    times: int
+
+    def __str__(self) -> str:
+        """Return the reason for a row."""
+        return f"{self.times} Dask workers that ran it were killed, as by a lack of memory"
+
+
+class DaskCluster:
+    """The workers of a Dask cluster, as a context manager.
+
+    They must see the same files under the same paths as this process.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler: ``tcp://host:8786``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._client = _connected(address)
+
+    def __enter__(self) -> "DaskCluster":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Disconnect; tasks that nobody waits for end."""
+        self._client.close(timeout=PATIENCE)
+
+    def threads(self) -> int:
+        """Return the number of threads of all workers; 1 where there are none yet."""
+        threads: dict[str, int] = self._client.nthreads()
+        return max(sum(threads.values()), 1)
+
+    def in_order(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Result | WorkersKilled]]:
+        """Yield the tasks with their results, in order; only so many are submitted at a time.
+
+        Raises
+        ------
+        FaultdiagError
+            If the work raises anything, or the scheduler is lost.
+        """
+        waiting, running = iter(tasks), deque[tuple[Task, Any]]()
+        while True:
+            missing = AHEAD * self.threads() - len(running)
+            for task in islice(waiting, max(missing, 0)):
+                running.append((task, self._submit(work, task)))
+            if not running:
+                return
+            task, future = running.popleft()
+            yield task, self._result(future)
+
+    def as_finished(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Result | WorkersKilled]]:
+        """Yield the tasks with their results, as they are finished.
+
+        Raises
+        ------
+        FaultdiagError
+            As `in_order`.
+        """
+        from distributed import as_completed
+
+        submitted = {self._submit(work, task): task for task in tasks}
+        for future in as_completed(list(submitted), loop=self._client.loop):
+            yield submitted.pop(future), self._result(future)
+
+    def _submit(self, work: Callable[[Task], Result], task: Task) -> Any:
+        # Not pure: equal tasks are not to share the result of an earlier command.
+        return self._client.submit(_on_worker, work, task, _Sender.own(), pure=False)
+
+    def _result(self, future: Any) -> Any:
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            return WorkersKilled(error.allowed_failures + 1)
+        except FaultdiagError:
+            raise
+        except (CancelledError, OSError) as error:
+            raise FaultdiagError(
+                f"the Dask scheduler at {self.address} was lost; what is finished is kept: start "
+                "it again, then the same command (predict: with --resume)"
+            ) from error
+        except Exception as error:
+            raise FaultdiagError(
+                f"a Dask worker of {self.address} failed with {type(error).__name__}: "
+                f"{printable(str(error))}; install the same faultdiag and packages on all workers"
+            ) from error
+        finally:
+            future.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """What a worker must know of the process that sends a task."""
+
+    folder: str
+    version: str
+
+    @classmethod
+    def own(cls) -> "_Sender":
+        return cls(str(Path.cwd()), version("faultdiag"))
+
+
+def _on_worker(work: Callable[[Task], Result], task: Task, sender: _Sender) -> Result:
+    """Work on a task where the sender is, so that relative paths mean the same."""
+    if (own := version("faultdiag")) != sender.version:
+        raise FaultdiagError(
+            f"--dask: a worker has faultdiag {own}, this is {sender.version}; install the same"
+        )
+    folder = Path(sender.folder)
+    with _ONE, chdir(folder) if folder.is_dir() else nullcontext():
+        return work(task)
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Leave it to our own message that no scheduler answers."""
+    import logging
+
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _connected(address: str) -> "Client":
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise FaultdiagError(
+            "--dask needs the package distributed, which is not installed; install it with: "
+            "pip install 'faultdiag[dask]'"
+        ) from error
+    try:
+        with _quiet_logs():
+            return Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:  # a TimeoutError is an OSError
+        raise FaultdiagError(
+            f"--dask is '{printable(address)}', where no Dask scheduler answers; give the address "
+            "that `dask scheduler` prints, such as tcp://10.0.0.1:8786"
+        ) from error
