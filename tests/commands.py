@@ -1,7 +1,12 @@
 """Running commands of the command line in tests."""
 
+import json
+from functools import lru_cache
+
+from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
+from faultdiag.api.outputs import OUTPUTS, output_schema
 from faultdiag.cli.app import app
 
 COMMANDS = sorted(
@@ -12,7 +17,22 @@ COMMANDS = sorted(
 
 
 def run(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
+    """Run a command; what it prints with ``--json`` must fit the command's schema."""
+    texts = [str(word) for word in words]
+    result = CliRunner().invoke(app, texts)
+    if "--json" in texts and texts[0] in OUTPUTS and result.stdout[:1] in {"[", "{"}:
+        check_output(texts[0], result.stdout)
+    return result
+
+
+def check_output(command: str, text: str) -> None:
+    for document in text.splitlines() if command == "predict" else [text]:
+        validator(command).validate(json.loads(document))
+
+
+@lru_cache
+def validator(command: str) -> Draft202012Validator:
+    return Draft202012Validator(output_schema(command))
 
 
 def done(*words: object) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from faultdiag.cli.exits import stop
-from faultdiag.cli.options import AsJson, Device, Quiet, Settings, as_text
+from faultdiag.cli.options import AsJson, Device, LogJson, Quiet, Settings, as_text
 
 
 def adapt(
@@ -33,6 +33,7 @@ def adapt(
     device: Device = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Adapt a run to unlabelled recordings of another machine or condition.
 

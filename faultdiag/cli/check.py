@@ -5,6 +5,7 @@ import typer
 from faultdiag.cli.options import (
     ConfigOption,
     ConfigPath,
+    LogJson,
     OverrideRate,
     Quiet,
     Settings,
@@ -19,6 +20,7 @@ def check(
     settings: Settings = None,
     override_rate: OverrideRate = False,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Check files, labels, rates, windows and model before training.
 
@@ -40,6 +42,7 @@ def prepare(
     settings: Settings = None,
     override_rate: OverrideRate = False,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Run the preprocessing stage alone.
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from faultdiag.cli.options import AsJson, Device, Quiet, Settings, as_text
+from faultdiag.cli.options import AsJson, Device, LogJson, Quiet, Settings, as_text
 from faultdiag.errors import FaultdiagError
 
 
@@ -28,6 +28,7 @@ def evaluate(
     device: Device = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Print the metrics of a trained run, on its own split or on other data.
 

@@ -1,21 +1,20 @@
 """How a command ends: exit codes, messages, interrupts; and --version."""
 
 import errno
-import io
 import logging
 import os
 import signal
 import sys
-import warnings
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from faultdiag import __version__
+from faultdiag.cli.stderr import be_heard, own_stderr
 from faultdiag.errors import FaultdiagError, printable_lines
 
 INTERRUPTED = 130
@@ -51,6 +50,13 @@ class Group(TyperGroup):
         write_messages()
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
+            with own_stderr():
+                return self._invoke(ctx)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _invoke(self, ctx: Any) -> Any:
+        try:
             return super().invoke(ctx)
         except FaultdiagError as error:
             raise stop(f"error: {error.in_options}", 1) from error
@@ -60,10 +66,6 @@ class Group(TyperGroup):
             if error.errno not in _OUTPUT_FAILS or error.filename is not None:
                 raise
             raise _output_failed(error) from error
-        finally:
-            signal.signal(signal.SIGTERM, before)
-            if isinstance(sys.stderr, _Silence):
-                sys.stderr = sys.stderr.behind
 
 
 def say(text: str) -> None:
@@ -90,28 +92,9 @@ def write_messages() -> None:
         logger.addHandler(Messages())
 
 
-class _Silence(io.TextIOBase):
-    """A stderr that drops progress, notes and warnings; `stop` writes to the stream behind it."""
-
-    def __init__(self, behind: TextIO) -> None:
-        self.behind = behind
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
-def be_quiet(quiet: bool) -> bool:
-    """Drop what is written to stderr from here on, except the message a command ends with."""
-    if quiet and not isinstance(sys.stderr, _Silence):
-        sys.stderr = _Silence(sys.stderr)
-        warnings.simplefilter("ignore")
-    return quiet
-
-
 def stop(message: str, code: int) -> typer.Exit:
     """Write a message to stderr and return the exit to raise."""
-    if isinstance(sys.stderr, _Silence):
-        sys.stderr = sys.stderr.behind
+    be_heard()
     say(message)
     return typer.Exit(code)
 

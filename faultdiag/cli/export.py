@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from faultdiag.cli.options import AsJson, Quiet, as_text
+from faultdiag.cli.options import AsJson, LogJson, Quiet, as_text
 
 if TYPE_CHECKING:
     from faultdiag.api.export import Export
@@ -28,6 +28,7 @@ def export(
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Write the whole diagnosis to one ONNX file, which predicts without torch.
 

@@ -1,5 +1,7 @@
 """The commands that list what there is: models, attention, schema."""
 
+from typing import Annotated
+
 import typer
 
 from faultdiag.cli.options import AsJson, as_text
@@ -29,11 +31,16 @@ def attention(as_json: AsJson = False) -> None:
     typer.echo(as_text(rows) if as_json else attention_text(rows))
 
 
-def schema() -> None:
-    """Print the JSON schema of a config, for editors and other tools.
+def schema(
+    command: Annotated[
+        str | None, typer.Argument(help="Of what this command prints with --json.")
+    ] = None,
+) -> None:
+    """Print the JSON schema of a config, or of the JSON that a command prints.
 
     Example: faultdiag schema > faultdiag.schema.json
     """
+    from faultdiag.api.outputs import output_schema
     from faultdiag.api.schema import config_schema
 
-    typer.echo(as_text(config_schema()))
+    typer.echo(as_text(config_schema() if command is None else output_schema(command)))

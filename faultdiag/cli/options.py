@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from faultdiag.cli.exits import be_quiet
+from faultdiag.cli.stderr import be_quiet, log_json
 
 ConfigPath = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", help="YAML config.", show_default=False)
@@ -28,6 +28,15 @@ Quiet = Annotated[
     bool,
     typer.Option(
         "--quiet", "-q", callback=be_quiet, is_eager=True, help="No progress, notes or warnings."
+    ),
+]
+LogJson = Annotated[
+    bool,
+    typer.Option(
+        "--log-json",
+        callback=log_json,
+        is_eager=True,
+        help="Progress, notes and warnings as JSON lines.",
     ),
 ]
 

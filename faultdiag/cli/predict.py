@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from faultdiag.cli.exits import INTERRUPTED, say, stop
-from faultdiag.cli.options import AsJson, DaskAddress, Device, OverrideRate, Quiet
+from faultdiag.cli.options import AsJson, DaskAddress, Device, LogJson, OverrideRate, Quiet
 
 
 def predict(
@@ -49,6 +49,7 @@ def predict(
     ] = False,
     dask: DaskAddress = None,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Diagnose new recordings: one row each.
 

@@ -12,6 +12,7 @@ from faultdiag.cli.options import (
     ConfigPath,
     DaskAddress,
     Device,
+    LogJson,
     OverrideRate,
     Quiet,
     Settings,
@@ -45,6 +46,7 @@ def protocol(
     ] = False,
     dask: DaskAddress = None,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Compare models under several protocols and seeds, and write one table.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from faultdiag.cli.exits import say
-from faultdiag.cli.options import AsJson, Device, Quiet
+from faultdiag.cli.options import AsJson, Device, LogJson, Quiet
 
 
 class ReportFormat(StrEnum):
@@ -87,6 +87,7 @@ def report(
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Make a page of a prediction, a run, or a protocol: HTML, Markdown or JSON.
 
@@ -127,6 +128,7 @@ def explain(
     bearing: BearingName = None,
     device: Device = "auto",
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Show what the network looked at in a recording.
 
@@ -163,6 +165,7 @@ def trend(
         str | None, typer.Option("--glob", help="Which files of folders, such as '*.csv'.")
     ] = None,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Compare the recordings of a machine over time with its own healthy ones.
 

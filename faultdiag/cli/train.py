@@ -10,6 +10,7 @@ from faultdiag.cli.options import (
     ConfigOption,
     ConfigPath,
     Device,
+    LogJson,
     OverrideRate,
     Quiet,
     Settings,
@@ -31,6 +32,7 @@ def train(
     device: Device = "auto",
     override_rate: OverrideRate = False,
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Prepare if needed, train, evaluate on the test part, write the run folder.
 

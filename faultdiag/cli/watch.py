@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faultdiag.cli.exits import say
-from faultdiag.cli.options import Device, Quiet
+from faultdiag.cli.options import Device, LogJson, Quiet
 
 if TYPE_CHECKING:
     from faultdiag.prediction.rows import Row
@@ -27,6 +27,7 @@ def watch(
     rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
     device: Device = "auto",
     quiet: Quiet = False,
+    log_as_json: LogJson = False,
 ) -> None:
     """Diagnose new recordings of a folder as they arrive.
 

@@ -99,7 +99,7 @@ def run_on_cluster(cells: Sequence[Cell], work: Work, address: str) -> Rows:
     The workers read what was prepared from storage that they share with this process.
     """
     with DaskCluster(address) as cluster:
-        _say(f"Dask cluster {address}: {cluster.threads()} threads")
+        note(f"Dask cluster {address}: {cluster.threads()} threads")
         for cell, row in cluster.as_finished(partial(_on_one_thread, work), cells):
             yield cell, {"reason": str(row)} if isinstance(row, WorkersKilled) else row
 

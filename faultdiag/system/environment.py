@@ -10,6 +10,7 @@ EXTRAS = {
     "onnx": "onnxruntime",
     "hub": "safetensors",
     "dask": "distributed",
+    "explain": "captum",
     "tensorboard": "tensorboard",
     "tdms": "nptdms",
 }
