@@ -79,9 +79,9 @@ _SPLIT = _object(
         "leaking_test_windows": _SHARE,
         "valid_test_overlap": _or_null(_SHARE),
         "disjoint_windows": _by_name(_WHOLE),
-        "leak": _TEXT,
         "notes": _list(_TEXT),
-    }
+    },
+    leak=_TEXT,
 )
 _NOISE = _object({"kind": _TEXT, "snr": _NUMBER, **_PART})
 _EVAL = {
@@ -123,9 +123,9 @@ _INSPECTED = _object(
         "rate_check": _RATE_CHECK,
         "envelope_peaks": _list({"type": "object"}),
         "warnings": _list(_TEXT),
-    },
-    error=_TEXT,
+    }
 )
+_NOT_INSPECTED = _object({"path": _TEXT, "error": _TEXT})
 
 _MODEL = _object(
     {
@@ -254,7 +254,7 @@ OUTPUTS: Mapping[str, tuple[str, Schema]] = {
     "explain": ("what the network looked at in a recording", _EXPLAIN),
     "export": ("the files that were written", _EXPORT),
     "fetch": ("the files of a dataset", _FETCH),
-    "inspect": ("all recordings", _list(_INSPECTED)),
+    "inspect": ("all recordings", _list({"anyOf": [_INSPECTED, _NOT_INSPECTED]})),
     "models": ("all networks and baselines", _list(_MODEL)),
     "predict": ("one line, of one recording", _PREDICT),
     "protocol": ("results.json of the folder, too", _PROTOCOL),
