@@ -91,9 +91,7 @@ def log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
 
 
 # Known failures, each to be repaired; they are run and shown, and do not stop the others.
-KNOWN_FAILURES = (
-    "test_memory_grows_no_faster_than_the_signals[1]",
-)
+KNOWN_FAILURES = ("test_memory_grows_no_faster_than_the_signals[1]",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
