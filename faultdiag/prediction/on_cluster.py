@@ -76,11 +76,11 @@ def diagnose_on_cluster(
         if not isinstance(results, WorkersKilled):
             yield from results
             continue
-        for (request,), alone in cluster.in_order(work, _chunks(chunk, 1)):
-            if isinstance(alone, WorkersKilled):
-                yield Row(str(request.path), "error", error=f"{request.path}: {alone}")
-            else:
-                yield from alone
+        for request in chunk:
+            rows = cluster.alone(work, (request,))
+            if isinstance(rows, WorkersKilled):
+                rows = [Row(str(request.path), "error", error=f"{request.path}: {rows}")]
+            yield from rows
 
 
 def diagnose_chunk(

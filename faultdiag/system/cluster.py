@@ -76,6 +76,9 @@ class DaskCluster:
     ) -> Iterator[tuple[Task, Result | WorkersKilled]]:
         """Yield the tasks with their results, in order; only so many are submitted at a time.
 
+        Tasks that waited on a worker when another one killed it count as its killers, too; `alone`
+        tells them apart.
+
         Raises
         ------
         FaultdiagError
@@ -96,6 +99,8 @@ class DaskCluster:
     ) -> Iterator[tuple[Task, Result | WorkersKilled]]:
         """Yield the tasks with their results, as they are finished.
 
+        Those whose workers were killed are run again at the end, alone.
+
         Raises
         ------
         FaultdiagError
@@ -104,8 +109,20 @@ class DaskCluster:
         from distributed import as_completed
 
         submitted = {self._submit(work, task): task for task in tasks}
+        suspects: list[Task] = []
         for future in as_completed(list(submitted), loop=self._client.loop):
-            yield submitted.pop(future), self._result(future)
+            task, result = submitted.pop(future), self._result(future)
+            if isinstance(result, WorkersKilled):
+                suspects.append(task)
+            else:
+                yield task, result
+        for task in suspects:
+            yield task, self.alone(work, task)
+
+    def alone(self, work: Callable[[Task], Result], task: Task) -> Result | WorkersKilled:
+        """Return the result of one task."""
+        result: Result | WorkersKilled = self._result(self._submit(work, task))
+        return result
 
     def _submit(self, work: Callable[[Task], Result], task: Task) -> Any:
         # Not pure: equal tasks are not to share the result of an earlier command.
