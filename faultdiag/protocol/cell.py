@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
+from faultdiag.protocol.plan import kind_and_snr, level_key
 from faultdiag.protocol.store import Row
 from faultdiag.system.memory import is_memory_error
 
@@ -76,38 +77,35 @@ def _reason(error: Exception, trace: TracebackType | None, *, memory: bool) -> s
     return f"{text} ({where}); that is a bug: please report it with this config"
 
 
-def run_cell(config: Config, noise: tuple[float, ...], *, device: str, folder: Path) -> Row:
+def run_cell(config: Config, levels: tuple[str, ...], *, device: str, folder: Path) -> Row:
     """Train one cell and return its figures, or under ``reason`` why there are none.
 
     Parameters
     ----------
     config
         Of one fold and seed; what it asks for has been prepared.
-    noise
-        Signal-to-noise ratios in dB at which the test part is evaluated too.
+    levels
+        Levels of noise at which the test part is evaluated too, as `level_key` names them.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     folder
         Where there is room for the run while it lasts.
     """
     with Failure() as failure, warnings.catch_warnings(record=True) as said, _quiet():
-        row = _figures(config, noise, device, folder)
+        row = _figures(config, levels, device, folder)
         return {**row, "warnings": sorted({str(warning.message) for warning in said})}
     return {"reason": failure.reason, "memory": failure.memory}
 
 
-def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path) -> Row:
+def _figures(config: Config, levels: tuple[str, ...], device: str, folder: Path) -> Row:
     from faultdiag.checkpoint import package_versions
-    from faultdiag.evaluation.run import evaluate_run
     from faultdiag.inference import select_device
     from faultdiag.training.session import train_run
 
     began = time.perf_counter()
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
         run = train_run(config, run=Path(temporary) / "run", device=device)
-        levels = (
-            evaluate_run(run.folder, "test", snr=noise, device=device)["noise"] if noise else []
-        )
+        noise = _in_noise(run.folder, levels, device)
         if config.train.tensorboard:
             events = folder.parent / EVENTS / event_name(config)
             shutil.copytree(run.folder / EVENTS, events, dirs_exist_ok=True)
@@ -127,7 +125,8 @@ def _figures(config: Config, noise: tuple[float, ...], device: str, folder: Path
         "leaking_test_windows": split["leaking_test_windows"],
         "notes": split["notes"],
         "noise": {
-            str(level["snr"]): {key: level[key] for key in (*_SCORES, _ALONE)} for level in levels
+            level_key(level["kind"], level["snr"]): {key: level[key] for key in (*_SCORES, _ALONE)}
+            for level in noise
         },
         "transfer": _transferred(run.metrics),
         "seconds": time.perf_counter() - began,
@@ -171,6 +170,19 @@ def event_name(config: Config) -> str:
     digest = hashlib.sha256(config.to_yaml().encode()).hexdigest()[:8]
     words = [config.model.name, *method, config.split.strategy, f"seed{config.seed}", digest]
     return "-".join(words)
+
+
+def _in_noise(run: Path, levels: tuple[str, ...], device: str) -> list[dict[str, Any]]:
+    """Evaluate the test part of a run at levels of noise, each kind at each ratio."""
+    from faultdiag.evaluation.run import evaluate_run
+
+    if not levels:
+        return []
+    pairs = [kind_and_snr(level) for level in levels]
+    kinds, ratios = (list(dict.fromkeys(values)) for values in zip(*pairs, strict=True))
+    scored = evaluate_run(run, "test", snr=ratios, noise=kinds, device=device)
+    found: list[dict[str, Any]] = scored["noise"]
+    return found
 
 
 def leak_of(split: Mapping[str, Any]) -> str:

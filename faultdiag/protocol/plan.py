@@ -218,9 +218,29 @@ def _options(item: Any) -> str:
     return json.dumps(options, ensure_ascii=False).replace('"', "") if options else ""
 
 
+def level_key(kind: str, snr: float) -> str:
+    """Return the name of a level of noise; of white noise the ratio alone.
+
+    Examples
+    --------
+    >>> level_key("white", -4.0), level_key("pink", -4.0)
+    ('-4.0', 'pink -4.0')
+    """
+    return str(snr) if kind == "white" else f"{kind} {snr}"
+
+
+def kind_and_snr(level: str) -> tuple[str, float]:
+    """Return kind and ratio in dB of a level of noise, as `level_key` names it."""
+    kind, _, snr = level.rpartition(" ")
+    return kind or "white", float(snr)
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One training: a model, a protocol, one of its folds, a seed; and what it is tested in."""
+    """One training: a model, a protocol, one of its folds, a seed; and what it is tested in.
+
+    ``noise`` are ratios in dB, each tested with every one of ``kinds``.
+    """
 
     model: str
     protocol: str
@@ -228,6 +248,12 @@ class Cell:
     seed: int
     config: Config
     noise: tuple[float, ...] = ()
+    kinds: tuple[str, ...] = ("white",)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """What the figures in noise are stored by: every kind at every ratio."""
+        return tuple(level_key(kind, snr) for kind in self.kinds for snr in self.noise)
 
     def __str__(self) -> str:
         """Return what a message calls it."""
@@ -307,7 +333,7 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
     folds, problems = _folds(configs, numbers)
     _refuse(path, problems)
     cells = [
-        Cell(model, protocol, fold.name, seed, fold.config, levels)
+        Cell(model, protocol, fold.name, seed, fold.config, levels, tuple(section.noise_kinds))
         for (seed, model, protocol), found in folds.items()
         for levels in [tuple(section.noise) if protocol in noisy else ()]
         for fold in found

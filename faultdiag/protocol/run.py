@@ -32,7 +32,7 @@ from faultdiag.system.terminal import note
 WORKING = ".working"
 """The folder in that of a protocol where cells are trained."""
 # From the config of a cell and its levels of noise to its row.
-Work = Callable[[Config, tuple[float, ...]], Row]
+Work = Callable[[Config, tuple[str, ...]], Row]
 Rows = Generator[tuple[Cell, Row]]
 
 
@@ -45,7 +45,7 @@ def run_cells(cells: Sequence[Cell], work: Work, jobs: int) -> Rows:
     Whatever ends the iteration early, an interrupt too, ends the processes.
     """
     if jobs == 1:
-        yield from ((cell, work(cell.config, cell.noise)) for cell in cells)
+        yield from ((cell, work(cell.config, cell.levels)) for cell in cells)
         return
     queue = deque(cells)
     while queue:
@@ -88,9 +88,9 @@ def _alone(cell: Cell, work: Work) -> Row:
         return row
 
 
-def _one_thread(cell: Cell) -> tuple[Config, tuple[float, ...]]:
+def _one_thread(cell: Cell) -> tuple[Config, tuple[str, ...]]:
     train = cell.config.train.model_copy(update={"threads": 1})
-    return cell.config.model_copy(update={"train": train}), cell.noise
+    return cell.config.model_copy(update={"train": train}), cell.levels
 
 
 def run_on_cluster(cells: Sequence[Cell], work: Work, address: str) -> Rows:
@@ -169,7 +169,7 @@ def finish(
     for number, cell in enumerate(plan.cells):
         row = None
         if number in keys:
-            row = store.get(keys[number], cell.noise) or failed[keys[number]]
+            row = store.get(keys[number], cell.levels) or failed[keys[number]]
         results.append((cell, row or {"reason": data.reasons[_setting(cell.config)]}))
     return results, data.facts
 
@@ -221,10 +221,10 @@ def _todo(plan: Plan, keys: Mapping[int, str], store: Store) -> dict[str, Cell]:
     todo: dict[str, Cell] = {}
     for number, key in keys.items():
         cell = plan.cells[number]
-        if store.get(key, cell.noise) is None:
+        if store.get(key, cell.levels) is None:
             # Equal configs under two names are trained once, with the noise of both.
-            noise = todo[key].noise if key in todo else ()
-            todo[key] = cell if len(cell.noise) >= len(noise) else todo[key]
+            levels = todo[key].levels if key in todo else ()
+            todo[key] = cell if len(cell.levels) >= len(levels) else todo[key]
     return todo
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from faultdiag.config.schema import PROTOCOL
-from faultdiag.errors import did_you_mean
+from faultdiag.errors import did_you_mean, unknown
+from faultdiag.signal.noise import KINDS
 
 NOISE = (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)  # dB
 
@@ -116,6 +117,15 @@ def _noise(value: Any) -> Any:
     raise ValueError(f"found {value!r}; write levels in dB, such as [-4, 0, 4], or null for none")
 
 
+def _kinds(value: Any) -> Any:
+    if not _strings(value) or not value:
+        raise ValueError(f"found {value!r}; write a list of kinds, such as [white, pink]")
+    for kind in value:
+        if kind not in KINDS:
+            raise ValueError(str(unknown("noise", kind, KINDS)))
+    return _once(value)
+
+
 def _names(value: Any) -> Any:
     if _strings(value):
         return _once(value)
@@ -150,6 +160,7 @@ class Section(BaseModel):
         dict[str, dict[str, Any]] | None, _PROTOCOLS, BeforeValidator(_protocols)
     ] = None
     noise: Annotated[list[float], BeforeValidator(_noise)] = list(NOISE)
+    noise_kinds: Annotated[list[str], BeforeValidator(_kinds)] = ["white"]
     noise_on: Annotated[list[str] | None, BeforeValidator(_names)] = None
     only: Annotated[list[str] | None, BeforeValidator(_names)] = None
     reference: str | None = None

@@ -68,10 +68,10 @@ class Store:
         """Return why a cell failed in its shard, or None."""
         return self._reasons.get(key)
 
-    def get(self, key: str, noise: tuple[float, ...]) -> Row | None:
+    def get(self, key: str, levels: tuple[str, ...]) -> Row | None:
         """Return the row of a finished cell, if it was evaluated at these levels too."""
         row = self._rows.get(key)
-        return row if row and {str(level) for level in noise} <= row["noise"].keys() else None
+        return row if row and {*levels} <= row["noise"].keys() else None
 
     def add(self, row: Document) -> None:
         """Append a row and force it to the disk.

@@ -5,7 +5,7 @@ from typing import Any
 
 from faultdiag.metrics.comparison import holm, paired_difference
 from faultdiag.metrics.intervals import mean_interval
-from faultdiag.protocol.plan import Cell, Plan
+from faultdiag.protocol.plan import Cell, Plan, kind_and_snr
 from faultdiag.protocol.store import Row
 from faultdiag.splits.sharing import LEVELS
 
@@ -34,7 +34,7 @@ def table_rows(plan: Plan, results: Sequence[Result]) -> list[Row]:
             if (group := [(c, r) for c, r in results if (c.protocol, c.model) == (protocol, model)])
         }
         rows += [aggregate(group, None) for group in groups.values()]
-        levels = next(iter(groups.values()))[0][0].noise
+        levels = next(iter(groups.values()))[0][0].levels
         rows += [aggregate(group, level) for group in groups.values() for level in levels]
     return rows
 
@@ -83,7 +83,7 @@ def _compared(
     return {**row, "difference": mean, "interval": interval, "p": p}
 
 
-def aggregate(group: Sequence[Result], snr: float | None) -> Row:
+def aggregate(group: Sequence[Result], level: str | None) -> Row:
     """Return the row of one model on one protocol, clean or at one level of noise.
 
     The mean is over seeds, of each the mean over folds; a seed of which a fold has failed doesn't
@@ -96,15 +96,17 @@ def aggregate(group: Sequence[Result], snr: float | None) -> Row:
     ----------
     group
         The cells of the model on the protocol, failed ones too.
-    snr
-        dB, or None for the test part as it is.
+    level
+        Of noise, or None for the test part as it is.
     """
     first = group[0][0]
+    kind, snr = (None, None) if level is None else kind_and_snr(level)
     done = [(cell, row) for cell, row in group if "reason" not in row]
-    scored = [(c, r if snr is None else r["noise"][str(snr)]) for c, r in done]
+    scored = [(c, r if level is None else r["noise"][level]) for c, r in done]
     return {
         "protocol": first.protocol,
         "model": first.model,
+        "kind": kind,
         "snr": snr,
         "accuracy": _spread(scored, "accuracy"),
         "macro_f1": _spread(scored, "macro_f1"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from faultdiag.config.schema import TrainConfig
 from faultdiag.metrics.tables import alarm_cell, format_table
-from faultdiag.protocol.plan import Plan
+from faultdiag.protocol.plan import Plan, kind_and_snr
 from faultdiag.protocol.summary import LEAKS, Result, compare, table_rows
 
 _STRATEGIES = {
@@ -369,6 +369,17 @@ def _spread(score: Mapping[str, float | None]) -> str:
     return f"{100 * score['mean']:.1f}{sd}"
 
 
+def white_rows(rows: Sequence[Document]) -> list[Document]:
+    """Return the rows of white noise that have an accuracy."""
+    return [
+        row
+        for row in rows
+        if row["snr"] is not None
+        and row.get("kind", "white") == "white"
+        and row["accuracy"]["mean"] is not None
+    ]
+
+
 def _noise(document: Document) -> list[str]:
     parts = []
     for protocol in document["protocols"]:
@@ -378,8 +389,11 @@ def _noise(document: Document) -> list[str]:
         levels = list(dict.fromkeys(row["snr"] for row in rows))
         columns = {"model": "model", **{str(level): f"{level:g} dB" for level in levels}}
         lines: dict[str, dict[str, object]] = {}
+        kinds = list(dict.fromkeys(row.get("kind", "white") for row in rows))
         for row in rows:
-            line = lines.setdefault(row["model"], {"model": row["model"]})
+            kind = row.get("kind", "white")
+            key = f"{row['model']}, {kind}" if len(kinds) > 1 else row["model"]
+            line = lines.setdefault(key, {"model": key})
             line[str(row["snr"])] = _spread(row["accuracy"])
             if (alone := row.get("noise_alone")) is not None:
                 columns["alone"] = "noise alone"
@@ -387,7 +401,8 @@ def _noise(document: Document) -> list[str]:
         parts += [
             f"## Noise on {protocol}",
             format_table(list(lines.values()), columns, markdown=True),
-            "Accuracy in %, mean ± standard deviation over seeds, with white noise added to the "
+            f"Accuracy in %, mean ± standard deviation over seeds, with {' or '.join(kinds)} noise "
+            "added to the "
             "raw test windows only: its power is that of each window, mean removed, at this "
             f"signal-to-noise ratio. {_noise_in_training(document)}{_alone(columns)}",
         ]
@@ -538,5 +553,6 @@ def _cells(cell: Any, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     kept = {**{key: row[key] for key in _KEPT}, **_flat_transfer(row)}
     clean = {**place, **kept, "reason": None}
     yield clean
-    for level in cell.noise:
-        yield {**clean, "snr": level, **row["noise"][str(level)]}
+    for level in cell.levels:
+        kind, snr = kind_and_snr(level)
+        yield {**clean, "snr": snr, "noise": kind, **row["noise"][level]}

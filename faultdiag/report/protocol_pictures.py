@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from faultdiag.documents import Document
 from faultdiag.report.drawing import COLOURS, MARKERS, blank_figure, dashes, save_figure, tidy
 from faultdiag.report.figures import BLUE, GREY, ORANGE
-from faultdiag.report.protocol import best_interval
+from faultdiag.report.protocol import best_interval, white_rows
 from faultdiag.report.style import LIGHT
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def noise_figure(rows: Sequence[Row], path: Path) -> None:
     FaultdiagError
         If the file can't be written.
     """
-    noisy = [row for row in rows if row["snr"] is not None and row["accuracy"]["mean"] is not None]
+    noisy = white_rows(rows)
     protocols = list(dict.fromkeys(row["protocol"] for row in noisy))
     figure = blank_figure(4.6 * len(protocols), 3.6)
     panels = figure.subplots(1, len(protocols), squeeze=False, sharey=True)[0]

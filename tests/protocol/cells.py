@@ -69,7 +69,7 @@ def write_two_loads(folder: Path) -> Path:
 FINE, BROKEN, KILLED, HUNGRY, SLOW = 1, 2, 3, 4, 5
 
 
-def work(config: Config, noise: tuple[float, ...], *, folder: Path) -> Row:
+def work(config: Config, levels: tuple[str, ...], *, folder: Path) -> Row:
     """Note that the cell was begun, then end as its number of epochs says."""
     epochs = config.train.epochs
     with (folder / f"{epochs}-{config.seed}").open("a") as file:

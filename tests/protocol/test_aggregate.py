@@ -98,6 +98,11 @@ def test_noise_has_rows_of_its_own(tmp_path: Path) -> None:
         ("within", -4.0, 0.3),
         ("loads", None, 0.8),
     ]
+    two = replace(noisy, noise=(0.0,), kinds=("white", "pink"))
+    row_of_two = row(0.9, noise={"0.0": 0.6, "pink 0.0": 0.5})
+    rows = table_rows(replace(plan, protocols=("within",)), [(two, row_of_two)])
+    found = [(r["kind"], r["snr"], r["accuracy"]["mean"]) for r in rows]
+    assert found == [(None, None, 0.9), ("white", 0.0, 0.6), ("pink", 0.0, 0.5)]
 
 
 def test_a_seed_that_lacks_a_fold_does_not_count() -> None:

@@ -18,11 +18,15 @@ def test_a_cell_has_the_figures_of_its_training(
     recordings: Path, prepared_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = tiny_config(recordings, prepared_root, train__batch_size=32)
-    found = run_cell(made, (-10.0, 30.0), device="cpu", folder=tmp_path)
+    found = run_cell(
+        made, ("-10.0", "30.0", "hum -10.0", "hum 30.0"), device="cpu", folder=tmp_path
+    )
     assert found["accuracy"] > 0.7
     assert found["noise"]["30.0"]["accuracy"] == pytest.approx(found["accuracy"], abs=0.1)
     assert found["noise"]["-10.0"]["accuracy"] < found["accuracy"]
     assert (found["classes"], found["recordings"], found["shared_samples"]) == (3, 3, 0)
+    assert set(found["noise"]) == {"-10.0", "30.0", "hum -10.0", "hum 30.0"}
+    assert found["noise"]["hum -10.0"] != found["noise"]["-10.0"]
     assert found["windows"] == found["noise"]["30.0"]["windows"]
     assert found["leak"] == "recording"
     assert found["device"] == "cpu"

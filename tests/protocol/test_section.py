@@ -72,6 +72,14 @@ def test_a_model_that_changes_nothing_and_noise_that_is_none() -> None:
         ({"noise": 3}, "protocol.noise: found 3; write levels in dB, such as [-4, 0, 4]"),
         ({"noise": [float("nan")]}, "protocol.noise: found [nan]; write levels"),
         ({"noise": [1, 1]}, "protocol.noise: found [1, 1]; name each only once"),
+        (
+            {"noise_kinds": ["pinc"]},
+            "protocol.noise_kinds: unknown noise 'pinc' (did you mean 'pink'?); known: ",
+        ),
+        (
+            {"noise_kinds": []},
+            "protocol.noise_kinds: found []; write a list of kinds, such as [white, pink]",
+        ),
         ({"noise_on": "within"}, "protocol.noise_on: found 'within'; write a list of names"),
         ([1], "protocol is [1]; write a mapping with some of: seeds, models, attention"),
     ],

@@ -23,10 +23,10 @@ def test_a_row_is_found_again(tmp_path: Path) -> None:
 def test_a_row_without_all_levels_of_noise_is_not_finished(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.add({"key": "a", **row(noise={"0.0": 0.4, "4.0": 0.6})})
-    assert store.get("a", (4.0,)) is not None
-    assert store.get("a", (4.0, 6.0)) is None
+    assert store.get("a", ("4.0",)) is not None
+    assert store.get("a", ("4.0", "6.0")) is None
     store.add({"key": "a", **row(noise={"4.0": 0.6, "6.0": 0.7})})
-    assert Store(tmp_path).get("a", (4.0, 6.0)) is not None
+    assert Store(tmp_path).get("a", ("4.0", "6.0")) is not None
 
 
 @pytest.mark.parametrize("torn", [b'{"key": "b", "acc', b'{"key": "b"}', b"7\n", b"\xff\xfe"])

@@ -10,6 +10,7 @@ from faultdiag.documents import Document
 from faultdiag.report.charts import Chart, Curve, Level
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg
+from faultdiag.report.protocol import white_rows
 
 # Lines that can be distinguished in one picture.
 MOST_CURVES = 4
@@ -192,7 +193,7 @@ def _chance(rows: Sequence[Row]) -> list[Level]:
 
 
 def _noise_chart(name: str, rows: Sequence[Row]) -> Chart | None:
-    noisy = [row for row in rows if row["snr"] is not None and row["accuracy"]["mean"] is not None]
+    noisy = white_rows(rows)
     models = list(dict.fromkeys(str(row["model"]) for row in noisy))
     if len({row["snr"] for row in noisy}) < 2:
         return None
