@@ -461,6 +461,8 @@ def target_of(config: Config) -> TargetFact | TargetData | None:
     section = _target_section(config.data.model_dump(), target)
     labelled = section["label"] is not None
     section["label"] = section["label"] or config.data.label
+    if not labelled and "labelled" in DATASETS.options(section["dataset"]):
+        section["labelled"] = False
     return TargetData(DataConfig.model_validate(section), labelled)
 
 

@@ -69,6 +69,8 @@ class Folder:
         Only files whose path in the folder fits one of these, such as ``"rig1/*"``.
     exclude
         No file whose path in the folder fits one of these.
+    labelled
+        False takes every file, whether its path says a class or not: for a target of transfer.
     """
 
     licence = "that of the recordings, which are the user's own"
@@ -85,6 +87,7 @@ class Folder:
         override_rate: Flag = False,
         glob: Globs = "*",
         exclude: Globs | None = None,
+        labelled: Flag = True,
     ) -> None:
         self.root = Path(root)
         self._patterns = _patterns(pattern)
@@ -93,6 +96,7 @@ class Folder:
         self._override_rate = override_rate
         self._globs = [glob] if isinstance(glob, str) else glob
         self._exclude = [exclude] if isinstance(exclude, str) else exclude or []
+        self._labelled = labelled
 
     @property
     def facts(self) -> Mapping[str, Sequence[Any]]:
@@ -134,9 +138,13 @@ class Folder:
                 f"{', '.join(self._globs)} and data.exclude "
                 f"{', '.join(self._exclude) or 'nothing'}; they are: {some(every)}"
             )
+        rows = {path: self._facts_of(path) for path in paths}
+        return rows if self._labelled else {path: facts or {} for path, facts in rows.items()}
+
+    def _facts_of(self, path: str) -> dict[str, Any] | None:
         if self._patterns:
-            return {path: first_fit(self._patterns, path) for path in paths}
-        return {path: {"label": path.partition("/")[0]} if "/" in path else None for path in paths}
+            return first_fit(self._patterns, path)
+        return {"label": path.partition("/")[0]} if "/" in path else None
 
     def _entry(self, path: str, facts: Mapping[str, Any], name: str) -> Entry:
         rate, rpm = facts.get("sampling_rate"), facts.get("rpm")

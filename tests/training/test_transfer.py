@@ -282,13 +282,13 @@ def test_a_target_by_its_fact_is_that_of_the_split(make: Make, tmp_path: Path) -
 
 
 def test_a_target_of_other_data_without_labels(make: Make, tmp_path: Path) -> None:
-    folder = tmp_path / "plant" / "unknown"
-    folder.mkdir(parents=True)
+    folder = tmp_path / "plant"
+    folder.mkdir()
     for number in (107, 120):
         shutil.copy(Path(make().data.root) / f"{number}.mat", folder / f"run{number}.mat")
     target = {
         "dataset": "folder",
-        "root": str(folder.parent),
+        "root": str(folder),
         "label": None,
         "recorded_at": 12000.0,
     }
