@@ -7,7 +7,7 @@ from string import Formatter
 from typing import Any
 
 from faultdiag.errors import FaultdiagError, unknown
-from faultdiag.readers.read import SUFFIXES
+from faultdiag.readers.read import READERS, SUFFIXES
 
 # Possessive where a neighbour could take over half of a number or a word.
 CONVERTERS = {
@@ -61,7 +61,8 @@ class FilePattern:
         self.fields = {name: converter for _, name, converter in parts if name}
         self._depth = text.count("/") + 1
         suffix = PurePosixPath(text).suffix.lower()
-        ending = "" if suffix in SUFFIXES else f"(?:{'|'.join(map(re.escape, SUFFIXES))})"
+        ending = "" if suffix in SUFFIXES else f"(?:{'|'.join(map(re.escape, READERS))})"
+        ending = ending and rf"{ending}(?:\.gz)?"
         pieces = (
             re.escape(literal) + (f"(?P<{name}>{CONVERTERS[converter]})" if name else "")
             for literal, name, converter in parts

@@ -11,6 +11,7 @@ from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.base import (
     Variable,
     believable,
+    decimal_step,
     is_increment,
     is_rate,
     is_speed,
@@ -306,6 +307,8 @@ def _last(name: str) -> str:
 _MOST_LISTED = 20
 # Times looked at where a vector of them gives the rate: these, and the last one.
 _TIMES = 100_000
+# Times by which the decimal places are told that all are rounded to.
+_FEW_TIMES = 512
 
 
 class NamedArrays:
@@ -426,7 +429,8 @@ class NamedArrays:
     def _rate_of_times(self, name: str, time: Stored) -> float | None:
         count = max(time.shape)
         times = time.block([0], 0, min(count, _TIMES))[0].astype(np.float64)
-        rate = sampling_rate(times * unit_of(name))
+        resolution = decimal_step(np.round(times[:_FEW_TIMES] - times[0], 9))
+        rate = sampling_rate(times * unit_of(name), resolution * unit_of(name))
         if isinstance(rate, str):
             raise FaultdiagError(
                 f"{self._path}: the times in {name} are not evenly spaced: {rate}; resample "

@@ -19,6 +19,8 @@ from faultdiag.errors import FaultdiagError, about, did_you_mean, printable
 from faultdiag.readers.base import Reader, Variable
 from faultdiag.readers.content import format_of, head_of
 from faultdiag.readers.dialect import is_text
+from faultdiag.readers.packed import recordings_in_zip
+from faultdiag.readers.side import WithSideFile, side_file
 from faultdiag.readers.source import RecordingSource, too_large, unreadable
 from faultdiag.readers.text import holds_numbers
 from faultdiag.registry import Registry
@@ -40,11 +42,19 @@ READERS: Registry[Reader] = Registry(
         ".npz": "faultdiag.readers.numpy:open_npz",
         ".tdms": "faultdiag.readers.tdms:open_tdms",
         ".lvm": "faultdiag.readers.lvm:open_lvm",
+        ".uff": "faultdiag.readers.columns:open_uff",
+        ".unv": "faultdiag.readers.columns:open_uff",
+        ".parquet": "faultdiag.readers.columns:open_parquet",
+        ".xlsx": "faultdiag.readers.packed:open_excel",
+        ".gz": "faultdiag.readers.packed:open_gzip",
+        ".zip": "faultdiag.readers.packed:open_zip",
     },
     group="faultdiag.readers",
 )
-SUFFIXES = tuple(READERS)
-"""Suffixes, in lower case, of the files that can be read."""
+# These hold all sorts of things: in a folder, what is in them decides.
+_ANYTHING = (".xlsx", ".gz", ".zip")
+SUFFIXES = tuple(suffix for suffix in READERS if suffix not in _ANYTHING)
+"""Suffixes, in lower case, of the files that are recordings wherever they lie."""
 _TEXT = (".csv", ".tsv", ".txt")
 
 
@@ -187,17 +197,43 @@ def is_recording(path: Path) -> bool:
     text that clearly holds a table of numbers (NASA's IMS names its files by date and time).
     """
     suffix = path.suffix.lower()
+    if suffix in _ANYTHING:
+        return _is_packed(path)
     if suffix in READERS:
         return True
     if suffix in _BESIDE or not path.is_file():
         return False
     try:
-        found = format_of(path)
-        if found == ".npz":
-            with zipfile.ZipFile(path) as archive:
-                return any(name.endswith(".npy") for name in archive.namelist())
-        return found is not None or (path.stat().st_size > 0 and holds_numbers(path))
+        return _is_known_inside(path)
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
+
+
+def _is_known_inside(path: Path) -> bool:
+    found = format_of(path)
+    if found == ".npz":
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    if found is None:
+        return path.stat().st_size > 0 and holds_numbers(path)
+    return found not in _ANYTHING
+
+
+# A list or a note in Excel is shorter than any recording.
+_FEWEST_ROWS = 100
+
+
+def _is_packed(path: Path) -> bool:
+    """Return whether an archive or a sheet is one recording."""
+    if path.suffix.lower() == ".gz":
+        return Path(path.stem).suffix.lower() in SUFFIXES
+    try:
+        if path.suffix.lower() == ".xlsx":
+            variables = READERS.get(".xlsx")(path).variables()
+            return max((v.shape[0] for v in variables if v.channel), default=0) >= _FEWEST_ROWS
+        with zipfile.ZipFile(path) as archive:
+            return len(recordings_in_zip(archive, SUFFIXES)) == 1
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, FaultdiagError):
         return False
 
 
@@ -256,9 +292,11 @@ def _reader(path: Path) -> Reader:
     if found is None and suffix not in READERS:
         said = f"the suffix '{path.suffix}'" if suffix else "no suffix"
         raise FaultdiagError(
-            f"{path} has {said}; files that can be read end in: {', '.join(SUFFIXES)}"
+            f"{path} has {said}; files that can be read end in: {', '.join(READERS)}"
         )
-    return READERS.get(found or suffix)(path)
+    reader = READERS.get(found or suffix)(path)
+    side = side_file(path)
+    return reader if side is None else WithSideFile(reader, side)
 
 
 def _require_file(path: Path) -> None:

@@ -36,6 +36,11 @@ _KIND = "TDMS file"
 # Programs write numbers as text, with their unit: "25.6 kHz".
 _NUMBER = re.compile(r"\s*+(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*+([A-Za-z]*)\s*$")
 _FACTORS = {"khz": 1e3}
+_SCALE_TYPE = re.compile(r"NI_Scale\[\d+\]_Scale_Type")
+_SCALINGS = (
+    *("Linear", "Polynomial", "Table", "Add", "Subtract", "RTD", "Strain", "Thermistor"),
+    *("Thermocouple", "AdvancedAPI"),
+)
 _BLOCK = 2**19
 
 
@@ -77,6 +82,8 @@ class TdmsChannel:
         How they are stored.
     rates, speeds
         What its properties, its group's and the file's say of rate in Hz and speed in rpm.
+    scaling
+        The first kind of scaling that the library doesn't know, or an empty text.
     """
 
     group: str
@@ -85,6 +92,7 @@ class TdmsChannel:
     dtype: np.dtype[Any]
     rates: tuple[float, ...]
     speeds: tuple[float, ...]
+    scaling: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,7 @@ class Tdms:
                     f"it has: {', '.join(known)}"
                 )
         chosen = [known[name] for name in names]
+        self._require_scalings(chosen)
         self._require_one("length in samples", names, [c.samples for c in chosen])
         rates = [plausible_rate(c.rates) for c in chosen]
         self._require_one("sampling rate in Hz", names, rates)
@@ -145,6 +154,15 @@ class Tdms:
         return RecordingSource(
             self.path, names, chosen[0].samples, rates[0], rpm, kinds, _KIND, places
         )
+
+    def _require_scalings(self, chosen: Sequence[TdmsChannel]) -> None:
+        for channel in chosen:
+            if channel.scaling:
+                raise FaultdiagError(
+                    f"{self.path}: channel {channel.name} is scaled by '{channel.scaling}', which "
+                    f"is not known here; known: {', '.join(_SCALINGS)}; export the channel with "
+                    "its scaled values"
+                )
 
     @cached_property
     def _signals(self) -> dict[str, TdmsChannel]:
@@ -225,7 +243,17 @@ def _channels(path: Path) -> Iterator[TdmsChannel]:
                     dtype,
                     tuple(_rates(owners)),
                     tuple(_numbers(owners, is_speed)),
+                    _unknown_scaling(owners),
                 )
+
+
+def _unknown_scaling(owners: Sequence[Mapping[str, Any]]) -> str:
+    """Return the first kind of scaling that nptdms would leave out with no more than a log."""
+    of_scales = next((p for p in owners if "NI_Number_Of_Scales" in p), {})
+    if of_scales.get("NI_Scaling_Status") == "scaled":
+        return ""
+    kinds = [str(v) for n, v in of_scales.items() if _SCALE_TYPE.fullmatch(n)]
+    return next((kind for kind in kinds if kind not in _SCALINGS), "")
 
 
 def _rates(owners: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -101,3 +101,23 @@ def test_without_nptdms(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         match=r"a\.tdms is a TDMS file, which needs .* pip install 'faultdiag\[tdms\]'",
     ):
         list_variables(path)
+
+
+@pytest.mark.parametrize("kind", ["Reciprocal", "Lookup 2", "polynomial"])
+def test_a_scaling_that_is_not_known_is_refused(path: Path, kind: str) -> None:
+    scaled = {"NI_Number_Of_Scales": 1, "NI_Scale[0]_Scale_Type": kind}
+    write(path, channel("x", X[:, 0], **scaled), channel("y", X[:, 1]))
+    with pytest.raises(FaultdiagError, match=rf"channel x is scaled by '{kind}', which is not kn"):
+        read_recording(path)
+    assert read_recording(path, channel="y").samples == SAMPLES
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SamplingRate", "25600"), ("Sample rate", "25.6 kHz"), ("dt", 1 / 25_600)],
+)
+def test_a_rate_of_the_file_or_of_a_group(path: Path, name: str, value: Any) -> None:
+    root = nptdms.RootObject({name: value})
+    write(path, root, nptdms.GroupObject("g", {"rpm": "1480"}), channel("x", X[:, 0]))
+    recording = read_recording(path)
+    assert (recording.sampling_rate, recording.rpm) == (25_600, 1480)

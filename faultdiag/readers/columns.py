@@ -1,0 +1,226 @@
+"""Columns of Parquet files and functions of universal files (UFF 58), as named arrays."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faultdiag.errors import FaultdiagError
+from faultdiag.readers.base import (
+    Reader,
+    is_increment,
+    is_rate,
+    is_speed,
+    is_time,
+    plausible_rate,
+    rate_of_increment,
+)
+from faultdiag.readers.layouts import Layout, NamedArrays
+from faultdiag.readers.source import DamageError, Row, Stored, distinct, reading
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A vector that is read as a whole when it is first asked for.
+
+    Parameters
+    ----------
+    name, kind
+        Its name, and its type in the format's own words.
+    samples
+        How many values it has.
+    real
+        Whether they are real numbers.
+    read
+        Returns them.
+    """
+
+    name: str
+    kind: str
+    samples: int
+    real: bool
+    read: Callable[[], NDArray[Any]] = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its dimensions."""
+        return (self.samples,)
+
+    @cached_property
+    def values(self) -> NDArray[Any]:
+        """The values."""
+        return self.read()
+
+    def require_there(self) -> None:
+        """Do nothing: the library compared the header with the file."""
+
+    def fields(self) -> Mapping[str, Stored]:
+        """Return nothing: it is no struct."""
+        return {}
+
+    def scalar(self) -> float:
+        """Return its first value."""
+        return float(self.values[0])
+
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+        """Return its samples, ``(len(columns), stop - start)``."""
+        return np.stack([self.values[start:stop] for _ in columns])
+
+
+def _number(name: str, value: float) -> Column:
+    return Column(name, "number", 1, True, lambda: np.array([value]))
+
+
+def _table(
+    path: Path, kind: str, columns: Mapping[str, Column], facts: Mapping[str, float]
+) -> Reader:
+    """Return the reader of columns of equal length, of which one may be the times."""
+    known = {name: column for name, column in columns.items() if column.real}
+    times = [name for name in known if is_time(name) or columns[name].kind.startswith("timestamp")]
+    time = times[0] if len(times) == 1 and len(known) > 1 else None
+    rows = {name: Row(column) for name, column in known.items() if name != time}
+    rate, speed = (_fact(facts, named) for named in (is_rate, is_speed))
+    interval = _fact(facts, is_increment)
+
+    def layout(wanted: Collection[str]) -> Layout:
+        del wanted
+        choice = "" if rows else "holds no signal: one column of real numbers is needed"
+        clock = None if time is None else (time, known[time])
+        return Layout(rows, choice, {}, rate, interval, speed, time=clock)
+
+    return NamedArrays(path, columns, kind, layout)
+
+
+def _fact(facts: Mapping[str, float], named: Callable[[str], bool]) -> Column | None:
+    return next((_number(name, value) for name, value in facts.items() if named(name)), None)
+
+
+def open_parquet(path: Path) -> Reader:
+    """Return the reader of a Parquet file.
+
+    Raises
+    ------
+    FaultdiagError
+        If pyarrow is not installed, or the file is damaged.
+    """
+    try:
+        parquet = import_module("pyarrow.parquet")
+        arrow = import_module("pyarrow")
+    except ModuleNotFoundError as error:
+        raise FaultdiagError(
+            f"{path} is a Parquet file, which needs the package pyarrow: "
+            "pip install 'faultdiag[tables]'"
+        ) from error
+    with reading(path, "Parquet file"):
+        try:
+            file = parquet.ParquetFile(path)
+            columns = {
+                each.name: _arrow_column(file, each, arrow.types)
+                for each in file.schema_arrow
+                if not each.name.startswith("__index_level")
+            }
+            facts = _facts(file.schema_arrow.metadata or {})
+        except (arrow.ArrowException, ValueError, OSError) as error:
+            raise DamageError(str(error).splitlines()[0]) from error
+    return _table(path, "Parquet file", columns, facts)
+
+
+def _arrow_column(file: Any, each: Any, types: Any) -> Column:
+    stamp = types.is_timestamp(each.type)
+    real = types.is_integer(each.type) or types.is_floating(each.type) or stamp
+
+    def read() -> NDArray[Any]:
+        values = file.read(columns=[each.name]).column(0)
+        if values.null_count:
+            places = values.is_null().to_numpy()
+            raise DamageError(
+                f"column {each.name} has no value in row {int(np.argmax(places)) + 1}, and "
+                f"{values.null_count} are missing in all"
+            )
+        found = values.to_numpy()
+        # Seconds from the first: a whole number of nanoseconds since 1970 fits no float.
+        return (found - found[0]) / np.timedelta64(1, "s") if stamp else np.asarray(found)
+
+    return Column(each.name, str(each.type), file.metadata.num_rows, real, read)
+
+
+def _facts(metadata: Mapping[bytes, bytes]) -> dict[str, float]:
+    found = {}
+    for name, value in metadata.items():
+        with suppress(ValueError):
+            found[name.decode("utf-8", "replace")] = float(value)
+    return found
+
+
+_TIME_FUNCTIONS = (0, 1)
+_UFF = "universal file"
+
+
+def open_uff(path: Path) -> Reader:
+    """Return the reader of the time functions (dataset 58) of a universal file.
+
+    Raises
+    ------
+    FaultdiagError
+        If pyuff is not installed, the file is damaged, or holds no function of time.
+    """
+    try:
+        pyuff = import_module("pyuff")
+    except ModuleNotFoundError as error:
+        raise FaultdiagError(
+            f"{path} is a universal file, which needs the package pyuff: "
+            "pip install 'faultdiag[uff]'"
+        ) from error
+    with reading(path, _UFF):
+        try:
+            sets = pyuff.UFF(str(path)).read_sets()
+        except Exception as error:
+            raise DamageError(str(error).splitlines()[0] if str(error) else "no sets") from error
+    found = [one for one in ([sets] if isinstance(sets, dict) else sets) if _is_time(one)]
+    if not found:
+        raise FaultdiagError(
+            f"{path} holds no function of time: one dataset 58 of the type 0 or 1 is needed"
+        )
+    names = distinct([_name(one) for one in found])
+    columns = {name: _function(name, one) for name, one in zip(names, found, strict=True)}
+    steps = {name: float(one["abscissa_inc"]) for name, one in zip(names, found, strict=True)}
+    return NamedArrays(path, columns, _UFF, lambda wanted: _uff_layout(columns, steps, wanted))
+
+
+def _is_time(one: Mapping[str, Any]) -> bool:
+    values = np.asarray(one.get("data", []))
+    kind = one.get("type") == 58 and one.get("func_type") in _TIME_FUNCTIONS
+    return bool(kind) and values.ndim == 1 and values.size > 1 and values.dtype.kind in "fiu"
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    """Return the first line of a function's text, else the node and direction of its response."""
+    text = " ".join(str(one.get("id1", "")).split())
+    if text and text.upper() != "NONE":
+        return text.replace(", ", " ")
+    return f"node {one.get('rsp_node', 0)} direction {one.get('rsp_dir', 0)}"
+
+
+def _function(name: str, one: Mapping[str, Any]) -> Column:
+    values = np.asarray(one["data"])
+    return Column(name, values.dtype.name, values.size, True, lambda: values)
+
+
+def _uff_layout(
+    columns: Mapping[str, Column], steps: Mapping[str, float], wanted: Collection[str]
+) -> Layout:
+    """Return the layout for some channels, or for all where they are of one rate and length."""
+    chosen = [name for name in columns if name in wanted] or list(columns)
+    rates = {rate_of_increment(steps[name]) for name in chosen if steps[name] > 0}
+    rate = plausible_rate(rates)
+    lengths = {columns[name].samples for name in chosen}
+    several = f"holds several signals ({', '.join(columns)}); choose a channel"
+    choice = "" if len(lengths) == 1 and len(rates) <= 1 else several
+    rows = {name: Row(column) for name, column in columns.items()}
+    return Layout(rows, choice, rate=None if rate is None else _number("rate", rate))
