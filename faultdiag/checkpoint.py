@@ -10,7 +10,7 @@ import platform
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -325,21 +325,7 @@ def load(path: Path) -> Checkpoint:
         If there is none, or the file is no checkpoint of this format.
     """
     path = resolve(path)
-    document = _read(path)
-    if not isinstance(document, dict) or "format" not in document:
-        raise FaultdiagError(
-            f"{path} is a torch file but no faultdiag checkpoint; give a run folder, or best.pt "
-            "or last.pt of one"
-        )
-    found = document["format"]
-    if not isinstance(found, int) or found != FORMAT:
-        raise FaultdiagError(
-            f"{path} has the checkpoint format {found}, this version of faultdiag reads {FORMAT}; "
-            "take the faultdiag it was written with, or train again"
-        )
-    lacking = [k for k, kind in _REQUIRED.items() if not isinstance(document.get(k), kind)]
-    if lacking:
-        raise FaultdiagError(f"{path} is an incomplete checkpoint: it lacks {', '.join(lacking)}")
+    document = _of_this_format(path, _read(path))
     require_consistent(path, document)
     if (problem := _unsound(document)) is not None:
         raise FaultdiagError(
@@ -349,6 +335,25 @@ def load(path: Path) -> Checkpoint:
     tuples = {name: tuple(document[name]) for name in ("classes", "healthy", "channels")}
     spec = _parse(path, document["model_spec"])
     return Checkpoint(**{**known, **tuples, "model_spec": spec})
+
+
+def _of_this_format(path: Path, document: object) -> Document:
+    """Return the content of a file if it is a complete checkpoint of this format."""
+    if not isinstance(document, dict) or "format" not in document:
+        raise FaultdiagError(
+            f"{path} is a torch file but no faultdiag checkpoint; give a run folder, or best.pt "
+            "or last.pt of one"
+        )
+    stated = document["format"]
+    if not isinstance(stated, int) or stated != FORMAT:
+        raise FaultdiagError(
+            f"{path} has the checkpoint format {stated}, this version of faultdiag reads {FORMAT}; "
+            "take the faultdiag it was written with, or train again"
+        )
+    lacking = [k for k, kind in _REQUIRED.items() if not isinstance(document.get(k), kind)]
+    if lacking:
+        raise FaultdiagError(f"{path} is an incomplete checkpoint: it lacks {', '.join(lacking)}")
+    return document
 
 
 # More than any model has; what is read must cost what the size of its file justifies.
@@ -374,13 +379,17 @@ def _odd_data(document: Document) -> str | None:
         count += 1
         if count > _MOST_ITEMS or depth > _DEEPEST:
             return "its data are nested without end, or too many"
-        if isinstance(item, dict):
-            waiting += [(value, depth + 1) for value in item.values()]
-        elif isinstance(item, list | tuple):
-            waiting += [(value, depth + 1) for value in item[: _MOST_ITEMS + 1]]
-        elif isinstance(item, int) and not isinstance(item, bool) and abs(item) >= 2**128:
+        if isinstance(item, int) and not isinstance(item, bool) and abs(item) >= 2**128:
             return "a number in it has too many digits"
+        waiting += [(value, depth + 1) for value in _items(item)]
     return None
+
+
+def _items(item: object) -> Iterable[object]:
+    """Return what a dict, list or tuple holds; nothing of anything else."""
+    if isinstance(item, dict):
+        return item.values()
+    return item[: _MOST_ITEMS + 1] if isinstance(item, list | tuple) else ()
 
 
 def _odd_names(document: Document) -> str | None:
@@ -428,27 +437,33 @@ def _odd_normaliser(document: Document) -> str | None:
     name, state = scale.get("name"), scale.get("state", {})
     if not isinstance(name, str) or name not in NORMALIZERS or not isinstance(state, dict):
         return "its normalize is not a known normaliser"
-    for key, values in state.items():
-        numbers = np.asarray(values, dtype=object).ravel().tolist()
-        if not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
-            return f"its normalize.state.{key} has values that are not finite numbers"
-        if key == "std" and not all(v > 0 for v in numbers):
-            return "its normalize.state.std is not above 0"
+    return next(filter(None, map(_odd_statistic, state, state.values())), None)
+
+
+def _odd_statistic(key: str, values: object) -> str | None:
+    numbers = np.asarray(values, dtype=object).ravel().tolist()
+    if not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
+        return f"its normalize.state.{key} has values that are not finite numbers"
+    if key == "std" and not all(v > 0 for v in numbers):
+        return "its normalize.state.std is not above 0"
     return None
 
 
 def _odd_weights(document: Document) -> str | None:
-    for name, values in document["model"].items():
-        if not isinstance(name, str) or not isinstance(values, torch.Tensor):
-            return "its weights are not tensors by name"
-        if values.layout != torch.strided or values.device.type != "cpu":
-            return f"its weights '{name}' are not plain numbers"
-        if values.numel() * values.element_size() > values.untyped_storage().nbytes():
-            return f"its weights '{name}' state more numbers than are stored"
-        if values.is_floating_point() and not bool(values.isfinite().all()):
-            return f"its weights '{name}' are not all finite"
-        if name.endswith("running_var") and bool((values < 0).any()):
-            return f"its variances '{name}' are not all positive"
+    return next(filter(None, (_odd_tensor(*item) for item in document["model"].items())), None)
+
+
+def _odd_tensor(name: object, values: object) -> str | None:
+    if not isinstance(name, str) or not isinstance(values, torch.Tensor):
+        return "its weights are not tensors by name"
+    if values.layout != torch.strided or values.device.type != "cpu":
+        return f"its weights '{name}' are not plain numbers"
+    if values.numel() * values.element_size() > values.untyped_storage().nbytes():
+        return f"its weights '{name}' state more numbers than are stored"
+    if values.is_floating_point() and not bool(values.isfinite().all()):
+        return f"its weights '{name}' are not all finite"
+    if name.endswith("running_var") and bool((values < 0).any()):
+        return f"its variances '{name}' are not all positive"
     return None
 
 

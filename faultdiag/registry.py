@@ -178,12 +178,10 @@ class Registry(Generic[T]):
         problems = {
             key: f"{entry} has no option '{key}'{did_you_mean(key, known)}; "
             f"it has: {', '.join(sorted(known)) or 'none'}"
-            for key in options
-            if key not in known
+            for key in options.keys() - known.keys()
         }
-        for key, option in known.items():
-            if option.required and key not in options:
-                problems[key] = f"{entry} needs the option '{key}'"
+        missing = {key for key, option in known.items() if option.required} - options.keys()
+        problems |= {key: f"{entry} needs the option '{key}'" for key in sorted(missing)}
         checked: Json = {}
         for key in [key for key in options if key in known]:
             try:

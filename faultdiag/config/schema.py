@@ -141,8 +141,7 @@ def data_problems(data: Any) -> list[str]:
         return []  # pydantic tells
     if dataset not in DATASETS:
         return [f"data.dataset: {unknown(DATASETS.kind, dataset, DATASETS)}"]
-    fields, options = list(DataConfig.model_fields), list(DATASETS.options(dataset))
-    given = {key: value for key, value in section.items() if key not in fields}
+    fields, options = DataConfig.model_fields, DATASETS.options(dataset)
     known = [*fields, *options]
     strange = []
     if "override_rate" in given and "override_rate" not in options:
@@ -154,10 +153,11 @@ def data_problems(data: Any) -> list[str]:
         )
     strange += [
         f"data.{key}: unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
-        for key in given
-        if key not in options
+        for key in section
+        if key not in known
     ]
-    wrong = DATASETS.problems(dataset, {k: v for k, v in given.items() if k in options})
+    own = {key: section[key] for key in section if key in options and key not in fields}
+    wrong = DATASETS.problems(dataset, own)
     return [*strange, *(f"data.{key}: {problem}" for key, problem in wrong.items())]
 
 

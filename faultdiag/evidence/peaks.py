@@ -326,13 +326,18 @@ def _places(levels: NDArray[np.float64], count: int, apart: int) -> list[int]:
     return found
 
 
+def _near(order: float, lines: Sequence[KnownLine]) -> list[KnownLine]:
+    """Return the lines within their tolerance, the nearest first."""
+    near = (line for line in lines if abs(order - line.order) <= line.tolerance)
+    return sorted(near, key=lambda line: abs(order - line.order))
+
+
 def _matches(frequency: float, order: float | None, lines: Sequence[KnownLine]) -> tuple[str, ...]:
     """Names of the harmonics near a line, the nearest first, or else of one sideband."""
     hums = [k * mains for mains in MAINS_HZ for k in (2, 4, 6)]
     mains = tuple(f"{h} Hz mains" for h in hums if abs(frequency - h) <= MAINS_ERROR * h)
     if order is None:
         return mains
-    near = [line for line in lines if abs(order - line.order) <= line.tolerance]
-    near.sort(key=lambda line: abs(order - line.order))
+    near = _near(order, lines)
     harmonics = tuple(line.name for line in near if not line.sideband)
     return harmonics + mains or tuple(line.name for line in near[:1])

@@ -107,6 +107,10 @@ def healthy_from_stored(stored: Any) -> HealthyReference | None:
         channels = {str(name): WindowStatistics(**values) for name, values in stored.items()}
     except TypeError:
         return None
-    numbers = [v for s in channels.values() for v in asdict(s).values()]
-    sound = all(isinstance(v, int | float) and np.isfinite(v) and v > 0 for v in numbers)
+    sound = all(map(_is_sound, channels.values()))
     return HealthyReference(channels) if channels and sound else None
+
+
+def _is_sound(statistics: WindowStatistics) -> bool:
+    numbers = asdict(statistics).values()
+    return all(isinstance(v, int | float) and np.isfinite(v) and v > 0 for v in numbers)

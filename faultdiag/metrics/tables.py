@@ -45,19 +45,24 @@ def format_table(
     test         97.9
     valid           -
     """
-    body = [[_cell(row.get(key)) for key in columns] for row in rows]
-    text = [[_escaped(cell, markdown) for cell in line] for line in [[*columns.values()], *body]]
+    cells = [[head, *(_cell(row.get(key)) for row in rows)] for key, head in columns.items()]
     words = [any(isinstance(row.get(key), str) for row in rows) for key in columns]
-    widths = [max(3, *(len(line[i]) for line in text)) for i in range(len(columns))]
-    head, *lines = [
-        [c.ljust(w) if word else c.rjust(w) for c, w, word in zip(line, widths, words, strict=True)]
-        for line in text
+    padded = [
+        _padded([_escaped(cell, markdown) for cell in column], to_left=word, markdown=markdown)
+        for column, word in zip(cells, words, strict=True)
     ]
-    if not markdown:
-        rule = ["-" * width for width in widths]
-        return "\n".join("  ".join(line).rstrip() for line in [head, rule, *lines])
-    rule = ["-" * w if word else "-" * (w - 1) + ":" for w, word in zip(widths, words, strict=True)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines])
+    lines = zip(*padded, strict=True)
+    if markdown:
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def _padded(column: Sequence[str], *, to_left: bool, markdown: bool) -> list[str]:
+    """Return a column with its heading first and a rule below that, all of one width."""
+    width = max(3, *map(len, column))
+    rule = "-" * (width - 1) + ":" if markdown and not to_left else "-" * width
+    head, *cells = [cell.ljust(width) if to_left else cell.rjust(width) for cell in column]
+    return [head, rule, *cells]
 
 
 def parts_table(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -44,6 +44,11 @@ class ResidualBlock(nn.Module):
         y = functional.relu(self.norm1(self.conv1(x)))
         y = as_image(attend(self.norm2(self.conv2(y)).squeeze(2)))
         return functional.relu(self.shortcut(x) + y)
+
+
+def _block(before: int, after: int) -> ResidualBlock:
+    """Return a block that halves the length where the channels change."""
+    return ResidualBlock(before, after, 1 if before == after else 2)
 
 
 class ResNet1d(nn.Module):
@@ -110,16 +115,16 @@ class ResNet1d(nn.Module):
         widths = [width * 2**stage for stage, depth in enumerate(depths) for _ in range(depth)]
         self.stem = Convolution(channels, width, stem_kernel, stride=4, bias=False)
         self.stem_norm = nn.BatchNorm2d(width)
-        self.blocks = nn.ModuleList(
-            ResidualBlock(before, after, 1 if before == after else 2)
-            for before, after in pairwise([width, *widths])
-        )
+        self.blocks = nn.ModuleList(starmap(_block, pairwise([width, *widths])))
         self.stage_ends = [sum(depths[: stage + 1]) for stage in range(len(depths))]
         seen = [tuple(width * 2**s for s in (0, *range(_stage(w, width)))) for w in widths]
         self.attention = Slots(slots, widths, previous=seen)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.classify = nn.Linear(widths[-1], classes)
         self.length = length  # any works: kept for whoever inspects the network
+        self._initialise()
+
+    def _initialise(self) -> None:
         for module in own_modules(self):
             if isinstance(module, Convolution):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -468,15 +468,13 @@ def _parse_after(
     entries = list(after) if isinstance(after, list | tuple) else [after]
     if not entries:
         return (), [f"{place}.after is empty; {legal}"]
-    good = [p for p in entries if type(p) is int and 1 <= p <= positions]
-    bad = [p for p in entries if type(p) is not int or not 1 <= p <= positions]
+    blocks = range(1, positions + 1)
+    good = [p for p in entries if type(p) is int and p in blocks]
+    bad = [p for p in entries if type(p) is not int or p not in blocks]
     problems = [f"{place}.after is {p!r}; {legal}" for p in bad]
     unique = tuple(dict.fromkeys(good))
-    problems += [
-        f"{place}.after has {p} more than once; name each block once"
-        for p in unique
-        if good.count(p) > 1
-    ]
+    repeated = (p for p in unique if good.count(p) > 1)
+    problems += [f"{place}.after has {p} more than once; name each block once" for p in repeated]
     return unique, problems
 
 

@@ -37,6 +37,25 @@ def has_folds(config: Config) -> bool:
     return options.get("folds") is not None and options.get("fold") is None
 
 
+def _require_labelled(config: Config) -> None:
+    target = target_of(config)
+    if isinstance(target, TargetData) and not target.labelled:
+        raise FaultdiagError(
+            "transfer.target.label is null, so the target can't be scored, and a comparison needs "
+            "scores; state its label, or train without folds"
+        )
+
+
+def _items(config: Config) -> list[SplitItem]:
+    """Return the recordings of a config with their facts and labels, unread."""
+    entries = select_recordings(config).entries
+    labels = label_entries(entries, config.data.label)
+    return [
+        SplitItem(entry.name, 0, label, entry.facts)
+        for entry, label in zip(entries, labels, strict=True)
+    ]
+
+
 def expand(config: Config, *, inner: bool = False) -> list[Fold]:
     """Return the folds of a config, or the config itself where it has none.
 
@@ -56,21 +75,11 @@ def expand(config: Config, *, inner: bool = False) -> list[Fold]:
         that it doesn't train on, or it is to hold out training groups and has too few.
     """
     strategy, options = config.split.strategy, config.split.options
-    target = target_of(config)
-    if isinstance(target, TargetData) and not target.labelled:
-        raise FaultdiagError(
-            "transfer.target.label is null, so the target can't be scored, and a comparison needs "
-            "scores; state its label, or train without folds"
-        )
+    _require_labelled(config)
     inner = inner and strategy.startswith(ACROSS) and "valid" not in options
     if options.get("folds") is None and not inner:
         return [Fold("", config)]
-    entries = select_recordings(config).entries
-    labels = label_entries(entries, config.data.label)
-    items = [
-        SplitItem(entry.name, 0, label, entry.facts)
-        for entry, label in zip(entries, labels, strict=True)
-    ]
+    items = _items(config)
     checked = STRATEGIES.check_options(strategy, options)
     grouping = group_by(strategy, items, checked.get("fact"))
     planned = _planned(items, grouping, checked, config.seed)

@@ -434,11 +434,10 @@ def _class_notes(
     """Return which classes the split leaves out, and which of a target can't be scored."""
     if config.transfer is None:
         return left_out(recordings, classes)
-    tested = [recordings[i] for i in sorted({s.recording for s in split.parts["test"]})]
-    strange = sorted({r.label for r in tested if r.label} - set(classes))
-    absent = sorted(set(classes) - {r.label for r in tested})
+    labels = {recordings[segment.recording].label for segment in split.parts["test"]} - {""}
+    strange, absent = sorted(labels - set(classes)), sorted(set(classes) - labels)
     notes = []
-    if not any(r.label for r in tested):
+    if not labels:
         return ["the target has no labels, so its test part is diagnosed and not scored"]
     if strange:
         notes.append(

@@ -60,9 +60,11 @@ class Store:
             raise self._failed("cannot use", error) from error
         own = texts.get(self.path, b"")
         self._torn = bool(own) and not own.endswith(b"\n")
-        lines = [json_row(line) for text in texts.values() for line in text.splitlines()]
-        self._rows = {row["key"]: row for row in lines if row and "noise" in row}
-        self._reasons = {row["key"]: row for row in lines if row and "reason" in row}
+        lines = (json_row(line) for text in texts.values() for line in text.splitlines())
+        self._rows: dict[str, Row] = {}
+        self._reasons: dict[str, Row] = {}
+        for row in filter(None, lines):
+            self._keep(row)
 
     def failure(self, key: str) -> Row | None:
         """Return why a cell failed in its shard, or None."""
@@ -91,7 +93,10 @@ class Store:
         except OSError as error:
             raise self._failed("cannot write", error) from error
         self._torn = False
-        (self._reasons if "reason" in row else self._rows)[row["key"]] = dict(row)
+        self._keep(dict(row))
+
+    def _keep(self, row: Row) -> None:
+        (self._reasons if "reason" in row else self._rows)[row["key"]] = row
 
     def _failed(self, what: str, error: OSError) -> FaultdiagError:
         return FaultdiagError(

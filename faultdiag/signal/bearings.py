@@ -335,9 +335,8 @@ def find_bearing(name: str) -> CatalogueRow:
     """
     words = [word for word in re.split(r"[\s/_-]+", name.upper()) if word]
     rows = catalogue().values()
-    makers = {row.maker.upper() for row in rows if row.maker}
-    nameless = [word for word in words if word not in makers]
-    designation = _designation(words) or _designation(nameless)
+    makers = {row.maker.upper() for row in rows}
+    designation = _designation(words) or _designation([w for w in words if w not in makers])
     found = [row for row in rows if row.designation == designation]
     if not found:
         raise FaultdiagError(
@@ -421,15 +420,7 @@ def bearing_text(value: object) -> str:
     '6205'
     """
     if isinstance(value, Mapping):
-        strange = [str(name) for name in value if name not in _GEOMETRY]
-        missing = [name for name in _GEOMETRY[:3] if name not in value]
-        if strange or missing:
-            problem = f"has no {', '.join(missing)}" if missing else f"has {', '.join(strange)}"
-            raise FaultdiagError(
-                f"the bearing {dict(value)} {problem}; write {{balls: 9, ball_diameter: 0.3126, "
-                "pitch_diameter: 1.537}, and contact_angle in degrees if it isn't 0"
-            )
-        value = ",".join(str(value[name]) for name in _GEOMETRY if name in value)
+        value = _geometry_text(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise FaultdiagError(
             f"the bearing is {value!r}; write a name, such as 6205, or a geometry: "
@@ -437,6 +428,18 @@ def bearing_text(value: object) -> str:
         )
     get_bearing(str(value))
     return str(value)
+
+
+def _geometry_text(value: Mapping[str, object]) -> str:
+    strange = [str(name) for name in value if name not in _GEOMETRY]
+    missing = [name for name in _GEOMETRY[:3] if name not in value]
+    if strange or missing:
+        problem = f"has no {', '.join(missing)}" if missing else f"has {', '.join(strange)}"
+        raise FaultdiagError(
+            f"the bearing {dict(value)} {problem}; write {{balls: 9, ball_diameter: 0.3126, "
+            "pitch_diameter: 1.537}, and contact_angle in degrees if it isn't 0"
+        )
+    return ",".join(str(value[name]) for name in _GEOMETRY if name in value)
 
 
 def _from_geometry(text: str) -> Bearing:

@@ -159,17 +159,20 @@ def _make_room(out: Path, names: Sequence[str], *, overwrite: bool) -> None:
         raise FaultdiagError(
             f"cannot simulate into {out}: {error.strerror}; choose another folder"
         ) from error
+    if not found:
+        return
     ours = simulated_files(out)
-    foreign = sorted(set(found) & set(names) - set(ours or []))
-    if (found and ours is None) or foreign:
+    # Without a list of ours every file is another's.
+    foreign = found if ours is None else sorted(set(found) & set(names) - set(ours))
+    if ours is None or foreign:
         raise FaultdiagError(
-            f"{out} holds {foreign[0] if foreign else found[0]}, which was not simulated there and "
+            f"{out} holds {foreign[0]}, which was not simulated there and "
             "won't be touched; choose an empty folder"
         )
-    if found and not overwrite:
+    if not overwrite:
         raise FaultdiagError(
-            f"{out} holds an earlier simulation of {len(ours or [])} recordings; "
+            f"{out} holds an earlier simulation of {len(ours)} recordings; "
             "replace it with --overwrite or choose an empty folder"
         )
-    for name in ours or []:
+    for name in ours:
         (out / name).unlink(missing_ok=True)

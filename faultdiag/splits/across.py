@@ -1,6 +1,6 @@
 """Splits that hold out whole groups of recordings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from typing import Any
@@ -95,18 +95,9 @@ def name_groups(
         If no recording has a group, a group is in two parts, or a part is empty.
     """
     names = {"train": train, "valid": valid, "test": test}
-    known = {
-        part: _matched(part, grouping, groups)
-        for part, groups in names.items()
-        if groups is not None
-    }
-    for one, other in combinations(known, 2):
-        both = [group for group in known[one] if group in known[other]]
-        if both:
-            raise FaultdiagError(
-                f"split.{one} and split.{other} both have {grouping.fact} {_shown(both)}; "
-                "a group belongs to one part only"
-            )
+    named = {part: groups for part, groups in names.items() if groups is not None}
+    known = {part: _matched(part, grouping, groups) for part, groups in named.items()}
+    _require_apart(known, grouping.fact)
     taken = [group for groups in known.values() for group in groups]
     rest = [group for group in grouping.values if group not in taken]
     if train is None and not rest:
@@ -115,6 +106,17 @@ def name_groups(
             f"({_shown(grouping.values)}), which leaves none to train on; name fewer"
         )
     return Groups(known.get("train", rest), known["test"], known.get("valid"))
+
+
+def _require_apart(known: Mapping[str, Sequence[Any]], fact: str) -> None:
+    """Refuse groups that two parts name."""
+    for one, other in combinations(known, 2):
+        both = [group for group in known[one] if group in known[other]]
+        if both:
+            raise FaultdiagError(
+                f"split.{one} and split.{other} both have {fact} {_shown(both)}; "
+                "a group belongs to one part only"
+            )
 
 
 def _matched(part: str, grouping: Grouping, names: Sequence[Any]) -> list[Any]:
@@ -218,11 +220,15 @@ def notes_of(items: Sequence[SplitItem], fact: str, sides: Sides, groups: Groups
         )
     if sides.left:
         notes.append(f"in no wanted group of {fact}, so left out: {_names(items, sides.left)}")
-    tested = {items[i].label for i in [*sides.test, *sides.within]}
-    untested = sorted({items[i].label for i in [*sides.train, *sides.timed]} - tested)
-    if untested:
+    if untested := _untested(items, sides):
         notes.append(f"the test part has no recording of {', '.join(untested)}")
     return notes
+
+
+def _untested(items: Sequence[SplitItem], sides: Sides) -> list[str]:
+    """Return the classes that are trained on and not tested."""
+    tested = {items[i].label for i in [*sides.test, *sides.within]}
+    return sorted({items[i].label for i in [*sides.train, *sides.timed]} - tested)
 
 
 def _names(items: Sequence[SplitItem], indices: Sequence[int]) -> str:

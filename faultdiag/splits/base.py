@@ -62,12 +62,17 @@ def group_by(strategy: str, items: Sequence[SplitItem], fact: str | None = None)
     """
     if strategy == "across_recordings":
         return Grouping(RECORDING, tuple(item.name for item in items))
-    known = {name for item in items for name, value in item.facts.items() if value is not None}
+    known = _known_facts(items)
     wanted = _FACTS[strategy] if fact is None else (fact,)
     present = [name for name in wanted if name in known]
     if not present:
         raise FaultdiagError(_lacking(strategy, wanted, sorted(known), named=fact is not None))
     return Grouping(present[0], tuple(item.facts.get(present[0]) for item in items))
+
+
+def _known_facts(items: Sequence[SplitItem]) -> set[str]:
+    """Return the facts that some recording has."""
+    return {name for item in items for name, value in item.facts.items() if value is not None}
 
 
 def _lacking(strategy: str, wanted: Sequence[str], known: Sequence[str], *, named: bool) -> str:

@@ -108,12 +108,18 @@ def _saved(path: Path, document: Document) -> SavedSplit:
         for part in ALL_PARTS
         if part in PARTS or part in document["parts"]
     }
-    for segment in (s for segments in parts.values() for s in segments):
-        last = recordings[segment.recording].samples if segment.recording < len(recordings) else -1
-        if not (segment.recording >= 0 and 0 <= segment.start < segment.stop <= last):
-            raise ValueError(f"{segment} lies in none of its {len(recordings)} recordings")
+    for segments in parts.values():
+        _require_within(segments, recordings)
     fractions = TypeAdapter(Fractions).validate_python(document.get("fractions", (0.7, 0.2, 0.1)))
     return SavedSplit(path, str(document["strategy"]), recordings, parts, fractions)
+
+
+def _require_within(segments: Sequence[Segment], recordings: Sequence[SavedRecording]) -> None:
+    for segment in segments:
+        if segment.recording not in range(len(recordings)):
+            raise ValueError(f"{segment} is of none of its {len(recordings)} recordings")
+        if not 0 <= segment.start < segment.stop <= recordings[segment.recording].samples:
+            raise ValueError(f"{segment} is beyond the end of its recording")
 
 
 def from_file(

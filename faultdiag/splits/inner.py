@@ -53,9 +53,9 @@ def inner_groups(
         raise FaultdiagError(_undivided(grouping.fact, members))
     chosen: list[Any] = []
     for group in reversed(train):
-        classes = [label for label in wanted if group in members[label]]
-        lacking = any(_count(members[c], chosen) < wanted[c] for c in classes)
-        if lacking and all(_count(members[c], chosen) < len(members[c]) - 1 for c in classes):
+        counts = {c: _count(members[c], chosen) for c in wanted if group in members[c]}
+        lacking = any(count < wanted[c] for c, count in counts.items())
+        if lacking and all(count < len(members[c]) - 1 for c, count in counts.items()):
             chosen.append(group)
     return in_order(chosen)
 

@@ -16,7 +16,7 @@ Operating conditions are counted, but are no level of their own: another bearing
 load is an honest test, the same bearing under another load is not.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any, Protocol
@@ -438,22 +438,28 @@ def _levels(
     runs = {origin.run for origin in made_with}
     bearings = {origin.bearing for origin in made_with}
     reached = {
-        duplicate.recordings[side]
+        recording
         for duplicate, counts in zip(duplicates, common, strict=True)
-        for pair, count in counts.items()
-        for side in (0, 1)
-        if count and pair[side] == "test" and pair[1 - side] in MADE_WITH
+        for recording in _reached(duplicate, counts)
     }
     levels = {}
     for recording, intervals in covered["test"].items():
-        seen = [rows.get(recording) for rows in known]
-        if recording in reached or any(
-            row is not None and count_shared([row, intervals]) for row in seen
-        ):
+        shares = any(
+            count_shared([rows[recording], intervals]) for rows in known if recording in rows
+        )
+        if recording in reached or shares:
             levels[recording] = "samples"
         else:
             levels[recording] = _level(origins[recording], runs, bearings)
     return levels
+
+
+def _reached(duplicate: Duplicate, counts: Mapping[PartPair, int]) -> Iterator[int]:
+    """Yield the test recordings that share copied samples with what the model is made with."""
+    for pair, count in counts.items():
+        for side in (0, 1):
+            if count and pair[side] == "test" and pair[1 - side] in MADE_WITH:
+                yield duplicate.recordings[side]
 
 
 def _level(origin: Origin, runs: set[int], bearings: set[Hashable | None]) -> str:

@@ -17,7 +17,7 @@ import torch
 
 from faultdiag.checkpoint import Checkpoint, load, package_versions, save
 from faultdiag.config.schedules import SHAPED
-from faultdiag.config.schema import Config, schedule_of
+from faultdiag.config.schema import Config, TrainConfig, schedule_of
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
@@ -162,7 +162,8 @@ def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
     if differing:
         raise FaultdiagError(
             f"{path} was trained with another config: {'; '.join(differing)}; give "
-            f"{path.parent / 'config.yaml'}, or start again with --overwrite"
+            f"{path.parent / 'config.yaml'} and --set for what that does not state, or start again "
+            "with --overwrite"
         )
     epochs = config.train.epochs
     if config.train.steps is not None:
@@ -188,8 +189,13 @@ def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
         )
 
 
+# What a setting was before there was one, where that is not its default.
+_BEFORE = {"train.running_statistics": "published"}
+
+
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    before, now = _flat(there), _flat(here)
+    defaults = _flat(TrainConfig().model_dump(mode="json"), "train.")
+    before, now = {**defaults, **_BEFORE, **_flat(there)}, _flat(here)
     return [
         f"{path} is {now.get(path)}, there {before.get(path)}"
         for path in sorted((before.keys() | now.keys()) - _FREE)
