@@ -10,7 +10,7 @@ import platform
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -372,24 +372,19 @@ def _unsound(document: Document) -> str | None:
 
 def _odd_data(document: Document) -> str | None:
     """Return what is no plain data, nested too deeply or in itself, or too much."""
-    waiting: list[tuple[Any, int]] = [(document, 0)]
+    waiting: list[tuple[object, int]] = [(document, 0)]
     count = 0
     while waiting:
         item, depth = waiting.pop()
-        count += 1
-        if count > _MOST_ITEMS or depth > _DEEPEST:
-            return "its data are nested without end, or too many"
         if isinstance(item, int) and not isinstance(item, bool) and abs(item) >= 2**128:
             return "a number in it has too many digits"
-        waiting += [(value, depth + 1) for value in _items(item)]
+        if not isinstance(item, dict | list | tuple):
+            continue
+        count += len(item)
+        if count > _MOST_ITEMS or depth > _DEEPEST:
+            return "its data are nested without end, or too many"
+        waiting += [(v, depth + 1) for v in (item.values() if isinstance(item, dict) else item)]
     return None
-
-
-def _items(item: object) -> Iterable[object]:
-    """Return what a dict, list or tuple holds; nothing of anything else."""
-    if isinstance(item, dict):
-        return item.values()
-    return item[: _MOST_ITEMS + 1] if isinstance(item, list | tuple) else ()
 
 
 def _odd_names(document: Document) -> str | None:

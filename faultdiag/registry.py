@@ -7,7 +7,7 @@ notebooks through `Registry.register`.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -178,10 +178,10 @@ class Registry(Generic[T]):
         problems = {
             key: f"{entry} has no option '{key}'{did_you_mean(key, known)}; "
             f"it has: {', '.join(sorted(known)) or 'none'}"
-            for key in options.keys() - known.keys()
+            for key in _beyond(options, known)
         }
-        missing = {key for key, option in known.items() if option.required} - options.keys()
-        problems |= {key: f"{entry} needs the option '{key}'" for key in sorted(missing)}
+        required = [key for key, option in known.items() if option.required]
+        problems |= {key: f"{entry} needs the option '{key}'" for key in _beyond(required, options)}
         checked: Json = {}
         for key in [key for key in options if key in known]:
             try:
@@ -200,6 +200,11 @@ class Registry(Generic[T]):
             If there is no such entry, or its options are invalid.
         """
         return self.get(name)(*args, **self.check_options(name, options))
+
+
+def _beyond(keys: Iterable[str], known: Container[str]) -> list[str]:
+    """Return the keys that are not among the known ones, in their order."""
+    return [key for key in keys if key not in known]
 
 
 def _attribute(entry: str) -> Any:

@@ -116,10 +116,10 @@ def _saved(path: Path, document: Document) -> SavedSplit:
 
 def _require_within(segments: Sequence[Segment], recordings: Sequence[SavedRecording]) -> None:
     for segment in segments:
-        if segment.recording not in range(len(recordings)):
-            raise ValueError(f"{segment} is of none of its {len(recordings)} recordings")
-        if not 0 <= segment.start < segment.stop <= recordings[segment.recording].samples:
-            raise ValueError(f"{segment} is beyond the end of its recording")
+        there = segment.recording in range(len(recordings))
+        last = recordings[segment.recording].samples if there else -1
+        if not 0 <= segment.start < segment.stop <= last:
+            raise ValueError(f"{segment} lies in none of its {len(recordings)} recordings")
 
 
 def from_file(
