@@ -143,22 +143,22 @@ def data_problems(data: Any) -> list[str]:
         return [f"data.dataset: {unknown(DATASETS.kind, dataset, DATASETS)}"]
     fields, options = DataConfig.model_fields, DATASETS.options(dataset)
     known = [*fields, *options]
-    strange = []
-    if "override_rate" in given and "override_rate" not in options:
-        del given["override_rate"]
-        strange.append(
-            f"data.override_rate: --override-rate lets a rate of yours win, and dataset {dataset} "
-            "takes none: its files and its catalogue state the rates; leave it out, or read the "
-            "folder with dataset: folder and data.recorded_at"
-        )
-    strange += [
-        f"data.{key}: unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
-        for key in section
-        if key not in known
+    strange = [
+        f"data.{key}: {_unknown_key(key, dataset, known)}" for key in section if key not in known
     ]
     own = {key: section[key] for key in section if key in options and key not in fields}
     wrong = DATASETS.problems(dataset, own)
     return [*strange, *(f"data.{key}: {problem}" for key, problem in wrong.items())]
+
+
+def _unknown_key(key: str, dataset: str, known: Sequence[str]) -> str:
+    if key == "override_rate":
+        return (
+            f"--override-rate lets a rate of yours win, and dataset {dataset} takes none: its "
+            "files and its catalogue state the rates; leave it out, or read the folder with "
+            "dataset: folder and data.recorded_at"
+        )
+    return f"unknown key{did_you_mean(key, known)}; known: {', '.join(known)}"
 
 
 def _range(ends: tuple[float, ...]) -> tuple[float, ...]:
