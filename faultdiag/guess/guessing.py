@@ -22,7 +22,7 @@ from faultdiag.datasets.published import PublishedSet
 from faultdiag.datasets.window_arrays import pairs_of
 from faultdiag.datasets.windows import LEAK, chosen_pair
 from faultdiag.errors import FaultdiagError, counted
-from faultdiag.guess.names import guess_labels, guess_labels_below, is_healthy, own_split
+from faultdiag.guess.names import alike, guess_labels, guess_labels_below, is_healthy, own_split
 from faultdiag.guess.signals import Read, Signals, look_into, split_comment
 from faultdiag.guess.sizes import Sizes, guess_sizes, require_trainable
 from faultdiag.preparing.recordings import label_entries
@@ -485,6 +485,9 @@ def _data(found: _Labelled, rate: float) -> list[Setting]:
     classes = ", ".join(f"{name} ({count})" for name, count in sorted(found.classes.items()))
     why = f"{source.label_reason}; " if source.label_reason else ""
     why += f"classes, and how many recordings each has: {classes}"
+    why += "".join(
+        f"; {text}: give them one name in their folders or files" for text in alike(found.classes)
+    )
     unhealthy = "no class is called healthy or normal: name it here, if one is"
     return [
         *settings,

@@ -13,13 +13,31 @@ from faultdiag.errors import FaultdiagError
 # Whole words first, then beginnings; lower case.
 _HEALTHY = frozenset(
     {"n", "h", "no", "nor", "norm", "ok", "good", "base", "ref", "reference", "new", "nofault"}
+    | {"正常", "健康", "无故障", "gut", "intakt", "sain", "sano", "норма"}
 )
 _HEALTHY_BEGIN = ("normal", "health", "baseline", "undamaged", "intact", "faultless", "nofault")
 _FAULTY = frozenset(
     {"i", "ir", "irf", "if", "ib", "o", "or", "orf", "of", "ob", "b", "bf", "tb", "be", "re"}
     | {"c", "cf", "ca", "cage", "comb", "compound", "mixed", "defect", "worn", "f"}
 )
-_FAULTY_BEGIN = ("inner", "outer", "ball", "roll", "cage", "combin", "fault", "damag", "crack")
+_FAULTY_BEGIN = (
+    *("inner", "outer", "ball", "roll", "cage", "combin", "fault", "damag", "crack"),
+    *("内圈", "外圈", "滚动体", "滚珠", "保持架", "innenring", "aussenring", "außenring"),
+)
+# What states are called, by what they are: whole words, and beginnings.
+_STATES: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
+    "healthy": (_HEALTHY, _HEALTHY_BEGIN),
+    "inner race": (frozenset({"i", "ir", "irf", "if", "ib"}), ("inner", "内圈", "innenring")),
+    "outer race": (
+        frozenset({"o", "or", "orf", "of", "ob"}),
+        ("outer", "外圈", "aussenring", "außenring"),
+    ),
+    "rolling element": (
+        frozenset({"b", "bf", "tb", "be", "re"}),
+        ("ball", "roll", "滚动体", "滚珠"),
+    ),
+    "cage": (frozenset({"c", "cf", "ca"}), ("cage", "保持架")),
+}
 
 
 def is_healthy(name: str) -> bool:
@@ -58,7 +76,37 @@ def first_letters(name: str) -> str:
     return match[0] if match else ""
 
 
-_SEPARATORS = re.compile(r"([_\-\s]+)")
+def alike(classes: Iterable[str]) -> list[str]:
+    """Return which classes are probably one that was written in several ways.
+
+    Examples
+    --------
+    >>> alike(["OR5", "OuterRaceFault", "IR007", "IR014"])
+    ['OR5, OuterRaceFault: probably one class (outer race)']
+    """
+    every = sorted(set(classes))
+    found = []
+    for state, (words, beginnings) in _STATES.items():
+        own = [
+            name
+            for name in every
+            if (word := first_letters(name).lower()) in words or word.startswith(beginnings)
+        ]
+        if len({first_letters(name) for name in own}) > 1:
+            found.append(f"{', '.join(own)}: probably one class ({state})")
+    folded = defaultdict(list)
+    for name in every:
+        folded[re.sub(r"[\W_]+", "", name.casefold())].append(name)
+    named = " ".join(found)
+    return found + [
+        f"{', '.join(names)}: probably one class"
+        for names in folded.values()
+        if len(names) > 1 and ", ".join(names) not in named
+    ]
+
+
+# The clock position stands behind an @, as in CWRU's OR007@6.
+_SEPARATORS = re.compile(r"([_\-\s@]+)")
 _NUMBER = re.compile(r"([^\W\d_]*)([0-9]+(?:\.[0-9]+)?)([^\W\d_]*)")
 # What stands before or behind a number -> what it is.
 _UNITS = {
@@ -206,6 +254,8 @@ def _pieces(shape: _Shape, reasons: list[str], speeds: Collection[str]) -> list[
             pieces.append("")
             continue
         before, name, behind = _field(column, reasons, speeds)
+        if i and "@" in shape.separators[i - 1]:
+            name = "position"
         if not name:
             pieces.append(_literal(column[0]))
             continue
@@ -349,7 +399,12 @@ def guess_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
             "class into a sub-folder of its own, or list the recordings in a manifest.csv: "
             "path,label"
         )
-    return max(guesses, key=lambda guess: guess.share)
+    best = max(guesses, key=lambda guess: guess.share)
+    others = [guess.reasons[0] for guess in guesses if guess is not best]
+    if others:
+        why = "more of them are words for a state" if best.share else "they are taken first"
+        best.reasons.append(f"{why}, so not taken for classes: {'; '.join(others)}")
+    return best
 
 
 def _folders(paths: Sequence[str]) -> list[LabelGuess]:

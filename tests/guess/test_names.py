@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from faultdiag.datasets.facts import FilePattern, first_fit
 from faultdiag.datasets.folder import Folder
 from faultdiag.errors import FaultdiagError
-from faultdiag.guess.names import guess_labels
+from faultdiag.guess.names import alike, guess_labels, name_patterns
 from faultdiag.preparing.recordings import label_entries
 
 
@@ -107,3 +108,48 @@ def test_names_that_tell_nothing(tmp_path: Path, names: list[str]) -> None:
     expected = f"{tmp_path}: no names of folders or files tell two classes: {names[0]}"
     with pytest.raises(FaultdiagError, match=re.escape(expected)):
         guess_labels(tmp_path, names)
+
+
+@pytest.mark.parametrize(
+    ("classes", "groups"),
+    [
+        (["Normal", "normal"], ["Normal, normal"]),
+        (["OR5", "OuterRaceFault", "IR"], ["OR5, OuterRaceFault"]),
+        (["正常", "Normal", "inner"], ["Normal, 正常"]),
+        (["内圈", "IR_1", "N"], ["IR_1, 内圈"]),
+        (["IR007", "IR014", "N", "B007"], []),
+        (["gear A", "gear_a"], ["gear A, gear_a"]),
+        (["K001", "KA01", "KI01"], []),
+    ],
+)
+def test_classes_that_are_probably_one(classes: list[str], groups: list[str]) -> None:
+    assert [text.partition(":")[0] for text in alike(classes)] == groups
+
+
+def test_positions_are_no_sizes() -> None:
+    names = ["OR007@6_0", "OR007@3_0", "OR014@6_0", "IR007_0", "IR014_0", "N_0"]
+    found = name_patterns([f"{name}.mat" for name in names])
+    assert found is not None
+    patterns = [FilePattern(text) for text in found.patterns]
+    facts = [first_fit(patterns, f"{name}.mat") for name in names]
+    assert [f"{f['fault']}{f['size'] or ''}" for f in facts] == [
+        *("OR007", "OR007", "OR014", "IR007", "IR014", "N"),
+    ]
+    assert [f["position"] for f in facts] == [6, 3, 6, None, None, None]
+
+
+@pytest.mark.parametrize("names", [["IR_DE", "IR_FE", "N_DE", "N_FE"], ["IR_1", "IR_2", "N_1"]])
+def test_channels_and_numbers_are_no_sizes(names: list[str]) -> None:
+    found = name_patterns([f"{name}.mat" for name in names])
+    assert found is not None
+    assert found.label == "{fault}"
+    assert found.classes == 2
+
+
+def test_the_choice_of_the_label_says_what_it_rejected(tmp_path: Path) -> None:
+    paths = [f"{load}/{code}_{i}.mat" for load in ("low", "high") for code in "NI" for i in (1, 2)]
+    found = guess_labels(tmp_path, paths)
+    assert any(
+        "not taken for classes: the recordings lie in the folders high, low" in reason
+        for reason in found.reasons
+    )
