@@ -10,7 +10,7 @@ the last. The labels of the test part are used here, and nowhere in a training.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,8 @@ TARGETS: dict[str, list[tuple[str, ...]]] = {
     "all nine classes, 3→0 and 3→1 hp": [("split.test=[0]",), ("split.test=[1]",)],
     "three of nine classes, 1→2 hp": [PARTIAL, (*PARTIAL, "transfer.method=mcc")],
 }
-# Columns of a history by which a criterion ranks epochs; agreement is what the guard looks at.
-RANKS: dict[str, Callable[[Mapping[str, Any]], tuple[float, ...]]] = {
-    "agreement": lambda row: (row["target_agreement"],),
-    **{name: MERITS[name] for name in ("mcc", "infomax", "reverse_validation")},
-}
+# What a criterion ranks epochs by; the agreement is what the guard looks at, too.
+RANKS = {name: merit for name, merit in MERITS.items() if name != "last"}
 
 
 def adapted(config: Config) -> list[dict[str, Any]]:

@@ -396,7 +396,7 @@ class TransferConfig(Component):
     target: Json | None = None
     adapt: float = Field(default=0.6, ge=0.01, le=0.99)
     hold_out: Literal["time", "recordings", "windows"] = "time"
-    selection: Literal["last", "mcc", "infomax", "reverse_validation"] = "last"
+    selection: Literal["last", "agreement", "mcc", "infomax", "reverse_validation"] = "last"
     guard: Literal["agreement", "none"] = "agreement"
 
 

@@ -44,6 +44,7 @@ RENEWALS = 5
 # What an epoch is chosen by: the larger the better.
 MERITS: dict[str, Callable[[Mapping[str, Any]], tuple[float, ...]]] = {
     "last": lambda row: (row["epoch"],),
+    "agreement": lambda row: (row["target_agreement"], row["target_information"]),
     "mcc": lambda row: (-row["target_confusion"],),
     "infomax": lambda row: (row["target_information"],),
     "reverse_validation": lambda row: (row["reverse_accuracy"], row["target_information"]),
@@ -262,7 +263,7 @@ class Adaptation:
         if settings.selection == "reverse_validation" and valid is None:
             raise FaultdiagError(
                 "transfer.selection reverse_validation tests on source windows, which are not at "
-                "hand; use last, mcc or infomax"
+                "hand; use last, agreement, mcc or infomax"
             )
         self._ramp = torch.zeros((), dtype=torch.float64, device=target.device)
         self._pseudo = torch.zeros(0, dtype=torch.int64)

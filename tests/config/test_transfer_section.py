@@ -92,7 +92,7 @@ def test_a_target_of_another_dataset_inherits_what_one_network_needs() -> None:
         ({"adapt": 1.0}, "transfer.adapt is 1.0; it must be 0.99 or less"),
         (
             {"selection": "valid"},
-            "transfer.selection is 'valid'; use 'last', 'mcc', 'infomax' or 'reverse_validation'",
+            "transfer.selection is 'valid'; use 'last', 'agreement', 'mcc', 'infomax' or 'reverse",
         ),
         ({"guard": "off"}, "transfer.guard is 'off'; use 'agreement' or 'none'"),
         (

@@ -192,13 +192,14 @@ def test_options_of_the_section_matter(option: dict[str, Any], make: Make, tmp_p
     )
 
 
-@pytest.mark.parametrize("selection", ["last", "mcc", "infomax", "reverse_validation"])
+@pytest.mark.parametrize("selection", ["last", "agreement", "mcc", "infomax", "reverse_validation"])
 def test_a_criterion_without_labels_chooses(selection: str, make: Make, tmp_path: Path) -> None:
     config = make(transfer=method("mk_mmd", selection=selection), train__epochs=5)
     run = run_of(config, tmp_path / "run")
     rows = {row["epoch"]: row for row in history(run.folder) if "transfer_loss" in row}
     key = {
         "last": lambda row: row["epoch"],
+        "agreement": lambda row: (row["target_agreement"], row["target_information"]),
         "mcc": lambda row: -row["target_confusion"],
         "infomax": lambda row: row["target_information"],
         "reverse_validation": lambda row: (row["reverse_accuracy"], row["target_information"]),
