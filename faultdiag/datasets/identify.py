@@ -14,10 +14,14 @@ from faultdiag.readers.base import Variable
 
 @dataclass(frozen=True, slots=True)
 class NamedRecording:
-    """A published recording that a file is by its name and variables: in words, and its facts."""
+    """A published recording that a file is by its name and variables: in words, and its facts.
+
+    It is confirmed where the number of samples is that recording's too.
+    """
 
     title: str
     facts: Mapping[str, Any]
+    confirmed: bool = False
 
     @property
     def doubt(self) -> str:
@@ -62,7 +66,11 @@ def identify_by_name(
     named = [(known, known.by_name(stem)) for known in published_sets().values() if known.variables]
     if not numbers_in(path.name) and not any(facts for _, facts in named):
         return None
-    names = {variable.name for variable in variables()}
+    held = list(variables())
+    names = {variable.name for variable in held}
+    if (known_by_length := _cwru_by_length(path, held)) is not None:
+        title = f"CWRU recording {known_by_length}"
+        return NamedRecording(title, known_by_length.facts, confirmed=True)
     if (number := cwru_number(path, names)) is not None:
         cwru_known = cwru.catalogue()[number]
         return NamedRecording(f"CWRU recording {cwru_known}", cwru_known.facts)
@@ -74,6 +82,34 @@ def identify_by_name(
         ),
         None,
     )
+
+
+# What a MATLAB file of CWRU holds besides samples of 8 bytes: headers, names and the speed.
+_LEAST_BESIDE, _MOST_BESIDE = 200, 800
+# Recording 99 is published in a file with recording 98.
+_LENGTHS = {99: 485_063}
+
+
+def _cwru_by_length(path: Path, variables: Iterable[Variable]) -> cwru.Known | None:
+    """Return the CWRU recording whose number a file's name has, and whose samples its channels.
+
+    So a recording is known that was saved in another format, under other names: the published
+    file has one, two or three channels, and its bytes tell how many samples each has.
+    """
+    counts = {max(v.shape, default=0) for v in variables if v.channel}
+    found = [
+        known
+        for number in numbers_in(path.name)
+        if (known := cwru.catalogue()[number]) and any(_fits(known, count) for count in counts)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _fits(known: cwru.Known, count: int) -> bool:
+    if known.number in _LENGTHS:
+        return count == _LENGTHS[known.number]
+    beside = [known.bytes - 8 * channels * count for channels in (1, 2, 3)]
+    return any(_LEAST_BESIDE <= rest <= _MOST_BESIDE for rest in beside)
 
 
 def cwru_number(path: Path, variables: Collection[str]) -> int | None:

@@ -130,14 +130,15 @@ def resolve_facts(
     known_rpm = file.rpm is not None or not needs_rpm
     settled = file.sampling_rate is not None and known_rpm and not needs_catalogue
     known = catalogue if catalogue is not None else {} if settled else identify(path) or {}
-    problems = _contradictions(file, known, user)
+    # What a catalogue says by content or of its own files leaves nothing to a name.
+    named = None if catalogue is not None or settled or known else identify_by_name(path, variables)
+    sure = named.facts if named is not None and named.confirmed else {}
+    problems = _contradictions(file, known or sure, user)
     if problems and not override:
         raise ContradictionError(
             f"{path}: {'; '.join(problems)}; leave out what is wrong, or let your own win with "
             f"{remedy}"
         )
-    # What a catalogue says by content or of its own files leaves nothing to a name.
-    named = None if catalogue is not None or settled or known else identify_by_name(path, variables)
     by_name = {} if named is None else named.facts
     first = user if override else Statement()
     rate, rate_source = _first(

@@ -22,6 +22,7 @@ from faultdiag.datasets.resolve import (
     resolve_facts,
 )
 from faultdiag.errors import FaultdiagError
+from faultdiag.readers.read import list_variables
 
 PATH = Path("a.npy")
 NOTHING = Statement()
@@ -177,3 +178,29 @@ def test_the_public_function_knows_the_catalogue(real_data: Path, tmp_path: Path
         faultdiag.read_recording(copy, sampling_rate=12_000)
     forced = faultdiag.read_recording(copy, sampling_rate=12_000, override_rate=True)
     assert forced.sampling_rate == 12_000
+
+
+@pytest.mark.parametrize("name", ["97.npz", "normal_0_97.csv", "97.npy"])
+def test_a_cwru_baseline_in_another_format_is_known(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, 243_938)
+    if name.endswith(".csv"):
+        path.write_text("acc\n" + "\n".join(f"{v:.4f}" for v in x))
+    else:
+        (np.savez if name.endswith(".npz") else np.save)(path, x)
+    file = Statement()
+    facts = resolve_facts(path, file=file, user=Statement(), variables=lambda: list_variables(path))
+    assert (facts.sampling_rate, facts.rate_source) == (48_000, "catalogue, by name")
+    assert facts.catalogue["code"] == "N"
+    with pytest.raises(ContradictionError, match="12000 Hz; the catalogue says 48000 Hz"):
+        resolve_facts(
+            path, file=file, user=Statement(12_000.0), variables=lambda: list_variables(path)
+        )
+    # Of another length the number in a name says nothing.
+    plain = tmp_path / "other" / "97.npz"
+    plain.parent.mkdir()
+    np.savez(plain, x[:200_000])
+    unknown = resolve_facts(
+        plain, file=file, user=Statement(), variables=lambda: list_variables(plain)
+    )
+    assert unknown.sampling_rate is None
