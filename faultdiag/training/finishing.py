@@ -168,9 +168,10 @@ def finish(
     metrics["selection"] = {
         "best_epoch": best_epoch,
         "last_epoch": last_epoch,
-        "refit": refit,
         "chosen_by": CHOSEN_BY[keep] if adapted is None else chosen_by(transfer, adapted),
     }
+    if refit:
+        metrics["selection"]["refit"] = True
     metrics["last"] = {part: _compared(last.scores(prepared, part)) for part in PARTS}
     drawn = {part: bins for part in DRAWN if (bins := best.reliability(part)) is not None}
     return Outcome(metrics, best.source.temperature, drawn)

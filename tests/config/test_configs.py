@@ -72,7 +72,7 @@ def test_it_takes_one_step(
         WindowBatches(prepared, prepared.windows.of(part).take(slice(0, 32)), torch.device("cpu"))
         for part in ("train", "valid")
     )
-    settings = replace(trainer_settings(config), epochs=1)
+    settings = replace(trainer_settings(config), epochs=1, steps=None)
     (row,) = Trainer(network, train, valid, settings).fit(lambda *_: None).history
     assert row["train_loss"] > 0
     moved = [name for name, value in network.named_parameters() if not value.equal(before[name])]
