@@ -307,7 +307,7 @@ def _last(name: str) -> str:
 _MOST_LISTED = 20
 # Times looked at where a vector of them gives the rate: these, and the last one.
 _TIMES = 100_000
-# Times by which the decimal places are told that all are rounded to.
+# Times that show to how many decimal places all are rounded.
 _FEW_TIMES = 512
 
 
