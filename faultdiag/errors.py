@@ -63,7 +63,7 @@ def printable_lines(text: str) -> str:
     one
     two \x1b
     """
-    return printable(text, keep="\n\t")
+    return "\n".join(printable(line, keep="\t") for line in text.split("\n"))
 
 
 class FaultdiagError(Exception):

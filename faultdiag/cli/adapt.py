@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from faultdiag.cli.exits import stop
+from faultdiag.cli.exits import show, stop
 from faultdiag.cli.options import AsJson, Device, LogJson, Quiet, Settings, as_text
 
 
@@ -61,6 +61,6 @@ def adapt(
         pattern=pattern,
         device=device,
     )
-    typer.echo(as_text(adapted.metrics) if as_json else adapted_text(adapted))
+    show(as_text(adapted.metrics) if as_json else adapted_text(adapted))
     if adapted.refused:
         raise stop(f"error: {refused_text(adapted)}", 1)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from faultdiag.cli.exits import show
 from faultdiag.cli.options import AsJson, as_text
 
 
@@ -21,7 +22,7 @@ def bearings(
     if name is None:
         rows = list(catalogue().values())
         document = [bearing_values(row) for row in rows]
-        typer.echo(as_text(document) if as_json else bearings_text(rows))
+        show(as_text(document) if as_json else bearings_text(rows))
         return
     row = find_bearing(name)
-    typer.echo(as_text(bearing_values(row)) if as_json else bearing_text(row))
+    show(as_text(bearing_values(row)) if as_json else bearing_text(row))

@@ -1,7 +1,6 @@
 """The commands that look at a config and its data before training: check and prepare."""
 
-import typer
-
+from faultdiag.cli.exits import show
 from faultdiag.cli.options import (
     ConfigOption,
     ConfigPath,
@@ -29,7 +28,7 @@ def check(
     from faultdiag.api.check import check_config
     from faultdiag.config.schema import load_config
 
-    typer.echo(
+    show(
         check_config(
             load_config(config_path(config, config_option), with_override(settings, override_rate))
         )
@@ -51,7 +50,7 @@ def prepare(
     from faultdiag.api.check import prepare_config
     from faultdiag.config.schema import load_config
 
-    typer.echo(
+    show(
         prepare_config(
             load_config(config_path(config, config_option), with_override(settings, override_rate))
         )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from faultdiag.cli.exits import show
 from faultdiag.cli.options import AsJson, Device, LogJson, Quiet, Settings, as_text
 from faultdiag.errors import FaultdiagError
 
@@ -46,4 +47,4 @@ def evaluate(
     options: dict[str, Any] = {"config": other, "split": split, "snr": snr or [], "plot": plot}
     options["noise"] = tuple(dict.fromkeys(noise or ["white"]))
     result = api.evaluate(run, part, **options, device=device)
-    typer.echo(as_text(result) if as_json else evaluation_text(result))
+    show(as_text(result) if as_json else evaluation_text(result))

@@ -68,6 +68,11 @@ class Group(TyperGroup):
             raise _output_failed(error) from error
 
 
+def show(text: str, *, nl: bool = True) -> None:
+    """Write a result to stdout, with escapes for what names from files would do to a terminal."""
+    typer.echo(printable_lines(text), nl=nl)
+
+
 def say(text: str) -> None:
     """Write a message to stderr."""
     typer.echo(printable_lines(text), err=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from faultdiag.cli.exits import show
 from faultdiag.cli.options import AsJson, LogJson, Quiet, as_text
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def export(
     from faultdiag.api.export import export_run
 
     made = export_run(run, out=out, int8=int8, safetensors=safetensors, tolerance=tolerance)
-    typer.echo(as_text(made.document()) if as_json else "\n".join(_lines(made)))
+    show(as_text(made.document()) if as_json else "\n".join(_lines(made)))
 
 
 def _lines(made: "Export") -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from faultdiag.cli.exits import INTERRUPTED, stop
+from faultdiag.cli.exits import INTERRUPTED, show, stop
 
 # What downloads is imported when it is called.
 
@@ -51,9 +51,9 @@ def fetch(
         words += ["--jobs", str(jobs)] if jobs != JOBS else []
         raise stop(f"interrupted; continue with: {shlex.join(words)}", INTERRUPTED) from None
     if as_json:
-        typer.echo(json.dumps(fetched_document(fetched), indent=2, ensure_ascii=False))
+        show(json.dumps(fetched_document(fetched), indent=2, ensure_ascii=False))
     else:
-        typer.echo(format_fetched(fetched))
+        show(format_fetched(fetched))
     if fetched.failed:
         failed, every = len(fetched.failed), len(fetched.files)
         raise stop(f"error: {failed} of {every} files could not be fetched; see their reasons", 1)

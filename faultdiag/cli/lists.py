@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from faultdiag.cli.exits import show
 from faultdiag.cli.options import AsJson, as_text
 
 
@@ -16,7 +17,7 @@ def models(as_json: AsJson = False) -> None:
     from faultdiag.report.lists import models_text
 
     rows = model_facts()
-    typer.echo(as_text(rows) if as_json else models_text(rows))
+    show(as_text(rows) if as_json else models_text(rows))
 
 
 def attention(as_json: AsJson = False) -> None:
@@ -28,7 +29,7 @@ def attention(as_json: AsJson = False) -> None:
     from faultdiag.report.lists import attention_text
 
     rows = block_facts()
-    typer.echo(as_text(rows) if as_json else attention_text(rows))
+    show(as_text(rows) if as_json else attention_text(rows))
 
 
 def schema(
@@ -43,4 +44,4 @@ def schema(
     from faultdiag.api.outputs import output_schema
     from faultdiag.api.schema import config_schema
 
-    typer.echo(as_text(config_schema() if command is None else output_schema(command)))
+    show(as_text(config_schema() if command is None else output_schema(command)))

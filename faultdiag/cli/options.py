@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from faultdiag.cli.stderr import be_quiet, log_json
+from faultdiag.system.terminal import printable_json
 
 ConfigPath = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", help="YAML config.", show_default=False)
@@ -48,7 +49,7 @@ def with_override(settings: list[str] | None, override_rate: bool) -> list[str]:
 
 def as_text(document: object) -> str:
     """Return a document as the JSON that commands print."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return printable_json(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def config_path(argument: Path | None, option: Path | None) -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from faultdiag.cli.exits import INTERRUPTED, say, stop
+from faultdiag.cli.exits import INTERRUPTED, say, show, stop
 from faultdiag.cli.options import AsJson, DaskAddress, Device, LogJson, OverrideRate, Quiet
 
 
@@ -82,6 +82,6 @@ def predict(
         unknown = sum(rejected) if novel == "reject" else 0
         tail = f", {unknown} unknown (unlike the training data)" if unknown else ""
         diagnosed = f"{rows - failed - unknown} of them diagnosed"
-        typer.echo(f"wrote {out}{which}: {rows} recordings, {diagnosed}{tail}")
+        show(f"wrote {out}{which}: {rows} recordings, {diagnosed}{tail}")
     if failed:
         raise stop(f"{failed} of {rows} recordings could not be diagnosed; see their rows", 1)

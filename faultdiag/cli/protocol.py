@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from faultdiag.cli.exits import INTERRUPTED, say, stop
+from faultdiag.cli.exits import INTERRUPTED, say, show, stop
 from faultdiag.cli.options import (
     AsJson,
     ConfigOption,
@@ -75,7 +75,7 @@ def protocol(
             from faultdiag.protocol.run import run_shard
 
             cells, failed = run_shard(plan, part, out=folder, jobs=jobs, device=device)
-            typer.echo(f"shard {shard}: {cells} cells in {folder}, {failed} of them failed")
+            show(f"shard {shard}: {cells} cells in {folder}, {failed} of them failed")
             raise typer.Exit(1 if failed else 0)
         options: dict[str, Any] = {"jobs": jobs, "device": device, "merge": merge, "dask": dask}
         document = command.run(plan, out=folder, title=path.stem, **options)
@@ -84,7 +84,7 @@ def protocol(
         again += f" --dask {dask}" if dask else ""
         message = f"interrupted; finished cells are kept, continue with: {again}"
         raise stop(message, INTERRUPTED) from None
-    typer.echo(as_text(document) if as_json else command.text(document), nl=as_json)
+    show(as_text(document) if as_json else command.text(document), nl=as_json)
     say(f"wrote {', '.join(command.FILES)} to {folder}")
     if document["failures"]:
         raise stop(f"{len(document['failures'])} cells failed; the table says why", 1)

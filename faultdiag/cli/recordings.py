@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from faultdiag.cli.exits import say
+from faultdiag.cli.exits import say, show
 from faultdiag.cli.options import AsJson, OverrideRate
 
 
@@ -36,12 +36,12 @@ def init(
         text = init_from(
             name, source, out, sampling_rate, override_rate=override_rate, channels=names
         )
-        typer.echo(text)
+        show(text)
         return
     if name is None:
-        typer.echo(starters.listing())
+        show(starters.listing())
         return
-    typer.echo(f"wrote {starters.write(name, out or Path(f'{name}.yaml'))}")
+    show(f"wrote {starters.write(name, out or Path(f'{name}.yaml'))}")
 
 
 def simulate(
@@ -73,7 +73,7 @@ def simulate(
         overwrite=overwrite,
         progress=lambda todo: tqdm(todo, "simulating", unit="recording", disable=None),
     )
-    typer.echo(f"wrote {len(written)} simulated recordings to {out}")
+    show(f"wrote {len(written)} simulated recordings to {out}")
 
 
 def inspect(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from faultdiag.cli.exits import say
+from faultdiag.cli.exits import say, show
 from faultdiag.cli.options import AsJson, Device, LogJson, Quiet
 
 
@@ -111,7 +111,7 @@ def report(
     )
     text = make(source, paths or [], options, form=form.value, projection=embeddings.value)
     if out is None and form is not ReportFormat.html:
-        typer.echo(text, nl=False)
+        show(text, nl=False)
         return
     target = write_report(text, out or Path("report.html"))
     say(f"wrote {target}: {len(text) / 1e6:.1f} MB")
@@ -142,7 +142,7 @@ def explain(
         channel=channel, sampling_rate=sampling_rate, rpm=rpm, bearing=bearing, device=device
     )
     result = make(run, file, options)
-    typer.echo(explanation_output(result, as_json=as_json), nl=as_json)
+    show(explanation_output(result, as_json=as_json), nl=as_json)
     if plot is not None:
         draw_explanation(result, plot)
         say(f"drew {plot}")
@@ -184,7 +184,7 @@ def trend(
         persistence=persistence,
         pattern=pattern,
     )
-    typer.echo(trend_output(found, as_json=as_json), nl=False)
+    show(trend_output(found, as_json=as_json), nl=False)
     for problem in problems:
         say(f"left out: {problem}")
     if plot is not None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from faultdiag.cli.exits import INTERRUPTED, say, stop
+from faultdiag.cli.exits import INTERRUPTED, say, show, stop
 from faultdiag.cli.options import (
     ConfigOption,
     ConfigPath,
@@ -64,7 +64,7 @@ def train(
         flags = again if device == "auto" else [*again, "--device", device]
         command = train_command(path, settings, folder, *flags)
         raise stop(f"interrupted; continue with: {command}", INTERRUPTED) from None
-    typer.echo(training_text(result))
+    show(training_text(result))
     refused = [run for run in getattr(result, "runs", [result]) if run.refused]
     if refused:
         keep = train_command(

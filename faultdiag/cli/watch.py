@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from faultdiag.cli.exits import say
+from faultdiag.cli.exits import say, show
 from faultdiag.cli.options import Device, LogJson, Quiet
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def watch(
         once=once,
         on_row=_report,
     )
-    typer.echo(f"wrote {count} rows to {out}")
+    show(f"wrote {count} rows to {out}")
 
 
 def _report(row: "Row") -> None:

@@ -278,6 +278,8 @@ def _warm_up_problems(train: Document) -> list[str]:
     warm_up, epochs = (train.get(k, fields[k].default) for k in ("warmup_epochs", "epochs"))
     if not all(isinstance(n, (int, float)) for n in (warm_up, epochs)) or warm_up <= epochs:
         return []
+    if warm_up < 0 or epochs < 1:
+        return []  # that is the problem
     if train.get("steps") is not None:
         return []  # how many epochs that makes is known with the windows
     return [

@@ -21,6 +21,7 @@ from faultdiag.readers.read import SUFFIXES as READABLE
 from faultdiag.readers.read import is_recording
 from faultdiag.signal.bearings import bearing_text
 from faultdiag.system import files
+from faultdiag.system.terminal import from_cell
 
 SUFFIXES = (".csv", ".tsv", ".yaml", ".yml")
 KNOWN = ("path", "label", "sampling_rate", "rpm", "channel")
@@ -104,7 +105,8 @@ def _from_csv(path: Path, text: str) -> list[Row]:
     start = 1
     try:
         for cells in reader:
-            stripped = [cell.strip() for cell in cells]
+            # A table that faultdiag wrote marks what a spreadsheet would take for a formula.
+            stripped = [from_cell(cell.strip()) for cell in cells]
             if any(stripped) and not header:
                 header = _header(path, stripped, start)
             elif any(stripped):

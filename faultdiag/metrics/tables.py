@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from faultdiag.errors import printable
 from faultdiag.metrics.evaluation import Evaluation
 
-# A false-alarm rate of fewer healthy windows than this stands beside their number.
+# A share of fewer windows than this is written as a count.
 FEW_WINDOWS = 10
 
 COLUMNS = {
@@ -87,32 +88,40 @@ def parts_table(
             **evaluation,
             "part": part,
             "disjoint_windows": disjoint_windows.get(part),
-            "false_alarm_rate": alarm_cell(
-                evaluation["false_alarm_rate"], evaluation.get("healthy_windows")
-            ),
+            **_share_cells(evaluation),
         }
         for part, evaluation in parts.items()
     ]
     return format_table(rows, COLUMNS, markdown=markdown)
 
 
-def alarm_cell(rate: float | None, healthy: int | None) -> float | str | None:
-    """Return a false-alarm rate, with the number of healthy windows where there are few.
+def _share_cells(evaluation: Evaluation) -> dict[str, object]:
+    windows, healthy = evaluation["windows"], evaluation.get("healthy_windows")
+    faulty = None if healthy is None else windows - healthy
+    return {
+        "accuracy": share_cell(evaluation["accuracy"], windows),
+        "false_alarm_rate": share_cell(evaluation["false_alarm_rate"], healthy),
+        "missed_alarm_rate": share_cell(evaluation["missed_alarm_rate"], faulty),
+    }
+
+
+def share_cell(share: float | None, windows: int | None) -> float | str | None:
+    """Return a share of windows; where these are few, the count in place of a percentage.
 
     Examples
     --------
-    >>> alarm_cell(0.2, 5), alarm_cell(0.1, 40)
-    ('20.0 of 5', 0.1)
+    >>> share_cell(0.2, 5), share_cell(0.1, 40)
+    ('1 of 5', 0.1)
     """
-    if rate is None or healthy is None or healthy >= FEW_WINDOWS:
-        return rate
-    return f"{100 * rate:.1f} of {healthy}"
+    if share is None or windows is None or windows >= FEW_WINDOWS:
+        return share
+    return f"{round(share * windows)} of {windows}"
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{100 * value:.1f}" if isinstance(value, float) else str(value)
+    return f"{100 * value:.1f}" if isinstance(value, float) else printable(str(value))
 
 
 def _escaped(cell: str, markdown: bool) -> str:

@@ -180,7 +180,11 @@ class CsvWriter:
         known = evidence_values(row.evidence) if row.evidence else {}
         values = [row.cell(name) for name in COLUMNS]
         values += [*map(chances.get, self._classes), *map(known.get, self._evidence)]
-        self._put([_cell(value) for value in values])
+        cells = [_cell(value) for value in values]
+        if row.sampling_rate is not None:
+            # All digits: 102400.5 is another rate than 102400.
+            cells[COLUMNS.index("sampling_rate")] = f"{row.sampling_rate:.15g}"
+        self._put(cells)
 
     def _put(self, cells: Sequence[str]) -> None:
         self._stream.write(encodable(csv_line(cells)))

@@ -1,6 +1,7 @@
 """Read the rows that `predict` wrote, CSV or JSON lines, back into values."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.physics import AGREEMENTS, PARTS, Agreement, Part
 from faultdiag.prediction.rows import COLUMNS, EVIDENCE_COLUMNS
+from faultdiag.system.terminal import from_cell
 
 # What a row needs to be one of predict's.
 _REQUIRED = ("path", "status", "label", "confidence")
@@ -68,7 +70,7 @@ def _names(line: str) -> list[str]:
             return list(json.loads(line))
         except ValueError:
             return []
-    return next(csv.reader([line]), [])
+    return list(map(from_cell, next(csv.reader([line]), [])))
 
 
 def read_stored_rows(path: Path) -> list[StoredRow]:
@@ -90,7 +92,9 @@ def read_stored_rows(path: Path) -> list[StoredRow]:
 
 
 def _csv_rows(text: str) -> list[dict[str, Any]]:
-    return [dict(row) for row in csv.DictReader(text.splitlines(keepends=True))]
+    heading, *lines = csv.reader(io.StringIO(text, newline=""))
+    names = list(map(from_cell, heading))
+    return [dict(zip(names, map(from_cell, cells), strict=False)) for cells in lines]
 
 
 def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from faultdiag.datasets import DATASETS
 from faultdiag.documents import Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, printable_lines
 from faultdiag.export.provenance import RunRecord, bearings_of
 from faultdiag.metrics.tables import format_table
 from faultdiag.report.data import split_lines
@@ -37,7 +37,7 @@ def write_card(path: Path, record: RunRecord) -> Path:
         raise FaultdiagError(
             f"{path} exists and is no model card of {LIBRARY}; move it, or export to another folder"
         )
-    write_text(path, model_card(record))
+    write_text(path, printable_lines(model_card(record)))
     return path
 
 

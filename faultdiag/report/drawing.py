@@ -4,6 +4,7 @@ matplotlib takes half a second to import, so it is imported where a figure is dr
 made without pyplot: there is no global state, and none is left open.
 """
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faultdiag.documents import Json
+from faultdiag.errors import printable_lines
 from faultdiag.report.charts import Chart, Curve
 from faultdiag.report.style import DASHES, LIGHT
 from faultdiag.system.files import replacing
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 COLOURS = (LIGHT.ink, *LIGHT.series)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 CHART_WIDTH, CHART_HEIGHT = 9.0, 2.9  # inches
+_POWER = re.compile(r"\$\\mathdefault\{[-−0-9.^{}]*\}\$")
 LEGEND: Json = {"frameon": False, "fontsize": 9, "borderaxespad": 0.3}
 
 
@@ -46,9 +49,24 @@ def save_figure(figure: "Figure", path: Path, *, dpi: int = 150) -> None:
         If the file can't be written.
     """
     options: Json = {"bbox_inches": "tight", "pad_inches": 0.12}
+    show_names_plainly(figure)
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(temporary, format="png", dpi=dpi, **options)
+
+
+def show_names_plainly(figure: "Figure") -> None:
+    r"""Draw all texts as they are: a name with two ``$`` is no formula, and escapes are shown.
+
+    matplotlib's own labels of logarithmic axes, such as ``$\mathdefault{10^{2}}$``, stay formulas.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        words = text.get_text()
+        if not _POWER.fullmatch(words):
+            text.set_parse_math(False)
+            text.set_text(printable_lines(words))
 
 
 def tidy(axes: "Axes") -> None:

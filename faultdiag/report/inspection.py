@@ -35,6 +35,7 @@ from faultdiag.evidence.physics import physics_verdict
 from faultdiag.inspection.inspect import PEAKS, Listed, Subject, open_subject, rate_verdict
 from faultdiag.inspection.rate_survey import StatedRate
 from faultdiag.readers.base import channel_unit
+from faultdiag.report.drawing import show_names_plainly
 from faultdiag.report.findings import in_short
 from faultdiag.report.style import FAULT_STYLES, LIGHT
 from faultdiag.signal.bearings import KnownBearing
@@ -472,6 +473,7 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _save(figure: "Figure", path: Path) -> None:
+    show_names_plainly(figure)
     with replacing(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(temporary, format="png", dpi=130)

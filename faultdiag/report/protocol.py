@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from faultdiag.config.schema import TrainConfig
-from faultdiag.metrics.tables import alarm_cell, format_table
+from faultdiag.metrics.tables import format_table, share_cell
 from faultdiag.protocol.plan import Plan, kind_and_snr
 from faultdiag.protocol.summary import LEAKS, Result, compare, table_rows
+from faultdiag.system.terminal import to_cell
 
 _STRATEGIES = {
     "within_recording": (
@@ -302,8 +303,13 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _csv_value(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _csv_value(value: Any) -> Any:
+    """Return a value as a cell that no spreadsheet runs as a formula."""
+    return to_cell(value) if isinstance(value, str) else value
 
 
 def _facts(document: Document) -> list[str]:
@@ -345,7 +351,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, object]:
         "over": over,
         "macro_f1": _spread(row["macro_f1"]),
         "recordings_right": row["recordings_right"],
-        "false_alarms": alarm_cell(row.get("false_alarm_rate"), row.get("healthy_windows")),
+        "false_alarms": share_cell(row.get("false_alarm_rate"), row.get("healthy_windows")),
         "cells": str(planned) if finished == planned else f"{finished} of {planned}",
         "test_windows": None if row["test_windows"] is None else round(row["test_windows"]),
         "window": f"{row['window_seconds']:.3g}",

@@ -412,3 +412,9 @@ def test_override_rate_where_the_dataset_states_the_rates(tmp_path: Path) -> Non
     )
     with pytest.raises(FaultdiagError, match="and dataset cwru takes none: its files and its cat"):
         load_config(path)
+
+
+def test_a_negative_number_of_epochs_is_the_only_problem() -> None:
+    with pytest.raises(FaultdiagError) as error:
+        parse_config({"train": {"epochs": -1}, "window": {"stride": 64}})
+    assert str(error.value).splitlines()[1:] == ["  train.epochs is -1; it must be 1 or more"]

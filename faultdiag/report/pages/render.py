@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from faultdiag.errors import printable_lines
 from faultdiag.report import style
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def visible(text: object) -> str:
 
 def html(template: str, **context: Any) -> str:
     """Render a template of this package to a whole HTML file."""
-    return _environment().get_template(f"{template}.html.j2").render(**context)
+    return printable_lines(_environment().get_template(f"{template}.html.j2").render(**context))
 
 
 def markdown(template: str, **context: Any) -> str:
     """Render a template of this package to Markdown."""
-    return _environment().get_template(f"{template}.md.j2").render(**context)
+    return printable_lines(_environment().get_template(f"{template}.md.j2").render(**context))
 
 
 def to_json(report: object) -> str:
