@@ -223,10 +223,10 @@ class RecordingNovelty:
 
 
 def distances(
-    levels: NDArray[Any],
+    levels: NDArray[np.generic],
     reference: NDArray[Any],
     neighbours: int,
-    squares: NDArray[Any] | None = None,
+    squares: NDArray[np.generic] | None = None,
 ) -> Floats:
     """Compute the distance of each row from its n-th nearest row of the reference, in dB.
 
@@ -302,7 +302,7 @@ def fit(train: Levels, held_out: Floats, *, independent: int, basis: str) -> Nov
     return Novelty(train, threshold, rate, min(NEIGHBOURS, len(train)), basis)
 
 
-def check(found: Any, columns: int) -> str | None:
+def check(found: object, columns: int) -> str | None:
     """Return what is wrong with the stored fields of a `Novelty`, or None.
 
     Parameters

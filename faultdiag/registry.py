@@ -25,7 +25,7 @@ class Option:
 
     name: str
     type: Any
-    default: Any
+    default: object
     required: bool
 
 
@@ -191,7 +191,7 @@ class Registry(Generic[T]):
                 problems[key] = f"{entry}: {key} is {options[key]!r}; {reason}"
         return checked, problems
 
-    def build(self, name: str, /, *args: Any, **options: Any) -> T:
+    def build(self, name: str, /, *args: object, **options: object) -> T:
         """Build an entry from positional arguments and checked options.
 
         Raises
@@ -207,6 +207,6 @@ def _beyond(keys: Iterable[str], known: Container[str]) -> list[str]:
     return [key for key in keys if key not in known]
 
 
-def _attribute(entry: str) -> Any:
+def _attribute(entry: str) -> object:
     module, _, attribute = entry.partition(":")
     return getattr(import_module(module), attribute)

@@ -54,7 +54,9 @@ TARGETS = {
 
 def cells(folder: Path) -> list[dict[str, Any]]:
     """The finished cells, each with its protocol, row, fold and seed."""
-    section, _ = read_section(files.read(CONFIG)["protocol"])
+    document = files.read(CONFIG)
+    assert isinstance(document, dict)  # it is shipped with the project
+    section, _ = read_section(document["protocol"])
     names = sorted(section.protocols or () if section else (), key=len, reverse=True)
     place = re.compile(
         rf"(?P<row>.+), (?P<protocol>{'|'.join(map(re.escape, names))})(?: (?P<fold>\S+))?, "

@@ -1,18 +1,18 @@
 """Adapt a finished run to unlabelled recordings."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from faultdiag import inference
 from faultdiag.api.train import ConfigLike, as_config
 from faultdiag.baselines import BASELINES
 from faultdiag.checkpoint import Checkpoint, load
 from faultdiag.config.schema import Config, TransferConfig, parse_config
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import read_split, require_fit, same_recordings
 from faultdiag.prediction.diagnoser import load as load_diagnoser
@@ -45,7 +45,7 @@ def adapt(
     out: Path | str,
     method: str | None = None,
     config: ConfigLike | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: Document | None = None,
     epochs: int | None = None,
     force: bool = False,
     channel: str | None = None,
@@ -126,7 +126,7 @@ def try_adapt(
     out: Path,
     method: str | None,
     config: Config | None,
-    settings: Mapping[str, Any],
+    settings: Document,
     epochs: int | None,
     force: bool,
     request: ReadRequest,
@@ -153,7 +153,7 @@ def try_adapt(
         )
         note(f"adapting with {why}")
         length = epochs or EPOCHS
-        options: dict[str, Any] = {"device": on_device, "epochs": length}
+        options: Json = {"device": on_device, "epochs": length}
         with memory_errors("adapt", less_memory(own)):
             adapted, verdict, history = adapt_model(source, own, target, prepared, **options)
         adapted = replace(adapted, epoch=max(len(history), 1), metrics=_last(history))
@@ -181,7 +181,7 @@ def _loaded(run: Path) -> Checkpoint:
     return source
 
 
-def _last(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _last(history: Sequence[Document]) -> Document:
     return history[-1] if history else {}
 
 
@@ -230,11 +230,11 @@ def _folder(run: Path) -> Path:
     return run if run.is_dir() else run.parent
 
 
-def _split_of(run: Path) -> dict[str, Any] | None:
+def _split_of(run: Path) -> Json | None:
     path = _folder(run) / "split.json"
     if not path.is_file():
         return None
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    document: Json = json.loads(path.read_text(encoding="utf-8"))
     return document
 
 

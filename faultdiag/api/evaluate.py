@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from faultdiag.api.train import ConfigLike, as_config
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
 from faultdiag.report.figures import noise_figure
@@ -23,7 +23,7 @@ def evaluate(
     noise: Sequence[str] = ("white",),
     device: str = "auto",
     plot: Path | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """Evaluate a trained run on a part of its own split, or on the data of another config.
 
     Parameters
@@ -47,7 +47,7 @@ def evaluate(
 
     Returns
     -------
-    dict[str, Any]
+    Json
         As ``metrics.json``: the metrics of the part under its name, and ``split``.
 
     Raises
@@ -59,7 +59,7 @@ def evaluate(
     _require_plot(plot, snr)
     warn_unfinished(run)
     other = None if config is None else as_config(config)
-    options: dict[str, Any] = {"split": split, "snr": snr, "noise": noise, "device": device}
+    options: Json = {"split": split, "snr": snr, "noise": noise, "device": device}
     with memory_errors("evaluate", "use --device cpu, or fewer recordings (data.select)"):
         result = evaluate_run(run, part, config=other, **options)
     if plot is not None:

@@ -1,12 +1,13 @@
 """Inspect files or folders."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from faultdiag.config.schema import load_config
 from faultdiag.datasets.base import some
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, printable_lines
 from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
 from faultdiag.inspection.inspect import Listed, inspect_files, inspect_signals, listed_recordings
@@ -112,7 +113,7 @@ def _inspect_many(
     *,
     as_json: bool,
     echo: Callable[[str], object],
-    options: Mapping[str, Any],
+    options: Document,
 ) -> None:
     from tqdm import tqdm
 
@@ -126,7 +127,7 @@ def _inspect_many(
         )
 
 
-def _inspected(path: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _inspected(path: Path, options: Document) -> list[Json]:
     try:
         with reader_errors(path, FILE_TIMEOUT):
             return list(inspect_signals(path, **options))
@@ -134,7 +135,7 @@ def _inspected(path: Path, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [{"path": str(path), "error": str(error)}]
 
 
-def format_table(results: Iterable[Mapping[str, Any]], root: Path | None = None) -> str:
+def format_table(results: Iterable[Document], root: Path | None = None) -> str:
     """Return one line for each result of `inspect_file`, and for each file that has an error.
 
     Parameters
@@ -156,7 +157,7 @@ def format_table(results: Iterable[Mapping[str, Any]], root: Path | None = None)
     return "\n".join([*table, "", _LEGEND])
 
 
-def _row(name: str, result: Mapping[str, Any]) -> list[str]:
+def _row(name: str, result: Document) -> list[str]:
     rate, rpm, check = result["sampling_rate"], result["rpm"], result["rate_check"]
     first = result["channels"][0]
     statistics = result["statistics"][first]
@@ -178,7 +179,7 @@ def _row(name: str, result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _fault_line(peaks: Iterable[Mapping[str, Any]], channel: str) -> str:
+def _fault_line(peaks: Iterable[Document], channel: str) -> str:
     fields = ("frequency", "order", "prominence", "amplitude", "band", "matches")
     own = [p for p in peaks if p["channel"] == channel]
     peak = strongest_fault([EnvelopePeak(**{f: p[f] for f in fields}) for p in own])
@@ -200,12 +201,12 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def _name(result: Mapping[str, Any], root: Path | None) -> str:
+def _name(result: Document, root: Path | None) -> str:
     path = Path(result["path"])
     return str(path.relative_to(root)) if root is not None else str(path)
 
 
-def _reason(result: Mapping[str, Any]) -> str:
+def _reason(result: Document) -> str:
     """Return why a file can't be read in one line; it begins with the file's name already."""
     text = " ".join(result["error"].split())
     return "error: " + text.removeprefix(result["path"]).lstrip(": ")

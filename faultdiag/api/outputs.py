@@ -4,16 +4,16 @@ A new field keeps the version; the version rises when a field goes or gets anoth
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from faultdiag.api.schema import DIALECT
+from faultdiag.documents import Json
 from faultdiag.errors import unknown
 from faultdiag.evidence.trend import INDICATORS
 from faultdiag.prediction.rows import COLUMNS, EVIDENCE_COLUMNS
 
 VERSION = 1
 
-Schema = dict[str, Any]
+Schema = Json
 
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}

@@ -3,9 +3,9 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from faultdiag.config.schema import listed
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.plan import Plan, read_plan
 from faultdiag.system.files import sweep, write_json, write_text
@@ -74,7 +74,7 @@ def run(
     title: str = "Comparison",
     merge: bool = False,
     dask: str | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """Run the cells of a plan that are not finished yet, write the table and return its document.
 
     Parameters
@@ -99,14 +99,14 @@ def run(
 
     with own_folder(out, "give another folder with --out"):
         sweep(out)
-        how: dict[str, Any] = {"jobs": jobs, "device": device, "merge": merge, "dask": dask}
+        how: Json = {"jobs": jobs, "device": device, "merge": merge, "dask": dask}
         results, data = finish(plan, out=out, **how)
         made = document(plan, results, data, title)
         _write(made, out)
     return made
 
 
-def _write(document: dict[str, Any], out: Path) -> None:
+def _write(document: Json, out: Path) -> None:
     from faultdiag.report import protocol, protocol_pictures
 
     write_json(out / "results.json", document)
@@ -121,7 +121,7 @@ def _write(document: dict[str, Any], out: Path) -> None:
     write_text(out / "table.md", protocol.markdown(document))
 
 
-def text(document: dict[str, Any]) -> str:
+def text(document: Json) -> str:
     """Return what the command prints: ``table.md``."""
     from faultdiag.report import protocol
 

@@ -19,6 +19,7 @@ from faultdiag.api.report_recordings import (
     report_on_rows,
 )
 from faultdiag.config.schema import parse_config
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.details import DetailRequest
 from faultdiag.prediction.reading import ReadRequest
@@ -209,7 +210,7 @@ def _text_of(path: Path) -> str:
         raise FaultdiagError(f"cannot read {path}: {error}") from error
 
 
-def _history(folder: Path) -> list[dict[str, Any]]:
+def _history(folder: Path) -> list[Json]:
     path = folder / "history.jsonl"
     if not path.is_file():
         return []
@@ -230,9 +231,7 @@ def _healthy(folder: Path) -> tuple[str, ...]:
     return tuple(map(str, data.get("healthy") or ()))
 
 
-def _failures(
-    folder: Path, metrics: Mapping[str, Any], options: ReportOptions
-) -> Iterator[Failure]:
+def _failures(folder: Path, metrics: Document, options: ReportOptions) -> Iterator[Failure]:
     """Yield the wrong recordings of the test part, the surest first, with their evidence."""
     rows = ((metrics.get("test") or {}).get("recording") or {}).get("rows") or []
     wrong = [row for row in rows if row["label"] != row["predicted"]]
@@ -263,7 +262,7 @@ def _evidence_of(
     return results
 
 
-def _request(row: Mapping[str, Any]) -> ReadRequest:
+def _request(row: Document) -> ReadRequest:
     facts = row.get("facts") or {}
     path, rate, rpm = Path(row["source"]), row.get("recorded_at"), row.get("rpm")
     return ReadRequest(path, None, rate, rpm, facts.get("bearing"))

@@ -1,6 +1,5 @@
 """The JSON schema of a config: its sections, and the options of every registered component."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -9,6 +8,7 @@ from faultdiag import attention, models, representations
 from faultdiag.baselines import BASELINES
 from faultdiag.config.schema import Config
 from faultdiag.datasets import DATASETS
+from faultdiag.documents import Document, Json
 from faultdiag.signal.normalize import NORMALIZERS
 from faultdiag.splits.within import STRATEGIES
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def config_schema() -> dict[str, Any]:
+def config_schema() -> Json:
     """Return the JSON schema of a config, with the options that each component takes."""
     schema = Config.model_json_schema(by_alias=True)
     sections = schema["$defs"]
@@ -45,7 +45,7 @@ _AFTER = {
 }
 
 
-def _choose(section: dict[str, Any], key: str, *registries: "Registry[Any]") -> None:
+def _choose(section: Json, key: str, *registries: "Registry[Any]") -> None:
     """Limit a key to the registered names, and add the options of each name."""
     names = [name for registry in registries for name in registry]
     section["properties"][key] = {**section["properties"].get(key, {}), "enum": names}
@@ -59,7 +59,7 @@ def _choose(section: dict[str, Any], key: str, *registries: "Registry[Any]") -> 
     ]
 
 
-def _component(registry: "Registry[Any]", common: Mapping[str, Any]) -> dict[str, Any]:
+def _component(registry: "Registry[Any]", common: Document) -> Json:
     """Schema of a mapping ``{name, **options}``: one alternative for each name."""
     return {
         "oneOf": [
@@ -74,11 +74,11 @@ def _component(registry: "Registry[Any]", common: Mapping[str, Any]) -> dict[str
     }
 
 
-def _options(registry: "Registry[Any]", name: str) -> dict[str, Any]:
+def _options(registry: "Registry[Any]", name: str) -> Json:
     return {key: _type(option.type) for key, option in registry.options(name).items()}
 
 
-def _type(kind: Any) -> dict[str, Any]:
+def _type(kind: Any) -> Json:
     """Schema of the type of an option; any value where the type has none."""
     if kind is Any:
         return {}

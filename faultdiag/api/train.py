@@ -6,6 +6,7 @@ from typing import Any
 
 from faultdiag.checkpoint import load
 from faultdiag.config.schema import Config, load_config, parse_config
+from faultdiag.documents import Document, Json
 from faultdiag.export.provenance import read_record
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand, has_folds, prepare_folds
@@ -25,7 +26,7 @@ from faultdiag.training.run_folder import OTHER
 from faultdiag.training.session import Run, train_run
 from faultdiag.training.specs import less_memory, resolve_spec
 
-ConfigLike = Config | Mapping[str, Any] | Path | str
+ConfigLike = Config | Document | Path | str
 
 
 def train(
@@ -79,14 +80,14 @@ def train(
     """
     parsed = as_config(config, settings)
     folder = Path(run or f"runs/{_name(config, parsed)}")
-    flags: dict[str, Any] = {"device": device, "overwrite": overwrite, "resume": resume}
+    flags: Json = {"device": device, "overwrite": overwrite, "resume": resume}
     if has_folds(parsed):
         return train_all(parsed, run=folder, on_begun=on_begun, pictures=pictures, **flags)
-    callbacks: dict[str, Any] = {"on_prepared": on_prepared, "on_begun": on_begun}
+    callbacks: Json = {"on_prepared": on_prepared, "on_begun": on_begun}
     return _train_and_draw(parsed, run=folder, pictures=pictures, **callbacks, **flags)
 
 
-def as_config(config: ConfigLike, settings: Mapping[str, Any] | None = None) -> Config:
+def as_config(config: ConfigLike, settings: Document | None = None) -> Config:
     """Return a config as its typed form, with some settings changed.
 
     Parameters
@@ -148,7 +149,7 @@ def train_all(
     FaultdiagError
         As `train`.
     """
-    flags: dict[str, Any] = {"device": device, "overwrite": overwrite, "resume": resume}
+    flags: Json = {"device": device, "overwrite": overwrite, "resume": resume}
     flags["pictures"] = pictures
     if not has_folds(config):
         return _train_one(config, run, tell, on_begun=on_begun, **flags)

@@ -63,7 +63,7 @@ class Baseline(ABC):
         self.classes = tuple(classes)
         self.use = tuple(use)
         self.columns = _columns(self.features, self.use, self.name)
-        self.model: Any = None
+        self.model: object = None
         self._content = b""
 
     @property
@@ -74,7 +74,7 @@ class Baseline(ABC):
         return self._content
 
     @abstractmethod
-    def train(self, x: Floats, labels: Ints, seed: int) -> Any:
+    def train(self, x: Floats, labels: Ints, seed: int) -> object:
         """Fit to ``(windows, columns)`` and labels ``(windows,)``; return a `Classifier`."""
 
     def present(self, model: Any) -> Ints:
@@ -167,7 +167,7 @@ class Baseline(ABC):
             raise FaultdiagError(f"the stored baseline '{self.name}': {error}") from error
         self.model, self._content = model, content
 
-    def _problem(self, model: Any) -> str:
+    def _problem(self, model: object) -> str:
         """Return what is wrong with a model whose types are right."""
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         if self.types and kind != self.types[0]:

@@ -45,7 +45,7 @@ def override(data: Json, setting: str) -> None:
     node[_index(node, last, setting) if isinstance(node, list) else last] = value
 
 
-def _child(node: Any, key: str, setting: str) -> Any:
+def _child(node: Any, key: str, setting: str) -> object:
     """Return what stands under a key, as a copy: an anchor's other places stay as they are."""
     place = _index(node, key, setting) if isinstance(node, list) else key
     found = {} if isinstance(place, str) and node.get(place) is None else node[place]
@@ -55,7 +55,7 @@ def _child(node: Any, key: str, setting: str) -> Any:
     return node[place]
 
 
-def _index(node: list[Any], key: str, setting: str) -> int:
+def _index(node: list[object], key: str, setting: str) -> int:
     if not (key.isdecimal() and int(key) < len(node)):
         remedy = f"use an index from 0 to {len(node) - 1}" if node else "set the whole list"
         raise FaultdiagError(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
@@ -50,7 +50,7 @@ class Entry:
     """
 
     path: Path
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
     sampling_rate: float | None
     rpm: float | None
     name: str
@@ -99,10 +99,10 @@ class Dataset(Protocol):
     label: str
 
     @property
-    def facts(self) -> Mapping[str, Sequence[Any]]:
+    def facts(self) -> Mapping[str, Sequence[object]]:
         """The facts that recordings can be selected by, with the values each one takes."""
 
-    def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
+    def entries(self, select: Mapping[str, Sequence[object]]) -> Selection:
         """Return the recordings whose facts have one of the values allowed for each."""
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from string import Formatter
-from typing import Any
 
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.readers.read import READERS, SUFFIXES
@@ -71,7 +70,7 @@ class FilePattern:
         self._regex = re.compile(text_of_parts + f"(?i:{ending})")
         self._whole = re.compile(text_of_parts)
 
-    def facts(self, path: str) -> dict[str, Any] | None:
+    def facts(self, path: str) -> dict[str, object] | None:
         """Return the facts in a path relative to the folder, or None if it doesn't fit."""
         place = "/".join(path.split("/")[-self._depth :])
         match = self._regex.fullmatch(place)
@@ -88,7 +87,7 @@ class FilePattern:
         return self.text
 
 
-def first_fit(patterns: Sequence[FilePattern], path: str) -> dict[str, Any] | None:
+def first_fit(patterns: Sequence[FilePattern], path: str) -> dict[str, object] | None:
     """Return the facts by the first pattern that a path fits, those of the others being None."""
     found = next((facts for p in patterns if (facts := p.facts(path)) is not None), None)
     if found is None:

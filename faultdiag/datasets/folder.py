@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -19,6 +19,7 @@ from faultdiag.datasets.base import (
 )
 from faultdiag.datasets.facts import FilePattern, first_fit
 from faultdiag.datasets.selection import select_entries, values_of
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 
 _NUMBERS = ("sampling_rate", "rpm")
@@ -99,11 +100,11 @@ class Folder:
         self._labelled = labelled
 
     @property
-    def facts(self) -> Mapping[str, Sequence[Any]]:
+    def facts(self) -> Mapping[str, Sequence[object]]:
         """The facts that recordings can be selected by, with the values each one takes."""
         return values_of([facts for facts in self._rows.values() if facts is not None])
 
-    def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
+    def entries(self, select: Mapping[str, Sequence[object]]) -> Selection:
         """Return the selected recordings in the order of their paths; no file is opened.
 
         Raises
@@ -127,7 +128,7 @@ class Folder:
         return Selection(select_entries(every, select), notes=notes if strangers else [])
 
     @cached_property
-    def _rows(self) -> dict[str, dict[str, Any] | None]:
+    def _rows(self) -> dict[str, dict[str, object] | None]:
         """The facts of each file by its path; None where its name tells none."""
         every = find_recordings(self.root)
         paths = [path for path in every if _fits(path, self._globs)]
@@ -141,12 +142,12 @@ class Folder:
         rows = {path: self._facts_of(path) for path in paths}
         return rows if self._labelled else {path: facts or {} for path, facts in rows.items()}
 
-    def _facts_of(self, path: str) -> dict[str, Any] | None:
+    def _facts_of(self, path: str) -> Json | None:
         if self._patterns:
             return first_fit(self._patterns, path)
         return {"label": path.partition("/")[0]} if "/" in path else None
 
-    def _entry(self, path: str, facts: Mapping[str, Any], name: str) -> Entry:
+    def _entry(self, path: str, facts: Document, name: str) -> Entry:
         rate, rpm = facts.get("sampling_rate"), facts.get("rpm")
         return Entry(
             path=self.root / path,
@@ -180,7 +181,7 @@ def _fits(path: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(path, glob) for glob in globs)
 
 
-def _require_positive(root: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
+def _require_positive(root: Path, rows: Mapping[str, Mapping[str, object]]) -> None:
     for name in _NUMBERS:
         wrong = {
             path: facts[name]

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from faultdiag.datasets.base import Entry, Positive, Selection, find_recordings, sha256, some
 from faultdiag.datasets.selection import select_entries, values_of
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 
-Facts: TypeAlias = Mapping[str, Any]
+Facts: TypeAlias = Document
 
 # The most folders that the path of a recording has in any set.
 _DEEPEST = 3
@@ -222,12 +223,12 @@ class PublishedDataset:
         self.root = Path(root)
 
     @property
-    def facts(self) -> Mapping[str, Sequence[Any]]:
+    def facts(self) -> Mapping[str, Sequence[object]]:
         """The facts that recordings can be selected by, with the documented values of each."""
         rows = [self._labelled(facts) for facts in self.published.documented()]
         return values_of([row for row in rows if row is not None])
 
-    def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
+    def entries(self, select: Mapping[str, Sequence[object]]) -> Selection:
         """Return the selected recordings, as documented and then in the order of their names.
 
         Raises

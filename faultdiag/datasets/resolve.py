@@ -14,12 +14,12 @@ which is nominal. Where the user contradicts the file or the catalogue, nothing 
 silence: it is an error, or a warning where the user overrides.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from faultdiag.datasets.identify import identify, identify_by_name
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.base import Variable
 
@@ -74,7 +74,7 @@ class Facts:
     rate_source: str | None
     rpm: float | None
     rpm_source: str | None
-    catalogue: Mapping[str, Any] = field(default_factory=dict)
+    catalogue: Document = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -88,7 +88,7 @@ def resolve_facts(
     assumed: float | None = None,
     needs_rpm: bool = True,
     needs_catalogue: bool = False,
-    catalogue: Mapping[str, Any] | None = None,
+    catalogue: Document | None = None,
     override: bool = False,
     remedy: str = "--override-rate",
 ) -> Facts:
@@ -162,7 +162,7 @@ def resolve_facts(
     return Facts(rate, rate_source, rpm, rpm_source, known or by_name, warnings)
 
 
-def _contradictions(file: Statement, known: Mapping[str, Any], user: Statement) -> list[str]:
+def _contradictions(file: Statement, known: Document, user: Statement) -> list[str]:
     """Return in words where the user contradicts the file or the catalogue."""
     rates = [("the file", file.sampling_rate), ("the catalogue", known.get("sampling_rate"))]
     found = [

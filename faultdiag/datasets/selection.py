@@ -1,17 +1,18 @@
 """Selecting rows of facts by the values they may take."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from faultdiag.datasets.base import Entry
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 
-Facts: TypeAlias = Mapping[str, Any]
+Facts: TypeAlias = Document
 
 _MOST_SHOWN = 12
 
 
-def values_of(rows: Sequence[Facts]) -> dict[str, tuple[Any, ...]]:
+def values_of(rows: Sequence[Facts]) -> dict[str, tuple[object, ...]]:
     """Return each fact with the values it takes in these rows, None first, then in order.
 
     Examples
@@ -24,7 +25,7 @@ def values_of(rows: Sequence[Facts]) -> dict[str, tuple[Any, ...]]:
     return {name: tuple(sorted(values, key=_order)) for name, values in found.items()}
 
 
-def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[Any]]) -> list[Facts]:
+def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[object]]) -> list[Facts]:
     """Return the rows whose facts have one of the allowed values, for every fact in `select`.
 
     None is the value of a row that lacks the fact. ``"3"`` is taken for 3 and 6205 for
@@ -47,7 +48,7 @@ def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[Any]]) -> list[F
     """
     known = values_of(rows)
     problems: list[str] = []
-    allowed: dict[str, list[Any]] = {}
+    allowed: dict[str, list[object]] = {}
     for name, values in select.items():
         if name in known:
             allowed[name] = _allowed(name, values, known[name], problems)
@@ -58,7 +59,7 @@ def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[Any]]) -> list[F
     return _filtered(rows, allowed)
 
 
-def select_entries(entries: Sequence[Entry], select: Mapping[str, Sequence[Any]]) -> list[Entry]:
+def select_entries(entries: Sequence[Entry], select: Mapping[str, Sequence[object]]) -> list[Entry]:
     """Return the entries whose facts have one of the allowed values; see `choose`.
 
     Raises
@@ -70,7 +71,7 @@ def select_entries(entries: Sequence[Entry], select: Mapping[str, Sequence[Any]]
     return [entry for entry in entries if id(entry.facts) in chosen]
 
 
-def _filtered(rows: Sequence[Facts], allowed: Mapping[str, Sequence[Any]]) -> list[Facts]:
+def _filtered(rows: Sequence[Facts], allowed: Mapping[str, Sequence[object]]) -> list[Facts]:
     left = list(rows)
     before: list[str] = []
     for name, values in allowed.items():
@@ -87,7 +88,9 @@ def _filtered(rows: Sequence[Facts], allowed: Mapping[str, Sequence[Any]]) -> li
     return left
 
 
-def _allowed(name: str, values: object, known: Sequence[Any], problems: list[str]) -> list[Any]:
+def _allowed(
+    name: str, values: object, known: Sequence[object], problems: list[str]
+) -> list[object]:
     given = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else None
     matched = []
     for value in [values] if given is None else given:
@@ -100,7 +103,7 @@ def _allowed(name: str, values: object, known: Sequence[Any], problems: list[str
     return matched
 
 
-def match_value(value: object, known: Sequence[Any]) -> Any:
+def match_value(value: object, known: Sequence[object]) -> object:
     """Return the known value that is meant, in the type it has there.
 
     Raises
@@ -127,7 +130,7 @@ def _same(value: object, known: object) -> bool:
     return value == known
 
 
-def _complaint(value: object, known: Sequence[Any]) -> str:
+def _complaint(value: object, known: Sequence[object]) -> str:
     texts = [k for k in known if isinstance(k, str)]
     if isinstance(value, int):
         meant = [text for text in texts if value in _read_as(text)]
@@ -146,7 +149,7 @@ def _read_as(text: str) -> set[int]:
     return numbers
 
 
-def _shown(values: Sequence[Any]) -> str:
+def _shown(values: Sequence[object]) -> str:
     words = ["null" if v is None else f'"{v}"' if isinstance(v, str) else str(v) for v in values]
     return ", ".join(words[:_MOST_SHOWN]) + (", …" if len(words) > _MOST_SHOWN else "")
 

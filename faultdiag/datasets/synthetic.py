@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from faultdiag.datasets.base import Entry, Selection
 from faultdiag.datasets.cwru import Known, catalogue
@@ -33,11 +32,11 @@ class Synthetic:
         self.root = Path(root)
 
     @property
-    def facts(self) -> Mapping[str, Sequence[Any]]:
+    def facts(self) -> Mapping[str, Sequence[object]]:
         """The facts that recordings can be selected by, with the values each one takes."""
         return values_of([known.facts for known in _simulable()])
 
-    def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
+    def entries(self, select: Mapping[str, Sequence[object]]) -> Selection:
         """Return the selected recordings in the order of their numbers.
 
         Raises
@@ -78,7 +77,7 @@ class Synthetic:
         return {int(Path(name).stem) for name in names}
 
 
-def identify(path: Path) -> Mapping[str, Any] | None:
+def identify(path: Path) -> Mapping[str, object] | None:
     """Return the facts of a simulated recording, or None if the folder's mark doesn't name it.
 
     Raises

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +155,7 @@ def _header_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
         return read_header(file).shape
 
 
-def read_array(path: Path, name: str) -> NDArray[Any]:
+def read_array(path: Path, name: str) -> NDArray[np.generic]:
     """Return an array of numbers or texts; nothing is unpickled.
 
     Raises
@@ -171,7 +170,7 @@ def read_array(path: Path, name: str) -> NDArray[Any]:
         raise FaultdiagError(f"{path} holds no array '{name}'") from error
 
 
-def _read(path: Path, name: str) -> NDArray[Any]:
+def _read(path: Path, name: str) -> NDArray[np.generic]:
     found = format_of(path)
     if found == ".npy":
         return np.asarray(np.load(path, allow_pickle=False))

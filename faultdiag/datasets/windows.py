@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,11 +103,11 @@ class Windows:
         self._override_rate = override_rate
 
     @property
-    def facts(self) -> Mapping[str, Sequence[Any]]:
+    def facts(self) -> Mapping[str, Sequence[object]]:
         """The facts that windows can be selected by, with the values each one takes."""
         return values_of([entry.facts for entry in self._entries])
 
-    def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
+    def entries(self, select: Mapping[str, Sequence[object]]) -> Selection:
         """Return the selected windows, each class (of a group) as one recording.
 
         Raises
@@ -231,7 +231,7 @@ def chosen_pair(root: Path, windows: str | None = None, labels: str | None = Non
     )
 
 
-def class_names(values: NDArray[Any], count: int) -> list[str]:
+def class_names(values: NDArray[np.generic], count: int) -> list[str]:
     """Return the class of each window as text; a table with one 1 a row names its columns.
 
     Raises

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faultdiag.checkpoint import Checkpoint
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.export.metadata import to_texts
 from faultdiag.export.runtime import LOGITS, PROBABILITIES, WINDOWS, OnnxScorer, condition_inputs
@@ -69,9 +70,7 @@ class OnnxGraph:
     difference: float
 
 
-def graph_of(
-    source: Checkpoint, provenance: Mapping[str, Any]
-) -> tuple[DiagnosisGraph, ModelFacts]:
+def graph_of(source: Checkpoint, provenance: Document) -> tuple[DiagnosisGraph, ModelFacts]:
     """Return what becomes the graph of a checkpoint, and the facts that go with it.
 
     Raises

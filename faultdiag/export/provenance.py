@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from faultdiag.checkpoint import Checkpoint
+from faultdiag.documents import Document, Json
 
 # The scores of a part that travel with a model.
 SCORES = (
@@ -33,8 +32,8 @@ class RunRecord:
     """
 
     source: Checkpoint
-    metrics: Mapping[str, Any]
-    split: Mapping[str, Any]
+    metrics: Document
+    split: Document
 
 
 def read_record(run: Path, source: Checkpoint) -> RunRecord:
@@ -49,7 +48,7 @@ def read_record(run: Path, source: Checkpoint) -> RunRecord:
     return RunRecord(source, _read(folder / "metrics.json"), _read(folder / "split.json"))
 
 
-def provenance(record: RunRecord) -> dict[str, Any]:
+def provenance(record: RunRecord) -> Json:
     """Return the provenance of a model; what is unknown is None."""
     source, metrics = record.source, record.metrics
     return {
@@ -67,12 +66,12 @@ def provenance(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def config_digest(config: Mapping[str, Any]) -> str:
+def config_digest(config: Document) -> str:
     """Return the SHA-256 of a config, as JSON with sorted keys."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Json:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -80,18 +79,18 @@ def _read(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def bearings_of(split: Mapping[str, Any]) -> list[str]:
+def bearings_of(split: Document) -> list[str]:
     """Return the bearings of the recordings that the parts were made of."""
     facts = (row.get("facts") or {} for row in split.get("recordings", ()))
     return sorted({str(known["bearing"]) for known in facts if known.get("bearing")})
 
 
-def _split(source: Checkpoint, metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _split(source: Checkpoint, metrics: Document) -> Json:
     measured = metrics.get("split", {})
     strategy = source.config["split"]["strategy"]
     return {"strategy": strategy, **{key: measured.get(key) for key in _SPLIT}}
 
 
-def _scores(metrics: Mapping[str, Any], part: str) -> dict[str, Any] | None:
+def _scores(metrics: Document, part: str) -> Json | None:
     scores = metrics.get(part)
     return None if scores is None else {key: scores.get(key) for key in SCORES}

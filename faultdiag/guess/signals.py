@@ -10,6 +10,7 @@ from tqdm import tqdm
 from faultdiag.datasets.base import Entry, some
 from faultdiag.datasets.load import channel_names, entry_facts, open_entry, read_entry
 from faultdiag.datasets.resolve import ContradictionError
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, listed_names
 from faultdiag.guess.channels import MOST_FILES, choose_channel
 from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
@@ -24,7 +25,7 @@ _NO_GROUPS = frozenset(
 )
 
 
-def split_comment(labels: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> str:
+def split_comment(labels: Sequence[str], facts: Sequence[Document]) -> str:
     """Return what a split within recordings leaves open, and what to write for another one.
 
     Parameters
@@ -48,7 +49,7 @@ def split_comment(labels: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> 
     return " ".join(parts)
 
 
-def _held_out(labels: Sequence[str], facts: Sequence[Mapping[str, Any]]) -> tuple[str, Any] | None:
+def _held_out(labels: Sequence[str], facts: Sequence[Document]) -> tuple[str, Any] | None:
     """Return a number that every class has two values of, and its largest to be tested on."""
     names = dict.fromkeys(name for row in facts for name in row)
     for name in names:

@@ -14,6 +14,7 @@ from faultdiag.datasets.base import Entry
 from faultdiag.datasets.load import entry_facts, open_entry
 from faultdiag.datasets.resolve import Facts, Statement, resolve_facts
 from faultdiag.datasets.stated_bearing import cage_warning, stated_bearing
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.peaks import (
     EnvelopePeak,
@@ -188,7 +189,7 @@ def inspect_file(
     rpm: float | None = None,
     full: bool = False,
     listed: Listed | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """Return what a file holds as plain values, ready for JSON.
 
     Parameters
@@ -212,7 +213,7 @@ def inspect_file(
 
     Returns
     -------
-    dict[str, Any]
+    Json
         ``path``; ``variables`` (name, shape, kind, channel); ``channels``; ``units`` by channel,
         None where its name states none in brackets; ``sampling_rate`` in Hz and
         ``sampling_rate_source``, ``rpm`` and ``rpm_source`` (in the words of
@@ -264,7 +265,7 @@ def inspect_file(
 
 def inspect_files(
     jobs: Sequence[tuple[Path, Listed | None]], **options: Any
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[Json], list[str]]:
     """Inspect several files: what was found of those that can be read, and why others can't.
 
     Parameters
@@ -301,7 +302,7 @@ def listed_recordings(config: Config) -> list[Listed]:
     return [Listed(*row) for row in rows]
 
 
-def inspect_signals(path: Path, **options: Any) -> Iterator[dict[str, Any]]:
+def inspect_signals(path: Path, **options: Any) -> Iterator[Json]:
     """Yield what a file holds; of one with several signals, what each of them is.
 
     Parameters
@@ -324,7 +325,7 @@ def inspect_signals(path: Path, **options: Any) -> Iterator[dict[str, Any]]:
             yield _signal(path, {**options, "channel": name})
 
 
-def _signal(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+def _signal(path: Path, options: Document) -> Json:
     try:
         return inspect_file(path, **options)
     except FaultdiagError as error:
@@ -347,7 +348,7 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def rate_verdict(subject: Subject) -> dict[str, Any]:
+def rate_verdict(subject: Subject) -> Json:
     """Return verdict, suggested rate and reason of the check of the sampling rate."""
     rate, rpm, recording = subject.sampling_rate, subject.rpm, subject.recording
     if rate is None or rpm is None:
@@ -358,7 +359,7 @@ def rate_verdict(subject: Subject) -> dict[str, Any]:
     return {"verdict": check.verdict, "suggested": check.suggested, "reason": check.reason}
 
 
-def _peaks(subject: Subject) -> list[dict[str, Any]]:
+def _peaks(subject: Subject) -> list[Json]:
     rate, rpm, recording = subject.sampling_rate, subject.rpm, subject.recording
     if rate is None or too_short(recording.samples, rate, rpm):
         return []
@@ -376,7 +377,7 @@ def _peaks(subject: Subject) -> list[dict[str, Any]]:
     ]
 
 
-def _lines(peak: EnvelopePeak, lines: Mapping[str, KnownLine]) -> list[dict[str, Any]]:
+def _lines(peak: EnvelopePeak, lines: Mapping[str, KnownLine]) -> list[Json]:
     """Return how far a peak is from the lines that it may be, in shaft rates."""
     if peak.order is None:
         return []

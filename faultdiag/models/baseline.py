@@ -126,7 +126,7 @@ def build_baseline(
     *,
     sampling_rate: float,
     bearing: str | int | None = None,
-    **options: Any,
+    **options: object,
 ) -> BaselineModel:
     """Build a baseline that takes windows, to be fitted or restored.
 
@@ -267,8 +267,8 @@ def problems_of(
     channels: Sequence[str],
     length: int,
     *,
-    attention: Any,
-    representation: Any,
+    attention: object,
+    representation: object,
     options: Document,
 ) -> list[str]:
     """Return every problem of a baseline in a config that shows before data is loaded.
@@ -319,7 +319,7 @@ def _try_option(name: str, channels: Sequence[str], key: str, value: Any) -> Non
     build_baseline(name, channels, ["N", "IR"], sampling_rate=1.0, **{**some, key: value})
 
 
-def _require_bearing(value: Any) -> None:
+def _require_bearing(value: object) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, str | int):

@@ -1,7 +1,7 @@
 """Build a network by its name, and look at what was built."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faultdiag.documents import Document
 from faultdiag.models.spec import parse_spec
@@ -22,7 +22,7 @@ def build(
     attention: Attention = None,
     representation: Representation = None,
     sampling_rate: float | None = None,
-    **options: Any,
+    **options: object,
 ) -> "nn.Module":
     """Build a network that returns ``(batch, classes)`` logits of ``(batch, channels, length)``.
 

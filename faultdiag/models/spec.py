@@ -7,7 +7,7 @@ module does not import torch; building does.
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faultdiag import attention
 from faultdiag.baselines import BASELINES
@@ -211,8 +211,8 @@ def parse_spec(
     classes: int,
     *,
     length: int,
-    attention: Any = None,
-    representation: Any = None,
+    attention: object = None,
+    representation: object = None,
     sampling_rate: float | None = None,
     options: Document | None = None,
     try_out: bool = False,
@@ -264,7 +264,9 @@ class _Examined:
     problems: list[str]
 
 
-def _examine(bare: ModelSpec, *, slots: Any, options: Document, representation: Any) -> _Examined:
+def _examine(
+    bare: ModelSpec, *, slots: object, options: Document, representation: object
+) -> _Examined:
     name = bare.name
     front, seen, front_problems = _front(representation, bare)
     spec = replace(bare, front=front)
@@ -284,7 +286,7 @@ def _examine(bare: ModelSpec, *, slots: Any, options: Document, representation: 
     return _Examined(spec, seen, problems + slot_problems)
 
 
-def _front(representation: Any, bare: ModelSpec) -> tuple[FrontSpec, tuple[int, int], list[str]]:
+def _front(representation: object, bare: ModelSpec) -> tuple[FrontSpec, tuple[int, int], list[str]]:
     """Parse a front end: its spec, the shape of what it returns, and its problems."""
     shape = (bare.channels, bare.length)
     if representation is None and bare.name in NETWORKS:
@@ -301,7 +303,7 @@ def _front(representation: Any, bare: ModelSpec) -> tuple[FrontSpec, tuple[int, 
     return front, seen_through(built), []
 
 
-def parse_front(representation: Any) -> FrontSpec:
+def parse_front(representation: object) -> FrontSpec:
     """Parse a representation as a config writes it: a name, or ``{name, **options}``.
 
     Raises
@@ -384,7 +386,7 @@ def uses_previous(name: str) -> bool:
 
 
 def parse_slots(
-    slots: Any, positions: int, network: str, place: str = PLACE
+    slots: object, positions: int, network: str, place: str = PLACE
 ) -> tuple[list[Slot], list[str]]:
     """Parse attention slots as a config writes them: the sound ones, and all problems of others.
 
@@ -410,7 +412,7 @@ def parse_slots(
 
 
 def _parse_entries(
-    entries: Sequence[tuple[str, Any]], positions: int, network: str
+    entries: Sequence[tuple[str, object]], positions: int, network: str
 ) -> tuple[list[Slot], list[str]]:
     slots: list[Slot] = []
     problems: list[str] = []
@@ -428,7 +430,7 @@ def _parse_entries(
 
 
 def _parse_slot(
-    place: str, entry: Any, positions: int, network: str
+    place: str, entry: object, positions: int, network: str
 ) -> tuple[list[str], Slot | None]:
     if not isinstance(entry, Mapping):
         return [f"{place} is {entry!r}; give name and after"], None
@@ -441,7 +443,7 @@ def _parse_slot(
     return problems, Slot(str(name), after, residual is True, options, place)
 
 
-def _check_name(place: str, name: Any) -> list[str]:
+def _check_name(place: str, name: object) -> list[str]:
     if name is None:
         return [f"{place}.name is missing; known: {', '.join(sorted(attention.BLOCKS))}"]
     try:
@@ -451,7 +453,7 @@ def _check_name(place: str, name: Any) -> list[str]:
     return []
 
 
-def _check_residual(place: str, name: Any, residual: Any) -> list[str]:
+def _check_residual(place: str, name: object, residual: object) -> list[str]:
     if not isinstance(residual, bool):
         return [f"{place}.residual is {residual!r}; give true or false"]
     if residual and name == "none":
@@ -460,7 +462,7 @@ def _check_residual(place: str, name: Any, residual: Any) -> list[str]:
 
 
 def _parse_after(
-    place: str, after: Any, positions: int, network: str
+    place: str, after: object, positions: int, network: str
 ) -> tuple[tuple[int, ...], list[str]]:
     legal = f"{network} has blocks 1 to {positions}"
     if after is None:

@@ -1,6 +1,6 @@
 """The table of the networks, and what the class of each one offers."""
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from faultdiag.baselines import BASELINES
 from faultdiag.documents import Document, Json
@@ -37,16 +37,21 @@ class Network(Protocol):
     reference: str
 
     def __call__(
-        self, channels: int, classes: int, length: int, slots: "Sequence[Slot]" = (), **options: Any
+        self,
+        channels: int,
+        classes: int,
+        length: int,
+        slots: "Sequence[Slot]" = (),
+        **options: object,
     ) -> "nn.Module":
         """Construct the network."""
         ...
 
-    def positions(self, **options: Any) -> int:
+    def positions(self, **options: object) -> int:
         """Return the number of places attention can take."""
         ...
 
-    def minimum_length(self, **options: Any) -> int:
+    def minimum_length(self, **options: object) -> int:
         """Return the shortest window in samples."""
         ...
 

@@ -9,13 +9,14 @@ import csv
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, printable
 from faultdiag.prediction.rows import encodable
 from faultdiag.system.files import write_errors, write_text
@@ -84,7 +85,7 @@ class OpenRows:
 @contextmanager
 def open_rows(
     out: Path,
-    inputs: Mapping[str, Any],
+    inputs: Document,
     paths: Sequence[str],
     *,
     resume: bool,
@@ -181,7 +182,7 @@ def _resume_state(
     partial: Path,
     side: Path,
     windows: Path | None,
-    inputs: Mapping[str, Any],
+    inputs: Document,
     paths: Sequence[str],
     *,
     resume: bool,
@@ -214,7 +215,7 @@ def _resume_state(
     return ResumeState(tuple(row.path for row in rows), count_rows(rows), end > 0, whole)
 
 
-def _require_own_windows(windows: Path | None, side: Path, inputs: Mapping[str, Any]) -> None:
+def _require_own_windows(windows: Path | None, side: Path, inputs: Document) -> None:
     """Refuse to write over the windows of another run."""
     if windows is None or not windows.exists():
         return
@@ -242,7 +243,7 @@ def _require_same_recordings(
             )
 
 
-def _require_same_inputs(partial: Path, side: Path, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+def _require_same_inputs(partial: Path, side: Path, inputs: Document) -> Document:
     try:
         before = json.loads(side.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -7,13 +7,13 @@ says when they are complete and what they depend on. Merging restores the bytes 
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from faultdiag.datasets.base import sha256
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.resume import Count, StoredRow, count_rows, read_rows, record_ends
 from faultdiag.prediction.rows import encodable
@@ -36,7 +36,7 @@ def start_shard(file: Path) -> None:
         _done_file(file).unlink(missing_ok=True)
 
 
-def finish_shard(file: Path, inputs: Mapping[str, Any], windows: Path | None) -> None:
+def finish_shard(file: Path, inputs: Document, windows: Path | None) -> None:
     """Note that a shard's rows are complete, and what they depend on.
 
     Raises
@@ -48,9 +48,7 @@ def finish_shard(file: Path, inputs: Mapping[str, Any], windows: Path | None) ->
     write_json(_done_file(file), {"inputs": inputs, **digests})
 
 
-def merge_shards(
-    out: Path, paths: Sequence[str], inputs: Mapping[str, Any], windows: Path | None
-) -> Count:
+def merge_shards(out: Path, paths: Sequence[str], inputs: Document, windows: Path | None) -> Count:
     """Merge the rows of all shards into `out`, in the order of the recordings.
 
     Parameters
@@ -100,7 +98,7 @@ def _done_file(file: Path) -> Path:
     return file.with_name(f"{file.name}.done")
 
 
-def _complete_shards(out: Path, inputs: Mapping[str, Any], windows: Path | None) -> list[Shard]:
+def _complete_shards(out: Path, inputs: Document, windows: Path | None) -> list[Shard]:
     """Return all shards, each complete, unchanged and of the same inputs."""
     pattern = re.compile(rf"(\d+)-of-(\d+){re.escape(out.suffix)}(\.done|\.partial)?")
     names = sorted(path.name for path in _folder(out).glob("*"))
@@ -128,9 +126,7 @@ def _complete_shards(out: Path, inputs: Mapping[str, Any], windows: Path | None)
     return shards
 
 
-def _require_unchanged(
-    shard: Shard, out: Path, inputs: Mapping[str, Any], windows: Path | None
-) -> None:
+def _require_unchanged(shard: Shard, out: Path, inputs: Document, windows: Path | None) -> None:
     file = shard_file(out, shard)
     try:
         stored = json.loads(_done_file(file).read_text(encoding="utf-8"))

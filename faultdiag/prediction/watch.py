@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from faultdiag.datasets.base import sha256
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.diagnose import diagnose_requests
 from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
@@ -138,7 +139,7 @@ class _WatchedRows:
 
 
 @contextmanager
-def _open(out: Path, diagnoser: Diagnoser, inputs: Mapping[str, Any]) -> Iterator[_WatchedRows]:
+def _open(out: Path, diagnoser: Diagnoser, inputs: Document) -> Iterator[_WatchedRows]:
     side = out.with_name(f"{out.name}.watched")
     with write_errors(out, side):
         stored, end = read_rows(out, as_json=False) if out.exists() else ([], 0)
@@ -156,7 +157,7 @@ def _open(out: Path, diagnoser: Diagnoser, inputs: Mapping[str, Any]) -> Iterato
 
 
 def _read_state(
-    out: Path, side: Path, paths: list[str], inputs: Mapping[str, Any]
+    out: Path, side: Path, paths: list[str], inputs: Document
 ) -> tuple[FolderState, str | None]:
     """Return the state that rows and their lines tell, and the path of a row without a line.
 

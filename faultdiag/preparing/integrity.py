@@ -105,7 +105,7 @@ def _state(path: Path) -> dict[str, int]:
     return {"bytes": status.st_size, "modified": status.st_mtime_ns}
 
 
-def check_recordings(signals: NDArray[Any], offsets: Sequence[tuple[int, int]]) -> None:
+def check_recordings(signals: NDArray[np.generic], offsets: Sequence[tuple[int, int]]) -> None:
     """Check that the recordings lie in the signals, one after the other.
 
     Parameters
@@ -167,7 +167,7 @@ def check_windows(
         last = int(chunk.part[-1])
 
 
-def _within(values: NDArray[Any], limit: Any) -> bool:
+def _within(values: NDArray[Any], limit: object) -> bool:
     return bool(((values >= 0) & (values < limit)).all())
 
 

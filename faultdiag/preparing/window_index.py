@@ -34,7 +34,7 @@ class WindowIndex:
     def __len__(self) -> int:
         return len(self.start)
 
-    def take(self, rows: Any) -> "WindowIndex":
+    def take(self, rows: object) -> "WindowIndex":
         """Return the windows of these rows: a slice gives views, an array of rows copies."""
         return WindowIndex(*(getattr(self, column.name)[rows] for column in fields(self)))
 

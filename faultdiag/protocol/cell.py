@@ -7,13 +7,13 @@ import shutil
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
 from faultdiag.config.schema import Config
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.plan import kind_and_snr, level_key
 from faultdiag.protocol.store import Row
@@ -136,7 +136,7 @@ def _figures(config: Config, levels: tuple[str, ...], device: str, folder: Path)
     }
 
 
-def _transferred(metrics: Mapping[str, Any]) -> Row | None:
+def _transferred(metrics: Document) -> Row | None:
     """Return what is kept of a transfer; None where the config has none.
 
     ``before`` and ``adapted`` are the accuracies on the target's test part of the model from before
@@ -172,7 +172,7 @@ def event_name(config: Config) -> str:
     return "-".join(words)
 
 
-def _in_noise(run: Path, levels: tuple[str, ...], device: str) -> list[dict[str, Any]]:
+def _in_noise(run: Path, levels: tuple[str, ...], device: str) -> list[Json]:
     """Evaluate the test part of a run at levels of noise, each kind at each ratio."""
     from faultdiag.evaluation.run import evaluate_run
 
@@ -181,11 +181,11 @@ def _in_noise(run: Path, levels: tuple[str, ...], device: str) -> list[dict[str,
     pairs = [kind_and_snr(level) for level in levels]
     kinds, ratios = (list(dict.fromkeys(values)) for values in zip(*pairs, strict=True))
     scored = evaluate_run(run, "test", snr=ratios, noise=kinds, device=device)
-    found: list[dict[str, Any]] = scored["noise"]
+    found: list[Json] = scored["noise"]
     return found
 
 
-def leak_of(split: Mapping[str, Any]) -> str:
+def leak_of(split: Document) -> str:
     """Return what train and test share: ``samples``, ``recording``, ``bearing``, ``none`` or ``-``.
 
     It is what the audit says, or where that says nothing, what the strategy can't avoid.

@@ -17,6 +17,7 @@ from faultdiag.config.schema import (
     try_config,
 )
 from faultdiag.datasets.base import Entry
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.preparing.folds import Fold, expand
 from faultdiag.preparing.recordings import label_entries, select_recordings
@@ -26,7 +27,7 @@ from faultdiag.protocol.section import Section, read_section
 _ACROSS = (("across_loads", "load_hp", "pairs"), ("across_sizes", "size", "each"))
 
 
-def default_protocols(config: Config) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def default_protocols(config: Config) -> tuple[dict[str, Json], list[str]]:
     """Return the protocols by name, and what is to be said of those left out.
 
     Across loads and sizes need two values of the fact, and that whatever is tested is trained
@@ -40,7 +41,7 @@ def default_protocols(config: Config) -> tuple[dict[str, dict[str, Any]], list[s
     entries = select_recordings(config).entries
     label = config.data.label
     label_entries(entries, label)
-    protocols: dict[str, dict[str, Any]] = {config.split.strategy: {}}
+    protocols: dict[str, Json] = {config.split.strategy: {}}
     notes = []
     for strategy, fact, folds in _ACROSS:
         if strategy in protocols:
@@ -95,10 +96,10 @@ class Contender:
     """A row of the table: what it is called and what it changes of the config."""
 
     name: str
-    override: Mapping[str, Any]
+    override: Document
 
 
-def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Document, override: Document) -> Json:
     """Return a config changed by an override, key by key; lists and null replace.
 
     A section whose override names its subject (``data.dataset``, ``model.name``,
@@ -121,7 +122,7 @@ def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def _fitting(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _fitting(below: Document, above: Document) -> Json:
     """Return what of a transfer section still fits below another."""
     before = below.get("method", TransferConfig.model_fields["method"].default)
     other = above.get("method", before) != before
@@ -144,7 +145,7 @@ def _laid_over(below: Any, above: Any) -> Any:
 
 def contenders(
     base: Config,
-    models: Mapping[str, Mapping[str, Any]] | None,
+    models: Mapping[str, Document] | None,
     attention: Sequence[Any] | None,
     representations: Sequence[Any] | None,
     transfer: Sequence[Any] | None = None,
@@ -284,7 +285,7 @@ class Plan:
     protocols: tuple[str, ...]
     seeds: tuple[int, ...]
     noise: tuple[float, ...]
-    splits: Mapping[str, Mapping[str, Any]]
+    splits: Mapping[str, Document]
     cells: tuple[Cell, ...]
     notes: tuple[str, ...]
     reference: str = ""
@@ -414,7 +415,7 @@ def _reference_problems(section: Section, rows: Sequence[Contender]) -> list[str
     ]
 
 
-def _noise_problems(section: Section, protocols: Mapping[str, Any]) -> list[str]:
+def _noise_problems(section: Section, protocols: Document) -> list[str]:
     return [
         f"{PROTOCOL}.noise_on: unknown protocol '{name}'{did_you_mean(name, protocols)}; known: "
         f"{', '.join(protocols)}"
@@ -429,9 +430,9 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
 
 
 def _override_problems(
-    data: Mapping[str, Any],
-    models: Mapping[str, Mapping[str, Any]],
-    protocols: Mapping[str, Mapping[str, Any]],
+    data: Document,
+    models: Mapping[str, Document],
+    protocols: Mapping[str, Document],
 ) -> list[str]:
     """Return what is wrong with each override alone, by its place in the config."""
     return [
@@ -443,8 +444,8 @@ def _override_problems(
 
 
 def _rows_of_each(
-    protocols: Mapping[str, Mapping[str, Any]], rows: Sequence[Contender]
-) -> tuple[dict[str, dict[str, Any]], dict[str, list[Contender]], list[str]]:
+    protocols: Mapping[str, Document], rows: Sequence[Contender]
+) -> tuple[dict[str, Json], dict[str, list[Contender]], list[str]]:
     """Return what each protocol changes, the rows that it compares, and what is wrong with these.
 
     Those are the rows under its ``models``, all where it names none.
@@ -469,9 +470,9 @@ def _rows_of_each(
 
 
 def _configs(
-    data: Mapping[str, Any],
+    data: Document,
     rows: Mapping[str, Sequence[Contender]],
-    protocols: Mapping[str, Mapping[str, Any]],
+    protocols: Mapping[str, Document],
 ) -> tuple[dict[tuple[str, str], Config], list[str]]:
     """Return the config of each model on each protocol, and what is wrong with the others."""
     configs, problems = {}, []

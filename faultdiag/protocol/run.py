@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from faultdiag.config.schema import Config
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.prepare import drawing_seed, prepare
 from faultdiag.protocol.cell import LESS_MEMORY, Failure, run_cell
@@ -125,7 +125,7 @@ class _Data:
 
     identities: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: dict[str, Json] = field(default_factory=dict)
 
 
 def finish(
@@ -137,7 +137,7 @@ def finish(
     merge: bool = False,
     dask: str | None = None,
     work: CellWork = run_cell,
-) -> tuple[list[Result], dict[str, dict[str, Any]]]:
+) -> tuple[list[Result], dict[str, Json]]:
     """Return every cell of a plan with its row, and what was prepared for each protocol.
 
     Parameters
@@ -163,7 +163,7 @@ def finish(
     failed = _failures(todo, store) if merge else {}
     if not merge:
         with _working_folder(out) as folder:
-            how: dict[str, Any] = {"jobs": jobs or default_jobs(device), "device": device}
+            how: Json = {"jobs": jobs or default_jobs(device), "device": device}
             failed = _run(todo, store, folder, work=work, dask=dask, **how)
     results = []
     for number, cell in enumerate(plan.cells):
@@ -194,7 +194,7 @@ def run_shard(
         If the results can't be written.
     """
     store = Store(out, shard)
-    how: dict[str, Any] = {"jobs": jobs or default_jobs(device), "device": device, "work": work}
+    how: Json = {"jobs": jobs or default_jobs(device), "device": device, "work": work}
     with own_file(store.path, "run another shard"):
         keys = _keys(plan, _prepare(plan))
         own = {number: key for number, key in keys.items() if shard.has(key)}

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from faultdiag.config.schema import PROTOCOL
+from faultdiag.documents import Document, Json
 from faultdiag.errors import did_you_mean, unknown
 from faultdiag.signal.noise import KINDS
 
@@ -152,13 +153,11 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seeds: Annotated[int | list[int], BeforeValidator(_seeds)] = 5
-    models: Annotated[dict[str, dict[str, Any]] | None, _MODELS] = None
+    models: Annotated[dict[str, Json] | None, _MODELS] = None
     attention: Annotated[list[Any] | None, BeforeValidator(_attention)] = None
     representations: Annotated[list[Any] | None, BeforeValidator(_representations)] = None
     transfer: Annotated[list[Any] | None, BeforeValidator(_transfer)] = None
-    protocols: Annotated[
-        dict[str, dict[str, Any]] | None, _PROTOCOLS, BeforeValidator(_protocols)
-    ] = None
+    protocols: Annotated[dict[str, Json] | None, _PROTOCOLS, BeforeValidator(_protocols)] = None
     noise: Annotated[list[float], BeforeValidator(_noise)] = list(NOISE)
     noise_kinds: Annotated[list[str], BeforeValidator(_kinds)] = ["white"]
     noise_on: Annotated[list[str] | None, BeforeValidator(_names)] = None
@@ -189,7 +188,7 @@ def read_section(data: Any) -> tuple[Section | None, list[str]]:
     return (None, problems) if problems else (section, [])
 
 
-def _problem(problem: dict[str, Any]) -> str:
+def _problem(problem: Json) -> str:
     key = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
         known = list(Section.model_fields)
@@ -199,7 +198,7 @@ def _problem(problem: dict[str, Any]) -> str:
 
 
 def _strange(
-    kind: str, overrides: Mapping[str, Mapping[str, Any]] | None, allowed: Sequence[str]
+    kind: str, overrides: Mapping[str, Document] | None, allowed: Sequence[str]
 ) -> list[str]:
     """Find what an override may not change, because rows could then not be compared."""
     problems = []
@@ -213,7 +212,7 @@ def _strange(
     return problems
 
 
-def _changed(override: Mapping[str, Any], allowed: Sequence[str]) -> list[str]:
+def _changed(override: Document, allowed: Sequence[str]) -> list[str]:
     """Return the keys that an override changes; sections allowed in part are split up."""
     parted = {key.partition(".")[0] for key in allowed if "." in key}
     keys = []

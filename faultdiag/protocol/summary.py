@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from faultdiag.documents import Document, Json
 from faultdiag.metrics.comparison import holm, paired_difference
 from faultdiag.metrics.intervals import mean_interval
 from faultdiag.protocol.plan import Cell, Plan, kind_and_snr
@@ -152,11 +153,11 @@ def _transfer(done: Sequence[Result]) -> Row | None:
 _ALONE = "noise_only_accuracy"
 
 
-def _alarms(row: Mapping[str, Any]) -> bool:
+def _alarms(row: Document) -> bool:
     return row.get("false_alarm_rate") is not None
 
 
-def _spread(scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str) -> dict[str, Any]:
+def _spread(scored: Sequence[tuple[Cell, Document]], score: str) -> Json:
     by_seed = list(_means(scored, score, "seed", "fold"))
     by_fold = list(_means(scored, score, "fold", "seed"))
     if not by_seed:
@@ -171,7 +172,7 @@ def _spread(scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str) -> dic
 
 
 def _means(
-    scored: Sequence[tuple[Cell, Mapping[str, Any]]], score: str, axis: str, other: str
+    scored: Sequence[tuple[Cell, Document]], score: str, axis: str, other: str
 ) -> Iterator[float]:
     """Return the mean score of each seed over its folds, or of each fold over its seeds.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import (
     Reader,
@@ -193,13 +194,13 @@ def open_uff(path: Path) -> Reader:
     return NamedArrays(path, columns, _UFF, lambda wanted: _uff_layout(columns, steps, wanted))
 
 
-def _is_time(one: Mapping[str, Any]) -> bool:
+def _is_time(one: Document) -> bool:
     values = np.asarray(one.get("data", []))
     kind = one.get("type") == 58 and one.get("func_type") in _TIME_FUNCTIONS
     return bool(kind) and values.ndim == 1 and values.size > 1 and values.dtype.kind in "fiu"
 
 
-def _name(one: Mapping[str, Any]) -> str:
+def _name(one: Document) -> str:
     """Return the first line of a function's text, else the node and direction of its response."""
     text = " ".join(str(one.get("id1", "")).split())
     if text and text.upper() != "NONE":
@@ -207,7 +208,7 @@ def _name(one: Mapping[str, Any]) -> str:
     return f"node {one.get('rsp_node', 0)} direction {one.get('rsp_dir', 0)}"
 
 
-def _function(name: str, one: Mapping[str, Any]) -> Column:
+def _function(name: str, one: Document) -> Column:
     values = np.asarray(one["data"])
     return Column(name, values.dtype.name, values.size, True, lambda: values)
 

@@ -4,7 +4,7 @@ import logging
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.base import (
     Reader,
@@ -247,7 +248,7 @@ def _channels(path: Path) -> Iterator[TdmsChannel]:
                 )
 
 
-def _unknown_scaling(owners: Sequence[Mapping[str, Any]]) -> str:
+def _unknown_scaling(owners: Sequence[Document]) -> str:
     """Return the first kind of scaling that nptdms would leave out with no more than a log."""
     of_scales = next((p for p in owners if "NI_Number_Of_Scales" in p), {})
     if of_scales.get("NI_Scaling_Status") == "scaled":
@@ -256,7 +257,7 @@ def _unknown_scaling(owners: Sequence[Mapping[str, Any]]) -> str:
     return next((kind for kind in kinds if kind not in _SCALINGS), "")
 
 
-def _rates(owners: Sequence[Mapping[str, Any]]) -> list[float]:
+def _rates(owners: Sequence[Document]) -> list[float]:
     increment = owners[0].get("wf_increment")
     if isinstance(increment, float) and increment > 0:
         rate = 1 / increment
@@ -266,7 +267,7 @@ def _rates(owners: Sequence[Mapping[str, Any]]) -> list[float]:
     return list(_numbers(owners, is_rate)) or steps
 
 
-def _numbers(owners: Sequence[Mapping[str, Any]], named: Any) -> Iterator[float]:
+def _numbers(owners: Sequence[Document], named: Any) -> Iterator[float]:
     for properties in owners:
         for name, value in properties.items():
             if not named(name):

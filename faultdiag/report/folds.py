@@ -1,7 +1,6 @@
 """The folds of a training as a table."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from faultdiag.documents import Document
 from faultdiag.metrics.tables import format_table
@@ -57,7 +56,7 @@ def _leaks(folds: Sequence[Fold], splits: Sequence[Document]) -> list[str]:
     return lines
 
 
-def _shared_by_all(splits: Sequence[Document]) -> list[Any]:
+def _shared_by_all(splits: Sequence[Document]) -> list[object]:
     """Return the copies that leak in no fold; those that do are named with their folds."""
     leaking = {str(row["recordings"]) for s in splits for row in s["duplicates"] if row["leak"]}
     return [row for row in splits[0]["duplicates"] if str(row["recordings"]) not in leaking]

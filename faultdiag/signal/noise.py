@@ -5,8 +5,6 @@ Impulsive noise is weak white noise with rare strong spikes, hum the mains frequ
 its harmonics. `faultdiag.noise` makes the samples.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +37,7 @@ def spectrum_gain(kind: str, length: int) -> NDArray[np.float32]:
     return gain.astype(np.float32)
 
 
-def draw_row(kind: str, shape: tuple[int, int], seed: list[int]) -> dict[str, NDArray[Any]]:
+def draw_row(kind: str, shape: tuple[int, int], seed: list[int]) -> dict[str, NDArray[np.generic]]:
     """Draw the random numbers of one window of `shape` (channels, length).
 
     Returns
@@ -48,7 +46,7 @@ def draw_row(kind: str, shape: tuple[int, int], seed: list[int]) -> dict[str, ND
         ``normal``, ``spikes`` (channels, length) and ``hum`` (the frequency, then the phases).
     """
     rng = np.random.default_rng(seed)
-    drawn: dict[str, NDArray[Any]] = {"normal": rng.standard_normal(shape, dtype=np.float32)}
+    drawn: dict[str, NDArray[np.generic]] = {"normal": rng.standard_normal(shape, dtype=np.float32)}
     if kind == IMPULSIVE:
         strong = rng.standard_normal(shape, dtype=np.float32) * np.float32(SPIKE)
         drawn["spikes"] = np.where(rng.random(shape) < SPIKES, strong, np.float32(0))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from faultdiag.documents import Document
 from faultdiag.errors import unknown
 
-State = dict[str, list[Any]]
+State = dict[str, list[object]]
 
 # Added to a divisor. It is far below any vibration, so that no gain gets through; a dead window
 # becomes zeros instead of NaN.
@@ -82,7 +82,7 @@ def _moments(
     return pivot + mean, np.where(std < TINY, 1.0, std)
 
 
-def _identity(x: Any, state: Document) -> Any:
+def _identity(x: object, state: Document) -> object:
     del state
     return x
 
@@ -115,24 +115,24 @@ def _peak(x: Any) -> Any:
     )
 
 
-def _window_zscore(x: Any, state: Document) -> Any:
+def _window_zscore(x: object, state: Document) -> object:
     del state
     centred = _centred(x)
     centred /= (centred * centred).mean(axis=-1, keepdims=True) ** 0.5 + TINY
     return centred
 
 
-def _window_range(x: Any, state: Document) -> Any:
+def _window_range(x: object, state: Document) -> object:
     del state
     centred = _centred(x)
     return centred / (_peak(centred) + TINY)
 
 
-def _fitted_zscore(x: Any, state: Document) -> Any:
+def _fitted_zscore(x: object, state: Document) -> object:
     return (x - state["mean"]) / state["std"]
 
 
-def _fitted_robust(x: Any, state: Document) -> Any:
+def _fitted_robust(x: object, state: Document) -> object:
     return (x - state["median"]) / state["mad"]
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +30,7 @@ def _signal(signal: ArrayLike, source: Path, names: Sequence[str]) -> NDArray[np
 
 
 def _require_finite(
-    single: NDArray[np.float32], given: NDArray[Any], source: Path, names: Sequence[str]
+    single: NDArray[np.float32], given: NDArray[np.generic], source: Path, names: Sequence[str]
 ) -> None:
     finite = np.isfinite(single)
     if finite.all():

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
-from typing import Any
 
 import numpy as np
 
@@ -52,9 +51,9 @@ class Groups:
     was chosen among the training groups.
     """
 
-    train: Sequence[Any]
-    test: Sequence[Any]
-    valid: Sequence[Any] | None = None
+    train: Sequence[object]
+    test: Sequence[object]
+    valid: Sequence[object] | None = None
     inner: bool = False
 
 
@@ -83,9 +82,9 @@ class Sides:
 def name_groups(
     grouping: Grouping,
     *,
-    test: Sequence[Any],
-    train: Sequence[Any] | None,
-    valid: Sequence[Any] | None,
+    test: Sequence[object],
+    train: Sequence[object] | None,
+    valid: Sequence[object] | None,
 ) -> Groups:
     """Check the groups that a config names and return them as the recordings have them.
 
@@ -108,7 +107,7 @@ def name_groups(
     return Groups(known.get("train", rest), known["test"], known.get("valid"))
 
 
-def _require_apart(known: Mapping[str, Sequence[Any]], fact: str) -> None:
+def _require_apart(known: Mapping[str, Sequence[object]], fact: str) -> None:
     """Refuse groups that two parts name."""
     for one, other in combinations(known, 2):
         both = [group for group in known[one] if group in known[other]]
@@ -119,7 +118,7 @@ def _require_apart(known: Mapping[str, Sequence[Any]], fact: str) -> None:
             )
 
 
-def _matched(part: str, grouping: Grouping, names: Sequence[Any]) -> list[Any]:
+def _matched(part: str, grouping: Grouping, names: Sequence[object]) -> list[object]:
     known = grouping.values
     if not names:
         raise FaultdiagError(
@@ -235,7 +234,7 @@ def _names(items: Sequence[SplitItem], indices: Sequence[int]) -> str:
     return ", ".join(items[i].name for i in indices)
 
 
-def _shown(values: Sequence[Any]) -> str:
+def _shown(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values)
 
 
@@ -290,13 +289,13 @@ def plan_folds(
     ]
 
 
-def _without(groups: Sequence[Any], left_out: Sequence[Any]) -> list[Any]:
+def _without(groups: Sequence[object], left_out: Sequence[object]) -> list[object]:
     return [group for group in groups if group not in left_out]
 
 
 def _deal(
     items: Sequence[SplitItem], grouping: Grouping, folds: int, seed: int, *, alone: set[str]
-) -> list[list[Any]]:
+) -> list[list[object]]:
     """Deal the groups to `folds` test parts whose classes are as similar as whole groups allow."""
     from sklearn.model_selection import StratifiedGroupKFold
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
@@ -27,15 +27,15 @@ class Grouping:
     """The fact that groups recordings, and the group of each recording; None where it has none."""
 
     fact: str
-    groups: tuple[Any, ...]
+    groups: tuple[object, ...]
 
     @property
-    def values(self) -> list[Any]:
+    def values(self) -> list[object]:
         """The distinct groups, numbers before texts, each in order."""
         return in_order(self.groups)
 
 
-def in_order(groups: Iterable[Any]) -> list[Any]:
+def in_order(groups: Iterable[object]) -> list[object]:
     """Return the distinct groups in order, without None.
 
     Examples
@@ -87,9 +87,9 @@ def _lacking(strategy: str, wanted: Sequence[str], known: Sequence[str], *, name
     )
 
 
-def groups_of_classes(items: Sequence[SplitItem], grouping: Grouping) -> dict[str, list[Any]]:
+def groups_of_classes(items: Sequence[SplitItem], grouping: Grouping) -> dict[str, list[object]]:
     """Return the groups of the recordings of each class, in order."""
-    members: dict[str, list[Any]] = {item.label: [] for item in items}
+    members: dict[str, list[object]] = {item.label: [] for item in items}
     for item, group in zip(items, grouping.groups, strict=True):
         members[item.label].append(group)
     return {label: in_order(groups) for label, groups in sorted(members.items())}
@@ -157,8 +157,8 @@ def _valid(value: object) -> object:
 
 Folds = Annotated[str | int, BeforeValidator(_folds)]
 FoldNumber = Annotated[int, Field(ge=0, strict=True)]
-GroupNames = list[Any] | None
-ValidGroups = Annotated[list[Any] | str | None, BeforeValidator(_valid)]
+GroupNames = list[object] | None
+ValidGroups = Annotated[list[object] | str | None, BeforeValidator(_valid)]
 
 
 def option_problems(options: Document) -> dict[str, str]:

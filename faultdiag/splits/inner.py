@@ -12,7 +12,6 @@ References
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.splits.base import Grouping, in_order
@@ -20,8 +19,8 @@ from faultdiag.splits.within import SplitItem
 
 
 def inner_groups(
-    items: Sequence[SplitItem], grouping: Grouping, train: Sequence[Any], share: float
-) -> list[Any]:
+    items: Sequence[SplitItem], grouping: Grouping, train: Sequence[object], share: float
+) -> list[object]:
     """Choose the training groups to validate on.
 
     They are taken from the end of the ordered groups until every class has the wanted share of its
@@ -51,7 +50,7 @@ def inner_groups(
     wanted = {c: max(1, round(share * len(g))) for c, g in members.items() if len(g) > 1}
     if not wanted:
         raise FaultdiagError(_undivided(grouping.fact, members))
-    chosen: list[Any] = []
+    chosen: list[object] = []
     for group in reversed(train):
         counts = {c: _count(members[c], chosen) for c in wanted if group in members[c]}
         lacking = any(count < wanted[c] for c, count in counts.items())
@@ -63,8 +62,8 @@ def inner_groups(
 def cut_in_time(
     items: Sequence[SplitItem],
     grouping: Grouping,
-    train: Sequence[Any],
-    valid: Sequence[Any],
+    train: Sequence[object],
+    valid: Sequence[object],
 ) -> set[str]:
     """Return the classes without a group in `train` or without one in `valid`.
 
@@ -79,20 +78,20 @@ def cut_in_time(
 
 
 def _groups_of_classes(
-    items: Sequence[SplitItem], grouping: Grouping, among: Sequence[Any]
-) -> dict[str, set[Any]]:
-    members: dict[str, set[Any]] = {}
+    items: Sequence[SplitItem], grouping: Grouping, among: Sequence[object]
+) -> dict[str, set[object]]:
+    members: dict[str, set[object]] = {}
     for item, group in zip(items, grouping.groups, strict=True):
         if group in among:
             members.setdefault(item.label, set()).add(group)
     return members
 
 
-def _count(groups: set[Any], chosen: Iterable[Any]) -> int:
+def _count(groups: set[object], chosen: Iterable[object]) -> int:
     return len(groups.intersection(chosen))
 
 
-def _undivided(fact: str, members: Mapping[str, set[Any]]) -> str:
+def _undivided(fact: str, members: Mapping[str, set[object]]) -> str:
     label, groups = next(iter(members.items()))
     return (
         f"split.valid is across, but every class has training recordings of one {fact} only "

@@ -19,7 +19,7 @@ load is an honest test, the same bearing under another load is not.
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,7 @@ def _shared_samples(starts: Mapping[str, Starts], length: int) -> int:
     return total
 
 
-def _mean(values: NDArray[Any]) -> float:
+def _mean(values: NDArray[np.generic]) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
@@ -208,7 +208,7 @@ def specimen(facts: Document, key: str) -> Hashable | None:
     return _canonical(value)
 
 
-def _canonical(value: Any) -> Hashable:
+def _canonical(value: object) -> Hashable:
     """Return one form to what a split takes for one group: 1 and 1.0, but not 1 and "1"."""
     return float(value) if isinstance(value, int | float) else str(value)
 

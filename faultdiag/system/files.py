@@ -199,7 +199,7 @@ class _Loader(yaml.SafeLoader):
 class _Dumper(yaml.SafeDumper):
     """SafeDumper that quotes text which YAML 1.1 or `_Loader` would read as another type."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: object) -> bool:
         """Write a value as often as it occurs: `&id001` and `*id001` tell a reader nothing."""
         del data
         return True
@@ -234,7 +234,7 @@ _SCALARS: dict[str, tuple[str, list[str], Callable[[str], Any]]] = {
 def _scalar(kind: str) -> Callable[[_Loader, yaml.ScalarNode], Any]:
     pattern, _, read_text = _SCALARS[kind]
 
-    def construct(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    def construct(loader: _Loader, node: yaml.ScalarNode) -> object:
         text = loader.construct_scalar(node)
         try:
             if re.fullmatch(pattern, text):
@@ -265,7 +265,7 @@ def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> Json:
     return mapping
 
 
-def _sequence(loader: _Loader, node: yaml.SequenceNode) -> list[Any]:
+def _sequence(loader: _Loader, node: yaml.SequenceNode) -> list[object]:
     return [loader.construct_object(item, deep=True) for item in node.value]
 
 
@@ -313,7 +313,7 @@ def _problem(error: yaml.YAMLError, text: str) -> str:
     return f"{place} is not YAML: {', '.join(reason for reason in reasons if reason)}"
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> object:
     """Read a YAML file.
 
     Raises
@@ -332,12 +332,12 @@ def read(path: Path) -> Any:
     return parse(text, str(path))
 
 
-def dump(value: Any) -> str:
+def dump(value: object) -> str:
     """Return plain data as YAML that `parse` reads back as the same value."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def dump_flow(value: Any) -> str:
+def dump_flow(value: object) -> str:
     """Return plain data as YAML on one line."""
     return yaml.dump(
         value,

@@ -1,15 +1,15 @@
 """Adapt a finished run to unlabelled recordings, and write the run that comes of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from faultdiag.checkpoint import Checkpoint, save, to_stored
 from faultdiag.config.schema import Config, TransferConfig
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import describe_split, part_reader, score_part
 from faultdiag.inference import WindowBatches
@@ -49,9 +49,9 @@ class AdaptedRun:
     """
 
     folder: Path
-    metrics: Mapping[str, Any]
+    metrics: Document
     model: Checkpoint
-    history: Sequence[Mapping[str, Any]]
+    history: Sequence[Document]
     why: str
 
     @property
@@ -103,7 +103,7 @@ def adapt_model(
     *,
     device: torch.device,
     epochs: int,
-) -> tuple[Checkpoint, Verdict, list[dict[str, Any]]]:
+) -> tuple[Checkpoint, Verdict, list[Json]]:
     """Adapt a trained network to the windows of a target.
 
     Parameters
@@ -155,7 +155,7 @@ def _adapted(
     prepared: Prepared | None,
     *,
     epochs: int,
-) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+) -> tuple[dict[str, Tensor], list[Json]]:
     """Return the weights of the chosen epoch, and the history."""
     transfer = config.transfer or TransferConfig()
     if not trains(transfer.method):
@@ -199,7 +199,7 @@ def _measured(model: Checkpoint, target: Prepared, device: torch.device) -> Unla
 
 def _calibration(
     adapted: Checkpoint, target: Prepared, prepared: Prepared | None, device: torch.device
-) -> dict[str, Any]:
+) -> Json:
     """Return the calibration: the novelty detection knows the target's windows from here on."""
     calibration = dict(adapted.calibration)
     if prepared is not None:
@@ -219,10 +219,10 @@ def adapted_metrics(
     *,
     device: torch.device,
     epochs: int,
-) -> dict[str, Any]:
+) -> Json:
     """Return what ``metrics.json`` of an adapted run holds; of the target nothing has a score."""
     transfer = config.transfer or TransferConfig()
-    metrics: dict[str, Any] = {"test": None}
+    metrics: Json = {"test": None}
     if prepared is not None:
         read = part_reader(adapted, prepared, device)
         options = {"classes": adapted.classes, "healthy": adapted.healthy}
@@ -256,7 +256,7 @@ def write_adapted(
     run: AdaptedRun,
     *,
     config: Config,
-    split: Mapping[str, Any] | None,
+    split: Document | None,
     device: torch.device,
 ) -> None:
     """Write the run folder of an adapted run.

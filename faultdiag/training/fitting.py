@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from faultdiag.documents import Document, Json
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import LEAST, BaselineModel
 from faultdiag.system.terminal import note
@@ -55,7 +56,7 @@ class Fitter:
         on_epoch(self, True)
         return self.progress
 
-    def _learn(self) -> dict[str, Any]:
+    def _learn(self) -> Json:
         began = time.perf_counter()
         baseline = self.network.baseline
         with tqdm(
@@ -99,11 +100,11 @@ class Fitter:
         loss = -np.log(np.maximum(right, LEAST)).mean()
         return float(loss), float((p.argmax(axis=1) == labels).mean())
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         """Return what resuming needs besides what was learnt, as plain types."""
         return {"history": self.progress.history, "best_epoch": self.progress.best_epoch}
 
-    def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    def restore(self, weights: Mapping[str, Tensor], state: Document) -> None:
         """Restore the state that `state` returned."""
         self.network.load_state_dict(dict(weights))
         self.progress = Progress(list(state["history"]), state["best_epoch"])

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.metrics.intervals import mean_interval
 from faultdiag.preparing.folds import Fold
@@ -35,14 +35,14 @@ class FoldRuns:
     folds: tuple[Fold, ...]
     runs: tuple[Run, ...]
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Json]:
         """Return the results of each fold as plain values."""
         return [_row(*pair) for pair in zip(self.folds, self.runs, strict=True)]
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> Json:
         """What ``folds.json`` holds: a row for each fold, and mean and sd over the folds."""
-        document: dict[str, Any] = json.loads((self.folder / RESULTS).read_text(encoding="utf-8"))
+        document: Json = json.loads((self.folder / RESULTS).read_text(encoding="utf-8"))
         return document
 
 
@@ -125,7 +125,7 @@ def clear(run: Path, earlier: Sequence[str], names: Sequence[str]) -> None:
             run_folder.discard_untrained(run / name)
 
 
-def _row(fold: Fold, run: Run) -> dict[str, Any]:
+def _row(fold: Fold, run: Run) -> Json:
     test = run.metrics["test"]
     rows = test["recording"]["rows"]
     return {
@@ -139,7 +139,7 @@ def _row(fold: Fold, run: Run) -> dict[str, Any]:
     }
 
 
-def spread(rows: Sequence[Mapping[str, Any]], score: str) -> dict[str, float | None]:
+def spread(rows: Sequence[Document], score: str) -> dict[str, float | None]:
     """Return mean and standard deviation of a score over folds."""
     interval = mean_interval([row[score] for row in rows])
     return {"mean": interval.mean, "sd": interval.sd}

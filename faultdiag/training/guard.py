@@ -5,15 +5,16 @@ the windows of one recording agree on a class: where adaptation pulls a recordin
 classes that the target doesn't have, that falls.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 
 from faultdiag.checkpoint import load, save
 from faultdiag.config.schema import TransferConfig
+from faultdiag.documents import Document, Json
 from faultdiag.evaluation.evaluate import PartLogits, part_reader
 from faultdiag.metrics.unlabelled import Moved, Unlabelled, describe_unlabelled, moved_recordings
 from faultdiag.preparing.folder import Prepared
@@ -94,9 +95,9 @@ class Verdict:
             "of their windows had agreed before: nothing in the target supports that"
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Return it as plain JSON types, as ``metrics.json`` holds it under ``transfer``."""
-        measures: dict[str, Any] = {}
+        measures: Json = {}
         for name, side in (("before", self.before), ("after", self.after)):
             measures[f"agreement_{name}"] = side.agreement
             measures[f"shares_{name}"] = dict(zip(self.classes, side.shares.tolist(), strict=True))
@@ -110,7 +111,7 @@ class Verdict:
         }
 
 
-def refusal(measures: Mapping[str, Any]) -> str:
+def refusal(measures: Document) -> str:
     """Return the message of a refused adaptation; `measures` are those of `Verdict.to_dict`."""
     before, after = measures["agreement_before"], measures["agreement_after"]
     return (
@@ -156,7 +157,7 @@ def adapted_note(
     recordings: Sequence[tuple[str, str]],
     windows: int,
     verdict: Verdict,
-) -> dict[str, Any]:
+) -> Json:
     """Return what a checkpoint says of its adaptation.
 
     Parameters

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from faultdiag.config.schedules import Constant, Schedule, with_warm_up
 from faultdiag.config.schema import Config, TransferConfig, build_schedule
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import BATCH, WindowBatches
 from faultdiag.signal.recording import Segment
@@ -32,10 +33,10 @@ from faultdiag.training.statistics import RunningStatistics
 from faultdiag.training.step import Step, ValidationStep, balanced, batch_sizes, shuffled
 from faultdiag.transfer import kind_of
 
-Merit = Callable[[Mapping[str, Any]], tuple[float, ...]]
+Merit = Callable[[Document], tuple[float, ...]]
 
 
-def validation_merit(row: Mapping[str, Any]) -> tuple[float, ...]:
+def validation_merit(row: Document) -> tuple[float, ...]:
     """Return what epochs are compared by: accuracy, then loss."""
     return row["valid_accuracy"], -row["valid_loss"]
 
@@ -44,7 +45,7 @@ def validation_merit(row: Mapping[str, Any]) -> tuple[float, ...]:
 class Progress:
     """The progress of a training: a row per epoch, and the best epoch by its merit so far."""
 
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[Json] = field(default_factory=list)
     best_epoch: int = 0
     merit: Merit = validation_merit
 
@@ -53,7 +54,7 @@ class Progress:
         """Number of finished epochs."""
         return len(self.history)
 
-    def note(self, row: dict[str, Any]) -> bool:
+    def note(self, row: Json) -> bool:
         """Add the row of a finished epoch; return whether it is the best so far."""
         self.history.append(row)
         best = self.history[self.best_epoch - 1] if self.best_epoch else None
@@ -62,7 +63,7 @@ class Progress:
         return bool(self.best_epoch == row["epoch"])
 
 
-def last_gain(history: Sequence[Mapping[str, Any]], windows: int) -> int:
+def last_gain(history: Sequence[Document], windows: int) -> int:
     """Return the last epoch whose validation accuracy rose by more than chance.
 
     An epoch counts if its accuracy exceeds that of the last one that counted, p, by more than one
@@ -94,13 +95,13 @@ def last_gain(history: Sequence[Mapping[str, Any]], windows: int) -> int:
     return epoch
 
 
-def progress_line(row: Mapping[str, Any], epochs: int) -> str:
+def progress_line(row: Document, epochs: int) -> str:
     """Return the log line of an epoch, used where no progress bar is shown."""
     known = [f"{text} {row[name]:{form}}" for name, text, form in _LOGGED if name in row]
     return f"epoch {row['epoch']} of {epochs}: {', '.join(known)}, {row['seconds']:.1f} s"
 
 
-def _postfix(row: Mapping[str, Any]) -> str:
+def _postfix(row: Document) -> str:
     """Return what a bar shows of an epoch: the accuracy that it is judged by, if there is any."""
     for name, word in (("valid_accuracy", "valid"), ("target_agreement", "agreement")):
         if name in row:
@@ -191,7 +192,7 @@ class Trainer:
         segments: Sequence[Segment] = (),
         independent: int | None = None,
         adaptation: Adaptation | None = None,
-        history: Sequence[dict[str, Any]] = (),
+        history: Sequence[Json] = (),
         on_step: Callable[["Trainer"], None] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -249,7 +250,7 @@ class Trainer:
         settings, adaptation = self.settings, self.adaptation
         debiased = settings.running_statistics == "debiased"
         operands = (network, train, self.optimizer, self._augment)
-        options: dict[str, Any] = {
+        options: Json = {
             "balance": self.train.index.label if settings.balance == "weights" else None,
             "precision": settings.precision,
             "clip_gradient": settings.clip_gradient,
@@ -316,11 +317,11 @@ class Trainer:
         gained = last_gain(self.progress.history, self._independent)
         return self.progress.epoch - gained >= patience
 
-    def _epoch(self, bar: "tqdm[Any]") -> dict[str, Any]:
+    def _epoch(self, bar: "tqdm[Any]") -> Json:
         began = time.perf_counter()
         learnt = dict(zip(self._columns, self.learn(bar), strict=True))
         epoch = self.progress.epoch + 1
-        row: dict[str, Any] = {"epoch": epoch, **learnt}
+        row: Json = {"epoch": epoch, **learnt}
         if self.valid is not None:
             valid_loss, valid_accuracy = self.validate()
             if not math.isfinite(valid_loss):
@@ -433,7 +434,7 @@ class Trainer:
         loss, accuracy = (total / len(self.valid)).tolist()
         return loss, accuracy
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         """Return what resuming needs besides the weights, as plain types and tensors."""
         return {
             "optimizer": self._rate.state(),
@@ -445,7 +446,7 @@ class Trainer:
             "adaptation": None if self.adaptation is None else self.adaptation.state(),
         }
 
-    def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    def restore(self, weights: Mapping[str, Tensor], state: Document) -> None:
         """Restore the state that `state` returned."""
         self.network.load_state_dict(dict(weights))
         self._rate.restore(state["optimizer"])
@@ -471,7 +472,7 @@ def adapting_trainer(
     target: WindowBatches,
     classes: int,
     segments: Sequence[Segment] = (),
-    history: Sequence[dict[str, Any]] = (),
+    history: Sequence[Json] = (),
     begin: bool = True,
     on_step: Callable[[Trainer], None] | None = None,
 ) -> Trainer:

@@ -1,12 +1,12 @@
 """The optimizer, with the published penalty on kernels alone, and its learning rate."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
 
+from faultdiag.documents import Document, Json
 from faultdiag.models import kernel_parameters
 
 
@@ -75,13 +75,13 @@ class LearningRate:
         for group in self._optimizer.param_groups:
             group["lr"] = self.value if self._tensor is None else self._tensor
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         """Return the state of the optimizer, with the rate as a plain number on any device."""
         state = self._optimizer.state_dict()
         groups = [{**group, "lr": self.value} for group in state["param_groups"]]
         return {**state, "param_groups": groups}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Document) -> None:
         """Restore a state of the optimizer."""
         self._optimizer.load_state_dict(dict(state))
         rate = float(state["param_groups"][0]["lr"])

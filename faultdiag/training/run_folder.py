@@ -7,17 +7,17 @@ import os
 import platform
 import secrets
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from faultdiag.checkpoint import Checkpoint, load, package_versions, save
 from faultdiag.config.schedules import SHAPED
 from faultdiag.config.schema import Config, TrainConfig, schedule_of
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
@@ -26,7 +26,7 @@ from faultdiag.system.files import sweep, write_json, write_text
 from faultdiag.system.locks import LOCK, own_folder
 from faultdiag.system.terminal import warn
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Document]
 
 
 def write_history(folder: Path, rows: Rows) -> None:
@@ -64,7 +64,7 @@ def require_tensorboard() -> None:
         ) from error
 
 
-def write_event(folder: Path, row: Mapping[str, Any]) -> None:
+def write_event(folder: Path, row: Document) -> None:
     """Add the row of an epoch to the TensorBoard events of a run."""
     from torch.utils.tensorboard import SummaryWriter
 
@@ -193,7 +193,7 @@ def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
 _BEFORE = {"train.running_statistics": "published"}
 
 
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+def _differences(there: Document, here: Document) -> list[str]:
     defaults = _flat(TrainConfig().model_dump(mode="json"), "train.")
     before, now = {**defaults, **_BEFORE, **_flat(there)}, _flat(here)
     return [
@@ -203,8 +203,8 @@ def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]
     ]
 
 
-def _flat(tree: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
+def _flat(tree: Document, place: str = "") -> Json:
+    leaves: Json = {}
     for key, value in tree.items():
         leaves |= (
             _flat(value, f"{place}{key}.") if isinstance(value, dict) else {place + key: value}
@@ -243,7 +243,7 @@ def unfinished_note(folder: Path, best: Checkpoint) -> str | None:
     )
 
 
-def _trained(epochs: int, train: Mapping[str, Any]) -> str:
+def _trained(epochs: int, train: Document) -> str:
     steps = train.get("steps")
     if steps is not None:
         return f"{epochs} epochs are trained and train.steps is {steps}"
@@ -390,7 +390,7 @@ def _require_whole(folder: Path, present: Sequence[str]) -> None:
         )
 
 
-def split_document(prepared: Prepared) -> dict[str, Any]:
+def split_document(prepared: Prepared) -> Json:
     """Return what ``split.json`` of a run folder holds."""
     document = prepared.document
     return {
@@ -403,7 +403,7 @@ def split_document(prepared: Prepared) -> dict[str, Any]:
 def begin(
     folder: Path,
     config: Config,
-    split: Mapping[str, Any] | None,
+    split: Document | None,
     device: torch.device,
     *,
     option: str = "--run",
@@ -451,7 +451,7 @@ def discard_untrained(folder: Path) -> None:
         folder.rmdir()
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: torch.device) -> Json:
     """Return what a result can depend on beside config and data: versions, device, threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return {
@@ -498,7 +498,7 @@ def resume_notes(folder: Path, device: torch.device) -> list[str]:
     ]
 
 
-def _environment(folder: Path) -> Mapping[str, Any]:
+def _environment(folder: Path) -> Document:
     try:
         document = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -506,7 +506,7 @@ def _environment(folder: Path) -> Mapping[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _last_bits(document: Mapping[str, Any]) -> dict[str, Any]:
+def _last_bits(document: Document) -> Json:
     versions = document.get("versions")
     torch_version = versions.get("torch") if isinstance(versions, dict) else None
     return {key: document.get(key) for key in _LAST_BITS} | {"torch": torch_version}

@@ -3,12 +3,11 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ import torch
 from faultdiag import inference
 from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.config.schema import Config, TransferConfig
+from faultdiag.documents import Document, Json
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
 from faultdiag.models.spec import ModelSpec
@@ -132,11 +132,11 @@ class Run:
     """
 
     folder: Path
-    metrics: Mapping[str, Any]
+    metrics: Document
     best_epoch: int
     epochs: int
     outcome: Outcome | None = None
-    history: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[Document] = ()
     trained_in_epochs: bool = True
     healthy: tuple[str, ...] = ()
 
@@ -395,7 +395,7 @@ def _adapting(last: Checkpoint) -> bool:
     return (last.training or {}).get("adaptation") is not None
 
 
-def _history(last: Checkpoint) -> list[dict[str, Any]]:
+def _history(last: Checkpoint) -> list[Json]:
     return list((last.training or {})["history"])
 
 

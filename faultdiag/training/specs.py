@@ -1,11 +1,11 @@
 """From a config to the specification of the model that is trained."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from faultdiag.baselines import BASELINES
 from faultdiag.config.schema import Config
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.baseline import build_baseline, sees_features
 from faultdiag.models.spec import BaselineNames, ModelSpec, parse_spec
@@ -28,9 +28,7 @@ class _Fault:
     remedy: str
 
 
-def baseline_spec(
-    name: str, options: Mapping[str, Any], prepared: Prepared
-) -> tuple[ModelSpec, list[str]]:
+def baseline_spec(name: str, options: Document, prepared: Prepared) -> tuple[ModelSpec, list[str]]:
     """Return the spec of a baseline for prepared data, and notes on what it looks at.
 
     The fault orders are those of the option ``bearing``, else of the bearing that all training
@@ -67,7 +65,7 @@ def baseline_spec(
     return replace(spec, options={**options, "bearing": bearing}), [note] if note else []
 
 
-def _choose(name: str, options: Mapping[str, Any], prepared: Prepared) -> tuple[str | None, str]:
+def _choose(name: str, options: Document, prepared: Prepared) -> tuple[str | None, str]:
     """Return the bearing, or None for no orders, and a note on it."""
     # Built for any bearing, it shows whether it uses orders.
     trial = build_baseline(
