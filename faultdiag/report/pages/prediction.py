@@ -13,6 +13,7 @@ from faultdiag.evidence.severity import MEANING, Severity
 from faultdiag.evidence.views import SignalViews
 from faultdiag.report.charts import Chart
 from faultdiag.report.findings import STATES, EnvelopeSummary, Finding, Rank, finding, summarise
+from faultdiag.report.pages.over_time import charts_over_time
 from faultdiag.report.pages.recording_charts import explanation_charts, signal_charts
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg
@@ -238,6 +239,7 @@ class PredictionView:
     pages: list[RecordingRow]
     limits: list[str]
     warnings: list[str]
+    over_time: list[Chart]
 
     @property
     def without_page(self) -> int:
@@ -270,6 +272,7 @@ def prediction_view(report: PredictionReport) -> PredictionView:
         pages=[row for row in rows if row.page],
         limits=_limits(report),
         warnings=_warnings(report.results),
+        over_time=charts_over_time(report.results),
     )
 
 

@@ -107,6 +107,21 @@ def prediction(results: list[RecordingResult] | None = None, **changes: object) 
     return PredictionReport(**(values | changes))  # type: ignore[arg-type]
 
 
+def over_time() -> list[RecordingResult]:
+    """Two weeks of a bearing whose inner race fails, and a recording of unknown time."""
+    days = [
+        result(
+            f"pump/2025-03-{day:02d}.mat",
+            "N" if day < 9 else "IR",
+            confidence=0.7 + 0.02 * day,
+            evidence=evidence_of("N" if day < 9 else "IR"),
+            views=None,
+        )
+        for day in (3, 1, 2, 8, 9, 12, 14)
+    ]
+    return [*days, result("pump/other.mat")]
+
+
 def scores(labels: list[str], unit: str) -> dict[str, object]:
     size = len(labels)
     matrix = (8 * np.eye(size, dtype=int) + np.eye(size, k=1, dtype=int)).tolist()

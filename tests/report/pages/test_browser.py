@@ -17,7 +17,7 @@ import pytest
 from faultdiag.report.pages.prediction import render_prediction
 from faultdiag.report.pages.protocol import render_protocol
 from faultdiag.report.pages.run import render_run
-from tests.report.pages.samples import HOSTILE, prediction, protocol, result, run
+from tests.report.pages.samples import HOSTILE, over_time, prediction, protocol, result, run
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -27,6 +27,7 @@ FLAGS = (
 )
 PAGES: dict[str, Callable[[], str]] = {
     "prediction": lambda: render_prediction(prediction(), "html"),
+    "over time": lambda: render_prediction(prediction(over_time()), "html"),
     "hostile": lambda: render_prediction(prediction([result(n) for n in HOSTILE]), "html"),
     "run": lambda: render_run(run(), "html"),
     "protocol": lambda: render_protocol(protocol(), "html"),

@@ -13,7 +13,15 @@ from faultdiag.report import style
 from faultdiag.report.pages.prediction import PredictionReport, render_prediction
 from faultdiag.report.pages.protocol import render_protocol
 from faultdiag.report.pages.run import render_run
-from tests.report.pages.samples import HOSTILE, incomplete, prediction, protocol, result, run
+from tests.report.pages.samples import (
+    HOSTILE,
+    incomplete,
+    over_time,
+    prediction,
+    protocol,
+    result,
+    run,
+)
 
 PAGES: dict[str, Callable[[str], str]] = {
     "prediction": lambda form: render_prediction(prediction(), form),
@@ -21,6 +29,7 @@ PAGES: dict[str, Callable[[str], str]] = {
     "hostile": lambda form: render_prediction(
         prediction([result(name, label="IR") for name in HOSTILE]), form
     ),
+    "over time": lambda form: render_prediction(prediction(over_time()), form),
     "no model": lambda form: render_prediction(prediction(model=None), form),
     "run": lambda form: render_run(run(), form),
     "hostile run": lambda form: render_run(run(list(HOSTILE), name=HOSTILE[0]), form),
