@@ -210,7 +210,7 @@ def test_what_is_refused(place: Path, tmp_path: Path) -> None:
         ),
         (known, {}, "the target is the source: the model was trained on .*105.mat"),
         (place / "plant", {"method": "mmd"}, "unknown transfer method 'mmd'"),
-        (place / "plant", {"method": "none"}, "--method none adapts nothing; choose one of: adabn"),
+        (place / "plant", {"method": "none"}, "adapts nothing; choose one of: adabn"),
         (place / "plant", {"channel": "FE", "sampling_rate": 12000}, "FE"),
     ]
     before = contents(place / "run")
