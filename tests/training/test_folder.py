@@ -179,4 +179,4 @@ def test_the_command_can_be_pasted_into_a_shell() -> None:
 
 
 def test_the_files_of_a_run() -> None:
-    assert len(set(ARTEFACTS)) == len(ARTEFACTS) == 15
+    assert len(set(ARTEFACTS)) == len(ARTEFACTS) == 16

@@ -22,6 +22,7 @@ from faultdiag.models import NETWORKS
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.representations import REPRESENTATIONS
+from faultdiag.training import outputs
 from faultdiag.training.augment import Ranges
 from faultdiag.training.graphs import REHEARSALS, Repeated, require_graphs
 from faultdiag.training.loop import Settings, Trainer
@@ -296,6 +297,13 @@ def test_what_waits_for_the_device_is_not_recorded(capsys: pytest.CaptureFixture
         assert total(torch.full((2,), float(i))).item() == 2 * i
     assert (recorder.rehearsals, recorder.recordings) == (REHEARSALS, 0)
     assert capsys.readouterr().err.endswith("is slower: it waits for the device (x.py, line 3)\n")
+
+
+@pytest.fixture(autouse=True)
+def front_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep no outputs of front ends: the steps that are recorded compute them."""
+    monkeypatch.setattr(outputs, "SHARE", 0.0)
+    monkeypatch.setattr(outputs, "FEW", 0)
 
 
 def recorded_training(prepared: Prepared, network: nn.Module) -> TapeRecorder:

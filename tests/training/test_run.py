@@ -60,6 +60,7 @@ def test_the_run_folder_holds_what_the_contract_says(trained: Path) -> None:
         "previous.pt",
         "source.pt",
         "adapted.pt",
+        "chosen.pt",
     }
     for name in ("calibration.png", "curves.png", "confusion.png"):
         assert (trained / name).read_bytes().startswith(b"\x89PNG\r\n")
