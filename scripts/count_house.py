@@ -1,0 +1,77 @@
+"""Count what docs/architecture.md states of the package.
+
+python scripts/count_house.py
+"""
+
+import ast
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "faultdiag"
+BRANCHES = (
+    *(ast.If, ast.For, ast.While, ast.IfExp, ast.ExceptHandler),
+    *(ast.comprehension, ast.Assert, ast.match_case),
+)
+
+
+def complexity(function: ast.AST) -> int:
+    """Return the cyclomatic complexity, counting `and`, `or` and comprehensions."""
+    count = 1
+    for node in ast.walk(function):
+        count += isinstance(node, BRANCHES)
+        if isinstance(node, ast.comprehension):
+            count += len(node.ifs)
+        if isinstance(node, ast.BoolOp):
+            count += len(node.values) - 1
+    return count
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports(tree: ast.Module, modules: set[str]) -> Iterator[str]:
+    """Yield the modules of the package that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("faultdiag"):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in modules else str(node.module)
+
+
+def main() -> None:
+    paths = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+    texts = {name: path.read_text() for name, path in paths.items()}
+    trees = {name: ast.parse(text) for name, text in texts.items()}
+    lines = {name: len(text.splitlines()) for name, text in texts.items()}
+    importers = defaultdict(set)
+    for name, tree in trees.items():
+        for target in imports(tree, set(paths)):
+            importers[target].add(name)
+    functions = [
+        node
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    small = [n for n in paths if len(importers[n]) == 1 and lines[n] < 100]
+    counts = {
+        "modules": len(paths),
+        "rooms": len({p.relative_to(PACKAGE).parts[0] for p in paths.values()}),
+        "lines": sum(lines.values()),
+        "median module": statistics.median(lines.values()),
+        "largest module": max(lines.values()),
+        "single-importer modules under 100 lines": len(small),
+        "functions of complexity above 10": sum(complexity(f) > 10 for f in functions),
+        "uses of Any": sum(len(re.findall(r"\bAny\b", text)) for text in texts.values()),
+    }
+    for what, count in counts.items():
+        print(f"{what}: {count:g}")
+
+
+if __name__ == "__main__":
+    main()
