@@ -136,7 +136,8 @@ def test_what_cannot_be_resumed(brief: Make, whole: Path, recordings: Path, tmp_
 
     refused(
         r"last\.pt was trained with another config: seed is 4, there 0; train\.learning_rate is "
-        r"0\.5, there 0\.005; give \S+copy/config\.yaml, or start again with --overwrite",
+        r"0\.5, there 0\.005; give \S+copy/config\.yaml and --set for what that does not state, "
+        r"or start again with --overwrite",
         lambda: resume(seed=4, train__learning_rate=0.5),
     )
     refused(
