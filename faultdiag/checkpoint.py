@@ -21,14 +21,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from faultdiag import novelty
+from faultdiag import novelty, signature
+from faultdiag.bundled.catalogue import MODELS, bundled_model
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.features.healthy import HealthyReference, healthy_from_stored
 from faultdiag.models.spec import ModelSpec, spec_of
 from faultdiag.novelty import Novelty
 from faultdiag.signal.normalize import NORMALIZERS
 from faultdiag.signal.windows import LONGEST_WINDOW
+from faultdiag.signature import Signature
 from faultdiag.system.files import write_bytes
 
 
@@ -122,8 +124,16 @@ def require_consistent(path: Path, document: Document) -> None:
                 f"{path} contradicts itself: its network has {spec[name]} {name}, but "
                 f"{len(there)} are named; take another copy, or train again"
             )
-    _require_temperature(path, document.get("calibration", {"temperature": 1.0}))
+    calibration = document.get("calibration", {"temperature": 1.0})
+    _require_temperature(path, calibration)
     require_sound(path, document)
+    try:
+        signature.from_stored(calibration.get("signature"), len(document["classes"]))
+    except ValueError as error:
+        raise FaultdiagError(
+            f"{path} is damaged: its calibration.signature {error}; take another copy, or train "
+            "again"
+        ) from error
 
 
 def _require_temperature(path: Path, calibration: object) -> None:
@@ -192,8 +202,9 @@ class Checkpoint:
     calibration
         What makes confidences of logits: ``temperature`` divides them before the softmax. It is
         1 until the training is finished, and in checkpoints of before there was calibration.
-        Then also ``novelty``, what recordings are held against (`faultdiag.novelty`), and
-        ``healthy``, the statistics of healthy training windows (`faultdiag.features.healthy`).
+        Then also ``novelty``, what recordings are held against (`faultdiag.novelty`), ``healthy``,
+        the statistics of healthy training windows (`faultdiag.features.healthy`), and of a tied
+        network ``signature`` (`faultdiag.signature`).
     transfer
         What the model was adapted to: method, target recordings, agreement before and after; None
         of a model that was not adapted.
@@ -240,6 +251,11 @@ class Checkpoint:
     def novelty(self) -> Novelty | None:
         """What recordings are held against; None where none was fitted."""
         return from_stored(self.calibration)
+
+    @property
+    def signature(self) -> Signature | None:
+        """From which evidence on a recording has a bearing signature; None if unknown."""
+        return signature.from_stored(self.calibration.get("signature"), len(self.classes))
 
     @property
     def healthy_reference(self) -> HealthyReference | None:
@@ -317,7 +333,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint file, or ``best.pt`` of a run folder.
+    """Read a checkpoint file, ``best.pt`` of a run folder, or a model in the box.
 
     Raises
     ------
@@ -508,13 +524,15 @@ def _require_small(content: bytes) -> None:
 
 
 def resolve(path: Path) -> Path:
-    """Return the checkpoint file that a run folder or file names.
+    """Return the checkpoint file that a run folder, a file or a model in the box names.
 
     Raises
     ------
     FaultdiagError
         If neither exists.
     """
+    if (bundled := bundled_model(path)) is not None:
+        return bundled.path
     if path.is_dir():
         best = path / "best.pt"
         if not best.is_file():
@@ -524,7 +542,11 @@ def resolve(path: Path) -> Path:
             )
         return best
     if not path.is_file():
-        raise FaultdiagError(f"{path} does not exist; give a run folder or a checkpoint file")
+        near = did_you_mean(str(path), MODELS)
+        raise FaultdiagError(
+            f"{path} does not exist{near}; give a run folder, a checkpoint file or a model in the "
+            f"box ({', '.join(MODELS)})"
+        )
     return path
 
 

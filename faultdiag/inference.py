@@ -495,4 +495,5 @@ def facts_of(source: Checkpoint, network: nn.Module) -> ModelFacts:
         novelty=source.novelty,
         healthy_reference=source.healthy_reference,
         recorded_at=source.recorded_at,
+        signature=source.signature,
     )

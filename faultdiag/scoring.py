@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from faultdiag.features.healthy import HealthyReference
 from faultdiag.novelty import Novelty
+from faultdiag.signature import Signature
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,6 +44,8 @@ class ModelFacts:
         Statistics of its healthy training windows, if it has them.
     recorded_at
         Hz that its training stated for recordings of which nothing else states the rate.
+    signature
+        From which evidence on a recording has a bearing signature, if the model can tell.
     provenance
         What the model was trained on and how it did in its tests: plain data, for people.
     """
@@ -58,6 +61,7 @@ class ModelFacts:
     healthy_reference: HealthyReference | None = None
     recorded_at: float | None = None
     needs_bearing: bool = False
+    signature: Signature | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 

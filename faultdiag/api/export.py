@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from faultdiag import checkpoint
+from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import (
@@ -28,7 +29,7 @@ from faultdiag.export.graph import (
     to_onnx,
 )
 from faultdiag.export.metadata import to_texts
-from faultdiag.export.provenance import provenance, read_record
+from faultdiag.export.provenance import RunRecord, provenance, read_record
 from faultdiag.export.quantize import CALIBRATION_WINDOWS, to_int8
 from faultdiag.export.runtime import SUFFIX, OnnxScorer
 from faultdiag.export.weights import SAFETENSORS, require_safetensors, save_weights
@@ -94,7 +95,8 @@ def export_run(
     run
         Run folder or checkpoint.
     out
-        The ONNX file; ``model.onnx`` or ``model.int8.onnx`` beside the checkpoint by default. A
+        The ONNX file; ``model.onnx`` or ``model.int8.onnx`` beside the checkpoint by default, of
+        a model in the box in the current folder, under its name. A
         name that ends in ``.safetensors`` exports the weights alone.
     int8
         Quantise convolutions and dense layers, calibrated on training windows.
@@ -119,10 +121,10 @@ def export_run(
     source = checkpoint.load(run)
     record = read_record(run, source)
     origin = provenance(record)
-    target = out or checkpoint.resolve(run).with_name(f"model{'.int8' if int8 else ''}{SUFFIX}")
+    target = out or _default_file(run, int8=int8)
     if alone:
         _write_weights(target, source, origin)
-        return Export((target, write_card(target.with_name(CARD), record)))
+        return Export((target, _write_card(target, run, record)))
     graph, facts = graph_of(source, origin)
     made = to_onnx(graph, facts)
     check = None
@@ -135,8 +137,24 @@ def export_run(
     if safetensors:
         files.append(target.with_name(f"{target.stem.removesuffix('.int8')}{SAFETENSORS}"))
         _write_weights(files[-1], source, origin)
-    files.append(write_card(target.with_name(CARD), record))
+    files.append(_write_card(target, run, record))
     return Export(tuple(files), OPSET, made.difference, check)
+
+
+def _default_file(run: Path, *, int8: bool) -> Path:
+    """Return the ONNX file beside a checkpoint; of a model in the box, in the current folder."""
+    ending = f"{'.int8' if int8 else ''}{SUFFIX}"
+    bundled = bundled_model(run)
+    if bundled is not None:
+        return Path(f"{bundled.name}{ending}")
+    return checkpoint.resolve(run).with_name(f"model{ending}")
+
+
+def _write_card(target: Path, run: Path, record: RunRecord) -> Path:
+    """Write the card beside what was exported; that of a model in the box comes with it."""
+    path, bundled = target.with_name(CARD), bundled_model(run)
+    own = None if bundled is None else bundled.card.read_text(encoding="utf-8")
+    return write_card(path, record, text=own)
 
 
 def _require_options(out: Path | None, *, int8: bool, alone: bool) -> None:

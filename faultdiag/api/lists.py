@@ -10,6 +10,7 @@ from typing import Any
 
 from faultdiag.attention import BLOCKS
 from faultdiag.baselines import BASELINES
+from faultdiag.bundled.catalogue import MODELS
 from faultdiag.models.zoo import NETWORKS
 
 STORED = "figures.json"
@@ -26,6 +27,23 @@ def model_facts() -> list[Facts]:
     from faultdiag.models.describe import describe
 
     return [plain(row) for row in describe()]
+
+
+def bundled_facts() -> list[Facts]:
+    """Return the facts of every model in the box: what it does, knows and can't know, its files."""
+    return [
+        {
+            "name": model.name,
+            "summary": model.summary,
+            "classes": list(model.classes),
+            "seconds": model.seconds,
+            "bytes": model.path.stat().st_size,
+            "limits": list(model.limits),
+            "checkpoint": str(model.path),
+            "card": str(model.card),
+        }
+        for model in MODELS.values()
+    ]
 
 
 def block_facts() -> list[Facts]:

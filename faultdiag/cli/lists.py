@@ -8,16 +8,22 @@ from faultdiag.cli.exits import show
 from faultdiag.cli.options import AsJson, as_text
 
 
-def models(as_json: AsJson = False) -> None:
+def models(
+    bundled: Annotated[
+        bool, typer.Option("--bundled", help="List the trained models in the box instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the networks and baselines: options, parameters, multiply-adds, reference.
 
     Example: faultdiag models --json
     """
-    from faultdiag.api.lists import model_facts
-    from faultdiag.report.lists import models_text
+    from faultdiag.api.lists import bundled_facts, model_facts
+    from faultdiag.report.lists import bundled_text, models_text
 
-    rows = model_facts()
-    show(as_text(rows) if as_json else models_text(rows))
+    rows, text = (bundled_facts, bundled_text) if bundled else (model_facts, models_text)
+    facts = rows()
+    show(as_text(facts) if as_json else text(facts))
 
 
 def attention(as_json: AsJson = False) -> None:

@@ -10,7 +10,7 @@ from faultdiag.cli.options import AsJson, DaskAddress, Device, LogJson, Override
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Run folder or checkpoint.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, checkpoint, or bearing-types.")],
     paths: Annotated[
         list[Path], typer.Argument(help="Recordings, folders, manifests; -: a list on stdin.")
     ],
@@ -52,6 +52,8 @@ def predict(
     log_as_json: LogJson = False,
 ) -> None:
     """Diagnose new recordings: one row each.
+
+    Without a run of your own: faultdiag predict bearing-types FILE --bearing 6205 --rpm 1797
 
     Example: faultdiag predict runs/demo new_recordings --out diagnoses.csv
     """

@@ -51,6 +51,9 @@ def simulate(
     load: Annotated[list[int] | None, typer.Option(help="Motor load in hp, 0 to 3.")] = None,
     size: Annotated[list[str] | None, typer.Option(help="Fault size: 007, 014, 021.")] = None,
     severity: Annotated[float, typer.Option(min=0.0, help="Strength of the faults.")] = 1.0,
+    bearing: Annotated[
+        str, typer.Option(help="6205, 6204, …, or a geometry: balls,ball_diameter,pitch_diameter.")
+    ] = "6205",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier simulation there.")
     ] = False,
@@ -70,6 +73,7 @@ def simulate(
         loads=load or [0],
         sizes=size or ["007", "014", "021"],
         severity=severity,
+        bearing=bearing,
         overwrite=overwrite,
         progress=lambda todo: tqdm(todo, "simulating", unit="recording", disable=None),
     )

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from faultdiag import novelty
+from faultdiag import novelty, signature
 from faultdiag.errors import FaultdiagError
 from faultdiag.features.healthy import healthy_from_stored, healthy_to_stored
 from faultdiag.novelty import Novelty
 from faultdiag.scoring import ModelFacts
+from faultdiag.signature import Signature
 
 FORMAT = 1
 PREFIX = "faultdiag."
@@ -47,6 +48,8 @@ def to_texts(facts: ModelFacts) -> dict[str, str]:
     document |= {"format": FORMAT, "novelty": _novelty_to_plain(facts.novelty)}
     if facts.healthy_reference is not None:
         document["healthy_reference"] = healthy_to_stored(facts.healthy_reference)
+    if facts.signature is not None:
+        document["signature"] = signature.to_stored(facts.signature)
     document |= {name: value for name, value in facts.provenance.items() if name not in document}
     return {f"{PREFIX}{name}": json.dumps(value) for name, value in document.items()}
 
@@ -71,7 +74,7 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
         raise _damaged(path, f"{PREFIX}{place}: {problem['msg']}") from error
-    known = {*_Stored.model_fields, "format", "novelty", "healthy_reference"}
+    known = {*_Stored.model_fields, "format", "novelty", "healthy_reference", "signature"}
     return ModelFacts(
         classes=tuple(stored.classes),
         healthy=tuple(stored.healthy),
@@ -84,8 +87,16 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
         recorded_at=stored.recorded_at,
         novelty=_novelty_from_plain(path, document.get("novelty"), stored),
         healthy_reference=healthy_from_stored(document.get("healthy_reference")),
+        signature=_signature(path, document.get("signature"), len(stored.classes)),
         provenance={name: value for name, value in document.items() if name not in known},
     )
+
+
+def _signature(path: Path, stored: Any, classes: int) -> Signature | None:
+    try:
+        return signature.from_stored(stored, classes)
+    except ValueError as error:
+        raise _damaged(path, f"{PREFIX}signature {error}") from error
 
 
 def _document(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:

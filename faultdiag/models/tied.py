@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
+from faultdiag.signature import Head
 
 Part = Literal["normal", "inner", "outer", "ball"]
 FAULTY: tuple[Part, ...] = ("inner", "outer", "ball")
@@ -196,6 +197,13 @@ class TiedHead(nn.Module):
             self.normal = nn.Parameter(torch.tensor(-0.5))  # n
         self.bias = nn.Parameter(torch.zeros(len(self.parts)))
 
+    @property
+    def weights(self) -> Head:
+        """The weights as numbers, from which the evidence follows from the logits."""
+        first, second = self.race.tolist()
+        ball = tuple(self.ball.tolist()) if "ball" in self.parts else None
+        return Head(self.parts, (first, second), ball, tuple(self.bias.tolist()))
+
     def forward(self, evidence: Tensor) -> Tensor:
         """Return the logits ``(B, classes)`` of the evidence ``(B, 3)``."""
         logits = [self._logit(part, *evidence.unbind(1)) for part in self.parts]
@@ -209,3 +217,9 @@ class TiedHead(nn.Module):
             return self.ball[0] * ball + self.ball[1] * races
         own, other = (inner, outer) if part == "inner" else (outer, inner)
         return self.race[0] * own + self.race[1] * other
+
+
+def head_of(network: nn.Module) -> Head | None:
+    """Return the head of a tied network, also behind a front end; None for other networks."""
+    heads = [module for module in network.modules() if isinstance(module, TiedHead)]
+    return heads[0].weights if len(heads) == 1 else None

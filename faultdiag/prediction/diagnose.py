@@ -97,7 +97,7 @@ def _row(path: str, result: RecordingDiagnosis) -> Row:
         sampling_rate_source=header.sampling_rate_source,
         channel=",".join(header.channels),
         novelty=diagnosis.novelty,
-        signature=_signature(diagnosis.evidence),
+        signature=diagnosis.signature or _signature(diagnosis.evidence),
         probabilities=diagnosis.probabilities,
         evidence=diagnosis.evidence,
         warning="; ".join(header.warnings) or None,

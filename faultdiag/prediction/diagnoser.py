@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from faultdiag.bundled.catalogue import shadowed
 from faultdiag.errors import FaultdiagError, for_python, printable
 from faultdiag.evidence.details import RecordingDetails
 from faultdiag.evidence.gather import Evidence
@@ -36,9 +37,10 @@ from faultdiag.prediction.reading import (
     file_events,
     recording_events,
 )
-from faultdiag.scoring import Scorer, softmax
+from faultdiag.scoring import ModelFacts, Scorer, softmax
 from faultdiag.signal.bearings import conditions, get_bearing
 from faultdiag.signal.recording import Recording
+from faultdiag.system.terminal import note
 
 if TYPE_CHECKING:
     from torch import nn
@@ -330,13 +332,12 @@ class Diagnoser:
         for key, event in self._scored(events):
             match event:
                 case Header():
-                    state = _Recording(event, self.classes, self.facts.healthy)
+                    state = _Recording(event, self.facts)
                 case Failure():
                     state = None
                     yield key, event
                 case Probabilities(values) if state is not None:
-                    state.windows.add(values)
-                    yield key, event
+                    yield key, Probabilities(state.add(values))
                 case End() if state is not None:
                     result = state.result(key)
                     if not isinstance(result, Failure) and not _is_finite(result):
@@ -350,11 +351,17 @@ class Diagnoser:
     ) -> Iterator[tuple[Key, ScoredEvent]]:
         shape = (self.scorer.batch, len(self.channels), self.length)
         with self.scorer.threads() as (pool, count):
-            batching = Batching[Key](self._probabilities, shape, pool, threads=count)
+            batching = Batching[Key](self._scores, shape, pool, threads=count)
             yield from batching.run(events)
 
-    def _probabilities(self, windows: Singles, conditions: Singles) -> Floats:
-        return softmax(self.scorer.logits(windows, conditions) / self.facts.temperature)
+    def _scores(self, windows: Singles, conditions: Singles) -> Floats:
+        """Return probabilities; of a model that sees signatures their strength in a last column."""
+        logits = self.scorer.logits(windows, conditions)
+        probabilities = softmax(logits / self.facts.temperature)
+        known = self.facts.signature
+        if known is None:
+            return probabilities
+        return np.column_stack((probabilities, known.strength(logits)))
 
     def _as_recording(self, item: Recording | ArrayLike, rate: float | None) -> Recording:
         if isinstance(item, Recording):
@@ -378,14 +385,22 @@ class Diagnoser:
 class _Recording:
     """What is known so far of the recording whose windows come."""
 
-    def __init__(self, header: Header, classes: tuple[str, ...], healthy: tuple[str, ...]) -> None:
+    def __init__(self, header: Header, model: ModelFacts) -> None:
         self.header = header
-        self.windows = RunningAggregate(len(classes))
+        self.windows = RunningAggregate(len(model.classes))
         self.novelty: float | None = None
         self.evidence: Evidence | None = None
         self.details: RecordingDetails | None = None
-        self._classes = classes
-        self._healthy = healthy
+        self._model = model
+        self._strength = 0.0  # summed over windows
+
+    def add(self, scores: Floats) -> Floats:
+        """Add the scores of the next windows, and return their probabilities."""
+        count = len(self._model.classes)
+        probabilities = scores[:, :count]
+        self.windows.add(probabilities)
+        self._strength += float(scores[:, count:].sum())
+        return probabilities
 
     def note(self, event: ScoredEvent) -> None:
         """Keep what is known beside the probabilities."""
@@ -406,11 +421,14 @@ class _Recording:
                 "statistics are damaged, use another copy or train again"
             )
         label, confidence, agreement = self.windows.result()
-        probabilities = dict(zip(self._classes, means.tolist(), strict=True))
-        name, count = self._classes[label], self.windows.windows
-        evidence = self.evidence and self.evidence.compared_with(name, self._healthy)
+        model, count = self._model, self.windows.windows
+        probabilities = dict(zip(model.classes, means.tolist(), strict=True))
+        name = model.classes[label]
+        evidence = self.evidence and self.evidence.compared_with(name, model.healthy)
+        known = model.signature
+        signature = None if known is None else known.verdict(self._strength / count)
         diagnosis = Diagnosis(
-            name, confidence, agreement, count, probabilities, self.novelty, evidence
+            name, confidence, agreement, count, probabilities, self.novelty, evidence, signature
         )
         return RecordingDiagnosis(self.header, diagnosis, self.details)
 
@@ -432,12 +450,14 @@ def _numbered(count: int) -> tuple[str, ...]:
 
 
 def load(model: Path | str, *, device: str = "auto") -> Diagnoser:
-    """Load a trained model: a run folder, a checkpoint, or an ONNX file.
+    """Load a trained model: a run folder, a checkpoint, an ONNX file, or a model in the box.
 
     Parameters
     ----------
     model
-        The run folder or file. An ONNX file is computed without torch.
+        The run folder or file, or the name of a model that comes with the package, such as
+        ``bearing-types``; a folder or file of that name wins, with a note. An ONNX file is
+        computed without torch.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
@@ -447,6 +467,8 @@ def load(model: Path | str, *, device: str = "auto") -> Diagnoser:
         If there is no such model, it is damaged, or the device is not there.
     """
     path = Path(model)
+    if (text := shadowed(path)) is not None:
+        note(text)
     return Diagnoser(_onnx(path, device) if _is_onnx(path) else _torch(path, device))
 
 

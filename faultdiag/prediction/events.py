@@ -107,6 +107,9 @@ class Diagnosis:
         is novel. None for models that were trained before this was measured.
     evidence
         What the signal says by itself, and whether it agrees; None where it was not asked for.
+    signature
+        Whether the network found the signature of a bearing fault: ``yes``, or ``no``, and then the
+        label is little more than a guess among the faults; None for networks that can't tell.
     """
 
     label: str
@@ -116,6 +119,7 @@ class Diagnosis:
     probabilities: dict[str, float]
     novelty: float | None = None
     evidence: Evidence | None = None
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

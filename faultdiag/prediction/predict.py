@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.prediction.diagnose import WindowProbabilities, diagnose_requests
@@ -76,7 +77,7 @@ def predict_paths(
     Parameters
     ----------
     model
-        Run folder, checkpoint or ONNX file.
+        Run folder, checkpoint, ONNX file, or the name of a model in the box.
     paths, pattern
         See `inputs.find`.
     out
@@ -91,7 +92,7 @@ def predict_paths(
     bearing
         A name or a geometry, for the evidence.
     evidence
-        Whether to gather evidence.
+        Whether to gather evidence; a model in the box always does.
     on_row
         Called with each row after it was written.
     file_timeout
@@ -128,6 +129,8 @@ def predict_paths(
     _require_one_machine(dask, jobs=jobs, shard=shard, merge=merge)
     part = _shard_of(out, shard, merge=merge, resume=resume)
     rows_file, window_file = (_own_file(path, part) for path in (out, windows))
+    bundled = bundled_model(model)
+    evidence = evidence or bundled is not None
     options = ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate)
     with _owned({"--out": rows_file, "--windows": window_file}):
         requests = find(paths, options, pattern=pattern)
@@ -172,6 +175,8 @@ def predict_paths(
             if part is not None and rows_file is not None:
                 finish_shard(rows_file, inputs, window_file)
     _warn(count, len(requests), diagnoser.sampling_rate, rejects=novel == REJECT)
+    if bundled is not None:
+        note("\n".join([f"what {bundled.name} can't know:", *map("  - {}".format, bundled.limits)]))
     on_count(count)
     return len(requests), count.failed
 

@@ -303,13 +303,16 @@ def _window_count(samples: _Samples, model: ModelInput) -> tuple[Resampler, int]
     path = samples.path
     if model.needs_speed and samples.rpm is None:
         raise FaultdiagError(
-            f"{path}: the model sees shaft orders and needs the shaft speed; give --rpm"
+            f"{path}: the model sees shaft orders and needs the shaft speed; give --rpm, or a "
+            "manifest's column rpm: a tachometer or a stroboscope measures it to the 0.5 % that "
+            "fault orders need, a nameplate states it to a few percent only"
         )
     if model.needs_bearing and samples.bearing is None:
         raise FaultdiagError(
             f"{path}: the model sees the fault orders of the bearing and needs its geometry; give "
-            "--bearing with a name that `faultdiag bearings` lists, or "
-            "balls,ball_diameter,pitch_diameter[,angle]"
+            "--bearing, or a manifest's column bearing, with a name that `faultdiag bearings` "
+            "lists, or balls,ball_diameter,pitch_diameter[,angle]: the designation is stamped on "
+            "the bearing's ring and listed in the machine's manual"
         )
     try:
         ratio = resampling_ratio(samples.sampling_rate, model.sampling_rate)

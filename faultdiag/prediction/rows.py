@@ -60,6 +60,7 @@ EVIDENCE_COLUMNS = (
 """With evidence these columns follow the probabilities."""
 
 NOVEL = "unlike the training data"
+NO_SIGNATURE = "no bearing signature"
 
 MARK, REJECT = "mark", "reject"
 # The label of a recording that is rejected because it is novel.
@@ -252,9 +253,10 @@ class TableWriter:
         values = (f"{100 * (row.confidence or 0):.1f}", f"{100 * (row.agreement or 0):.1f}")
         cells = zip((*values, str(row.windows)), self.HEADING, strict=True)
         numbers = "  ".join(value.rjust(len(text)) for value, text in cells)
-        mark = f"  {NOVEL}" if row.is_novel else ""
-        mark += f"  warning: {row.warning}" if row.warning else ""
-        self._line(row.path, row.label or "-", numbers + mark)
+        marks = [NOVEL] if row.is_novel else []
+        marks += [NO_SIGNATURE] if row.signature == "no" else []
+        marks += [f"warning: {row.warning}"] if row.warning else []
+        self._line(row.path, row.label or "-", "  ".join([numbers, *marks]))
 
     def _line(self, path: str, label: str, rest: str) -> None:
         cells = (printable(path).ljust(self._path), printable(label).ljust(self._label))

@@ -25,8 +25,13 @@ _SCORES = {
 }
 
 
-def write_card(path: Path, record: RunRecord) -> Path:
+def write_card(path: Path, record: RunRecord, *, text: str | None = None) -> Path:
     """Write the card of a model, and return its path.
+
+    Parameters
+    ----------
+    text
+        The card, where the model brings its own.
 
     Raises
     ------
@@ -37,7 +42,7 @@ def write_card(path: Path, record: RunRecord) -> Path:
         raise FaultdiagError(
             f"{path} exists and is no model card of {LIBRARY}; move it, or export to another folder"
         )
-    write_text(path, printable_lines(model_card(record)))
+    write_text(path, printable_lines(model_card(record) if text is None else text))
     return path
 
 

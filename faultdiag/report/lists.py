@@ -53,6 +53,23 @@ def _yaml(value: Any) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, (list, tuple)) else str(value)
 
 
+def bundled_text(facts: Sequence[Facts]) -> str:
+    """Return the models in the box as text: what each does, and what it can't know."""
+    return "\n\n".join(_bundled(fact) for fact in facts)
+
+
+def _bundled(fact: Facts) -> str:
+    lines = [
+        f"{fact['name']}: {fact['summary']}",
+        f"    classes: {', '.join(fact['classes'])}; {fact['bytes'] / 1000:.0f} kB; windows of "
+        f"{fact['seconds']:g} s",
+        f"    faultdiag predict {fact['name']} FILE --bearing 6205 --rpm 1797",
+        *(f"    - {limit}" for limit in fact["limits"]),
+        f"    card: {fact['card']}",
+    ]
+    return "\n".join(lines)
+
+
 def attention_text(facts: Sequence[Facts]) -> str:
     """Return the facts as text: what each block does, its sizes, its options and its source."""
     head = "Parameters at 16, 32, 64 and 128 channels; multiply-adds at 32 channels, length 32:"

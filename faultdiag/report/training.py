@@ -59,7 +59,9 @@ def _fitted_on(metrics: Document) -> list[str]:
     """Return what the temperature and the novelty threshold were fitted on."""
     basis, novelty = metrics["calibration"]["fitted_on"], metrics["novelty"]
     limit = ", which may lower confidences only" if basis == SEEN else ""
+    signature = metrics.get("signature")
     return [
+        *([_signature_line(signature)] if signature else []),
         f"the temperature is fitted on {basis}{limit}",
         f"the novelty threshold is fitted on {novelty['fitted_on']}: about "
         f"{novelty['false_positive_rate']:.1%} of such windows exceed it",
@@ -69,6 +71,15 @@ def _fitted_on(metrics: Document) -> list[str]:
 def _refit(run: Run) -> str:
     again = run.metrics["selection"].get("refit")
     return "; the model was trained again with the validation windows" if again else ""
+
+
+def _signature_line(signature: Mapping[str, Any]) -> str:
+    share = signature["test_share"]
+    tested = "" if share is None else f"; {share:.0%} of the test recordings have one"
+    return (
+        f"a bearing signature is an evidence of {signature['threshold']:.2f} or more, where at "
+        f"most {signature['error']:.0%} of {signature['fitted_on']} are misnamed{tested}"
+    )
 
 
 def _chosen(run: Run) -> str:

@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from faultdiag.errors import FaultdiagError, unknown
-from faultdiag.simulation.rig import LOADS, SIZES, Case, Simulated, cases, simulate_recording
+from faultdiag.simulation.rig import (
+    BEARING,
+    LOADS,
+    SIZES,
+    Case,
+    Simulated,
+    cases,
+    mounted,
+    simulate_recording,
+)
 from faultdiag.system.files import replacing, write_json
 
 MARK = "simulated.json"
@@ -36,6 +45,7 @@ def simulate_folder(
     sizes: Sequence[str] = SIZES,
     severity: float = 1.0,
     noise: float = 1.0,
+    bearing: str = BEARING.name,
     overwrite: bool = False,
     progress: Callable[[Sequence[Case]], Iterable[Case]] = iter,
 ) -> list[Path]:
@@ -60,6 +70,8 @@ def simulate_folder(
         Factor on the strength of the impacts, 0.01 to 100.
     noise
         Factor on the broadband noise, 0 to 100.
+    bearing
+        The bearing at the drive end: a name that `faultdiag bearings` lists, or a geometry.
     overwrite
         Replace the recordings of an earlier simulation in `out`.
     progress
@@ -74,17 +86,24 @@ def simulate_folder(
     numbers = {"seconds": seconds, "seed": seed, "severity": severity, "noise": noise}
     _check_choices(loads, sizes)
     _check_numbers(numbers)
+    at_drive_end = mounted(bearing)
     chosen = cases(sorted(set(loads)), sorted(set(sizes)))
     names = [f"{case.number}.mat" for case in chosen]
     _make_room(out, names, overwrite=overwrite)
     settings = numbers | {"loads": sorted(set(loads)), "sizes": sorted(set(sizes))}
+    settings |= {} if bearing == BEARING.name else {"bearing": bearing}
     # The mark comes first: whatever stops the rest, the files are known to be simulated.
     mark = {"format": 1, "note": NOTE, "settings": settings, "recordings": names}
     write_json(out / MARK, mark)
     try:
         for case in progress(chosen):
             recording = simulate_recording(
-                case, seconds=seconds, seed=seed, severity=severity, noise=noise
+                case,
+                seconds=seconds,
+                seed=seed,
+                severity=severity,
+                noise=noise,
+                bearing=at_drive_end,
             )
             write_mat(out / f"{case.number}.mat", recording)
     finally:

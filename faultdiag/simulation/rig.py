@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.signal.bearings import BEARINGS
+from faultdiag.errors import FaultdiagError
+from faultdiag.signal.bearings import BEARINGS, Bearing, get_bearing
 from faultdiag.simulation.impacts import Array, Impacts, Spall, entry_lead, strikes
 from faultdiag.simulation.structure import (
     MOTOR_LINES,
@@ -189,8 +190,33 @@ class Run:
     drone: Array
 
 
+def mounted(name: str) -> Bearing:
+    """Return a bearing as it is mounted on the rig: its geometry, scaled to the seat of the 6205.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is no such bearing, or only its fault orders are known.
+    """
+    bearing = get_bearing(name)
+    if not isinstance(bearing, Bearing):
+        raise FaultdiagError(
+            f"of the bearing {name} only the fault orders are known, and a simulation needs the "
+            "geometry; write it as balls,ball_diameter,pitch_diameter[,angle_deg]"
+        )
+    scale = BEARING.pitch_diameter / bearing.pitch_diameter
+    ball = scale * bearing.ball_diameter
+    return replace(bearing, ball_diameter=ball, pitch_diameter=BEARING.pitch_diameter)
+
+
 def simulate_recording(
-    case: Case, *, seconds: float, seed: int = 0, severity: float = 1.0, noise: float = 1.0
+    case: Case,
+    *,
+    seconds: float,
+    seed: int = 0,
+    severity: float = 1.0,
+    noise: float = 1.0,
+    bearing: Bearing = BEARING,
 ) -> Simulated:
     """Return one recording; the same arguments give the same samples, whatever else is simulated.
 
@@ -206,13 +232,15 @@ def simulate_recording(
         Factor on the strikes.
     noise
         Factor on the broadband noise; the lines of shaft and motor stay.
+    bearing
+        The bearing at the drive end, diameters in inches.
     """
     rng = np.random.default_rng([seed, 0, case.number])
     mount = _mount(np.random.default_rng([seed, 1, case.number - case.load_hp]))
     machine = _machine(np.random.default_rng([seed, 2]))
     # No two runs at one load turn quite equally fast.
     rpm = NOMINAL_RPM[case.load_hp] + rng.uniform(-1.5, 1.5)
-    run = _run(rng, case, mount, machine, rpm=rpm, seconds=seconds)
+    run = _run(rng, case, mount, machine, rpm=rpm, seconds=seconds, bearing=bearing)
     run = replace(run, strength=severity, noise=noise * run.noise)
     channels = {}
     for sensor, waveform in zip(SENSORS, machine.waveforms, strict=True):
@@ -249,11 +277,12 @@ def _run(
     *,
     rpm: float,
     seconds: float,
+    bearing: Bearing,
 ) -> Run:
     # Everything happens at one rate: what a fault and a healthy bearing have in common must not
     # differ by how it was computed.
     samples = round(seconds * case.sampling_rate) * FS // case.sampling_rate
-    impacts, lead = _impacts(rng, case, mount, rpm / 60, samples / FS)
+    impacts, lead = _impacts(rng, case, mount, bearing, shaft_hz=rpm / 60, seconds=samples / FS)
     phases = rng.uniform(size=MOTOR_LINES)
     return Run(
         samples=samples,
@@ -268,14 +297,20 @@ def _run(
 
 
 def _impacts(
-    rng: np.random.Generator, case: Case, mount: Mount, shaft_hz: float, seconds: float
+    rng: np.random.Generator,
+    case: Case,
+    mount: Mount,
+    bearing: Bearing,
+    *,
+    shaft_hz: float,
+    seconds: float,
 ) -> tuple[Impacts, float]:
     if case.place is None or case.size is None:
         return Impacts(np.zeros(0), np.zeros(0)), 0.0
     spall = Spall(case.place, int(case.size) / 1000)
     impacts = strikes(
         rng,
-        BEARING,
+        bearing,
         spall,
         shaft_hz=shaft_hz,
         seconds=seconds,
@@ -284,7 +319,7 @@ def _impacts(
     )
     growth = (spall.diameter / SMALLEST) ** GROWTH * (1 + 0.1 * case.load_hp)
     scale = STRENGTH[case.place] * growth * mount.gain
-    lead = entry_lead(BEARING, spall, shaft_hz)
+    lead = entry_lead(bearing, spall, shaft_hz)
     return replace(impacts, amplitudes=scale * impacts.amplitudes), lead
 
 

@@ -10,16 +10,20 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from faultdiag import novelty
-from faultdiag.evaluation.evaluate import PartLogits
+from faultdiag.checkpoint import Checkpoint
+from faultdiag.evaluation.evaluate import PartLogits, part_logits
 from faultdiag.features.healthy import HealthyReference, fit_healthy, statistics_of_windows
 from faultdiag.metrics.calibration import fit_temperature
+from faultdiag.models.tied import head_of
 from faultdiag.novelty import NEIGHBOURS, Novelty, evenly
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.signal.windows import count_disjoint
+from faultdiag.signature import Signature, fit_signature
 from faultdiag.splits.sharing import origins
 from faultdiag.splits.within import TARGET_ADAPT
 
@@ -174,3 +178,32 @@ def fit_healthy_windows(prepared: Prepared, healthy: Collection[str]) -> Healthy
 def raw_windows(prepared: Prepared, windows: WindowIndex) -> NDArray[np.float32]:
     """Return windows as recorded, ``(windows, channels, length)``."""
     return gather(prepared.signals, prepared.positions(windows), prepared.length)
+
+
+def fit_signature_of(
+    source: Checkpoint, prepared: Prepared, valid: PartLogits, device: torch.device
+) -> Signature | None:
+    """Fit from which evidence on a recording has a bearing signature; None if nothing shows it.
+
+    It is fitted on the validation windows, if there are any on those of recordings without a
+    training window, and on noise in their place. The test part is not read.
+    """
+    network = source.build(device)
+    head = head_of(network)
+    if head is None or not head.invertible:
+        return None
+    unseen = unseen_rows(prepared)
+    rows = unseen if unseen.any() else np.ones(len(valid.labels), dtype=bool)
+    noise = part_logits(
+        network,
+        prepared,
+        "valid",
+        classes=source.classes,
+        device=device,
+        precision=source.precision,
+        normalize=source.normalize,
+        snr=0.0,
+        alone=True,
+    )
+    basis = _held_out(prepared) if unseen.any() else SEEN
+    return fit_signature(head, valid.logits[rows], valid.labels[rows], noise.logits, basis=basis)

@@ -14,12 +14,15 @@ from faultdiag.features.healthy import HealthyReference, healthy_to_stored
 from faultdiag.metrics.calibration import Reliability, reliability
 from faultdiag.novelty import MOST_OF_RECORDING, Novelty, evenly
 from faultdiag.preparing.folder import Prepared
+from faultdiag.signature import Signature
+from faultdiag.signature import to_stored as signature_to_stored
 from faultdiag.splits.within import SOURCE_TEST, TARGET_ADAPT
 from faultdiag.training.calibrating import (
     Temperature,
     calibrate,
     fit_healthy_windows,
     fit_novelty,
+    fit_signature_of,
     raw_windows,
     with_target,
 )
@@ -150,7 +153,8 @@ def finish(
     best_epoch = best_epoch if adapted is None else source.epoch
     if best_epoch == last_epoch and _same_weights(best.source, load(folder / "last.pt")):
         # The same weights: nothing needs to run again.
-        _store(folder / "last.pt", load(folder / "last.pt"), best.temperature, fitted)
+        signature = best.source.signature
+        _store(folder / "last.pt", load(folder / "last.pt"), best.temperature, fitted, signature)
     else:
         last = _calibrate(folder / "last.pt", prepared, device, fitted)
     if refit:
@@ -164,6 +168,8 @@ def finish(
         "temperature": best.temperature.value,
         "fitted_on": best.temperature.basis,
     }
+    if (signature := best.source.signature) is not None:
+        metrics["signature"] = _score_signature(signature, best.logits["test"])
     metrics["split"] = describe_split(prepared)
     metrics["selection"] = {
         "best_epoch": best_epoch,
@@ -181,7 +187,8 @@ def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: _Fi
     source = load(path)
     read = part_reader(source, prepared, device)
     valid = read("valid")
-    calibrated = _store(path, source, calibrate(prepared, valid), fitted)
+    signature = fit_signature_of(source, prepared, valid, device)
+    calibrated = _store(path, source, calibrate(prepared, valid), fitted, signature)
     others = [part for part in prepared.parts if part not in {"train", "valid"}]
     return _Scored(calibrated, {"valid": valid, **{part: read(part) for part in others}})
 
@@ -224,14 +231,20 @@ def _scores(model: Checkpoint, prepared: Prepared, device: torch.device) -> dict
     return _Scored(model, {"test": said}).scores(prepared, "test")
 
 
-def _store(path: Path, source: Checkpoint, temperature: Temperature, fitted: _Fitted) -> Checkpoint:
+def _store(
+    path: Path,
+    source: Checkpoint,
+    temperature: Temperature,
+    fitted: _Fitted,
+    signature: Signature | None,
+) -> Checkpoint:
     """Return the checkpoint with this calibration; write it unless it has it already."""
     before = source.calibration
     same = (before.get("temperature"), before.get("fitted_on")) == (
         temperature.value,
         temperature.basis,
     )
-    if same and fitted.stored_in(source):
+    if same and fitted.stored_in(source) and signature == source.signature:
         return source
     calibration = {
         "temperature": temperature.value,
@@ -240,9 +253,25 @@ def _store(path: Path, source: Checkpoint, temperature: Temperature, fitted: _Fi
     }
     if fitted.healthy is not None:
         calibration["healthy"] = healthy_to_stored(fitted.healthy)
+    if signature is not None:
+        calibration["signature"] = signature_to_stored(signature)
     calibrated = replace(source, calibration=calibration)
     save(path, calibrated)
     return calibrated
+
+
+def _score_signature(signature: Signature, test: PartLogits) -> dict[str, Any]:
+    """Return what ``metrics.json`` holds of a signature: its fit, and its share in the test."""
+    strength = signature.strength(test.logits)
+    numbers = np.unique(test.recordings)
+    means = [float(strength[test.recordings == number].mean()) for number in numbers]
+    share = float(np.mean([signature.verdict(mean) == "yes" for mean in means])) if means else None
+    return {
+        "threshold": signature.threshold,
+        "error": signature.error,
+        "fitted_on": signature.basis,
+        "test_share": share,
+    }
 
 
 def _compared(scores: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -1,0 +1,1 @@
+"""Models that come with the package, trained by the scripts of the project."""
