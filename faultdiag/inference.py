@@ -23,7 +23,7 @@ from faultdiag.models.front import facts_for
 from faultdiag.noise import Disturb, add_noise
 from faultdiag.preparing.folder import Prepared, PreparedRecording, gather
 from faultdiag.preparing.window_index import WindowIndex
-from faultdiag.scoring import ModelFacts
+from faultdiag.scoring import ModelFacts, batch_size
 from faultdiag.signal import normalize
 from faultdiag.signal.bearings import conditions
 from faultdiag.system.paging import ReadAhead
@@ -164,7 +164,6 @@ class WindowBatches:
         self.length = prepared.length
         self.channels = len(prepared.channels)
         self.sampling_rate = prepared.sampling_rate
-        self.signal_bytes = prepared.signals.nbytes
         self.device = device
         self.resident = device.type == "cuda" if resident is None else resident
         self.recordings = windows.recording
@@ -412,7 +411,8 @@ class TorchScorer:
         self.network = source.build(device)
         self.facts = facts_of(source, self.network)
         self.device = device
-        self.batch = CPU_BATCH if device.type == "cpu" else BATCH
+        numbers = self.facts.length * len(self.facts.channels)
+        self.batch = batch_size(CPU_BATCH, numbers) if device.type == "cpu" else BATCH
         self.normalize = normalizer(source.normalize, device)
         self._precision = source.precision
 

@@ -113,6 +113,25 @@ class Scorer(Protocol):
         """Return the same model on a device."""
 
 
+# Numbers of a batch on a processor: 256 windows of 2048 samples, fewer of longer ones.
+_BATCH_NUMBERS = 2**19
+_LEAST_BATCH = 8
+
+
+def batch_size(most: int, numbers: int) -> int:
+    """Return how many windows of so many numbers make a batch on a processor, at most `most`.
+
+    All batches of a prediction are of one size, so that of long windows costs a short recording
+    what it does not need.
+
+    Examples
+    --------
+    >>> batch_size(256, 2048), batch_size(256, 36_000)
+    (256, 14)
+    """
+    return max(_LEAST_BATCH, min(most, _BATCH_NUMBERS // numbers))
+
+
 def softmax(logits: Floats) -> Floats:
     """Return probabilities: the softmax along the last axis.
 

@@ -151,7 +151,10 @@ def fit_signature(
 
 def to_stored(signature: Signature) -> dict[str, Any]:
     """Return a signature as plain data."""
-    return asdict(signature)
+    plain = asdict(signature)
+    head = plain["head"]
+    plain["head"] = {k: list(v) if isinstance(v, tuple) else v for k, v in head.items()}
+    return plain
 
 
 def from_stored(stored: object, classes: int) -> Signature | None:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from faultdiag.datasets.base import Entry, Selection, git_blob_sha1
+from faultdiag.datasets.base import Entry, Flag, Selection, git_blob_sha1
 from faultdiag.datasets.selection import choose, values_of
 from faultdiag.errors import FaultdiagError
 
@@ -229,6 +229,9 @@ class Cwru:
     ----------
     root
         The folder.
+    at_fault
+        Whether the sensor of the end that has the fault is read of each faulty recording, whatever
+        the one channel in ``data.channels`` is: fan-end faults are weak at the drive end.
 
     References
     ----------
@@ -244,8 +247,9 @@ class Cwru:
     )
     label = "{code}{size}"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, at_fault: Flag = False) -> None:
         self.root = Path(root)
+        self._at_fault = at_fault
 
     @property
     def facts(self) -> Mapping[str, Sequence[Any]]:
@@ -267,14 +271,18 @@ class Cwru:
         paths = locate(self.root, [known.number for known in wanted])
         return Selection(
             entries=[
-                _entry(known, paths[known.number]) for known in wanted if known.number in paths
+                _entry(known, paths[known.number], at_fault=self._at_fault)
+                for known in wanted
+                if known.number in paths
             ],
             missing=[str(known) for known in wanted if known.number not in paths],
         )
 
 
-def _entry(known: Known, path: Path) -> Entry:
+def _entry(known: Known, path: Path, *, at_fault: bool) -> Entry:
+    end = known.facts["end"]
     return Entry(
+        channels=(str(end),) if at_fault and end else (),
         path=path,
         facts=known.facts,
         sampling_rate=float(known.facts["sampling_rate"]),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.export.metadata import from_texts
-from faultdiag.scoring import ModelFacts
+from faultdiag.scoring import ModelFacts, batch_size
 from faultdiag.signal import bearings
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ class OnnxScorer:
     """
 
     device = "cpu"
-    batch = BATCH
 
     def __init__(
         self, content: bytes, path: Path = Path("model.onnx"), *, threads: int = 1
@@ -61,6 +60,7 @@ class OnnxScorer:
         self.path = path
         texts = self._session.get_modelmeta().custom_metadata_map
         self.facts: ModelFacts = from_texts(path, texts)
+        self.batch = batch_size(BATCH, self.facts.length * len(self.facts.channels))
         _require_shapes(path, self._session, self.facts)
 
     def logits(self, windows: Singles, conditions: Singles | None = None) -> NDArray[np.float64]:

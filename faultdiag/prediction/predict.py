@@ -42,7 +42,7 @@ from faultdiag.system.cluster import DaskCluster
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import keep_freed_memory
 from faultdiag.system.shards import Shard, parse_shard
-from faultdiag.system.terminal import warn
+from faultdiag.system.terminal import note, warn
 
 Diagnose = Callable[[Sequence[ReadRequest]], Generator[Row | WindowProbabilities]]
 

@@ -24,6 +24,17 @@ SHORT = {
         "split.test=[0]",
         "split.gap=1000",
     ),
+    "cwru_rigs": (
+        "window={length: 6000, stride: 3000, test_stride: 6000}",
+        "split={strategy: within_recording, fractions: [0.4, 0.3, 0.3], gap: 1000}",
+        "data.select.group=[normal, 12k_DE]",
+    ),
+    "cwru_ends": (
+        "window={length: 6000, stride: 3000, test_stride: 6000}",
+        "split={strategy: within_recording, fractions: [0.4, 0.3, 0.3], gap: 1000}",
+        "data.select.group=[12k_DE]",
+    ),
+    "cwru_noise": ("split.gap=1000",),
     "cwru_sizes": (
         "window={length: 6000, stride: 3000, test_stride: 6000}",
         "split.gap=1000",
