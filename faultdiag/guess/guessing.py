@@ -23,6 +23,7 @@ from faultdiag.datasets.window_arrays import pairs_of
 from faultdiag.datasets.windows import LEAK, chosen_pair
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.guess.names import alike, guess_labels, guess_labels_below, is_healthy, own_split
+from faultdiag.guess.network import TIED_SECONDS, choose_network, names_parts
 from faultdiag.guess.signals import Read, Signals, look_into, split_comment
 from faultdiag.guess.sizes import Sizes, guess_sizes, require_trainable
 from faultdiag.preparing.recordings import label_entries
@@ -281,6 +282,10 @@ class _Labelled:
     def classes(self) -> Counter[str]:
         return Counter(self.labels)
 
+    @property
+    def names_parts(self) -> bool:
+        return names_parts(self.classes, self.entries, [row.rpm for row in self.read])
+
 
 def guess_config(
     root: Path,
@@ -319,7 +324,7 @@ def guess_config(
         "data": _data(found, rate),
         "window": _window(sizes),
         **_split(found, sizes),
-        **_training(found, sizes, lengths),
+        **_training(found, sizes, lengths, rate),
     }
     text = config_text(_head(root, found), sections)
     parse_config(files.parse(text, "the config guessed"), "the config guessed")
@@ -350,6 +355,11 @@ def _sizes_for(
     parts = set(found.source.split) & set(PARTS)
     options: dict[str, Any] = {"own_parts": parts, "shortest": shortest}
     sizes = guess_sizes(lengths, found.classes, rate, slowest, **options)
+    for seconds in TIED_SECONDS if found.names_parts else ():
+        longer = guess_sizes(lengths, found.classes, rate, slowest, **options, seconds=seconds)
+        if longer.length == round(seconds * rate):
+            sizes = longer
+            break
     entries = {entry.name: entry for entry in found.entries}
     # Only where whole recordings are held out do copies of one matter.
     whole = bool(found.source.split or sizes.others)
@@ -552,20 +562,18 @@ def _split(found: _Labelled, sizes: Sizes) -> dict[str, list[Setting]]:
 
 
 def _training(
-    found: _Labelled, sizes: Sizes, lengths: dict[str, list[float]]
+    found: _Labelled, sizes: Sizes, lengths: dict[str, list[float]], rate: float
 ) -> dict[str, list[Setting]]:
     share = sizes.split.get("fractions", [0.6])[0]
     samples = sum(
         sum(rows) / len(rows) * found.classes[label] * share for label, rows in lengths.items()
     )
+    network = choose_network(parts=found.names_parts, length=sizes.length, rate=rate)
     batch = 128 if samples / sizes.stride > 100 * _BATCH else _BATCH
     steps = max(samples / sizes.stride / batch, 1)
     epochs = min(max(20, round(_STEPS / steps)), 60)
     return {
-        "model": [
-            Setting("name", "wdcnn", "`faultdiag models` lists the others"),
-            Setting("attention", {"name": "eca", "after": [2], "residual": True}),
-        ],
+        "model": [Setting(*setting) for setting in network],
         "train": [
             Setting("epochs", epochs, f"about {steps:.0f} steps each"),
             Setting("batch_size", batch),

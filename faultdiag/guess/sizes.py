@@ -76,6 +76,7 @@ def guess_sizes(
     *,
     own_parts: Collection[str] = (),
     shortest: str = "",
+    seconds: float | None = None,
 ) -> Sizes:
     """Return window, stride and split for recordings of these lengths.
 
@@ -93,6 +94,8 @@ def guess_sizes(
         The parts that the user keeps in folders of their own, if any.
     shortest
         The name of the shortest recording, for messages.
+    seconds
+        Of a window, where the network wants more than a few turns of the shaft.
 
     Raises
     ------
@@ -100,8 +103,11 @@ def guess_sizes(
         If a recording is too short for any window.
     """
     samples = int(min(min(found) for found in lengths.values()))
-    wanted = _Window(_wanted(rate, rpm), rate, rpm, samples, shortest)
-    length, fractions, windows = _fitting(wanted.shortest, wanted.length)
+    usual = _wanted(rate, rpm) if seconds is None else round(seconds * rate)
+    wanted = _Window(usual, rate, rpm, samples, shortest)
+    # Of long windows one has to do for the test.
+    enough = (_ENOUGH_WINDOWS, 1) if seconds is None else (1,)
+    length, fractions, windows = _fitting(wanted.shortest, wanted.length, enough)
     if length == 0:
         return _whole_recordings(lengths, recordings, wanted, own_parts)
     stride, reason = _stride(lengths, recordings, fractions[0], length)
@@ -125,9 +131,11 @@ def _wanted(rate: float, rpm: float | None) -> int:
     return min(max(length, _SHORTEST * 2), _LONGEST)
 
 
-def _fitting(shortest: int, wanted: int) -> tuple[int, tuple[float, ...], int]:
-    """Return the longest window with enough test windows, else with any, and their number."""
-    for enough in (_ENOUGH_WINDOWS, 1):
+def _fitting(
+    shortest: int, wanted: int, numbers: Sequence[int]
+) -> tuple[int, tuple[float, ...], int]:
+    """Return the longest window with enough test windows, the first number that can be, and it."""
+    for enough in numbers:
         length = wanted
         while length >= _SHORTEST:
             # Where there are few windows at all, the larger test part comes first.
