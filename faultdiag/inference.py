@@ -164,6 +164,7 @@ class WindowBatches:
         self.length = prepared.length
         self.channels = len(prepared.channels)
         self.sampling_rate = prepared.sampling_rate
+        self.signal_bytes = prepared.signals.nbytes
         self.device = device
         self.resident = device.type == "cuda" if resident is None else resident
         self.recordings = windows.recording

@@ -73,7 +73,7 @@ def _refit(run: Run) -> str:
     return "; the model was trained again with the validation windows" if again else ""
 
 
-def _signature_line(signature: Mapping[str, Any]) -> str:
+def _signature_line(signature: Document) -> str:
     share = signature["test_share"]
     tested = "" if share is None else f"; {share:.0%} of the test recordings have one"
     return (

@@ -207,3 +207,13 @@ def fit_signature_of(
     )
     basis = _held_out(prepared) if unseen.any() else SEEN
     return fit_signature(head, valid.logits[rows], valid.labels[rows], noise.logits, basis=basis)
+
+
+def with_head_of(
+    source: Checkpoint, signature: Signature | None, device: torch.device
+) -> Signature | None:
+    """Return a signature for the weights of a checkpoint that was trained again, on all windows."""
+    head = head_of(source.build(device))
+    if signature is None or head is None or not head.invertible:
+        return None
+    return replace(signature, head=head)

@@ -24,6 +24,7 @@ from faultdiag.training.calibrating import (
     fit_novelty,
     fit_signature_of,
     raw_windows,
+    with_head_of,
     with_target,
 )
 from faultdiag.training.guard import Verdict, choose_adapted, chosen_by, measure
@@ -197,7 +198,9 @@ def _refitted(
     path: Path, chosen: _Scored, prepared: Prepared, device: torch.device, fitted: _Fitted
 ) -> _Scored:
     """Return a model trained on train and valid, judged on valid by the one chosen before."""
-    stored = _store(path, load(path), chosen.temperature, fitted)
+    source = load(path)
+    signature = with_head_of(source, chosen.source.signature, device)
+    stored = _store(path, source, chosen.temperature, fitted, signature)
     read = part_reader(stored, prepared, device)
     others = {part: read(part) for part in chosen.logits if part != "valid"}
     return _Scored(stored, {"valid": chosen.logits["valid"], **others})
