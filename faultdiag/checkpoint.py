@@ -544,8 +544,8 @@ def resolve(path: Path) -> Path:
     if not path.is_file():
         near = did_you_mean(str(path), MODELS)
         raise FaultdiagError(
-            f"{path} does not exist{near}; give a run folder, a checkpoint file or a model in the "
-            f"box ({', '.join(MODELS)})"
+            f"{path} does not exist{near}; give a run folder or a checkpoint file, or the name of "
+            f"a model in the box ({', '.join(MODELS)})"
         )
     return path
 

@@ -244,6 +244,14 @@ _FETCH = _object(
         "files": _list(_FETCHED_FILE),
     }
 )
+_BUNDLED = _object(
+    {
+        **dict.fromkeys(("name", "summary", "checkpoint", "card"), _TEXT),
+        **dict.fromkeys(("classes", "limits"), _list(_TEXT)),
+        "seconds": _NUMBER,
+        "bytes": _WHOLE,
+    }
+)
 _ADAPT = _object({"test": _or_null({"type": "object"}), "transfer": {"type": "object"}})
 
 OUTPUTS: Mapping[str, tuple[str, Schema]] = {
@@ -255,7 +263,10 @@ OUTPUTS: Mapping[str, tuple[str, Schema]] = {
     "export": ("the files that were written", _EXPORT),
     "fetch": ("the files of a dataset", _FETCH),
     "inspect": ("all recordings", _list({"anyOf": [_INSPECTED, _NOT_INSPECTED]})),
-    "models": ("all networks and baselines", _list(_MODEL)),
+    "models": (
+        "all networks and baselines, or with --bundled all models in the box",
+        {"anyOf": [_list(_MODEL), _list(_BUNDLED)]},
+    ),
     "predict": ("one line, of one recording", _PREDICT),
     "protocol": ("results.json of the folder, too", _PROTOCOL),
     "trend": ("the indicators of a machine over time", _TREND),

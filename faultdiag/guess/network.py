@@ -8,7 +8,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.physics import part_of
 from faultdiag.signal.bearings import get_bearing
 
-# Seconds of a window in which fault orders can be told apart, the best first.
+# Seconds of a window in which fault orders are distinct, the best first.
 TIED_SECONDS = (3.0, 2.0, 1.25)
 # Samples of a segment of the spectra that band_net sees.
 SEGMENT = 512
