@@ -136,7 +136,7 @@ def measured(root: Path, numbers: Sequence[int], end: str) -> Combs:
     def read(entry: Entry) -> tuple[int, str, float | None, NDArray[Any]]:
         recording = load_entry(entry, [end], RATE)
         windows = windows_of(recording.signal, STRIDE)
-        return int(entry.facts["number"]), str(entry.facts["fault"]), recording.rpm, windows
+        return int(str(entry.facts["number"])), str(entry.facts["fault"]), recording.rpm, windows
 
     return combs(map(read, entries(root, numbers)), BEARINGS[end])
 
