@@ -8,7 +8,7 @@ from typing import Any
 from faultdiag.config.schema import load_config
 from faultdiag.datasets.base import some
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError, printable_lines
+from faultdiag.errors import FaultdiagError, counted, printable_lines
 from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
 from faultdiag.inspection.inspect import Listed, inspect_files, inspect_signals, listed_recordings
 from faultdiag.readers.finding import nothing_in, recordings_in
@@ -123,7 +123,7 @@ def _inspect_many(
     failed = sum("error" in result for result in results)
     if failed:
         raise FaultdiagError(
-            f"{failed} of {len(results)} recordings could not be read; see their lines"
+            f"{failed} of {counted(len(results), 'recording')} could not be read; see their lines"
         )
 
 

@@ -7,6 +7,7 @@ import typer
 
 from faultdiag.cli.exits import INTERRUPTED, say, show, stop
 from faultdiag.cli.options import AsJson, DaskAddress, Device, LogJson, OverrideRate, Quiet
+from faultdiag.errors import counted
 
 
 def predict(
@@ -84,6 +85,8 @@ def predict(
         unknown = sum(rejected) if novel == "reject" else 0
         tail = f", {unknown} unknown (unlike the training data)" if unknown else ""
         diagnosed = f"{rows - failed - unknown} of them diagnosed"
-        show(f"wrote {out}{which}: {rows} recordings, {diagnosed}{tail}")
+        show(f"wrote {out}{which}: {counted(rows, 'recording')}, {diagnosed}{tail}")
     if failed:
-        raise stop(f"{failed} of {rows} recordings could not be diagnosed; see their rows", 1)
+        raise stop(
+            f"{failed} of {counted(rows, 'recording')} could not be diagnosed; see their rows", 1
+        )

@@ -7,6 +7,7 @@ import typer
 
 from faultdiag.cli.exits import say, show
 from faultdiag.cli.options import AsJson, OverrideRate
+from faultdiag.errors import counted
 
 
 def init(
@@ -77,7 +78,7 @@ def simulate(
         overwrite=overwrite,
         progress=lambda todo: tqdm(todo, "simulating", unit="recording", disable=None),
     )
-    show(f"wrote {len(written)} simulated recordings to {out}")
+    show(f"wrote {counted(len(written), 'simulated recording')} to {out}")
 
 
 def inspect(

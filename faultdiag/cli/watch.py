@@ -7,6 +7,7 @@ import typer
 
 from faultdiag.cli.exits import say, show
 from faultdiag.cli.options import Device, LogJson, Quiet
+from faultdiag.errors import counted
 
 if TYPE_CHECKING:
     from faultdiag.prediction.rows import Row
@@ -47,7 +48,7 @@ def watch(
         once=once,
         on_row=_report,
     )
-    show(f"wrote {count} rows to {out}")
+    show(f"wrote {counted(count, 'row')} to {out}")
 
 
 def _report(row: "Row") -> None:

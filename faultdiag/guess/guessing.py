@@ -185,7 +185,7 @@ def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _own(root: Path, paths: Sequence[str]) -> Source:
     parts = own_split(paths)
     found = guess_labels_below(root, paths) if parts else guess_labels(root, paths)
-    reason = f"{len(paths)} recordings of no published set that is known here"
+    reason = f"{counted(len(paths), 'recording')} of no published set that is known here"
     return Source(
         "folder",
         root,

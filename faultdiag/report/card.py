@@ -6,7 +6,7 @@ from typing import Any
 
 from faultdiag.datasets import DATASETS
 from faultdiag.documents import Json
-from faultdiag.errors import FaultdiagError, printable_lines
+from faultdiag.errors import FaultdiagError, counted, printable_lines
 from faultdiag.export.provenance import RunRecord, bearings_of
 from faultdiag.metrics.tables import format_table
 from faultdiag.report.data import split_lines
@@ -149,7 +149,7 @@ def _results(record: RunRecord) -> str:
         for name, words in _SCORES.items()
     ]
     columns = {"score": "test part", "value": "%", "interval": "95 % interval"}
-    counts = f"{test['windows']} windows of {test['recordings']} recordings."
+    counts = f"{counted(test['windows'], 'window')} of {counted(test['recordings'], 'recording')}."
     return "\n\n".join([format_table(rows, columns, markdown=True), counts])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from faultdiag.errors import counted
 from faultdiag.evidence.families import FaultFamily
 from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.physics import (
@@ -227,6 +228,6 @@ class Disagreements:
             return ""
         more = self._count - len(self._lines)
         rest = [f"  and {more} more: evidence_agreement is 'disagrees'"] if more else []
-        recordings = "1 recording" if self._count == 1 else f"{self._count} recordings"
+        recordings = counted(self._count, "recording")
         head = f"network and envelope disagree on {recordings}:"
         return "\n".join([head, *self._lines, *rest])

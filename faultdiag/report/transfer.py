@@ -1,6 +1,7 @@
 """An adaptation as text: what it did to the predictions of the target, and what was kept."""
 
 from faultdiag.documents import Document
+from faultdiag.errors import counted
 from faultdiag.metrics.tables import format_table
 from faultdiag.training.adapting import AdaptedRun
 from faultdiag.training.guard import refusal
@@ -42,7 +43,8 @@ def adapted_text(adapted: AdaptedRun) -> str:
     count = len(target["recordings"])
     lines = [
         f"adapted with {adapted.why}",
-        f"target: {count} recordings, {target['windows']} windows; no label of them was read",
+        f"target: {counted(count, 'recording')}, {counted(target['windows'], 'window')}; "
+        "no label of them was read",
         *transfer_lines(transfer),
     ]
     source = adapted.metrics.get("source_test")

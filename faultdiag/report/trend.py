@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from faultdiag.errors import counted
 from faultdiag.evidence.trend import INDICATORS, IndicatorTrend, Trend
 from faultdiag.report.charts import Chart, Curve, Level, Mark
 
@@ -13,7 +14,10 @@ MOST_NAMES = 3
 def trend_text(trend: Trend) -> str:
     """Return the trend of each indicator, its limit and its alarms as a block of text."""
     count = len(trend.recordings)
-    lines = [f"{count} recordings in the order of their {trend.ordered_by}", baseline_words(trend)]
+    lines = [
+        f"{counted(count, 'recording')} in the order of their {trend.ordered_by}",
+        baseline_words(trend),
+    ]
     for name, label in INDICATORS.items():
         lines += ["", *_indicator_lines(trend, trend.indicators[name], label)]
     return "\n".join(lines) + "\n"
@@ -24,7 +28,7 @@ def baseline_words(trend: Trend) -> str:
     count = len(trend.healthy)
     names = ", ".join(Path(path).name for path in trend.healthy[:MOST_NAMES])
     more = f" and {count - MOST_NAMES} more" if count > MOST_NAMES else ""
-    recordings = "1 recording" if count == 1 else f"{count} recordings"
+    recordings = counted(count, "recording")
     assumed = (
         "; the first ones are assumed to be healthy, name others with --healthy"
         if trend.assumed
