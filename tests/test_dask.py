@@ -27,7 +27,7 @@ from tests.protocol.test_command import written
 def address() -> Iterator[str]:
     """Address of a cluster that gives a task up when two of its workers were killed."""
     settings = {"distributed.scheduler.allowed-failures": 1, "logging.distributed": "critical"}
-    options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with dask.config.set(settings), LocalCluster(**options) as cluster:
         yield cluster.scheduler_address
 
