@@ -28,6 +28,7 @@ from faultdiag.readers.source import (
     MOST_ARRAYS,
     Allowance,
     DamageError,
+    RawTable,
     Stored,
     reading,
     require_plausible,
@@ -126,7 +127,7 @@ def open_npy(path: Path) -> Reader:
                 f"its header states {header.size} bytes of samples, {there} are there"
             )
         load = partial(np.load, path, mmap_mode="r", allow_pickle=False)
-        return NamedArrays(path, {_NAME: NpyArray(_NAME, header, load)}, _KIND)
+        return NamedArrays(path, {_NAME: NpyArray(_NAME, header, load, plain=path)}, _KIND)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,6 +147,9 @@ class NpyArray:
         Bytes of its values in the file where these are packed.
     allowance
         What the arrays of its file may unpack to, all together.
+    plain
+        The file that holds nothing else: blocks of it are read, and the whole is never mapped,
+        which takes address space as large as the file.
     """
 
     name: str
@@ -153,6 +157,7 @@ class NpyArray:
     load: Callable[[], Values]
     packed: int | None = None
     allowance: Allowance | None = None
+    plain: Path | None = None
     _unpacked: list[Values] = field(default_factory=list, repr=False)
 
     @property
@@ -202,6 +207,12 @@ class NpyArray:
         size = table(self.shape)
         if size is None:
             raise TypeError(f"{self.name} of the shape {self.shape} is no table")
+        if self.plain is not None and self.header.real:
+            where = (self.plain, self.header.length, np.dtype(self.header.dtype))
+            # Of an upright table each sample's columns lie together, unless in Fortran order.
+            interleaved = size.columns > 1 and size.upright != self.header.fortran
+            raw = RawTable(*where, size.samples, size.columns, interleaved)
+            return raw.block(columns, start, stop)
         values = self._values()
         sides = values.reshape(1, -1) if size.columns == 1 else values.squeeze()
         rows = sides.T if size.upright and size.columns > 1 else sides
