@@ -111,7 +111,7 @@ _COMMAND = re.compile(r"(`faultdiag [^`]*`|'faultdiag [^']*'|: faultdiag [^;]*)"
 _SETTING = re.compile(r"--set '?([a-z_.]+)=")
 _OPTION = re.compile(
     r"--(?:(device|method|novel|part) (\w+(?::\d+)?)"
-    r"|([a-z][a-z-]*[a-z])(?: ([A-Z]+\b|-?\d[\w.]*|'[^']*'))?)"
+    r"|([a-z][a-z-]*[a-z])(?: ([A-Z]+\b|-?\d[\w.]*|'[^']*'|[^\s:;,]*[/\\][^\s:;,]*))?)"
 )
 
 
@@ -124,6 +124,8 @@ def in_arguments(text: str) -> str:
     "choose one with channel=, or device='cpu'; override_rate=True"
     >>> in_arguments("leave it out (--set model.attention=null)")
     'leave it out (model__attention=null)'
+    >>> in_arguments("--out runs/a exists")
+    'out=runs/a exists'
     """
     pieces = _COMMAND.split(text)
     for i, piece in enumerate(pieces[::2]):
