@@ -201,6 +201,8 @@ class Session:
                     trainer.fit(self._after_epoch)
                 if isinstance(trainer, Trainer):
                     trainer = self._second_phase(trainer, last)
+                elif self.config.train.refit:
+                    self._refit_baseline(trainer)
         except Exception:
             discard_untrained(self.folder)
             raise
@@ -267,10 +269,7 @@ class Session:
         It takes as many steps as the chosen epoch had; interrupted, it starts again.
         """
         settings, epoch = chosen.settings, chosen.progress.best_epoch
-        index = self.prepared.windows
-        # Training windows first, as in the outputs that are kept.
-        both = index.take(np.isin(index.part, [PARTS.index(part) for part in FITTED]))
-        batches = WindowBatches(self.prepared, both, self.device)
+        batches = self._fitted_windows()
         if chosen.outputs is not None:
             batches = batches.showing(chosen.outputs)
         torch.manual_seed(self.config.seed)
@@ -285,6 +284,22 @@ class Session:
         refit.fit(lambda *_: None)
         best = load(self.folder / CHOSEN)
         save(self.folder / "best.pt", replace(best, model=refit.network.state_dict()))
+
+    def _refit_baseline(self, chosen: Fitter) -> None:
+        """Fit a baseline once more, on the windows of training and validation."""
+        network = self.spec.build().to(self.device)
+        if isinstance(network, BaselineModel):
+            refit = Fitter(network, self._fitted_windows(), chosen.valid, self.config.seed)
+            refit.fit(lambda *_: None)
+            best = load(self.folder / CHOSEN)
+            save(self.folder / "best.pt", replace(best, model=network.state_dict()))
+
+    def _fitted_windows(self) -> WindowBatches:
+        """Return the windows that a refit is trained on."""
+        index = self.prepared.windows
+        # Training windows first, as in the outputs that are kept.
+        both = index.take(np.isin(index.part, [PARTS.index(part) for part in FITTED]))
+        return WindowBatches(self.prepared, both, self.device)
 
     def _stop_if_interrupted(self, trainer: Trainer) -> None:
         del trainer
