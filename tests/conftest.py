@@ -91,11 +91,3 @@ def log(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
 
 
 # Known failures, each to be repaired; they are run and shown, and do not stop the others.
-KNOWN_FAILURES = ("test_memory_grows_no_faster_than_the_signals[1]",)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the known failures."""
-    for item in items:
-        if any(name in item.nodeid for name in KNOWN_FAILURES):
-            item.add_marker(pytest.mark.xfail(reason="known failure", strict=False))
