@@ -8,7 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from faultdiag.metrics import scores
 from faultdiag.metrics.calibration import expected_calibration_error
-from faultdiag.metrics.intervals import bootstrap_interval, stratified_intervals, wilson_interval
+from faultdiag.metrics.intervals import (
+    bootstrap_interval,
+    stratified_intervals,
+    widened,
+    wilson_interval,
+)
 from faultdiag.metrics.windows import (
     Aggregates,
     ScoredWindows,
@@ -174,7 +179,7 @@ def evaluate(
     (`scores.macro_f1`), balanced accuracy and macro AUROC (one against the rest) over those for
     which they are defined. Whatever has no denominator is None. The intervals are at 95 % and over
     recordings: `bootstrap_interval` of accuracy, `stratified_intervals` of balanced accuracy and
-    macro-F1, and of ``recording["accuracy"]`` Wilson's.
+    macro-F1, each `widened` to Wilson's, and of ``recording["accuracy"]`` Wilson's.
 
     Parameters
     ----------
@@ -203,11 +208,20 @@ def evaluate(
     recording = _evaluate_recordings(part, is_healthy)
     right = np.bincount(part.group[part.right], minlength=part.counts.size)
     by_class = stratified_intervals(part.recording_labels(), part.calls())
+    intervals = {
+        "accuracy": bootstrap_interval(right, part.counts),
+        "balanced_accuracy": by_class.balanced_accuracy,
+        "macro_f1": by_class.macro_f1,
+    }
+
+    def ends(name: str) -> list[float] | None:
+        return _ends(widened(intervals[name], found.summary[name], part.numbers.size))
+
     return {
         **found.summary,
-        "accuracy_interval": _ends(bootstrap_interval(right, part.counts)),
-        "balanced_accuracy_interval": _ends(by_class.balanced_accuracy),
-        "macro_f1_interval": _ends(by_class.macro_f1),
+        "accuracy_interval": ends("accuracy"),
+        "balanced_accuracy_interval": ends("balanced_accuracy"),
+        "macro_f1_interval": ends("macro_f1"),
         "healthy_windows": int(is_healthy[part.labels].sum()),
         "windows": part.labels.size,
         "recordings": part.numbers.size,

@@ -28,8 +28,7 @@ def bootstrap_interval(
     interval is the central `level` of `resamples` draws [1]_.
 
     Where all recordings do equally well the interval is a point. That is the method's limit and
-    no certainty: it can't imagine a kind of recording that it hasn't seen. `wilson_interval`
-    over recordings doesn't have that fault.
+    no certainty: it can't imagine a kind of recording that it hasn't seen. `widened` cures it.
 
     Parameters
     ----------
@@ -67,11 +66,41 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def wilson_interval(right: int, trials: int) -> tuple[float, float] | None:
+def widened(
+    interval: tuple[float, float] | None, score: float | None, recordings: int
+) -> tuple[float, float] | None:
+    """Widen a bootstrap interval of a score to Wilson's of as many trials as recordings.
+
+    Windows of one recording are worth one trial at the least, so that 47 of 47 windows of ten
+    recordings are no more certain than ten of ten.
+
+    Parameters
+    ----------
+    interval
+        Ends of the bootstrap interval; None stays None.
+    score
+        The score, from 0 to 1, that the interval is of.
+    recordings
+        How many recordings the score is over.
+
+    Examples
+    --------
+    >>> low, high = widened((1.0, 1.0), 1.0, 10)
+    >>> round(low, 3), high
+    (0.722, 1.0)
+    """
+    if interval is None or score is None:
+        return interval
+    low, high = wilson_interval(min(score, 1.0) * recordings, recordings) or interval
+    return min(low, interval[0]), max(high, interval[1])
+
+
+def wilson_interval(right: float, trials: int) -> tuple[float, float] | None:
     """Wilson's 95 % interval of a share of independent trials, or None without trials.
 
     The shares s that lie within z standard errors of what was seen, ``|right / n - s| <=
     z sqrt(s (1 - s) / n)`` with z = 1.96: of 20 right in 20 trials it says 0.84 to 1 [1]_.
+    `right` may be a fraction, where trials are right in part.
 
     References
     ----------

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from faultdiag.metrics.intervals import bootstrap_interval, mean_interval, wilson_interval
+from faultdiag.metrics.intervals import (
+    bootstrap_interval,
+    mean_interval,
+    widened,
+    wilson_interval,
+)
 
 law = settings(max_examples=25, deadline=None)
 Ints = NDArray[np.int64]
@@ -113,3 +118,12 @@ def test_one_run_has_a_mean_and_nothing_else() -> None:
 def test_a_mean_of_nothing_or_of_no_numbers_is_refused(values: list[float]) -> None:
     with pytest.raises(ValueError, match="a mean needs finite numbers; found"):
         mean_interval(values)
+
+
+@pytest.mark.parametrize("recordings", [2, 10, 47])
+def test_where_all_are_right_the_widened_interval_is_wilsons(recordings: int) -> None:
+    found = widened((1.0, 1.0), 1.0, recordings)
+    assert found == wilson_interval(recordings, recordings)
+    assert found[0] < 1 == found[1]
+    assert widened((0.1, 1.0), 1.0, recordings) == (0.1, 1.0)
+    assert widened(None, 1.0, recordings) is None
