@@ -208,20 +208,16 @@ def evaluate(
     recording = _evaluate_recordings(part, is_healthy)
     right = np.bincount(part.group[part.right], minlength=part.counts.size)
     by_class = stratified_intervals(part.recording_labels(), part.calls())
-    intervals = {
-        "accuracy": bootstrap_interval(right, part.counts),
-        "balanced_accuracy": by_class.balanced_accuracy,
-        "macro_f1": by_class.macro_f1,
-    }
+    scores = found.summary
 
-    def ends(name: str) -> list[float] | None:
-        return _ends(widened(intervals[name], found.summary[name], part.numbers.size))
+    def ends(interval: tuple[float, float] | None, score: float | None) -> list[float] | None:
+        return _ends(widened(interval, score, part.numbers.size))
 
     return {
-        **found.summary,
-        "accuracy_interval": ends("accuracy"),
-        "balanced_accuracy_interval": ends("balanced_accuracy"),
-        "macro_f1_interval": ends("macro_f1"),
+        **scores,
+        "accuracy_interval": ends(bootstrap_interval(right, part.counts), scores["accuracy"]),
+        "balanced_accuracy_interval": ends(by_class.balanced_accuracy, scores["balanced_accuracy"]),
+        "macro_f1_interval": ends(by_class.macro_f1, scores["macro_f1"]),
         "healthy_windows": int(is_healthy[part.labels].sum()),
         "windows": part.labels.size,
         "recordings": part.numbers.size,

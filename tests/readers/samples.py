@@ -21,7 +21,7 @@ def mat(variables: Mapping[str, Any], **options: Any) -> bytes:
     from scipy.io import savemat
 
     file = io.BytesIO()
-    savemat(file, dict(variables), **options)
+    savemat(file, dict(variables), **options)  # type: ignore[arg-type]  # its stubs know paths only
     # savemat writes the time of day into the first 116 bytes.
     content = file.getvalue()
     if options.get("format") == "4":
