@@ -68,6 +68,8 @@ class Facts:
         What the catalogue of a published set says of the recording; empty where none knows it.
     warnings
         Contradictions that the user overrides, and what is less than certain.
+    overridden
+        The contradictions alone.
     """
 
     sampling_rate: float | None
@@ -76,6 +78,7 @@ class Facts:
     rpm_source: str | None
     catalogue: Document = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
 
 
 def resolve_facts(
@@ -159,7 +162,7 @@ def resolve_facts(
     )
     doubts = [] if named is None else [named.doubt, *_contradictions(file, by_name, user)]
     warnings = tuple(dict.fromkeys([*problems, *doubts]))
-    return Facts(rate, rate_source, rpm, rpm_source, known or by_name, warnings)
+    return Facts(rate, rate_source, rpm, rpm_source, known or by_name, warnings, tuple(problems))
 
 
 def _contradictions(file: Statement, known: Document, user: Statement) -> list[str]:

@@ -214,7 +214,8 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
     read = _sample_reader(source, rate, rpm)
     rate_source = facts.rate_source or "assumed"
     known = (source.samples, source.path, source.channels, rate, rate_source, rpm, bearing)
-    yield from _cut(_Samples(read, *known, facts.warnings), model)
+    # A recording that is known by its name alone is marked so in ``sampling_rate_source``.
+    yield from _cut(_Samples(read, *known, facts.overridden), model)
 
 
 def one_line(error: FaultdiagError) -> str:
