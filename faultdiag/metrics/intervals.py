@@ -69,7 +69,7 @@ def bootstrap_interval(
 def widened(
     interval: tuple[float, float] | None, score: float | None, recordings: int
 ) -> tuple[float, float] | None:
-    """Widen a bootstrap interval of a score to Wilson's of as many trials as recordings.
+    """Widen a bootstrap interval of a score to Wilson's with one trial for each recording.
 
     Windows of one recording are worth one trial at the least, so that 47 of 47 windows of ten
     recordings are no more certain than ten of ten.
