@@ -20,7 +20,7 @@ from faultdiag.datasets.base import (
 from faultdiag.datasets.facts import FilePattern, first_fit
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 
 _NUMBERS = ("sampling_rate", "rpm")
 
@@ -135,8 +135,8 @@ class Folder:
         paths = [path for path in paths if not _fits(path, self._exclude)]
         if not paths:
             raise FaultdiagError(
-                f"none of the {len(every)} recordings in {self.root} is left by data.glob "
-                f"{', '.join(self._globs)} and data.exclude "
+                f"{self.root} has {counted(len(every), 'recording')}, and none is left by "
+                f"data.glob {', '.join(self._globs)} and data.exclude "
                 f"{', '.join(self._exclude) or 'nothing'}; they are: {some(every)}"
             )
         rows = {path: self._facts_of(path) for path in paths}

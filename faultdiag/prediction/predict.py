@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.datasets.base import sha256
-from faultdiag.errors import FaultdiagError, unknown
+from faultdiag.errors import FaultdiagError, counted, unknown
 from faultdiag.prediction.diagnose import WindowProbabilities, diagnose_requests
 from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
 from faultdiag.prediction.inputs import find
@@ -184,7 +184,7 @@ def predict_paths(
 def _warn(count: Count, recordings: int, rate: float, *, rejects: bool) -> None:
     if count.assumed:
         warn(
-            f"nothing states the sampling rate of {count.assumed} recordings; the "
+            f"nothing states the sampling rate of {counted(count.assumed, 'recording')}; the "
             f"model's, {rate:g} Hz, was assumed: if it is another, the diagnosis is wrong; give it "
             "with --sampling-rate"
         )

@@ -8,7 +8,7 @@ from faultdiag.datasets import DATASETS
 from faultdiag.datasets.base import Entry, Selection, some
 from faultdiag.datasets.selection import choose
 from faultdiag.datasets.windows import Windows
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.signal.bearings import KnownBearing, get_bearing
 
 
@@ -194,7 +194,7 @@ def label_entries(entries: Sequence[Entry], pattern: str) -> list[str]:
     labels = [_label(entry, pattern) for entry in entries]
     if len(set(labels)) < 2:
         raise FaultdiagError(
-            f"data.label {pattern!r} gives all {len(entries)} recordings the one class "
+            f"data.label {pattern!r} gives {counted(len(entries), 'recording')} the one class "
             f"'{labels[0]}'; two or more are needed: widen data.select or change data.label"
         )
     return labels

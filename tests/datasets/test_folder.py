@@ -124,7 +124,7 @@ def test_folders_that_hold_nothing(tmp_path: Path) -> None:
     refused(f"{tmp_path / 'notes.md'} is a file", tmp_path / "notes.md")
     touch(tmp_path, "N/1.mat")
     refused(
-        "none of the 1 recordings in",
+        "has 1 recording, and none is",
         tmp_path,
         glob="IR/*",
     )

@@ -332,7 +332,7 @@ def test_labels_are_patterns_of_facts() -> None:
     [
         ("{cod}", r"data\.label '\{cod\}' names the fact 'cod' \(did you mean 'code'\?\); "
          r"0\.mat has: code, size, load"),
-        ("same", r"data\.label 'same' gives all 2 recordings the one class 'same'; two or more "
+        ("same", r"data\.label 'same' gives 2 recordings the one class 'same'; two or more "
          r"are needed: widen data\.select or change data\.label"),
         ("{size}", r"data\.label '\{size\}' gives 1\.mat an empty class"),
         ("{code", r"data\.label is '\{code' \(.*\); write facts in braces, as in "
@@ -353,7 +353,7 @@ def test_no_recording_at_all(tmp_path: Path) -> None:
     with pytest.raises(FaultdiagError, match="nowhere does not exist"):
         prepare(tiny_config(tmp_path / "nowhere", tmp_path))
     write_recording(tmp_path / "105.mat", 105)
-    with pytest.raises(FaultdiagError, match=r"gives all 1 recordings the one class 'IR'"):
+    with pytest.raises(FaultdiagError, match=r"gives 1 recording the one class 'IR'"):
         prepare(tiny_config(tmp_path, tmp_path / "prepared"))
     assert set(CASES) == {97, 105, 118}
     assert not (tmp_path / "prepared").exists()

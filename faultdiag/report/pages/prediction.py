@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import PurePath
 
+from faultdiag.errors import counted
 from faultdiag.evidence.explanation import Explanation
 from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.physics import Agreement, part_of
@@ -348,8 +349,8 @@ def _warnings(results: Sequence[RecordingResult]) -> list[str]:
     warnings = []
     if assumed:
         warnings.append(
-            f"Nothing states the sampling rate of {assumed} recordings; the model's was assumed. "
-            "If it is another, their diagnosis is wrong; give it with --sampling-rate."
+            f"Nothing states the sampling rate of {counted(assumed, 'recording')}; the model's was "
+            "assumed. If it is another, their diagnosis is wrong; give it with --sampling-rate."
         )
     if any(result.severity for result in results):
         warnings.append(SEVERITY_NOTE)

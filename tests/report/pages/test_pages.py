@@ -189,7 +189,7 @@ def test_only_so_many_recordings_have_a_page_and_the_page_says_so() -> None:
 
 def test_an_assumed_rate_is_a_warning() -> None:
     report = prediction([result(sampling_rate_source="assumed")])
-    assert "Nothing states the sampling rate of 1 recordings" in render_prediction(report, "html")
+    assert "Nothing states the sampling rate of 1 recording;" in render_prediction(report, "html")
 
 
 def _luminance(colour: str) -> float:
