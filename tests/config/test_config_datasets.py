@@ -105,7 +105,7 @@ def test_the_label_names_a_fact_that_is_none(rig: Path) -> None:
     data = {"dataset": "folder", "root": str(rig), "pattern": "{falt}_{rpm}", "label": "{fault}"}
     with pytest.raises(FaultdiagError, match=r"the fact 'fault' \(did you mean 'falt'\?\)"):
         prepare(config(data))
-    with pytest.raises(FaultdiagError, match=r"gives all 2 recordings the one class '900'"):
+    with pytest.raises(FaultdiagError, match=r"gives 2 recordings the one class '900'"):
         prepare(config({**data, "label": "{rpm}"}))
 
 

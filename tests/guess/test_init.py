@@ -163,7 +163,7 @@ def test_channels_that_nothing_joins(tmp_path: Path) -> None:
 def test_one_class_only(tmp_path: Path) -> None:
     for i in (1, 2):
         save(tmp_path / f"N_{i}.mat", x=signal(500, 12_000, 14_000, i))
-    with pytest.raises(FaultdiagError, match="gives all 2 recordings the one class 'N'; two or m"):
+    with pytest.raises(FaultdiagError, match="gives 2 recordings the one class 'N'; two or m"):
         guess_config(tmp_path, sampling_rate=12_000)
 
 
