@@ -7,7 +7,7 @@ the few specimens that it was trained on.
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import AfterValidator
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
+from faultdiag.models.slots import Slots
+from faultdiag.models.spec import Slot
 from faultdiag.signature import Head
 
 Part = Literal["normal", "inner", "outer", "ball"]
@@ -223,3 +225,69 @@ def head_of(network: nn.Module) -> Head | None:
     """Return the head of a tied network, also behind a front end; None for other networks."""
     heads = [module for module in network.modules() if isinstance(module, TiedHead)]
     return heads[0].weights if len(heads) == 1 else None
+
+
+class TiedNetwork(nn.Module):
+    """What the networks on combs share: one block of attention over the bands, and the scores.
+
+    Parameters
+    ----------
+    channels, length
+        Shape of the combs.
+    slots
+        Attention over the bands, position 1: one block, shared by the parts.
+    harmonics
+        Harmonics of a comb, as in the front end.
+    disturb
+        What is done to the combs in training.
+
+    Raises
+    ------
+    FaultdiagError
+        If the input is not a set of combs.
+
+    References
+    ----------
+    .. [1] R. B. Randall and J. Antoni, "Rolling element bearing diagnostics - a tutorial", Mech.
+       Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017 (the lines)
+    """
+
+    name: ClassVar[str]
+    reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
+    representation: ClassVar[str] = FRONT
+    most_classes: ClassVar[int] = 4
+
+    def __init__(
+        self,
+        channels: int,
+        length: int,
+        slots: Sequence[Slot],
+        harmonics: int,
+        disturb: Disturbance,
+    ) -> None:
+        super().__init__()
+        check_combs(self.name, channels, length, harmonics)
+        self.disturb = disturb
+        self.attention = Slots(slots, [channels // 3])
+        self.scores = CombScores(harmonics, length)
+
+    @staticmethod
+    def positions(**_: object) -> int:
+        """Return the number of positions attention can have."""
+        return 1
+
+    @staticmethod
+    def minimum_length(*, harmonics: int = 4, **_: object) -> int:
+        """Return the fewest teeth of a comb: each harmonic with a sideband on either side."""
+        return 3 * harmonics
+
+    @classmethod
+    def options_for(cls, classes: Sequence[str], options: Document) -> Json:
+        """Return the options with what follows from the class names."""
+        return options_for(cls.name, classes, options)
+
+    def combs(self, x: Tensor) -> Tensor:
+        """Return combs ``(B, 3, bands, teeth)`` of inputs ``(B, 3 * bands, teeth)``."""
+        combs = self.disturb(x.unflatten(1, (3, -1)))
+        attended: Tensor = self.attention(1, combs.flatten(0, 1), []).unflatten(0, (-1, 3))
+        return attended

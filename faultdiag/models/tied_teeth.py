@@ -7,16 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.documents import Document, Json
 from faultdiag.models import tied
 from faultdiag.models.options import Count, NotNegative, Share
-from faultdiag.models.slots import Slots
 from faultdiag.models.spec import Slot
 
-NAME = "tied_teeth"
 
-
-class TiedTeeth(nn.Module):
+class TiedTeeth(tied.TiedNetwork):
     """Combs at the fault orders of a bearing, read tooth by tooth by one reader for all parts.
 
     The reader, a perceptron shared by all parts and bands, turns the teeth of a band into a value
@@ -54,9 +50,7 @@ class TiedTeeth(nn.Module):
        Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017 (the lines)
     """
 
-    reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
-    representation: ClassVar[str] = tied.FRONT
-    most_classes: ClassVar[int] = 4
+    name: ClassVar[str] = "tied_teeth"
 
     def __init__(
         self,
@@ -72,37 +66,18 @@ class TiedTeeth(nn.Module):
         band_dropout: Share = 0.3,
         tooth_dropout: Share = 0.1,
     ) -> None:
-        super().__init__()
-        tied.check_combs(NAME, channels, length, harmonics)
-        self.disturb = tied.Disturbance(noise, band_dropout, tooth_dropout)
-        self.attention = Slots(slots, [channels // 3])
-        self.scores = tied.CombScores(harmonics, length)
+        disturb = tied.Disturbance(noise, band_dropout, tooth_dropout)
+        super().__init__(channels, length, slots, harmonics, disturb)
         self.hidden = nn.Linear(length, hidden)
         self.reader = nn.Linear(hidden, 2)
         nn.init.zeros_(self.reader.weight)
         nn.init.zeros_(self.reader.bias)
         self.shares = nn.Parameter(torch.tensor([1.0, 0.0]))  # s, t
-        self.classify = tied.TiedHead(tied.parts_for(NAME, classes, parts))
-
-    @staticmethod
-    def positions(**_: object) -> int:
-        """Return the number of positions attention can have."""
-        return 1
-
-    @staticmethod
-    def minimum_length(*, harmonics: int = 4, **_: object) -> int:
-        """Return the fewest teeth of a comb: each harmonic with a sideband on either side."""
-        return 3 * harmonics
-
-    @staticmethod
-    def options_for(classes: Sequence[str], options: Document) -> Json:
-        """Return the options with what follows from the class names."""
-        return tied.options_for(NAME, classes, options)
+        self.classify = tied.TiedHead(tied.parts_for(self.name, classes, parts))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits ``(B, classes)`` of combs ``(B, 3 * bands, teeth)``."""
-        combs = self.disturb(x.unflatten(1, (3, -1)))  # (B, 3, bands, teeth)
-        combs = self.attention(1, combs.flatten(0, 1), []).unflatten(0, (-1, 3))
+        combs = self.combs(x)
         z = self.scores(combs)  # (B, 3, bands)
         value, logit = self.reader(functional.relu(self.hidden(combs))).unbind(-1)
         read = (logit.softmax(-1) * value).sum(-1)  # (B, 3)

@@ -6,16 +6,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from faultdiag.documents import Document, Json
 from faultdiag.models import tied
 from faultdiag.models.options import Count, NotNegative, Share
-from faultdiag.models.slots import Slots
 from faultdiag.models.spec import Slot
 
-NAME = "tied_z"
 
-
-class TiedZ(nn.Module):
+class TiedZ(tied.TiedNetwork):
     """Scores at the fault orders of a bearing, one reader for all parts: about 20 parameters.
 
     Of every part's scores ``z`` over the bands (see `faultdiag.models.tied.CombScores`) the reader
@@ -51,9 +47,7 @@ class TiedZ(nn.Module):
        Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017 (the lines)
     """
 
-    reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
-    representation: ClassVar[str] = tied.FRONT
-    most_classes: ClassVar[int] = 4
+    name: ClassVar[str] = "tied_z"
 
     def __init__(
         self,
@@ -69,36 +63,16 @@ class TiedZ(nn.Module):
         band_dropout: Share = 0.3,
         tooth_dropout: Share = 0.1,
     ) -> None:
-        super().__init__()
-        tied.check_combs(NAME, channels, length, harmonics)
-        self.disturb = tied.Disturbance(noise, band_dropout, tooth_dropout)
-        self.attention = Slots(slots, [channels // 3])
-        self.scores = tied.CombScores(harmonics, length)
+        disturb = tied.Disturbance(noise, band_dropout, tooth_dropout)
+        super().__init__(channels, length, slots, harmonics, disturb)
         self.sharpness = nn.Parameter(torch.tensor(1.0)) if pool == "softmax" else None  # q
         self.norm = nn.BatchNorm1d(3)
         self.reader = nn.Linear(3, 1)
-        self.classify = tied.TiedHead(tied.parts_for(NAME, classes, parts))
-
-    @staticmethod
-    def positions(**_: object) -> int:
-        """Return the number of positions attention can have."""
-        return 1
-
-    @staticmethod
-    def minimum_length(*, harmonics: int = 4, **_: object) -> int:
-        """Return the fewest teeth of a comb: each harmonic with a sideband on either side."""
-        return 3 * harmonics
-
-    @staticmethod
-    def options_for(classes: Sequence[str], options: Document) -> Json:
-        """Return the options with what follows from the class names."""
-        return tied.options_for(NAME, classes, options)
+        self.classify = tied.TiedHead(tied.parts_for(self.name, classes, parts))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits ``(B, classes)`` of combs ``(B, 3 * bands, teeth)``."""
-        combs = self.disturb(x.unflatten(1, (3, -1)))  # (B, 3, bands, teeth)
-        combs = self.attention(1, combs.flatten(0, 1), []).unflatten(0, (-1, 3))
-        logits: Tensor = self.classify(self._evidence(self.scores(combs)))
+        logits: Tensor = self.classify(self._evidence(self.scores(self.combs(x))))
         return logits
 
     def _evidence(self, z: Tensor) -> Tensor:

@@ -181,7 +181,7 @@ def open_uff(path: Path) -> Reader:
     with reading(path, _UFF):
         try:
             sets = pyuff.UFF(str(path)).read_sets()
-        except Exception as error:
+        except Exception as error:  # pyuff has no errors of its own: anything may come
             raise DamageError(str(error).splitlines()[0] if str(error) else "no sets") from error
     found = [one for one in ([sets] if isinstance(sets, dict) else sets) if _is_time(one)]
     if not found:
