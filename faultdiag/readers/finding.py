@@ -1,11 +1,14 @@
 """The recordings below a folder."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers.read import SUFFIXES, is_prose, is_recording
+from faultdiag.readers.read import SUFFIXES, is_package, is_prose, is_recording
 from faultdiag.system.terminal import note
+
+_MOST_NAMES = 5
 
 
 def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
@@ -14,7 +17,8 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
     A known suffix is enough; files of other names, or without a suffix, are judged by content.
 
     Hidden files are left out: macOS leaves a ``._97.mat`` beside 97.mat. So is text that holds no
-    table of numbers, such as a list of labels or an earlier result, and a note names it.
+    table of numbers, such as a list of labels or an earlier result, and so are archives and sheets
+    that are damaged or not one recording each; a note names them.
 
     Parameters
     ----------
@@ -27,20 +31,24 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
     FaultdiagError
         If the pattern is none.
     """
-    found = [
-        path
-        for path in _below(folder, pattern)
-        if not path.name.startswith(".")
-        and not path.is_dir()
-        and (pattern is not None or is_recording(path))
-    ]
-    prose = {path for path in found if pattern is None and is_prose(path)}
-    if prose:
-        named = [path.name for path in sorted(prose)[:5]]
-        more = ", …" if len(prose) > len(named) else ""
-        names = ", ".join(named) + more
-        note(f"left out of {folder}, as text without a table of numbers: {names}")
-    return sorted((path for path in found if path not in prose), key=_natural)
+    files = [p for p in _below(folder, pattern) if not p.name.startswith(".") and not p.is_dir()]
+    if pattern is not None:
+        return sorted(files, key=_natural)
+    found = {path for path in files if is_recording(path)}
+    prose = {path for path in found if is_prose(path)}
+    _note_left_out(folder, prose, "text without a table of numbers")
+    packages = (path for path in files if path not in found and is_package(path))
+    _note_left_out(
+        folder, packages, "archives or sheets that are damaged or not one recording each"
+    )
+    return sorted(found - prose, key=_natural)
+
+
+def _note_left_out(folder: Path, paths: Iterable[Path], reason: str) -> None:
+    names = [path.name for path in sorted(paths)]
+    if names:
+        more = ", …" if len(names) > _MOST_NAMES else ""
+        note(f"left out of {folder}, as {reason}: {', '.join(names[:_MOST_NAMES])}{more}")
 
 
 def nothing_in(folder: Path, pattern: str | None = None) -> FaultdiagError:

@@ -197,7 +197,7 @@ def is_recording(path: Path) -> bool:
     text that clearly holds a table of numbers (NASA's IMS names its files by date and time).
     """
     suffix = path.suffix.lower()
-    if suffix in _ANYTHING:
+    if is_package(path):
         return _is_packed(path)
     if suffix in READERS:
         return True
@@ -221,6 +221,11 @@ def _is_known_inside(path: Path) -> bool:
 
 # A list or a note in Excel is shorter than any recording.
 _FEWEST_ROWS = 100
+
+
+def is_package(path: Path) -> bool:
+    """Return whether a file's name is that of an archive or a sheet, of whatever."""
+    return path.suffix.lower() in _ANYTHING
 
 
 def _is_packed(path: Path) -> bool:

@@ -210,3 +210,18 @@ def test_a_folder_of_packed_recordings(tmp_path: Path) -> None:
     entries = Folder(tmp_path, pattern="{code}_{rpm}").entries({}).entries
     assert [(e.facts["code"], e.rpm) for e in entries] == [("IR", 1480), ("N", 1500)]
     assert [v.channel for v in list_variables(entries[0].path)] == [None, "x", "y"]
+
+
+def test_packages_that_are_damaged_or_not_one_recording_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.csv").write_bytes(csv())
+    (tmp_path / "all.zip").write_bytes(packed({"a.csv": csv(), "b.csv": csv()}))
+    (tmp_path / "docs.zip").write_bytes(packed({"a.md": b"x"}))
+    for name in ("cut.zip", "cut.xlsx"):
+        (tmp_path / name).write_bytes(b"PK\x03\x04 and no more")
+    with caplog.at_level("INFO", logger="faultdiag"):
+        found = recordings_in(tmp_path)
+    assert [path.name for path in found] == ["a.csv"]
+    named = "are damaged or not one recording each: all.zip, cut.xlsx, cut.zip, docs.zip"
+    assert named in caplog.text
