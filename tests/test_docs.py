@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import faultdiag
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([\w-]+))?\)")
@@ -100,6 +102,12 @@ def test_the_commands_of_getting_started_run(tmp_path: Path) -> None:
         )
         assert result.returncode == 0, f"{line}\n{result.stderr}"
     assert (tmp_path / "diagnoses.csv").read_text().startswith("path,status,label,confidence,")
+
+
+def test_the_page_of_the_api_names_every_public_name() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    missing = [name for name in faultdiag.__all__ if not re.search(rf"\b{name}\b", text)]
+    assert not missing
 
 
 @pytest.mark.parametrize("page", ["api", "networks-and-attention"])
