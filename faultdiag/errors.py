@@ -9,7 +9,7 @@ import difflib
 import functools
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import ParamSpec, TypeVar
 
@@ -197,6 +197,17 @@ def listed_names(names: Iterable[str], most: int = 20) -> str:
     every = [printable(_shortened(str(name))) for name in names]
     more = f" and {len(every) - most} more" if len(every) > most else ""
     return (", ".join(every[:most]) or "none") + more
+
+
+def first_names(names: Sequence[str], most: int = 3) -> str:
+    """Return the first of several names with commas between, and dots where there are more.
+
+    Examples
+    --------
+    >>> first_names(["DE", "FE", "BA"], most=2)
+    'DE, FE, …'
+    """
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def _shortened(name: str) -> str:

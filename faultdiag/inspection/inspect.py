@@ -105,15 +105,11 @@ def open_subject(
 ) -> Subject:
     """Read a recording and gather what is known of it; see `inspect_file`."""
     path = Path(path)
-    for name, value, unit in (("sampling rate", sampling_rate, "Hz"), ("shaft speed", rpm, "rpm")):
-        if value is not None and not 0 < value < np.inf:
-            raise FaultdiagError(f"the {name} given is {value:g} {unit}; give a positive number")
+    _require_positive("sampling rate", sampling_rate, "Hz")
+    _require_positive("shaft speed", rpm, "rpm")
     given = get_bearing(bearing) if bearing else None
     variables = list_variables(path)
-    if listed is None or channel is not None:
-        source = open_recording(path, channel=channel)
-    else:
-        source = open_entry(listed.entry, listed.channels)
+    source = _source(path, channel, listed)
     recording = _stretch(source, full=full)
     facts = _facts(recording, variables, Statement(sampling_rate, rpm), listed)
     stated = stated_bearing(path, variables, recording.rpm or facts.rpm)
@@ -123,6 +119,18 @@ def open_subject(
     if isinstance(known, StatedBearing) and (warning := cage_warning(known)):
         warnings.append(warning)
     return Subject(recording, variables, facts, known, warnings, source.samples)
+
+
+def _require_positive(name: str, value: float | None, unit: str) -> None:
+    if value is not None and not 0 < value < np.inf:
+        raise FaultdiagError(f"the {name} given is {value:g} {unit}; give a positive number")
+
+
+def _source(path: Path, channel: str | None, listed: Listed | None) -> RecordingSource:
+    """Open a recording with the channels that the user names, else those that the config lists."""
+    if listed is None or channel is not None:
+        return open_recording(path, channel=channel)
+    return open_entry(listed.entry, listed.channels)
 
 
 def _stretch(source: RecordingSource, *, full: bool) -> Recording:

@@ -333,18 +333,23 @@ def find_bearing(name: str) -> CatalogueRow:
     >>> find_bearing("FAG 6203-2Z").bearing.name, find_bearing("er16k").bearing.name
     ('6203 FAG', 'ER-16K')
     """
-    words = [word for word in re.split(r"[\s/_-]+", name.upper()) if word]
+    words = re.findall(r"[^\s/_-]+", name.upper())
+    rows = _rows_of_designation(words)
+    if not rows:
+        raise FaultdiagError(
+            f"unknown bearing '{name}'{did_you_mean(name, catalogue())}; the {len(catalogue())} "
+            "known ones are listed by 'faultdiag bearings'; a geometry works too: "
+            "balls,ball_diameter,pitch_diameter[,angle_deg]"
+        )
+    return next((row for row in rows if row.maker.upper() in words), rows[0])
+
+
+def _rows_of_designation(words: list[str]) -> list[CatalogueRow]:
+    """Return the bearings of the designation that the words name, with or without a maker."""
     rows = catalogue().values()
     makers = {row.maker.upper() for row in rows}
     designation = _designation(words) or _designation([w for w in words if w not in makers])
-    found = [row for row in rows if row.designation == designation]
-    if not found:
-        raise FaultdiagError(
-            f"unknown bearing '{name}'{did_you_mean(name, catalogue())}; the {len(rows)} known "
-            "ones are listed by 'faultdiag bearings'; a geometry works too: "
-            "balls,ball_diameter,pitch_diameter[,angle_deg]"
-        )
-    return next((row for row in found if row.maker.upper() in words), found[0])
+    return [row for row in rows if row.designation == designation]
 
 
 def _designation(words: list[str]) -> str | None:

@@ -144,44 +144,57 @@ def finish(
     """
     adapted = choose_adapted(folder, prepared, device, transfer)
     source = load(folder / "best.pt")
+    fitted = _fit(source, prepared)
+    refit = (folder / CHOSEN).is_file() and adapted is None
+    chosen = _calibrate(folder / (CHOSEN if refit else "best.pt"), prepared, device, fitted)
+    best_epoch = best_epoch if adapted is None else source.epoch
+    same_epoch = best_epoch == last_epoch
+    last = _calibrate_last(folder, chosen, prepared, device, fitted, same_epoch=same_epoch)
+    best = _refitted(folder / "best.pt", chosen, prepared, device, fitted) if refit else chosen
+    metrics = _scores_of_parts(best, prepared)
+    if transfer is not None:
+        metrics["transfer"] = _transfer_metrics(folder, prepared, device, transfer, adapted)
+    metrics |= _fitted_metrics(best, fitted, prepared)
+    metrics["selection"] = {
+        "best_epoch": best_epoch,
+        "last_epoch": last_epoch,
+        "chosen_by": CHOSEN_BY[keep] if adapted is None else chosen_by(transfer, adapted),
+        **({"refit": True} if refit else {}),
+    }
+    metrics["last"] = {part: _compared(last.scores(prepared, part)) for part in PARTS}
+    return Outcome(metrics, best.source.temperature, _reliabilities(best))
+
+
+def _fit(source: Checkpoint, prepared: Prepared) -> _Fitted:
+    """Fit what a checkpoint says of novel and of healthy windows."""
     known = fit_novelty(prepared)
     if source.transfer is not None:
         known = with_target(known, prepared)
-    fitted = _Fitted(known, fit_healthy_windows(prepared, source.healthy))
-    refit = (folder / CHOSEN).is_file() and adapted is None
-    best = _calibrate(folder / (CHOSEN if refit else "best.pt"), prepared, device, fitted)
-    last = best
-    best_epoch = best_epoch if adapted is None else source.epoch
-    if best_epoch == last_epoch and _same_weights(best.source, load(folder / "last.pt")):
-        # The same weights: nothing needs to run again.
-        signature = best.source.signature
-        _store(folder / "last.pt", load(folder / "last.pt"), best.temperature, fitted, signature)
-    else:
-        last = _calibrate(folder / "last.pt", prepared, device, fitted)
-    if refit:
-        best = _refitted(folder / "best.pt", best, prepared, device, fitted)
-    parts = [*PARTS, *(part for part in (TARGET_ADAPT, SOURCE_TEST) if part in prepared.parts)]
-    metrics: dict[str, Any] = {part: best.scores(prepared, part) for part in parts}
-    if transfer is not None:
-        metrics["transfer"] = _transfer_metrics(folder, prepared, device, transfer, adapted)
-    metrics["novelty"] = score_novelty(fitted.novelty, prepared)
+    return _Fitted(known, fit_healthy_windows(prepared, source.healthy))
+
+
+def _scores_of_parts(best: _Scored, prepared: Prepared) -> dict[str, Any]:
+    """Return the scores of test and validation, and of the parts that only transfer has."""
+    of_transfer = [part for part in (TARGET_ADAPT, SOURCE_TEST) if part in prepared.parts]
+    return {part: best.scores(prepared, part) for part in (*PARTS, *of_transfer)}
+
+
+def _fitted_metrics(best: _Scored, fitted: _Fitted, prepared: Prepared) -> dict[str, Any]:
+    """Return what ``metrics.json`` says of novelty, calibration, signature and split."""
+    metrics: dict[str, Any] = {"novelty": score_novelty(fitted.novelty, prepared)}
     metrics["calibration"] = {
         "temperature": best.temperature.value,
         "fitted_on": best.temperature.basis,
     }
     if (signature := best.source.signature) is not None:
         metrics["signature"] = _score_signature(signature, best.logits["test"])
-    metrics["split"] = describe_split(prepared)
-    metrics["selection"] = {
-        "best_epoch": best_epoch,
-        "last_epoch": last_epoch,
-        "chosen_by": CHOSEN_BY[keep] if adapted is None else chosen_by(transfer, adapted),
-    }
-    if refit:
-        metrics["selection"]["refit"] = True
-    metrics["last"] = {part: _compared(last.scores(prepared, part)) for part in PARTS}
-    drawn = {part: bins for part in DRAWN if (bins := best.reliability(part)) is not None}
-    return Outcome(metrics, best.source.temperature, drawn)
+    return metrics | {"split": describe_split(prepared)}
+
+
+def _reliabilities(best: _Scored) -> dict[str, tuple[Reliability, Reliability]]:
+    """Return the reliability of each part that is drawn and has labels."""
+    bins = {part: best.reliability(part) for part in DRAWN}
+    return {part: pair for part, pair in bins.items() if pair is not None}
 
 
 def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: _Fitted) -> _Scored:
@@ -192,6 +205,25 @@ def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: _Fi
     calibrated = _store(path, source, calibrate(prepared, valid), fitted, signature)
     others = [part for part in prepared.parts if part not in {"train", "valid"}]
     return _Scored(calibrated, {"valid": valid, **{part: read(part) for part in others}})
+
+
+def _calibrate_last(
+    folder: Path,
+    chosen: _Scored,
+    prepared: Prepared,
+    device: torch.device,
+    fitted: _Fitted,
+    *,
+    same_epoch: bool,
+) -> _Scored:
+    """Calibrate ``last.pt``; where its weights are the chosen ones, nothing needs to run again."""
+    path = folder / "last.pt"
+    if same_epoch:
+        source = load(path)
+        if _same_weights(chosen.source, source):
+            _store(path, source, chosen.temperature, fitted, chosen.source.signature)
+            return chosen
+    return _calibrate(path, prepared, device, fitted)
 
 
 def _refitted(

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, first_names
 from faultdiag.metrics.intervals import mean_interval
 from faultdiag.preparing.folds import Fold
 from faultdiag.system.files import write_json
-from faultdiag.system.locks import LOCK
 from faultdiag.training import run_folder
 from faultdiag.training.session import Run
 
@@ -84,19 +83,18 @@ def require_free(run: Path, names: Sequence[str], *, overwrite: bool, resume: bo
     if not run.is_dir() or (overwrite and resume):
         run_folder.require_free(run, overwrite=overwrite, resume=resume)
         return []
-    present = sorted(path.name for path in run.iterdir() if path.name != LOCK)
-    ours = {*names, *_listed(run)}
-    strange = [name for name in present if name not in {*ours, RESULTS}]
+    present = run_folder.names_in(run)
+    folds = {*names, *_listed(run)}
+    strange = [name for name in present if name not in {*folds, RESULTS}]
     if strange:
-        more = ", …" if len(strange) > 3 else ""
         raise FaultdiagError(
             f"--run {run} is to hold a folder for each fold, and has something else "
-            f"({', '.join(strange[:3])}{more}); give a new folder"
+            f"({first_names(strange)}); give a new folder"
         )
-    for name in present:
-        if name in ours:
-            run_folder.require_free(run / name, overwrite=overwrite, resume=resume)
-    return [name for name in present if name in ours]
+    taken = [name for name in present if name in folds]
+    for name in taken:
+        run_folder.require_free(run / name, overwrite=overwrite, resume=resume)
+    return taken
 
 
 def _listed(run: Path) -> list[str]:

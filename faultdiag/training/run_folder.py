@@ -18,7 +18,7 @@ from faultdiag.checkpoint import Checkpoint, load, package_versions, save
 from faultdiag.config.schedules import SHAPED
 from faultdiag.config.schema import Config, TrainConfig, schedule_of
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, first_names
 from faultdiag.evaluation.evaluate import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
 from faultdiag.system.environment import commit, installed_extras, processor_name
@@ -332,10 +332,15 @@ def _require_new(folder: Path, option: str) -> None:
         return
     if not folder.is_dir():
         raise FaultdiagError(f"{option} {folder} is a file; give a folder")
-    present = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+    present = names_in(folder)
     if present:
         names = ", ".join(present[:3])
         raise FaultdiagError(f"{option} {folder} exists and holds {names}; give a new folder")
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder in order, without that of the lock."""
+    return sorted(path.name for path in folder.iterdir() if path.name != LOCK)
 
 
 def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -355,20 +360,20 @@ def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
         return
     if not folder.is_dir():
         raise FaultdiagError(f"--run {folder} is a file; give a folder")
-    present = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
-    if present and not _is_run(folder):
-        more = ", …" if len(present) > 3 else ""
+    present = names_in(folder)
+    if not present:
+        return
+    if not _is_run(folder):
         raise FaultdiagError(
-            f"--run {folder} is a folder of other files ({', '.join(present[:3])}{more}); "
-            "give a new folder"
+            f"--run {folder} is a folder of other files ({first_names(present)}); give a new folder"
         )
-    if present and not (overwrite or resume):
+    if resume:
+        _require_whole(folder, present)
+    elif not overwrite:
         raise FaultdiagError(
             f"the run folder {folder} exists; continue it with --resume, replace it with "
             "--overwrite, or give another with --run"
         )
-    if resume:
-        _require_whole(folder, present)
 
 
 def _is_run(folder: Path) -> bool:

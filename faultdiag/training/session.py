@@ -181,13 +181,7 @@ class Session:
         KeyboardInterrupt
             If interrupted; the run can be resumed.
         """
-        if self.config.train.threads:
-            torch.set_num_threads(self.config.train.threads)
-        keep_freed_memory()
-        train = self.config.train
-        set_precision(self.device, train.precision, deterministic=train.deterministic)
-        for text in self.notes:
-            note(f"note: {text}")
+        self._set_up()
         trainer = self._trainer()
         last = self._restore(trainer) if resume else None
         # An earlier run is replaced only once this one has a first checkpoint.
@@ -196,17 +190,32 @@ class Session:
         if not self._replaces:
             self._begin()
         try:
-            with self._interrupt.watch(), repeatable(train.deterministic):
-                if last is None or not _adapting(last):
-                    trainer.fit(self._after_epoch)
-                if isinstance(trainer, Trainer):
-                    trainer = self._second_phase(trainer, last)
-                elif self.config.train.refit:
-                    self._refit_baseline(trainer)
+            with self._interrupt.watch(), repeatable(self.config.train.deterministic):
+                trainer = self._train(trainer, last)
         except Exception:
             discard_untrained(self.folder)
             raise
         return self._finish(trainer)
+
+    def _set_up(self) -> None:
+        """Set threads, memory and precision of the process, and print the notes."""
+        train = self.config.train
+        if train.threads:
+            torch.set_num_threads(train.threads)
+        keep_freed_memory()
+        set_precision(self.device, train.precision, deterministic=train.deterministic)
+        for text in self.notes:
+            note(f"note: {text}")
+
+    def _train(self, trainer: Trainer | Fitter, last: Checkpoint | None) -> Trainer | Fitter:
+        """Train, adapt and refit as the config says, from the last state on."""
+        if last is None or not _adapting(last):
+            trainer.fit(self._after_epoch)
+        if isinstance(trainer, Trainer):
+            return self._second_phase(trainer, last)
+        if self.config.train.refit:
+            self._refit_baseline(trainer)
+        return trainer
 
     def _restore(self, trainer: Trainer | Fitter) -> Checkpoint | None:
         """Restore the state of an interrupted run, if there is one, and return it."""

@@ -94,22 +94,26 @@ def _choose(name: str, options: Document, prepared: Prepared) -> tuple[str | Non
 
 
 def _bearing(given: str | int | None, prepared: Prepared) -> KnownBearing | _Fault:
+    """Return the bearing whose orders are looked at: the one given, else that of the training."""
     silent = [recording.name for recording in prepared.recordings if recording.rpm is None]
     if silent:
         return _Fault(
             f"the shaft speed of {_some(silent)} is unknown", "leave them out with data.select"
         )
-    if given is not None:
-        return get_bearing(str(given))
+    return _trained_bearing(prepared) if given is None else get_bearing(str(given))
+
+
+def _trained_bearing(prepared: Prepared) -> KnownBearing | _Fault:
+    """Return the bearing that all training recordings name."""
     trained = prepared.windows.of("train").by_recording()
-    named = sorted({_named(prepared.recordings[number]) for number in trained})
-    if len(named) > 1:
-        shown = _some([each or "none" for each in named])
+    names = sorted({_named(prepared.recordings[number]) for number in trained})
+    if len(names) > 1:
+        shown = _some([name or "none" for name in names])
         return _Fault(f"the training recordings name several bearings ({shown})", GIVE)
-    if not named[0]:
+    if not names[0]:
         return _Fault("no training recording names its bearing", GIVE)
     try:
-        return get_bearing(named[0])
+        return get_bearing(names[0])
     except FaultdiagError as error:
         return _Fault(f"of the bearing that all training recordings name: {error}", GIVE)
 
