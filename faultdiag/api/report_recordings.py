@@ -290,6 +290,7 @@ def _with_diagnosis(result: RecordingResult, diagnosis: Diagnosis) -> RecordingR
         windows=diagnosis.windows,
         probabilities=diagnosis.probabilities,
         novelty=diagnosis.novelty,
+        signature=diagnosis.signature,
         evidence=diagnosis.evidence,
     )
 
@@ -313,12 +314,19 @@ def _stored_result(row: StoredRow, *, with_model: bool) -> RecordingResult:
         windows=row.windows,
         probabilities=row.probabilities,
         novelty=row.novelty,
+        signature=_network_signature(row),
         sampling_rate=row.sampling_rate,
         sampling_rate_source=row.sampling_rate_source,
         channel=row.channel,
         envelope=envelope,
         missing=tuple(missing),
     )
+
+
+def _network_signature(row: StoredRow) -> str | None:
+    """Return the network's signature; None where the row has that of its evidence."""
+    of_evidence = row.agreement is not None and row.physics is None
+    return None if of_evidence else row.signature
 
 
 def _keep_diagnosis(stored: RecordingResult, new: RecordingResult) -> RecordingResult:
@@ -339,5 +347,6 @@ def _keep_diagnosis(stored: RecordingResult, new: RecordingResult) -> RecordingR
         windows=stored.windows,
         probabilities=stored.probabilities,
         novelty=stored.novelty,
+        signature=stored.signature,
         warnings=(*new.warnings, note) if note else new.warnings,
     )

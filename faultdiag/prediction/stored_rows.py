@@ -28,7 +28,7 @@ class StoredRow:
         As those of `Row`.
     window_agreement
         Its column ``agreement``.
-    sampling_rate, sampling_rate_source, channel
+    sampling_rate, sampling_rate_source, channel, signature
         As those of `Row`.
     physics, score, harmonics, sidebands, agreement
         The evidence, where the rows have it; `agreement` is None where they don't.
@@ -50,6 +50,7 @@ class StoredRow:
     harmonics: int
     sidebands: int
     agreement: Agreement | None
+    signature: str | None = None
 
 
 def is_rows_file(path: Path) -> bool:
@@ -136,6 +137,7 @@ def _stored(path: Path, number: int, row: Mapping[str, Any]) -> StoredRow:
         harmonics=_whole(row.get("evidence_harmonics")) or 0,
         sidebands=_whole(row.get("evidence_sidebands")) or 0,
         agreement=next((word for word in AGREEMENTS if word == agreement), None),
+        signature=next((word for word in ("yes", "no") if word == row.get("signature")), None),
     )
 
 

@@ -54,6 +54,14 @@ STATES: dict[Rank, tuple[str, str]] = {
 }
 
 
+# By whether the class is a healthy one.
+_NO_SIGNATURE = {
+    True: "No bearing signature: the network found too little evidence for any part.",
+    False: "No bearing signature: the network found too little evidence for any part, so the class "
+    "is little more than a guess.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a recording's diagnosis means.
@@ -154,6 +162,7 @@ def finding(
     *,
     healthy: bool,
     novelty: float | None = None,
+    signature: str | None = None,
     envelope: EnvelopeSummary | None = None,
 ) -> Finding:
     """Rank a diagnosis and say why.
@@ -166,10 +175,14 @@ def finding(
         Whether the class is a healthy one.
     novelty
         Above 1 where the recording is unlike the training data.
+    signature
+        Whether the network found the signature of a bearing fault: ``yes``, ``no`` or None.
     envelope
         What the envelope says, compared with the diagnosis already.
     """
     reasons = [f"{diagnosis_words(label, confidence, envelope)}."]
+    if signature == "no":
+        reasons.append(_NO_SIGNATURE[healthy])
     novel = novelty is not None and novelty > 1
     if novel:
         reasons.append(

@@ -12,6 +12,7 @@ from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.physics import Agreement, part_of
 from faultdiag.evidence.severity import MEANING, Severity
 from faultdiag.evidence.views import SignalViews
+from faultdiag.prediction.rows import NO_SIGNATURE
 from faultdiag.report.charts import Chart
 from faultdiag.report.findings import STATES, EnvelopeSummary, Finding, Rank, finding, summarise
 from faultdiag.report.pages.over_time import charts_over_time
@@ -33,6 +34,11 @@ AGREEMENTS: dict[Agreement, str] = {
     "disagrees": "disagrees with the network",
     "no signature": "neither confirms nor contradicts it: there is no bearing signature",
     "unknown": "can't be compared",
+}
+
+SIGNATURES = {
+    "yes": "found by the network",
+    "no": "not found: the evidence for every part is below the threshold of the network",
 }
 
 
@@ -75,8 +81,9 @@ class RecordingResult:
         As the user named it.
     error
         Why there is no diagnosis.
-    label, confidence, agreement, windows, probabilities, novelty
-        The diagnosis; `agreement` is the share of windows that have the same class.
+    label, confidence, agreement, windows, probabilities, novelty, signature
+        The diagnosis; `agreement` is the share of windows that have the same class, `signature`
+        what the network says of a bearing fault's signature: ``yes``, ``no`` or None.
     sampling_rate, sampling_rate_source, rpm, channel, bearing
         What it rests on.
     evidence, explanation, severity, views
@@ -95,6 +102,7 @@ class RecordingResult:
     windows: int | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
     novelty: float | None = None
+    signature: str | None = None
     sampling_rate: float | None = None
     sampling_rate_source: str | None = None
     rpm: float | None = None
@@ -117,6 +125,7 @@ class RecordingResult:
             self.confidence,
             healthy=part_of(self.label, healthy) == "healthy",
             novelty=self.novelty,
+            signature=self.signature,
             envelope=self.envelope_summary,
         )
 
@@ -186,6 +195,12 @@ class RecordingRow:
     result: RecordingResult
     finding: Finding
     page: bool
+
+    @property
+    def diagnosis(self) -> str:
+        """The class, and whether the network found no signature, for the table."""
+        label = self.result.label or "–"
+        return f"{label} ({NO_SIGNATURE})" if self.result.signature == "no" else label
 
     @property
     def envelope(self) -> str:
@@ -372,6 +387,8 @@ def recording_facts(result: RecordingResult) -> list[tuple[str, str]]:
         rows.append(("Windows of this class", percent(result.agreement)))
     if result.novelty is not None:
         rows.append(("Novelty", f"{result.novelty:.2f} (above 1: unlike the training data)"))
+    if result.signature is not None:
+        rows.append(("Bearing signature", SIGNATURES[result.signature]))
     if result.severity:
         rows += _severity_facts(result.severity)
     return rows

@@ -167,6 +167,20 @@ def test_recordings_that_need_a_look_come_first_and_say_why() -> None:
     )
 
 
+@pytest.mark.parametrize("form", ["html", "md"])
+@pytest.mark.parametrize(("label", "guess"), [("OR", True), ("N", False)])
+def test_a_recording_without_signature_says_so(form: str, label: str, guess: bool) -> None:
+    unsure = result(label=label, evidence=None, views=None, signature="no")
+    text = render_prediction(prediction([unsure]), form)
+    assert f"{label} (no bearing signature)" in text
+    assert "Bearing signature" in text
+    assert "not found: the evidence for every part is below the threshold" in text
+    assert ("little more than a guess" in text) is guess
+    other = render_prediction(prediction([result(signature="yes")]), form)
+    assert "found by the network" in other
+    assert "no bearing signature)" not in other
+
+
 @pytest.mark.parametrize(
     ("number", "words"),
     [
