@@ -1,7 +1,8 @@
 """Inspect files or folders."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,10 @@ def inspect_paths(
         _require_one_file(paths, plot)
     jobs = _jobs(paths, config)
     if (config is not None and len(jobs) > 1) or any(path.is_dir() for path in paths):
-        root = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
-        _inspect_many(jobs, root, as_json=as_json, echo=echo, options=options)
+        _inspect_many(jobs, paths, as_json=as_json, echo=echo, options=options)
         return
     results, problems = inspect_files(jobs, **options)
-    if as_json:
-        echo(_json(results))
-    elif results:
-        echo("\n\n".join(format_inspection(result) for result in results))
+    _print_blocks(results, as_json=as_json, echo=echo)
     if plot is not None and results:
         path, listed = jobs[0]
         plot_inspection(path, plot, listed=listed, **options)
@@ -79,37 +76,54 @@ def inspect_paths(
         raise FaultdiagError("\n".join(problems))
 
 
+def _print_blocks(results: Sequence[Json], *, as_json: bool, echo: Callable[[str], object]) -> None:
+    if as_json:
+        echo(_json(results))
+    elif results:
+        echo("\n\n".join(format_inspection(result) for result in results))
+
+
 def _jobs(paths: Sequence[Path], config: Path | None) -> list[tuple[Path, Listed | None]]:
     """Return each file once for each recording that a config lists in it."""
-    if config is not None and not paths:
-        return [(one.entry.path, one) for one in listed_recordings(load_config(config))]
-    files = [file for path in paths for file in (_below(path) if path.is_dir() else [path])]
-    distinct = list(dict.fromkeys(files))
+    files = _files(paths)
     if config is None:
-        return [(path, None) for path in distinct]
+        return [(path, None) for path in files]
+    listed = listed_recordings(load_config(config))
+    if not paths:
+        return [(one.entry.path, one) for one in listed]
     by_path: dict[Path, list[Listed]] = {}
-    for one in listed_recordings(load_config(config)):
+    for one in listed:
         by_path.setdefault(one.entry.path.resolve(), []).append(one)
-    # Of a folder those that the config selects; a file that is named must be one of them.
-    strange = [path for path in paths if path.is_file() and path.resolve() not in by_path]
+    _require_selected(paths, by_path, config)
+    return [(path, one) for path in files for one in by_path.get(path.resolve(), ())]
+
+
+def _require_selected(paths: Sequence[Path], selected: Collection[Path], config: Path) -> None:
+    """Refuse a named file that the config doesn't select; of a folder those that it selects do."""
+    strange = [path for path in paths if path.is_file() and path.resolve() not in selected]
     if strange:
         raise FaultdiagError(
             f"{config} selects no recording {some(map(str, strange))}; it selects: "
-            f"{some(map(str, by_path))}"
+            f"{some(map(str, selected))}"
         )
-    return [(path, one) for path in distinct for one in by_path.get(path.resolve(), ())]
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that are named and those in folders, each once."""
+    below = (_below(path) if path.is_dir() else [path] for path in paths)
+    return list(dict.fromkeys(chain.from_iterable(below)))
 
 
 def _below(folder: Path) -> list[Path]:
-    found = recordings_in(folder)
-    if not found:
+    files = recordings_in(folder)
+    if not files:
         raise nothing_in(folder)
-    return found
+    return files
 
 
 def _inspect_many(
     jobs: Sequence[tuple[Path, Listed | None]],
-    root: Path | None,
+    paths: Sequence[Path],
     *,
     as_json: bool,
     echo: Callable[[str], object],
@@ -117,6 +131,7 @@ def _inspect_many(
 ) -> None:
     from tqdm import tqdm
 
+    root = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
     bar = tqdm(jobs, "inspecting", unit="recording", disable=None)
     results = [row for path, one in bar for row in _inspected(path, {**options, "listed": one})]
     echo(_json(results) if as_json else printable_lines(format_table(results, root)))

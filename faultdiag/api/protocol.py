@@ -136,11 +136,18 @@ def again(
     jobs: int | None,
     out: Path,
     device: str,
+    dask: str | None = None,
 ) -> str:
     """Return the command line that continues a comparison."""
     words = ["faultdiag", "protocol", "--config", str(config)]
     words += [word for setting in settings for word in ("--set", setting)]
-    for name, value in (("--seeds", seeds), ("--jobs", jobs)):
+    options = {
+        "--seeds": seeds,
+        "--jobs": jobs,
+        "--out": out,
+        "--device": None if device == "auto" else device,
+        "--dask": dask or None,
+    }
+    for name, value in options.items():
         words += [] if value is None else [name, str(value)]
-    words += ["--out", str(out)]
-    return shlex.join(words + ([] if device == "auto" else ["--device", device]))
+    return shlex.join(words)

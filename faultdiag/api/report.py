@@ -157,29 +157,16 @@ def _protocol(folder: Path, form: Format) -> str:
 
 
 def _run(folder: Path, options: ReportOptions, form: Format, projection: str) -> str:
-    if not folder.is_dir():
-        raise FaultdiagError(
-            f"{folder} is {'a file' if folder.exists() else 'not there'}: a report without "
-            "recordings is of a run folder or a protocol folder; give one, or name recordings"
-        )
-    if (folder / RESULTS).is_file():
-        names = [str(row["folder"]) for row in _json_of(folder / RESULTS)["folds"]]
-        raise FaultdiagError(
-            f"{folder} holds the folds {', '.join(names)}; report on one of them: "
-            f"{folder / names[0]}"
-        )
-    present = [name for name in _FILES if (folder / name).is_file()]
-    if not present:
-        raise FaultdiagError(f"{folder} is no run folder: it has none of {', '.join(_FILES)}")
-    missing = [text for name, text in _FILES.items() if name not in present]
-    metrics = _json_of(folder / "metrics.json") if "metrics.json" in present else {}
-    config = _text_of(folder / "config.yaml") if "config.yaml" in present else ""
+    _require_run_folder(folder)
+    missing = _missing_parts(folder)
+    metrics = _json_of(folder / "metrics.json", {})
+    config = folder / "config.yaml"
     failures = list(_failures(folder, metrics, options))
     embeddings, why = _embeddings(folder, projection)
     return render_run(
         RunReport(
             name=folder.name,
-            config=config,
+            config=_text_of(config) if config.is_file() else "",
             healthy=_healthy(folder),
             metrics=metrics,
             history=_history(folder),
@@ -192,6 +179,29 @@ def _run(folder: Path, options: ReportOptions, form: Format, projection: str) ->
         ),
         form,
     )
+
+
+def _require_run_folder(folder: Path) -> None:
+    """Refuse a file, and a folder of the runs of several folds."""
+    if not folder.is_dir():
+        raise FaultdiagError(
+            f"{folder} is {'a file' if folder.exists() else 'not there'}: a report without "
+            "recordings is of a run folder or a protocol folder; give one, or name recordings"
+        )
+    if (folder / RESULTS).is_file():
+        names = [str(row["folder"]) for row in _json_of(folder / RESULTS)["folds"]]
+        raise FaultdiagError(
+            f"{folder} holds the folds {', '.join(names)}; report on one of them: "
+            f"{folder / names[0]}"
+        )
+
+
+def _missing_parts(folder: Path) -> list[str]:
+    """Return what the report of a run lacks, because its folder lacks the file."""
+    missing = [text for name, text in _FILES.items() if not (folder / name).is_file()]
+    if len(missing) == len(_FILES):
+        raise FaultdiagError(f"{folder} is no run folder: it has none of {', '.join(_FILES)}")
+    return missing
 
 
 def _json_of(path: Path, default: Any = None) -> Any:
@@ -239,27 +249,33 @@ def _failures(folder: Path, metrics: Document, options: ReportOptions) -> Iterat
     results = _evidence_of(folder, [str(row["recording"]) for row in wrong], options)
     for row in wrong:
         name = str(row["recording"])
-        said = (row["label"], row["predicted"], row["confidence"], row["windows"])
-        yield Failure(name, *said, results.get(name))
+        diagnosis = (row["label"], row["predicted"], row["confidence"], row["windows"])
+        yield Failure(name, *diagnosis, results.get(name))
 
 
 def _evidence_of(
     folder: Path, names: Sequence[str], options: ReportOptions
 ) -> dict[str, RecordingResult]:
     """Read recordings of a run's split again, as far as they are there."""
-    document = _json_of(folder / "split.json", {})
-    known = {str(row["name"]): row for row in document.get("recordings") or ()}
-    rows = {name: known[name] for name in names if name in known}
-    gone = {n: row for n, row in rows.items() if not Path(row["source"]).exists()}
+    rows = _rows_of_split(folder, names)
+    present = {name: row for name, row in rows.items() if Path(row["source"]).exists()}
     results = {
         name: RecordingResult(row["source"], error=f"{row['source']} isn't there any more")
-        for name, row in gone.items()
+        for name, row in rows.items()
+        if name not in present
     }
-    there = {name: _request(row) for name, row in rows.items() if name not in gone}
-    if there and (folder / "best.pt").is_file():
-        found = report_on_requests(folder, list(there.values()), replace(options, explain=False))
-        results |= dict(zip(there, found, strict=True))
+    if present and (folder / "best.pt").is_file():
+        requests = [_request(row) for row in present.values()]
+        read_again = report_on_requests(folder, requests, replace(options, explain=False))
+        results |= dict(zip(present, read_again, strict=True))
     return results
+
+
+def _rows_of_split(folder: Path, names: Sequence[str]) -> dict[str, Document]:
+    """Return what a run's split says of recordings, by name."""
+    document = _json_of(folder / "split.json", {})
+    known = {str(row["name"]): row for row in document.get("recordings") or ()}
+    return {name: known[name] for name in names if name in known}
 
 
 def _request(row: Document) -> ReadRequest:

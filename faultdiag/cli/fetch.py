@@ -38,18 +38,15 @@ def fetch(
     from faultdiag.fetch import run
     from faultdiag.report.fetching import fetched_document, format_fetched
 
-    folder = out or Path("data") / name
+    folder, patterns = out or Path("data") / name, only or []
     try:
         with _bar() as progress:
             fetched = run.fetch(
-                name, out=folder, only=only or (), base_url=base_url, jobs=jobs, progress=progress
+                name, out=folder, only=patterns, base_url=base_url, jobs=jobs, progress=progress
             )
     except KeyboardInterrupt:
-        words = ["faultdiag", "fetch", name, "--out", str(folder)]
-        words += [word for pattern in only or () for word in ("--only", pattern)]
-        words += ["--base-url", base_url] if base_url else []
-        words += ["--jobs", str(jobs)] if jobs != JOBS else []
-        raise stop(f"interrupted; continue with: {shlex.join(words)}", INTERRUPTED) from None
+        again = _again(name, folder, patterns, base_url, jobs)
+        raise stop(f"interrupted; continue with: {again}", INTERRUPTED) from None
     if as_json:
         show(json.dumps(fetched_document(fetched), indent=2, ensure_ascii=False))
     else:
@@ -57,6 +54,15 @@ def fetch(
     if fetched.failed:
         failed, every = len(fetched.failed), len(fetched.files)
         raise stop(f"error: {failed} of {every} files could not be fetched; see their reasons", 1)
+
+
+def _again(name: str, out: Path, only: list[str], base_url: str | None, jobs: int) -> str:
+    """Return the command line that continues a download."""
+    words = ["faultdiag", "fetch", name, "--out", str(out)]
+    words += [word for pattern in only for word in ("--only", pattern)]
+    words += ["--base-url", base_url] if base_url else []
+    words += ["--jobs", str(jobs)] if jobs != JOBS else []
+    return shlex.join(words)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`faultdiag protocol`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,10 @@ from faultdiag.cli.options import (
     with_override,
 )
 from faultdiag.errors import FaultdiagError
+
+if TYPE_CHECKING:
+    from faultdiag.protocol.plan import Plan
+    from faultdiag.system.shards import Shard
 
 
 def protocol(
@@ -57,14 +61,7 @@ def protocol(
     from faultdiag.api import protocol as command
     from faultdiag.system.shards import parse_shard
 
-    if merge and shard is not None:
-        raise FaultdiagError("--merge and --shard are given; merge when all shards are done")
-    if dask is not None and (merge or shard is not None or jobs is not None):
-        other = "--merge" if merge else "--jobs" if shard is None else "--shard"
-        raise FaultdiagError(
-            f"--dask and {other} are given; the cluster's workers share out the cells, so leave "
-            f"out {other}"
-        )
+    _require_compatible(merge=merge, shard=shard, jobs=jobs, dask=dask)
     part = None if shard is None else parse_shard(shard)
     path = config_path(config, config_option)
     settings = with_override(settings, override_rate)
@@ -72,19 +69,41 @@ def protocol(
     try:
         plan = command.read(path, settings, seeds, folder, device)
         if part is not None:
-            from faultdiag.protocol.run import run_shard
-
-            cells, failed = run_shard(plan, part, out=folder, jobs=jobs, device=device)
-            show(f"shard {shard}: {cells} cells in {folder}, {failed} of them failed")
-            raise typer.Exit(1 if failed else 0)
+            raise _run_shard(plan, part, f"shard {shard}", out=folder, jobs=jobs, device=device)
         options: dict[str, Any] = {"jobs": jobs, "device": device, "merge": merge, "dask": dask}
         document = command.run(plan, out=folder, title=path.stem, **options)
     except KeyboardInterrupt:
-        again = command.again(path, settings, seeds=seeds, jobs=jobs, out=folder, device=device)
-        again += f" --dask {dask}" if dask else ""
+        terms: dict[str, Any] = {"seeds": seeds, "jobs": jobs, "device": device, "dask": dask}
+        again = command.again(path, settings, out=folder, **terms)
         message = f"interrupted; finished cells are kept, continue with: {again}"
         raise stop(message, INTERRUPTED) from None
     show(as_text(document) if as_json else command.text(document), nl=as_json)
     say(f"wrote {', '.join(command.FILES)} to {folder}")
     if document["failures"]:
         raise stop(f"{len(document['failures'])} cells failed; the table says why", 1)
+
+
+def _require_compatible(
+    *, merge: bool, shard: str | None, jobs: int | None, dask: str | None
+) -> None:
+    """Refuse options that exclude each other."""
+    if merge and shard is not None:
+        raise FaultdiagError("--merge and --shard are given; merge when all shards are done")
+    others = {"--merge": merge, "--shard": shard is not None, "--jobs": jobs is not None}
+    other = next((name for name, is_given in others.items() if is_given), None)
+    if dask is not None and other:
+        raise FaultdiagError(
+            f"--dask and {other} are given; the cluster's workers share out the cells, so leave "
+            f"out {other}"
+        )
+
+
+def _run_shard(
+    plan: "Plan", part: "Shard", title: str, *, out: Path, jobs: int | None, device: str
+) -> typer.Exit:
+    """Run the cells of one shard, say how many there were, and return the exit to raise."""
+    from faultdiag.protocol.run import run_shard
+
+    cells, failed = run_shard(plan, part, out=out, jobs=jobs, device=device)
+    show(f"{title}: {cells} cells in {out}, {failed} of them failed")
+    return typer.Exit(1 if failed else 0)

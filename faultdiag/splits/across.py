@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import chain, combinations, permutations
 
 import numpy as np
 
@@ -94,11 +94,13 @@ def name_groups(
         If no recording has a group, a group is in two parts, or a part is empty.
     """
     names = {"train": train, "valid": valid, "test": test}
-    named = {part: groups for part, groups in names.items() if groups is not None}
-    known = {part: _matched(part, grouping, groups) for part, groups in named.items()}
+    known = {
+        part: _matched(part, grouping, groups)
+        for part, groups in names.items()
+        if groups is not None
+    }
     _require_apart(known, grouping.fact)
-    taken = [group for groups in known.values() for group in groups]
-    rest = [group for group in grouping.values if group not in taken]
+    rest = _without(grouping.values, list(chain.from_iterable(known.values())))
     if train is None and not rest:
         raise FaultdiagError(
             f"{' and '.join(f'split.{part}' for part in known)} take every {grouping.fact} "

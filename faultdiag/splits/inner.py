@@ -47,16 +47,23 @@ def inner_groups(
     [2]
     """
     members = _groups_of_classes(items, grouping, train)
-    wanted = {c: max(1, round(share * len(g))) for c, g in members.items() if len(g) > 1}
-    if not wanted:
-        raise FaultdiagError(_undivided(grouping.fact, members))
+    wanted = _wanted_counts(members, grouping.fact, share)
     chosen: list[object] = []
     for group in reversed(train):
-        counts = {c: _count(members[c], chosen) for c in wanted if group in members[c]}
-        lacking = any(count < wanted[c] for c, count in counts.items())
-        if lacking and all(count < len(members[c]) - 1 for c, count in counts.items()):
+        classes = [c for c in wanted if group in members[c]]
+        missing = [wanted[c] - _count(members[c], chosen) for c in classes]
+        left = [len(members[c]) - _count(members[c], chosen) for c in classes]
+        if max(missing, default=0) > 0 and min(left) > 1:
             chosen.append(group)
     return in_order(chosen)
+
+
+def _wanted_counts(members: Mapping[str, set[object]], fact: str, share: float) -> dict[str, int]:
+    """Return how many groups to take of each class that has two or more."""
+    wanted = {c: max(1, round(share * len(g))) for c, g in members.items() if len(g) > 1}
+    if not wanted:
+        raise FaultdiagError(_undivided(fact, members))
+    return wanted
 
 
 def cut_in_time(

@@ -437,21 +437,31 @@ def _levels(
     made_with = [origins[recording] for rows in known for recording in rows]
     runs = {origin.run for origin in made_with}
     bearings = {origin.bearing for origin in made_with}
-    reached = {
-        recording
-        for duplicate, counts in zip(duplicates, common, strict=True)
-        for recording in _reached(duplicate, counts)
+    shared = _sharing_samples(covered["test"], known) | _sharing_copies(duplicates, common)
+    return {
+        recording: "samples" if recording in shared else _level(origins[recording], runs, bearings)
+        for recording in covered["test"]
     }
-    levels = {}
-    for recording, intervals in covered["test"].items():
-        shares = any(
-            count_shared([rows[recording], intervals]) for rows in known if recording in rows
-        )
-        if recording in reached or shares:
-            levels[recording] = "samples"
-        else:
-            levels[recording] = _level(origins[recording], runs, bearings)
-    return levels
+
+
+def _sharing_samples(
+    test: Mapping[int, Intervals], known: Sequence[Mapping[int, Intervals]]
+) -> set[int]:
+    """Return the test recordings of which other parts cover samples, too."""
+    return {
+        recording
+        for recording, intervals in test.items()
+        for rows in known
+        if recording in rows and count_shared([rows[recording], intervals])
+    }
+
+
+def _sharing_copies(
+    duplicates: Sequence[Duplicate], common: Sequence[Mapping[PartPair, int]]
+) -> set[int]:
+    """Return the test recordings that share copied samples with what the model is made with."""
+    pairs = zip(duplicates, common, strict=True)
+    return {recording for pair in pairs for recording in _reached(*pair)}
 
 
 def _reached(duplicate: Duplicate, counts: Mapping[PartPair, int]) -> Iterator[int]:
