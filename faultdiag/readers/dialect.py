@@ -17,6 +17,7 @@ from faultdiag.readers.mixed import NUMBER, cells, clean, column_kinds
 
 _WITH_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 _COMMENT = ("#", "%", "//")
+_MARKS = "#%/ "
 _UNIT = re.compile(
     r"[\[(]?(?:[mµunk]?(?:s|g|V|A|N|Pa|m|Hz)|sec|m/s\^?2|m/s²|mm/s|rpm|1/min|%|°C|-|)[\])]?"
 )
@@ -27,7 +28,9 @@ _FACT = re.compile(
 )
 # What spreadsheets and programs write where a number is missing.
 _MISSING = re.compile(
-    r"|#(?:N/?[AV]|[^\W\d_]+[!?]|[^\W\d_]+/0!?)|n/?a|nan|null|none|nil|missing|[-?.]+",
+    r"|#¡?(?:N/?[AV]|[^\W\d_]+[!?]|[^\W\d_]+/0!?)|[nk]\.? ?/? ?a\.?|<na>|nat|-?nan(?:\(\w*\))?"
+    r"|[+-]?1\.#\w+|\(?null\)?|none|nil|void|missing|invalid|over ?(?:range|load|flow)|[-?.*]+"
+    r"|[+-]?∞|缺失|缺失值|无|空|无效|fehlt|ungültig|keine",
     re.IGNORECASE,
 )
 _FACTORS = {
@@ -128,11 +131,8 @@ def _table_from(
     full: Sequence[int],
 ) -> Dialect:
     """Return the dialect of a table of which two lines of numbers were found."""
-    start = place
-    while start and _begun(lines[full[start - 1]], way[0]):
-        start -= 1
-    start = _begun_column([lines[i] for i in full[: start + 1]])
-    sample = [lines[i] for i in full[place : place + 50]]
+    sample = [lines[i] for i in full[place : place + _JUDGED]]
+    start = _first_row([lines[i] for i in full[: place + 1]], way[0], sample)
     numbered = _numbered_header(lines[full[start]], way[0], lines, full[start + 1 :])
     first = full[start + 1] if numbered else full[start]
     found = _dialect(way, lines[:first], sum(map(len, raw[:first])), sample[-49:])
@@ -167,9 +167,11 @@ def _is_spaced(lines: Sequence[str]) -> bool:
 
 def is_comment(line: str) -> bool:
     """Return whether a line is a remark, and no row: ``# pause`` is, ``#N/A,3.3`` is not."""
+    if not line.startswith(_COMMENT):
+        return False
     bare = line.lstrip("#%/")
-    if not line.startswith(_COMMENT) or (bare and not bare[0].isspace()):
-        return line.startswith(_COMMENT) and not _MISSING.fullmatch(re.split(r"[,;\t ]", line)[0])
+    if bare and not bare[0].isspace() and _MISSING.fullmatch(re.split(r"[,;\t ]", line)[0]):
+        return False
     parts = [clean(part) for part in re.split(r"[,;\t]", bare)]
     words = bare.split()
     numbers = [word for word in words if NUMBER.fullmatch(word)]
@@ -203,18 +205,63 @@ def _way(first: str, second: str) -> tuple[str, bool] | None:
     return None
 
 
-def _begun(line: str, separator: str) -> bool:
-    """Return whether a line that is no row of numbers looks like a damaged one.
+def _first_row(above: Sequence[str], separator: str, sample: Sequence[str]) -> int:
+    """Return the place of a table's first row, damaged or not.
 
-    It is counted to the table, so that the error for it names it.
+    Damaged rows are counted to the table, so that the error for them names their lines.
+
+    Parameters
+    ----------
+    above
+        The lines up to the first sound row, that one included.
+    sample
+        Sound rows.
     """
-    found = [clean(cell) for cell in line.split(separator)]
-    first = next((cell for cell in found if cell), "")
+    rows = [cells(line, separator) for line in sample]
+    start = len(above) - 1
+    while start and _begun(above[start - 1], separator, rows):
+        start -= 1
+    if start > 1 and _is_between(above[start - 2 : start], separator, rows):
+        return _first_row(above[: start - 1], separator, sample)
+    return _begun_column(above[: start + 1])
+
+
+def _begun(line: str, separator: str, rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a line that is no row of numbers looks like a damaged one."""
+    marked = line.startswith(_COMMENT)
+    bare = line if _MISSING.fullmatch(line.split(separator, maxsplit=1)[0]) else line.lstrip(_MARKS)
+    found = [clean(cell) for cell in bare.split(separator)]
+    if len(found) < 2:
+        return False
     numbers = [bool(NUMBER.fullmatch(cell.replace(",", "."))) for cell in found]
     rest = [cell for cell, number in zip(found, numbers, strict=True) if not number]
-    if len(found) > 1 and any(numbers) and all(map(_MISSING.fullmatch, rest)):
-        return True
-    return len(found) > 1 and bool(NUMBER.fullmatch(first.replace(",", ".")))
+    only = any(numbers) and all(map(_MISSING.fullmatch, rest))
+    if marked and len(bare) < len(line):
+        return only and _has_decimals_of(found, rows)
+    first = next((cell for cell in found if cell), "")
+    started = bool(NUMBER.fullmatch(first.replace(",", ".")))
+    return only or started or (not marked and _has_decimals_of(found, rows))
+
+
+def _is_between(pair: Sequence[str], separator: str, rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a line of text stands below a row of the table's numbers."""
+    row, text = (cells(line, separator) for line in pair)
+    whole = all(NUMBER.fullmatch(cell.replace(",", ".")) for cell in row)
+    return len(rows[0]) in {1, len(text)} and whole and _has_decimals_of(row, rows)
+
+
+def _has_decimals_of(line: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a number of a line has as many decimals as its column, and has some."""
+    if len(line) != len(rows[0]):
+        return False
+    own = [_decimals(cell) for cell in line]
+    columns = [{_decimals(cell) for cell in column} for column in zip(*rows, strict=False)]
+    return any(count and count in column for count, column in zip(own, columns, strict=False))
+
+
+def _decimals(cell: str) -> int:
+    match = re.fullmatch(r"[+-]?\d*[.,](\d+)(?:e[+-]?\d+)?", cell, re.IGNORECASE)
+    return len(match[1]) if match else 0
 
 
 def _begun_column(lines: Sequence[str]) -> int:
@@ -223,11 +270,26 @@ def _begun_column(lines: Sequence[str]) -> int:
     Numbers may be missing in it: ``0.5``, ``#N/A``, ``0.7`` are three rows.
     """
     start = place = len(lines) - 1
-    one = bool(NUMBER.fullmatch(lines[start]))
-    while place and one and any(p.fullmatch(lines[place - 1]) for p in (NUMBER, _MISSING)):
+    one = bool(NUMBER.fullmatch(lines[-1]))
+    while place and one and _may_be_value(lines[place - 1]):
         place -= 1
-        start = place if NUMBER.fullmatch(lines[place]) else start
+        start = place if _is_value(lines[place], lines[-1]) else start
     return start
+
+
+def _may_be_value(line: str) -> bool:
+    """Return whether a line is a number or a missing one, behind a mark or not."""
+    texts = {line, line.lstrip(_MARKS)}
+    return any(pattern.fullmatch(text) for pattern in (NUMBER, _MISSING) for text in texts)
+
+
+def _is_value(line: str, other: str) -> bool:
+    """Return whether a line is surely one value of a column that `other` is in."""
+    if NUMBER.fullmatch(line):
+        return True
+    marked = line.lstrip(_MARKS)
+    missing = bool(_MISSING.fullmatch(line)) and not _UNIT.fullmatch(line)
+    return missing or (bool(NUMBER.fullmatch(marked)) and 0 < _decimals(marked) == _decimals(other))
 
 
 def _decoded(line: bytes) -> str:

@@ -13,7 +13,11 @@ from faultdiag.readers.read import list_variables, open_recording, read_recordin
 
 SEPARATORS = st.sampled_from([",", ";", "\t", " "])
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False, width=32).map(lambda x: f"{x:.5f}")
-MISSING = ["#N/A", "#DIV/0!", "#NV", "#VALUE!", "n/a", "NA", "null", "-", "?", "", "#REF!"]
+MISSING = [
+    *("#N/A", "#DIV/0!", "#NV", "#VALUE!", "n/a", "NA", "null", "-", "?", "", "#REF!", "#VALEUR!"),
+    *("#¡DIV/0!", "<NA>", "NaT", "n. a.", "k.A.", "(null)", "1.#QNAN", "-nan(ind)", "**", "缺失"),
+    *("Over Range", "#1.5"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def test_as_many_samples_as_rows(path: Path, table, header, trailing: bool) -> N
 @settings(max_examples=150, deadline=None)
 def test_a_missing_number_is_named_by_its_line(path: Path, table, bad: str, place: int) -> None:
     separator, rows = table
-    if not bad and (separator == " " or len(rows[0]) == 1):
+    if (not bad and len(rows[0]) == 1) or (separator == " " and (not bad or " " in bad)):
         return
     # Above the first number of one column anything may stand.
     at = max(place % len(rows), len(rows[0]) == 1)
@@ -61,6 +65,28 @@ def test_a_missing_number_is_named_by_its_line(path: Path, table, bad: str, plac
     path.write_text("".join(separator.join(row) + "\n" for row in rows))
     with pytest.raises(FaultdiagError, match=rf"line {at + 1}, which is"):
         read_recording(path)
+
+
+@pytest.mark.parametrize("bad", ["defekt", "x", "hors service", "#¡VALOR!", "超量程"])
+@pytest.mark.parametrize("cells", [1, 2, 3])
+@pytest.mark.parametrize("at", [0, 1])
+def test_any_text_in_the_first_rows_is_named(path: Path, bad: str, cells: int, at: int) -> None:
+    rows = [[f"{i * 7 % 11}.{1000 + i}"] * cells for i in range(20)]
+    rows[at][0] = bad
+    lines = [";".join(row) for row in rows]
+    header = ";".join(f"c{i}" for i in range(cells))
+    path.write_text("\n".join([header, *lines]), encoding="utf-8")
+    if cells == 1 and at == 0 and not bad.startswith("#"):
+        # It may be a second header.
+        assert open_recording(path).samples == 19
+        return
+    with pytest.raises(FaultdiagError, match=rf"line {at + 2}, which is"):
+        read_recording(path)
+
+
+def test_values_that_stand_above_a_header_are_no_rows(path: Path) -> None:
+    path.write_text("Sensitivity;0.1021\nRange;50\nZeit;acc\n0.0000;1.2501\n0.0001;1.5000\n")
+    assert read_recording(path).samples == 2
 
 
 @pytest.mark.parametrize("remark", ["# pause", "% sensor moved", "// second half", "#"])
