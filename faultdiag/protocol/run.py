@@ -59,7 +59,7 @@ def _together(queue: deque[Cell], suspects: list[Cell], work: Work, jobs: int) -
     """Run what is queued until nothing is left, or a cell is to be run again alone."""
     with workers(jobs) as submit:
         running: dict[Future[Row], Cell] = {}
-        while running or (queue and not suspects):
+        while True:
             # No more than run at once: whatever was submitted may have been the killer.
             while queue and len(running) < jobs and not suspects:
                 if not (future := submit(work, *_one_thread(queue[0]))):
@@ -69,11 +69,17 @@ def _together(queue: deque[Cell], suspects: list[Cell], work: Work, jobs: int) -
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 cell = running.pop(future)
-                killed = isinstance(future.exception(), BrokenExecutor)
-                if killed or future.result().get("memory"):
+                if _is_suspect(future):
                     suspects.append(cell)
                 else:
                     yield cell, future.result()
+
+
+def _is_suspect(future: Future[Row]) -> bool:
+    """Return whether a cell's process was killed or found too little memory."""
+    if isinstance(future.exception(), BrokenExecutor):
+        return True
+    return bool(future.result().get("memory"))
 
 
 def _alone(cell: Cell, work: Work) -> Row:

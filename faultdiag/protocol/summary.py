@@ -1,6 +1,6 @@
 """Aggregate cells over seeds and folds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from faultdiag.documents import Document, Json
@@ -50,11 +50,7 @@ def compare(plan: Plan, results: Sequence[Result], reference: str) -> list[Row]:
         corrected resampled t test, ``p_holm`` adjusted over all rows, and the number of
         ``pairs``. See `faultdiag.metrics.comparison`.
     """
-    scores = {
-        (cell.protocol, cell.model, cell.fold, cell.seed): row
-        for cell, row in results
-        if "reason" not in row and "test_to_train" in row
-    }
+    scores = _scores_by_cell(results)
     planned = {(cell.protocol, cell.model) for cell in plan.cells}
     rows = [
         _compared(scores, protocol, model, reference)
@@ -64,6 +60,15 @@ def compare(plan: Plan, results: Sequence[Result], reference: str) -> list[Row]:
     ]
     adjusted = holm([row["p"] for row in rows])
     return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def _scores_by_cell(results: Sequence[Result]) -> dict[tuple[str, str, str, int], Row]:
+    """Return the rows that can be compared by protocol, model, fold and seed."""
+    return {
+        (cell.protocol, cell.model, cell.fold, cell.seed): row
+        for cell, row in results
+        if "reason" not in row and "test_to_train" in row
+    }
 
 
 def _compared(
@@ -103,7 +108,7 @@ def aggregate(group: Sequence[Result], level: str | None) -> Row:
     first = group[0][0]
     kind, snr = (None, None) if level is None else kind_and_snr(level)
     done = [(cell, row) for cell, row in group if "reason" not in row]
-    scored = [(c, r if level is None else r["noise"][level]) for c, r in done]
+    scored = done if level is None else [(cell, row["noise"][level]) for cell, row in done]
     return {
         "protocol": first.protocol,
         "model": first.model,
@@ -112,21 +117,32 @@ def aggregate(group: Sequence[Result], level: str | None) -> Row:
         "accuracy": _spread(scored, "accuracy"),
         "macro_f1": _spread(scored, "macro_f1"),
         "recordings_right": _spread(scored, "recording_accuracy")["mean"],
-        "noise_alone": _mean([r[_ALONE] for _, r in scored if _ALONE in r]),
+        "noise_alone": _mean(_values(scored, _ALONE)),
         "cells": len(done),
         "cells_planned": len(group),
         "seeds": len({cell.seed for cell, _ in done}),
         "folds": len({cell.fold for cell, _ in done}),
-        "test_windows": _mean([row["windows"] for _, row in done]),
-        "false_alarm_rate": _mean([r["false_alarm_rate"] for _, r in scored if _alarms(r)]),
-        "healthy_windows": min(
-            (r["healthy_windows"] for _, r in scored if _alarms(r)), default=None
-        ),
-        "test_recordings": _mean([row["recordings"] for _, row in done]),
+        "test_windows": _mean(_values(done, "windows")),
+        **_false_alarms(scored),
+        "test_recordings": _mean(_values(done, "recordings")),
         "window_seconds": first.config.window.length / first.config.data.sampling_rate,
-        "classes": _only([row["classes"] for _, row in done]),
-        "leak": next((leak for leak in LEAKS if leak in {r["leak"] for _, r in done}), None),
+        "classes": _only(_values(done, "classes")),
+        "leak": worst_leak(_values(done, "leak")),
         "transfer": _transfer(done) if snr is None else None,
+    }
+
+
+def worst_leak(leaks: Collection[str | None]) -> str | None:
+    """Return the leak that says least about another machine; None if none is known."""
+    return next((leak for leak in LEAKS if leak in leaks), None)
+
+
+def _false_alarms(scored: Sequence[Result]) -> Row:
+    """Return the mean false-alarm rate and the fewest healthy windows that it was measured on."""
+    rated = [(cell, row) for cell, row in scored if row.get("false_alarm_rate") is not None]
+    return {
+        "false_alarm_rate": _mean(_values(rated, "false_alarm_rate")),
+        "healthy_windows": min(_values(rated, "healthy_windows"), default=None),
     }
 
 
@@ -153,8 +169,9 @@ def _transfer(done: Sequence[Result]) -> Row | None:
 _ALONE = "noise_only_accuracy"
 
 
-def _alarms(row: Document) -> bool:
-    return row.get("false_alarm_rate") is not None
+def _values(cells: Sequence[Result], key: str) -> list[Any]:
+    """Return a value of every cell that has it."""
+    return [row[key] for _, row in cells if row.get(key) is not None]
 
 
 def _spread(scored: Sequence[tuple[Cell, Document]], score: str) -> Json:

@@ -9,7 +9,7 @@ from typing import Any
 from faultdiag.config.schema import TrainConfig
 from faultdiag.metrics.tables import format_table, share_cell
 from faultdiag.protocol.plan import Plan, kind_and_snr
-from faultdiag.protocol.summary import LEAKS, Result, compare, table_rows
+from faultdiag.protocol.summary import Result, compare, table_rows, worst_leak
 from faultdiag.system.terminal import to_cell
 
 _STRATEGIES = {
@@ -313,25 +313,26 @@ def _csv_value(value: Any) -> Any:
 
 
 def _facts(document: Document) -> list[str]:
-    versions = {name: " and ".join(found) for name, found in document["versions"].items()}
-    data, protocols = document["data"], document["protocols"]
-    with_data = "; ".join(
-        f"{name} {p['recordings']} recordings"
-        + (f", {len(p['missing'])} missing" if p["missing"] else "")
-        for name, p in protocols.items()
-        if "recordings" in p
-    )
+    versions, protocols, data = document["versions"], document["protocols"], document["data"]
+    packages = [name for name in ("faultdiag", "torch") if name in versions]
+    devices = f"; on {', '.join(document['devices'])}" if document["devices"] else ""
+    with_data = "; ".join(_recordings(n, p) for n, p in protocols.items() if "recordings" in p)
     planned = sum(row["cells_planned"] for row in _clean(document))
     failed = len(document["failures"])
     return [
         f"- {document['date']}; "
-        + ", ".join(f"{n} {versions[n]}" for n in ("faultdiag", "torch") if n in versions)
-        + (f"; on {', '.join(document['devices'])}" if document["devices"] else ""),
+        + ", ".join(f"{name} {' and '.join(versions[name])}" for name in packages)
+        + devices,
         f"- data: {data['dataset']} in {data['root']}: {with_data or 'nothing could be prepared'}",
         f"- models: {len(document['models'])}; protocols: {len(protocols)}; seeds: "
         f"{', '.join(map(str, document['seeds']))}; cells: {planned}"
         + (f", **{failed} of them failed** (below)" if failed else ""),
     ]
+
+
+def _recordings(name: str, protocol: Document) -> str:
+    missing = f", {len(protocol['missing'])} missing" if protocol["missing"] else ""
+    return f"{name} {protocol['recordings']} recordings{missing}"
 
 
 def _clean(document: Document) -> list[dict[str, Any]]:
@@ -387,32 +388,39 @@ def white_rows(rows: Sequence[Document]) -> list[Document]:
 
 
 def _noise(document: Document) -> list[str]:
-    parts = []
+    noisy = [row for row in document["rows"] if row["snr"] is not None]
+    sections = []
     for protocol in document["protocols"]:
-        rows = [r for r in document["rows"] if r["protocol"] == protocol and r["snr"] is not None]
-        if not rows:
-            continue
-        levels = list(dict.fromkeys(row["snr"] for row in rows))
-        columns = {"model": "model", **{str(level): f"{level:g} dB" for level in levels}}
-        lines: dict[str, dict[str, object]] = {}
-        kinds = list(dict.fromkeys(row.get("kind", "white") for row in rows))
-        for row in rows:
-            kind = row.get("kind", "white")
-            key = f"{row['model']}, {kind}" if len(kinds) > 1 else row["model"]
-            line = lines.setdefault(key, {"model": key})
-            line[str(row["snr"])] = _spread(row["accuracy"])
-            if (alone := row.get("noise_alone")) is not None:
-                columns["alone"] = "noise alone"
-                line["alone"] = f"{100 * alone:.1f}"
-        parts += [
-            f"## Noise on {protocol}",
-            format_table(list(lines.values()), columns, markdown=True),
-            f"Accuracy in %, mean ± standard deviation over seeds, with {' or '.join(kinds)} noise "
-            "added to the "
-            "raw test windows only: its power is that of each window, mean removed, at this "
-            f"signal-to-noise ratio. {_noise_in_training(document)}{_alone(columns)}",
-        ]
-    return parts
+        rows = [row for row in noisy if row["protocol"] == protocol]
+        if rows:
+            sections += _noise_on(protocol, rows, document)
+    return sections
+
+
+def _noise_on(protocol: str, rows: Sequence[Document], document: Document) -> list[str]:
+    """Return heading, table and explanation of the scores with noise on one protocol."""
+    levels = dict.fromkeys(row["snr"] for row in rows)
+    kinds = list(dict.fromkeys(_kind(row) for row in rows))
+    columns = {"model": "model", **{str(level): f"{level:g} dB" for level in levels}}
+    lines: dict[str, dict[str, object]] = {}
+    for row in rows:
+        key = f"{row['model']}, {_kind(row)}" if len(kinds) > 1 else row["model"]
+        line = lines.setdefault(key, {"model": key})
+        line[str(row["snr"])] = _spread(row["accuracy"])
+        if (alone := row.get("noise_alone")) is not None:
+            columns["alone"] = "noise alone"
+            line["alone"] = f"{100 * alone:.1f}"
+    return [
+        f"## Noise on {protocol}",
+        format_table(list(lines.values()), columns, markdown=True),
+        f"Accuracy in %, mean ± standard deviation over seeds, with {' or '.join(kinds)} noise "
+        "added to the raw test windows only: its power is that of each window, mean removed, at "
+        f"this signal-to-noise ratio. {_noise_in_training(document)}{_alone(columns)}",
+    ]
+
+
+def _kind(row: Document) -> str:
+    return str(row.get("kind", "white"))
 
 
 def _alone(columns: Mapping[str, str]) -> str:
@@ -488,52 +496,64 @@ def document(
     return {
         "title": title,
         "date": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
-        "versions": _versions(done),
-        "devices": sorted({row["device"] for row in done}),
+        **_environment(done),
         "data": {"dataset": plan.base.data.dataset, "root": str(plan.base.data.root)},
         "seeds": list(plan.seeds),
         "models": list(plan.models),
         "noise": list(plan.noise),
-        "trained_on_noise": sorted(
-            {cell.model for cell in plan.cells if cell.config.train.augment.snr}
-        ),
+        "trained_on_noise": _trained_on_noise(plan),
         "protocols": {
-            name: {
-                "meaning": meaning(plan.splits[name]),
-                "leak": _worst([row["leak"] for row in rows if row["protocol"] == name]),
-                "split": plan.splits[name],
-                "folds": _folds(plan, name),
-                **_lengths([c.config.train for c in plan.cells if c.protocol == name]),
-                **data.get(name, {}),
-                "notes": _notes(name, results),
-            }
+            name: _protocol(name, plan, results, rows, data.get(name, {}))
             for name in plan.protocols
         },
         "rows": rows,
         "reference": plan.reference,
         "comparisons": compare(plan, results, plan.reference),
         "cells": [cell for result in results for cell in _cells(*result)],
-        "failures": [
-            {"cell": str(cell), **_place(cell), "reason": row["reason"]}
-            for cell, row in results
-            if "reason" in row
-        ],
+        "failures": [_failure(*result) for result in results if "reason" in result[1]],
         "warnings": sorted({text for row in done for text in row["warnings"]}),
         "notes": list(plan.notes),
     }
 
 
-def _versions(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+def _protocol(
+    name: str,
+    plan: Plan,
+    results: Sequence[Result],
+    rows: Sequence[Document],
+    prepared: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what the document says of one protocol: its split, its folds, its data."""
+    return {
+        "meaning": meaning(plan.splits[name]),
+        "leak": worst_leak([row["leak"] for row in rows if row["protocol"] == name]),
+        "split": plan.splits[name],
+        "folds": _folds(plan, name),
+        **_lengths([c.config.train for c in plan.cells if c.protocol == name]),
+        **prepared,
+        "notes": _notes(name, results),
+    }
+
+
+def _environment(done: Sequence[Document]) -> dict[str, Any]:
+    return {"versions": _versions(done), "devices": sorted({row["device"] for row in done})}
+
+
+def _trained_on_noise(plan: Plan) -> list[str]:
+    return sorted({cell.model for cell in plan.cells if cell.config.train.augment.snr})
+
+
+def _failure(cell: Any, row: Document) -> dict[str, Any]:
+    return {"cell": str(cell), **_place(cell), "reason": row["reason"]}
+
+
+def _versions(rows: Sequence[Document]) -> dict[str, list[str]]:
     """Return each package with the versions that trained the cells."""
     found: dict[str, set[str]] = {}
     for row in rows:
         for name, version in row["versions"].items():
             found.setdefault(name, set()).add(version)
     return {name: sorted(versions) for name, versions in found.items()}
-
-
-def _worst(leaks: Sequence[str | None]) -> str | None:
-    return next((leak for leak in LEAKS if leak in leaks), None)
 
 
 def _folds(plan: Plan, protocol: str) -> list[str]:

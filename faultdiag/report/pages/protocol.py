@@ -153,6 +153,13 @@ def _interval(row: Row) -> tuple[float, float] | None:
     return (float(ends[0]), float(ends[1])) if ends else None
 
 
+def _bar(row: Row) -> tuple[float, float]:
+    """Return the ends of a row's interval in %; its mean twice where it has none."""
+    mean = float(row["accuracy"]["mean"])
+    low, high = _interval(row) or (mean, mean)
+    return 100 * low, 100 * high
+
+
 def _spread(score: Document) -> str:
     mean, sd = score.get("mean"), score.get("sd")
     if mean is None:
@@ -166,12 +173,7 @@ def _accuracy_chart(name: str, rows: Sequence[Row]) -> Chart | None:
         return None
     places = np.array([float(n) for n, _ in scored])
     means = np.array([100 * float(row["accuracy"]["mean"]) for _, row in scored])
-    intervals = [_interval(row) for _, row in scored]
-    ends = [
-        (mean, mean) if found is None else (100 * found[0], 100 * found[1])
-        for found, mean in zip(intervals, means.tolist(), strict=True)
-    ]
-    low, high = (np.array(side) for side in zip(*ends, strict=True))
+    low, high = np.array([_bar(row) for _, row in scored]).T
     ticks = tuple((float(n), str(n)) for n, _ in scored)
     return Chart(
         f"Accuracy by model, {name}",
