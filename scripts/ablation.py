@@ -34,9 +34,9 @@ from tqdm import tqdm
 from faultdiag import models
 from faultdiag.api.train import train
 from faultdiag.attention import BLOCKS
-from faultdiag.attention.describe import count
 from faultdiag.metrics.intervals import mean_interval
 from faultdiag.metrics.tables import format_table
+from faultdiag.models.describe import count
 from faultdiag.models.layers import without_phases
 from faultdiag.system.files import write_text
 

@@ -45,8 +45,8 @@ from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.simulation.folder import simulate_folder
 from faultdiag.system.files import write_json
+from faultdiag.training.gpu import set_precision
 from faultdiag.training.loop import Settings, Trainer
-from faultdiag.training.precision import set_precision
 
 CPU = torch.device("cpu")
 # With CUDA graphs, these and cuDNN's search for the fastest algorithms, and neither.

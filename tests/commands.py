@@ -6,7 +6,7 @@ from functools import lru_cache
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
-from faultdiag.api.outputs import OUTPUTS, output_schema
+from faultdiag.api.schema import OUTPUTS, output_schema
 from faultdiag.cli.app import app
 
 COMMANDS = sorted(

@@ -11,7 +11,7 @@ import pytest
 from distributed import LocalCluster
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.on_cluster import RemoteModel, diagnose_on_cluster
+from faultdiag.prediction.diagnose import RemoteModel, diagnose_on_cluster
 from faultdiag.prediction.predict import predict_paths
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.protocol.run import run_on_cluster
@@ -90,7 +90,7 @@ def test_a_recording_that_kills_its_workers_is_a_row(
 
     from faultdiag.datasets.base import sha256
 
-    monkeypatch.setattr("faultdiag.prediction.on_cluster.FEWEST_CHUNKS", 3)
+    monkeypatch.setattr("faultdiag.prediction.diagnose.FEWEST_CHUNKS", 3)
     requests = [ReadRequest(folder / f"{number}.mat") for number in (5, 6, 7, 8, 9, 10)]
     model = RemoteModel(trained, sha256(trained / "best.pt"), "cpu")
     results = diagnose_on_cluster(

@@ -20,7 +20,7 @@ from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.targets import read_target
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
-from faultdiag.system.memory import memory_errors
+from faultdiag.system.crashes import memory_errors
 from faultdiag.system.terminal import note
 from faultdiag.training.adaptation import NO_METHOD, require_method
 from faultdiag.training.adapting import (

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from faultdiag.config.schema import Config
-from faultdiag.inspection.rate_survey import survey_rates
+from faultdiag.evidence.rate_check import survey_rates
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand, has_folds, prepare_folds
 from faultdiag.preparing.prepare import own_preparation, prepare
 from faultdiag.preparing.recordings import select_recordings
 from faultdiag.report.data import class_line, describe_prepared, describe_recordings, fold_table
 from faultdiag.report.inspection import rate_lines
-from faultdiag.system.memory import memory_errors
+from faultdiag.system.crashes import memory_errors
 
 if TYPE_CHECKING:
     from faultdiag.models.spec import ModelSpec

@@ -8,7 +8,7 @@ from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
 from faultdiag.report.figures import noise_figure
-from faultdiag.system.memory import memory_errors
+from faultdiag.system.crashes import memory_errors
 from faultdiag.system.terminal import note
 from faultdiag.training.run_folder import warn_unfinished
 

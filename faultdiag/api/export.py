@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from faultdiag import checkpoint
 from faultdiag.bundled.catalogue import bundled_model
@@ -28,17 +29,50 @@ from faultdiag.export.graph import (
     require_packages,
     to_onnx,
 )
-from faultdiag.export.metadata import to_texts
-from faultdiag.export.provenance import RunRecord, provenance, read_record
+from faultdiag.export.metadata import RunRecord, provenance, read_record, to_texts
 from faultdiag.export.quantize import CALIBRATION_WINDOWS, to_int8
 from faultdiag.export.runtime import SUFFIX, OnnxScorer
-from faultdiag.export.weights import SAFETENSORS, require_safetensors, save_weights
 from faultdiag.inference import facts_of
 from faultdiag.novelty import evenly
 from faultdiag.preparing.folder import Prepared
 from faultdiag.report.card import CARD, write_card
 from faultdiag.system.files import write_bytes
 from faultdiag.training.run_folder import warn_unfinished
+
+SAFETENSORS = ".safetensors"
+
+
+def require_safetensors() -> None:
+    """Refuse to write weights without the package for it.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the extra that installs it.
+    """
+    try:
+        import safetensors.torch  # noqa: F401  # only whether it is there
+    except ImportError as error:
+        raise FaultdiagError(
+            "weights are written as safetensors by a package that is not installed; install it "
+            "with: pip install 'faultdiag[hub]'"
+        ) from error
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], texts: Mapping[str, str]) -> None:
+    """Write weights and buffers by name, and texts about the model by key.
+
+    Raises
+    ------
+    FaultdiagError
+        If safetensors is missing, or the file can't be written.
+    """
+    require_safetensors()
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_bytes(path, save(tensors, {**texts, "format": "pt"}))
+
 
 # By how much the accuracy of a part may fall in 8-bit integers.
 INT8_TOLERANCE = 0.01

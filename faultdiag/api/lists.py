@@ -47,13 +47,13 @@ def bundled_facts() -> list[Facts]:
 
 
 def block_facts() -> list[Facts]:
-    """Return the facts of every attention block; see `faultdiag.attention.describe`."""
+    """Return the facts of every attention block; see `faultdiag.models.describe`."""
     stored = stored_facts()["attention"]
     if all(name in stored for name in BLOCKS):
         return [stored[name] for name in BLOCKS]
-    from faultdiag.attention.describe import describe
+    from faultdiag.models.describe import describe_blocks
 
-    return [plain(row) for row in describe()]
+    return [plain(row) for row in describe_blocks()]
 
 
 def stored_facts() -> dict[str, dict[str, Facts]]:
@@ -65,18 +65,17 @@ def stored_facts() -> dict[str, dict[str, Facts]]:
 
 def computed_facts() -> dict[str, dict[str, Facts]]:
     """Compute the facts of our own components, as `stored_facts` returns them."""
-    from faultdiag.attention import describe as blocks
-    from faultdiag.models import describe as models
+    from faultdiag.models.describe import describe, describe_blocks
 
-    rows: dict[str, list[Any]] = {
-        "models": list(models.describe()),
-        "attention": list(blocks.describe()),
+    facts: dict[str, list[Any]] = {
+        "models": list(describe()),
+        "attention": list(describe_blocks()),
     }
     own = {*filter(NETWORKS.is_own, NETWORKS), *filter(BASELINES.is_own, BASELINES)}
     own |= set(filter(BLOCKS.is_own, BLOCKS))
     return {
-        kind: {row["name"]: plain(row) for row in found if row["name"] in own}
-        for kind, found in rows.items()
+        kind: {row["name"]: plain(row) for row in rows if row["name"] in own}
+        for kind, rows in facts.items()
     }
 
 

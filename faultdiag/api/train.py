@@ -7,14 +7,14 @@ from typing import Any
 from faultdiag.checkpoint import load
 from faultdiag.config.schema import Config, load_config, parse_config
 from faultdiag.documents import Document, Json
-from faultdiag.export.provenance import read_record
+from faultdiag.export.metadata import read_record
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import expand, has_folds, prepare_folds
 from faultdiag.report.card import CARD, write_card
 from faultdiag.report.data import describe_prepared
 from faultdiag.report.figures import confusion_figure, curves_figure, reliability_figure
+from faultdiag.system.crashes import memory_errors
 from faultdiag.system.locks import own_folder
-from faultdiag.system.memory import memory_errors
 from faultdiag.training.folds import (
     FoldRuns,
     clear,

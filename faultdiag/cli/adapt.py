@@ -43,7 +43,7 @@ def adapt(
     from faultdiag.api.adapt import refused_text, try_adapt
     from faultdiag.config.schema import load_config
     from faultdiag.prediction.reading import ReadRequest
-    from faultdiag.report.transfer import adapted_text
+    from faultdiag.report.training import adapted_text
 
     chosen = None if config is None else load_config(config, settings or [])
     if settings and config is None:

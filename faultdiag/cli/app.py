@@ -10,13 +10,12 @@ from collections.abc import Callable
 import typer
 
 from faultdiag.cli.adapt import adapt
-from faultdiag.cli.bearings import bearings
 from faultdiag.cli.check import check, prepare
 from faultdiag.cli.evaluate import evaluate
 from faultdiag.cli.exits import Group, add_version
 from faultdiag.cli.export import export
 from faultdiag.cli.fetch import fetch
-from faultdiag.cli.lists import attention, models, schema
+from faultdiag.cli.lists import attention, bearings, models, schema
 from faultdiag.cli.predict import predict
 from faultdiag.cli.protocol import protocol
 from faultdiag.cli.recordings import init, inspect, simulate

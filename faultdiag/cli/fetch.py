@@ -36,7 +36,7 @@ def fetch(
     Example: faultdiag fetch cwru --only normal --only '12k_DE_*_0'
     """
     from faultdiag.fetch import run
-    from faultdiag.report.fetching import fetched_document, format_fetched
+    from faultdiag.report.data import fetched_document, format_fetched
 
     folder, patterns = out or Path("data") / name, only or []
     try:

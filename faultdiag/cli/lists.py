@@ -47,7 +47,26 @@ def schema(
 
     Example: faultdiag schema > faultdiag.schema.json
     """
-    from faultdiag.api.outputs import output_schema
-    from faultdiag.api.schema import config_schema
+    from faultdiag.api.schema import config_schema, output_schema
 
     show(as_text(config_schema() if command is None else output_schema(command)))
+
+
+def bearings(
+    name: Annotated[str | None, typer.Argument(help="Show this one; none: list all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the known bearings with their fault orders, or show one.
+
+    Example: faultdiag bearings 6205
+    """
+    from faultdiag.report.lists import bearing_text, bearing_values, bearings_text
+    from faultdiag.signal.bearings import catalogue, find_bearing
+
+    if name is None:
+        rows = list(catalogue().values())
+        document = [bearing_values(row) for row in rows]
+        show(as_text(document) if as_json else bearings_text(rows))
+        return
+    row = find_bearing(name)
+    show(as_text(bearing_values(row)) if as_json else bearing_text(row))

@@ -24,7 +24,7 @@ from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:
     from faultdiag.protocol.plan import Plan
-    from faultdiag.system.shards import Shard
+    from faultdiag.system.cluster import Shard
 
 
 def protocol(
@@ -59,7 +59,7 @@ def protocol(
     Example: faultdiag protocol configs/protocol_quick.yaml --jobs 2
     """
     from faultdiag.api import protocol as command
-    from faultdiag.system.shards import parse_shard
+    from faultdiag.system.cluster import parse_shard
 
     _require_compatible(merge=merge, shard=shard, jobs=jobs, dask=dask)
     part = None if shard is None else parse_shard(shard)

@@ -134,9 +134,9 @@ def explain(
 
     Example: faultdiag explain runs/demo new.mat --plot new.png
     """
-    from faultdiag.api.explain import draw_explanation, explanation_output
-    from faultdiag.api.explain import explain as make
     from faultdiag.api.report import report_options
+    from faultdiag.api.report_recordings import draw_explanation, explanation_output
+    from faultdiag.api.report_recordings import explain as make
 
     options = report_options(
         channel=channel, sampling_rate=sampling_rate, rpm=rpm, bearing=bearing, device=device

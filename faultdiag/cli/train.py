@@ -47,7 +47,7 @@ def train(
     again = ["--overwrite" if overwrite else "--resume"]
 
     from faultdiag.api.train import train_all
-    from faultdiag.report.folds import training_text
+    from faultdiag.report.training import training_text
     from faultdiag.training.run_folder import train_command
 
     try:

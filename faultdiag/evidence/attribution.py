@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.explanation import Gate
-from faultdiag.models.slots import AttentionSlot
+from faultdiag.models.layers import AttentionSlot
 
 Floats = NDArray[np.float64]
 

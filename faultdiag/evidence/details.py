@@ -7,9 +7,132 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.gather import Evidence, Machine
+from faultdiag.evidence.peaks import (
+    HIGHEST_HZ,
+    LONGEST,
+    averaged_envelope_spectra,
+    highest_order,
+    too_short,
+)
 from faultdiag.evidence.severity import Group, Mounting, Severity, parse_units, severity
-from faultdiag.evidence.views import SignalViews, measure_views
 from faultdiag.readers.base import channel_unit
+from faultdiag.signal.bearings import KnownBearing
+from faultdiag.signal.dsp import Band, Spectrum, spectrum
+
+Floats = NDArray[np.float64]
+
+DETAIL_REVOLUTIONS = 8
+DETAIL_SECONDS = 0.25
+COLUMNS = 600
+
+
+@dataclass(frozen=True, eq=False)
+class SignalViews:
+    """One channel of a recording as a page shows it.
+
+    Parameters
+    ----------
+    channel, unit
+        Its name, and its unit where that is stated.
+    times, low, high
+        Smallest and largest value in each of at most 600 columns; times in seconds.
+    detail_times, detail
+        A piece from the middle, eight revolutions or a quarter of a second.
+    frequencies, spectrum
+        Largest amplitude of each column of the spectrum; Hz.
+    band
+        Hz; whose envelope `envelope` is of.
+    envelope
+        Spectrum of the squared envelope in that band, up to the highest order that is searched;
+        None where the recording is too short.
+    shaft_rate
+        Hz, or None.
+    """
+
+    channel: str
+    unit: str | None
+    times: Floats
+    low: Floats
+    high: Floats
+    detail_times: Floats
+    detail: Floats
+    frequencies: Floats
+    spectrum: Floats
+    band: Band
+    envelope: Spectrum | None
+    shaft_rate: float | None
+
+
+def measure_views(
+    x: NDArray[np.floating],
+    fs: float,
+    *,
+    channel: str,
+    band: Band | None,
+    rpm: float | None = None,
+    bearing: KnownBearing | None = None,
+    unit: str | None = None,
+) -> SignalViews:
+    """Compute what a page shows of one channel.
+
+    Parameters
+    ----------
+    x
+        ``(samples,)``, as recorded.
+    fs
+        Hz.
+    channel, unit
+        Its name and unit.
+    band
+        The band whose envelope is shown; all of the spectrum where None.
+    rpm, bearing
+        Decide how far the envelope spectrum goes.
+    """
+    times, low, high = _columns(np.arange(x.size) / fs, x)
+    turns = DETAIL_REVOLUTIONS * 60 / rpm if rpm else DETAIL_SECONDS
+    count = min(max(round(turns * fs), 2), x.size)
+    start = (x.size - count) // 2
+    whole = spectrum(x[:LONGEST], fs)
+    frequencies, _, amplitudes = _columns(whole.frequencies[1:], whole.amplitudes[1:])
+    shown = band or (0.0, fs / 2)
+    return SignalViews(
+        channel=channel,
+        unit=unit,
+        times=times,
+        low=low,
+        high=high,
+        detail_times=(start + np.arange(count)) / fs,
+        detail=np.asarray(x[start : start + count], dtype=np.float64),
+        frequencies=frequencies,
+        spectrum=amplitudes,
+        band=shown,
+        envelope=_envelope(x, fs, shown, rpm, bearing),
+        shaft_rate=rpm / 60 if rpm else None,
+    )
+
+
+def _envelope(
+    x: NDArray[np.floating],
+    fs: float,
+    band: Band,
+    rpm: float | None,
+    bearing: KnownBearing | None,
+) -> Spectrum | None:
+    if too_short(x.size, fs, rpm):
+        return None
+    found = averaged_envelope_spectra(x, fs, [band])[0]
+    highest = highest_order(bearing) * rpm / 60 if rpm else HIGHEST_HZ
+    last = int(highest / found.frequencies[1]) + 1
+    return Spectrum(found.frequencies[:last], found.amplitudes[:last])
+
+
+def _columns(places: Floats, values: NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
+    """Return the first place, the smallest and the largest value of at most 600 columns."""
+    width = max(-(-values.size // COLUMNS), 1)
+    count = values.size // width
+    columns = np.asarray(values[: count * width], dtype=np.float64).reshape(count, width)
+    return places[: count * width : width], columns.min(axis=1), columns.max(axis=1)
+
 
 NO_UNITS = (
     "the velocity and its zone: nothing states the unit of the signal; give --units g, m/s2 or "

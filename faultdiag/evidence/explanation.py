@@ -1,14 +1,84 @@
-"""What a network looked at in one recording: the results, without what computes them."""
+"""What a network looked at in one recording: the results, and the occlusion of bands.
 
-from collections.abc import Mapping
+Occluded windows were normalised before. The lines of the band are set to zero and the
+rest is left as it is, so no other band becomes louder. A network that standardises what it sees
+still does so.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.evidence.occlusion import BandRelevance
-
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+BANDS = 24
+FILL = "the band's lines set to zero after the windows were normalised"
+
+# From normalised windows (windows, channels, length) to probabilities (windows, classes).
+Probabilities = Callable[[Singles], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class BandRelevance:
+    """How the probability of a class depends on bands of frequency.
+
+    Parameters
+    ----------
+    edges
+        Hz, ``(bands + 1,)``.
+    drops
+        Probability of the whole windows less that without the band, mean over windows,
+        ``(bands,)``; negative where the band speaks against the class.
+    probability
+        Mean over the whole windows.
+    windows
+        How many there were.
+    fill
+        What a band is replaced by.
+    """
+
+    edges: Floats
+    drops: Floats
+    probability: float
+    windows: int
+    fill: str = FILL
+
+
+def occlude_bands(
+    windows: Singles, fs: float, label: int, probabilities: Probabilities, *, bands: int = BANDS
+) -> BandRelevance:
+    """Take one band after the other out of windows, and see how far the probability falls.
+
+    Parameters
+    ----------
+    windows
+        Normalised, ``(windows, channels, length)``.
+    fs
+        Hz.
+    label
+        Index of the class.
+    probabilities
+        What the network says of such windows.
+    bands
+        How many, of equal width from 0 Hz to half the sampling rate; at most one for each line
+        of the spectrum.
+    """
+    count, _, length = windows.shape
+    lines = np.fft.rfft(windows)
+    borders = np.linspace(0, lines.shape[-1], min(bands, lines.shape[-1]) + 1).round().astype(int)
+    whole = float(probabilities(windows)[:, label].mean())
+    drops = np.empty(borders.size - 1)
+    for i, (first, last) in enumerate(pairwise(borders.tolist())):
+        left = lines.copy()
+        left[..., first:last] = 0
+        occluded = np.fft.irfft(left, length).astype(np.float32)
+        drops[i] = whole - float(probabilities(occluded)[:, label].mean())
+    edges = np.minimum(borders * fs / length, fs / 2)
+    return BandRelevance(edges, drops, whole, count)
 
 
 @dataclass(frozen=True, eq=False)

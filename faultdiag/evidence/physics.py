@@ -13,8 +13,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.features.envelopes import Bands, whiten
-from faultdiag.features.orders import Comb, scores
+from faultdiag.features.orders import Bands, Comb, scores, whiten
 from faultdiag.signal.bearings import KnownBearing
 from faultdiag.signal.dsp import fast_length
 

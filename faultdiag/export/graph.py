@@ -18,8 +18,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.export.metadata import to_texts
 from faultdiag.export.runtime import LOGITS, PROBABILITIES, WINDOWS, OnnxScorer, condition_inputs
 from faultdiag.inference import facts_of, normalizer
-from faultdiag.models.layers import without_phases
-from faultdiag.models.slots import AttentionSlot
+from faultdiag.models.layers import AttentionSlot, without_phases
 from faultdiag.representations import fourier
 from faultdiag.scoring import ModelFacts
 from faultdiag.signal.bearings import conditions, get_bearing

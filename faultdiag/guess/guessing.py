@@ -19,13 +19,18 @@ from faultdiag.datasets.identify import cwru_number, published_sets
 from faultdiag.datasets.manifest import NAMES
 from faultdiag.datasets.manifest import SUFFIXES as MANIFESTS
 from faultdiag.datasets.published import PublishedSet
-from faultdiag.datasets.window_arrays import pairs_of
-from faultdiag.datasets.windows import LEAK, chosen_pair
+from faultdiag.datasets.windows import LEAK, chosen_pair, pairs_of
 from faultdiag.errors import FaultdiagError, counted
+from faultdiag.guess.choices import (
+    TIED_SECONDS,
+    Sizes,
+    choose_network,
+    guess_sizes,
+    names_parts,
+    require_trainable,
+)
 from faultdiag.guess.names import alike, guess_labels, guess_labels_below, is_healthy, own_split
-from faultdiag.guess.network import TIED_SECONDS, choose_network, names_parts
 from faultdiag.guess.signals import Read, Signals, look_into, split_comment
-from faultdiag.guess.sizes import Sizes, guess_sizes, require_trainable
 from faultdiag.preparing.recordings import label_entries
 from faultdiag.readers.read import list_variables
 from faultdiag.signal.resampling import Resampler, resampling_ratio

@@ -11,9 +11,9 @@ import numpy as np
 
 from faultdiag.config.schema import Config
 from faultdiag.datasets.base import Entry
+from faultdiag.datasets.facts import cage_warning, stated_bearing
 from faultdiag.datasets.load import entry_facts, open_entry
 from faultdiag.datasets.resolve import Facts, Statement, resolve_facts
-from faultdiag.datasets.stated_bearing import cage_warning, stated_bearing
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.peaks import (

@@ -6,9 +6,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.options import Count, Counts, Share
-from faultdiag.models.slots import Slots
+from faultdiag.models.layers import Slots
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Count, Counts, Share
 
 
 class BandNet(nn.Module):

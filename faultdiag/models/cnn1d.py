@@ -7,10 +7,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.layers import Convolution, ConvolutionBlock, initialise
-from faultdiag.models.options import Count, Counts, Share
-from faultdiag.models.slots import Slots
+from faultdiag.models.layers import Convolution, ConvolutionBlock, Slots, initialise
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Count, Counts, Share
 
 
 class CNN1d(nn.Module):

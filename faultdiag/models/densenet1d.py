@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.layers import Convolution, as_image, own_modules
-from faultdiag.models.options import Count, Counts, Fraction, Share
-from faultdiag.models.slots import Slots
+from faultdiag.models.layers import Convolution, Slots, as_image, own_modules
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Count, Counts, Fraction, Share
 
 
 class DenseLayer(nn.Module):

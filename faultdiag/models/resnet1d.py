@@ -8,10 +8,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.layers import Convolution, as_image, own_modules
-from faultdiag.models.options import Count, Counts, Share
-from faultdiag.models.slots import Slots
+from faultdiag.models.layers import Convolution, Slots, as_image, own_modules
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Count, Counts, Share
 
 
 class ResidualBlock(nn.Module):

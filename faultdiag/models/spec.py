@@ -14,7 +14,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.models.zoo import NETWORKS, defaults, front_of, network
-from faultdiag.system.memory import memory_errors
+from faultdiag.system.crashes import memory_errors
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.layers import Convolution, ConvolutionBlock, initialise
-from faultdiag.models.options import Share, ShareRange
-from faultdiag.models.slots import Slots
+from faultdiag.models.layers import Convolution, ConvolutionBlock, Slots, initialise
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Share, ShareRange
 
 WIDTHS = (16, 32, 64, 64, 64, 64)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.slots import Slots
+from faultdiag.models.layers import Slots
 from faultdiag.models.spec import Slot
 from faultdiag.signature import Head
 

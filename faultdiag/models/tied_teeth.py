@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faultdiag.models import tied
-from faultdiag.models.options import Count, NotNegative, Share
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Count, NotNegative, Share
 
 
 class TiedTeeth(tied.TiedNetwork):

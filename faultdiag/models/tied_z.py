@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from faultdiag.models import tied
-from faultdiag.models.options import Count, NotNegative, Share
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Count, NotNegative, Share
 
 
 class TiedZ(tied.TiedNetwork):

@@ -8,10 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.layers import initialise
-from faultdiag.models.options import Count, Share
-from faultdiag.models.slots import Slots
+from faultdiag.models.layers import Slots, initialise
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Count, Share
 
 
 class EncoderBlock(nn.Module):

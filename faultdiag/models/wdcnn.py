@@ -6,10 +6,9 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.layers import Convolution, ConvolutionBlock, initialise
-from faultdiag.models.options import Share
-from faultdiag.models.slots import Slots
+from faultdiag.models.layers import Convolution, ConvolutionBlock, Slots, initialise
 from faultdiag.models.spec import Slot
+from faultdiag.models.zoo import Share
 
 WIDTHS = (16, 32, 64, 64, 64)
 

@@ -17,10 +17,14 @@ from tqdm import tqdm
 from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.datasets.base import sha256
 from faultdiag.errors import FaultdiagError, counted, unknown
-from faultdiag.prediction.diagnose import WindowProbabilities, diagnose_requests
+from faultdiag.prediction.diagnose import (
+    RemoteModel,
+    WindowProbabilities,
+    diagnose_on_cluster,
+    diagnose_requests,
+)
 from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
 from faultdiag.prediction.inputs import find
-from faultdiag.prediction.on_cluster import RemoteModel, diagnose_on_cluster
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.resume import Count, OpenRows, ResumeState, open_rows, partial_files
 from faultdiag.prediction.rows import (
@@ -38,10 +42,9 @@ from faultdiag.prediction.rows import (
 from faultdiag.prediction.shards import finish_shard, merge_shards, shard_file, start_shard
 from faultdiag.readers.read import FILE_TIMEOUT
 from faultdiag.signal.bearings import get_bearing
-from faultdiag.system.cluster import DaskCluster
+from faultdiag.system.cluster import DaskCluster, Shard, parse_shard
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import keep_freed_memory
-from faultdiag.system.shards import Shard, parse_shard
 from faultdiag.system.terminal import note, warn
 
 Diagnose = Callable[[Sequence[ReadRequest]], Generator[Row | WindowProbabilities]]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.datasets.facts import stated_bearing
 from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
-from faultdiag.datasets.stated_bearing import stated_bearing
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.details import DetailRequest, RecordingDetails, measure_details
 from faultdiag.evidence.gather import MOST_SAMPLES, Evidence, Machine, gather

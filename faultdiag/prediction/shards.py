@@ -17,8 +17,8 @@ from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.resume import Count, StoredRow, count_rows, read_rows, record_ends
 from faultdiag.prediction.rows import encodable
+from faultdiag.system.cluster import Shard
 from faultdiag.system.files import replacing, write_errors, write_json
-from faultdiag.system.shards import Shard
 
 _DIGEST = "sha256"
 

@@ -1,6 +1,7 @@
-"""Read the recordings of a target, to adapt a model to them."""
+"""Read and prepare the recordings of a target (one part, no labels), to adapt a model to them."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,18 +11,30 @@ from tqdm import tqdm
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.datasets.base import sha256
 from faultdiag.datasets.manifest import is_manifest
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.events import Header, Windows
 from faultdiag.prediction.inputs import find
 from faultdiag.prediction.reading import ModelInput, ReadRequest, file_events, one_line
-from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.folder import Prepared, PreparedRecording, Writer, write_document
 from faultdiag.preparing.prepare import rate_notes
-from faultdiag.preparing.target import TargetRecording, write_target
-from faultdiag.signal.recording import Recording
+from faultdiag.preparing.window_index import write_windows
+from faultdiag.signal.recording import Recording, Segment
+from faultdiag.signal.windows import WindowPlan
+from faultdiag.splits.within import PARTS, TARGET_ADAPT, Split
 from faultdiag.system.terminal import note, warn
 
 # More files that can't be read are counted, not named.
 MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class TargetRecording:
+    """A recording of the target at the model's rate, its own rate, and the digest of its file."""
+
+    recording: Recording
+    recorded_at: float
+    sha256: str
 
 
 @dataclass
@@ -140,3 +153,78 @@ def _require_target(requests: Sequence[ReadRequest], reader: TargetReader) -> No
             f"the target is the source: the model was trained on {', '.join(reader.same[:3])} (the "
             "same bytes); give recordings of another machine or condition"
         )
+
+
+# Of a model whose windows were a number per class, a window overlaps the next by three quarters.
+_OVERLAP = 4
+
+
+def target_plan(window: Document) -> WindowPlan:
+    """Return how a target is cut into windows: as the training recordings of a model were."""
+    length = int(window["length"])
+    stride = window.get("stride") or max(length // _OVERLAP, 1)
+    return WindowPlan(length, int(stride), None, length)
+
+
+def write_target(
+    folder: Path,
+    recordings: Iterable[TargetRecording],
+    *,
+    classes: Sequence[str],
+    channels: Sequence[str],
+    sampling_rate: float,
+    window: Document,
+    normalize: Document,
+) -> Prepared:
+    """Write a folder whose only windows are of the part ``target_adapt``, and open it.
+
+    Parameters
+    ----------
+    folder
+        An empty folder.
+    recordings
+        One after the other; a single one is in memory at a time.
+    classes, channels, sampling_rate, window, normalize
+        Those of the model.
+    """
+    rows: list[PreparedRecording] = []
+    with (folder / "signals.npy").open("wb") as file:
+        writer = Writer(file)
+        for row in recordings:
+            rows.append(_written(writer, row))
+        writer.finish()
+    plan = target_plan(window)
+    segments = tuple(Segment(i, 0, row.samples) for i, row in enumerate(rows))
+    nothing: dict[str, tuple[Segment, ...]] = dict.fromkeys(PARTS, ())
+    split = Split({**nothing, TARGET_ADAPT: segments}, dict.fromkeys(PARTS, 1.0))
+    write_windows(folder / "windows.npz", split, plan, [-1] * len(rows))
+    identity = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()
+    description = {
+        "identity": identity,
+        "classes": list(classes),
+        "channels": list(channels),
+        "sampling_rate": sampling_rate,
+        "window": dict(window),
+        "split": {"strategy": "target", "seed": None, "fact": "", "held_out": ""},
+        "normalize": dict(normalize),
+        "missing": [],
+        "duplicates": [],
+        "notes": [],
+    }
+    write_document(folder, rows, split, description)
+    return Prepared(folder)
+
+
+def _written(writer: Writer, row: TargetRecording) -> PreparedRecording:
+    recording = row.recording
+    return PreparedRecording(
+        name=recording.source.name,
+        source=str(recording.source),
+        sha256=row.sha256,
+        label="",
+        samples=recording.samples,
+        offset=writer.append(recording),
+        rpm=recording.rpm,
+        recorded_at=row.recorded_at,
+        facts={},
+    )

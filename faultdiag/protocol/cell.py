@@ -17,7 +17,7 @@ from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.plan import kind_and_snr, level_key
 from faultdiag.protocol.store import Row
-from faultdiag.system.memory import is_memory_error
+from faultdiag.system.crashes import is_memory_error
 
 # What is kept of each part, and of each level of noise.
 _SCORES = ("accuracy", "macro_f1", "recording_accuracy", "windows", "recordings")

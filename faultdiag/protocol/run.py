@@ -22,11 +22,10 @@ from faultdiag.protocol.cell import LESS_MEMORY, Failure, run_cell
 from faultdiag.protocol.plan import Cell, Plan
 from faultdiag.protocol.store import Row, Store, cell_key
 from faultdiag.protocol.summary import Result
-from faultdiag.system.cluster import DaskCluster, WorkersKilled
+from faultdiag.system.cluster import DaskCluster, Shard, WorkersKilled
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own_file
 from faultdiag.system.processes import workers
-from faultdiag.system.shards import Shard
 from faultdiag.system.terminal import note
 
 WORKING = ".working"

@@ -9,7 +9,7 @@ from pathlib import Path
 from faultdiag.config.schema import Config
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
-from faultdiag.system.shards import Shard
+from faultdiag.system.cluster import Shard
 
 Row = Json
 

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from faultdiag.documents import Document, Json
-from faultdiag.metrics.comparison import holm, paired_difference
-from faultdiag.metrics.intervals import mean_interval
+from faultdiag.metrics.intervals import holm, mean_interval, paired_difference
 from faultdiag.protocol.plan import Cell, Plan, kind_and_snr
 from faultdiag.protocol.store import Row
 from faultdiag.splits.sharing import LEVELS
@@ -48,7 +47,7 @@ def compare(plan: Plan, results: Sequence[Result], reference: str) -> list[Row]:
     list
         A row per protocol and other model: ``difference`` in accuracy, ``interval``, ``p`` of the
         corrected resampled t test, ``p_holm`` adjusted over all rows, and the number of
-        ``pairs``. See `faultdiag.metrics.comparison`.
+        ``pairs``. See `faultdiag.metrics.intervals`.
     """
     scores = _scores_by_cell(results)
     planned = {(cell.protocol, cell.model) for cell in plan.cells}

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import Reader, is_increment, is_rate, is_speed
-from faultdiag.readers.content import is_hdf5
 from faultdiag.readers.layouts import NamedArrays
 from faultdiag.readers.source import (
     ALWAYS_UNPACKED,
@@ -30,6 +29,7 @@ from faultdiag.readers.source import (
     Allowance,
     DamageError,
     Stored,
+    is_hdf5,
     reading,
     require_plausible,
     table,

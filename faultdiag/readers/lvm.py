@@ -12,9 +12,8 @@ from pathlib import Path
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import Reader, plausible_rate, rate_of_increment
-from faultdiag.readers.content import head_of
 from faultdiag.readers.dialect import Dialect
-from faultdiag.readers.source import DamageError, reading
+from faultdiag.readers.source import DamageError, head_of, reading
 from faultdiag.readers.text import TextBlocks, TextTable
 
 _MARK = b"LabVIEW Measurement"

@@ -1,32 +1,102 @@
-"""Read a recording from a file of any known format.
+"""Read a recording from a file of any known format, and the facts in a JSON file beside it."""
 
-Another format is one module with a function from a path to a `Reader`, and one row in
-`READERS`. A file that is clearly of another format than its suffix says is read as what it is.
-"""
-
+import json
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError, about, did_you_mean, printable
-from faultdiag.readers.base import Reader, Variable
-from faultdiag.readers.content import format_of, head_of
+from faultdiag.readers.base import (
+    Reader,
+    Variable,
+    is_increment,
+    is_rate,
+    is_speed,
+    plausible_rate,
+    plausible_speed,
+    rate_of_increment,
+)
 from faultdiag.readers.dialect import is_text
 from faultdiag.readers.packed import recordings_in_zip
-from faultdiag.readers.side import WithSideFile, side_file
-from faultdiag.readers.source import RecordingSource, too_large, unreadable
+from faultdiag.readers.source import RecordingSource, format_of, head_of, too_large, unreadable
 from faultdiag.readers.text import holds_numbers
 from faultdiag.registry import Registry
 from faultdiag.signal.recording import Recording
 from faultdiag.system.crashes import crash
 from faultdiag.system.deadline import StalledError, time_limit
+
+_MOST_BYTES = 2**20
+
+
+def side_file(path: Path) -> Path | None:
+    """Return the JSON file beside a recording, or None."""
+    places = (path.with_name(f"{path.name}.json"), path.with_suffix(".json"))
+    return next((place for place in places if place != path and place.is_file()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class WithSideFile:
+    """A reader whose file leaves rate or speed to a JSON file beside it."""
+
+    reader: Reader
+    side: Path
+
+    def variables(self) -> list[Variable]:
+        """Return what the file holds."""
+        return self.reader.variables()
+
+    def source(self, channels: Sequence[str] | None) -> RecordingSource:
+        """Return these channels (all for None); what the recording itself states wins.
+
+        Raises
+        ------
+        FaultdiagError
+            As the reader, or if the JSON file can't be read.
+        """
+        found = self.reader.source(channels)
+        if found.sampling_rate is not None and found.rpm is not None:
+            return found
+        facts = list(_numbers("", self._document()))
+        rates = [value for name, value in facts if is_rate(name)]
+        rates += [rate_of_increment(v) for name, v in facts if is_increment(name) and v > 0]
+        speeds = [value for name, value in facts if is_speed(name)]
+        return replace(
+            found,
+            sampling_rate=found.sampling_rate or plausible_rate(rates),
+            rpm=found.rpm or plausible_speed(speeds),
+        )
+
+    def _document(self) -> Any:
+        try:
+            if self.side.stat().st_size > _MOST_BYTES:
+                return {}
+            return json.loads(self.side.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise FaultdiagError(
+                f"{self.side}, which lies beside a recording, is no JSON ({error}); fix it, or "
+                "give it another name"
+            ) from error
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a document, each with its own name, however deep they lie."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            yield from _numbers(str(key), inside)
+    elif isinstance(value, list):
+        for inside in value[:100]:
+            yield from _numbers(name, inside)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, float(value)
+
 
 READERS: Registry[Reader] = Registry(
     "file format",

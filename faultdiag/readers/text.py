@@ -23,18 +23,18 @@ from faultdiag.readers.base import (
     states_unit,
     unit_of,
 )
-from faultdiag.readers.content import head_of
 from faultdiag.readers.dialect import Dialect, dialect, is_comment, is_text
 from faultdiag.readers.mixed import (
     cells,
     clock_period,
     fits_kind,
+    is_wide,
     mixed_numbers,
     raw_cells,
     unwrapped,
+    wide_table,
 )
-from faultdiag.readers.source import RecordingSource, distinct
-from faultdiag.readers.wide import is_wide, wide_table
+from faultdiag.readers.source import RecordingSource, distinct, head_of
 
 # What the numbers of a block take in memory is a few times that.
 _BLOCK_BYTES = 2**21

@@ -32,8 +32,8 @@ from faultdiag.evidence.peaks import (
     too_short,
 )
 from faultdiag.evidence.physics import physics_verdict
+from faultdiag.evidence.rate_check import StatedRate
 from faultdiag.inspection.inspect import PEAKS, Listed, Subject, open_subject, rate_verdict
-from faultdiag.inspection.rate_survey import StatedRate
 from faultdiag.readers.base import channel_unit
 from faultdiag.report.drawing import show_names_plainly
 from faultdiag.report.findings import in_short

@@ -1,12 +1,67 @@
-"""A training and an evaluation as text."""
+"""A training, its folds, an adaptation and an evaluation as text."""
+
+from collections.abc import Sequence
 
 from faultdiag.documents import Document
+from faultdiag.errors import counted
 from faultdiag.metrics.tables import format_table, parts_table
-from faultdiag.report.data import split_lines
-from faultdiag.report.transfer import transfer_lines
+from faultdiag.preparing.folds import Fold
+from faultdiag.report.data import common_notes, duplicate_lines, split_lines
+from faultdiag.splits.sharing import LEVELS
 from faultdiag.splits.within import ALL_PARTS
+from faultdiag.training.adapting import AdaptedRun
 from faultdiag.training.calibrating import SEEN
+from faultdiag.training.folds import RESULTS, FoldRuns, spread
+from faultdiag.training.guard import refusal
 from faultdiag.training.session import Run
+
+SHARES = {"class": "class", "before": "before %", "after": "after %"}
+
+
+def transfer_lines(transfer: Document) -> list[str]:
+    """Return what the section ``transfer`` of ``metrics.json`` says, line by line.
+
+    The shares are those of the target's windows that each class gets; no label is in them.
+    """
+    if transfer["method"] == "none":
+        agreement = transfer["agreement_before"]
+        return [f"transfer none: trained on the source alone; target agreement {agreement:.1%}"]
+    before, after = transfer["shares_before"], transfer["shares_after"]
+    rows = [{"class": name, "before": before[name], "after": after[name]} for name in before]
+    moved = transfer["moved"]
+    lines = [
+        f"transfer {transfer['method']}: share of the target's windows that each class gets",
+        format_table(rows, SHARES),
+        f"agreement within target recordings {transfer['agreement_before']:.1%} before, "
+        f"{transfer['agreement_after']:.1%} after; mean class confusion "
+        f"{transfer['confusion_before']:.3f} before, {transfer['confusion_after']:.3f} after",
+        f"{moved['moved']} of {moved['recordings']} target recordings changed their class, "
+        f"{moved['unsupported']} of them decided before",
+    ]
+    if transfer["warning"]:
+        lines.append(f"WARNING: {transfer['warning']}")
+    if transfer["refused"]:
+        lines.append(f"REFUSED: {refusal(transfer)}")
+    return lines
+
+
+def adapted_text(adapted: AdaptedRun) -> str:
+    """Return what an adaptation did, and where its run is."""
+    transfer = adapted.metrics["transfer"]
+    target = transfer["target"]
+    count = len(target["recordings"])
+    lines = [
+        f"adapted with {adapted.why}",
+        f"target: {counted(count, 'recording')}, {counted(target['windows'], 'window')}; "
+        "no label of them was read",
+        *transfer_lines(transfer),
+    ]
+    source = adapted.metrics.get("source_test")
+    if source is not None:
+        lines.append(f"accuracy on the source's own test part after it: {source['accuracy']:.1%}")
+    if not adapted.refused:
+        lines.append(f"run folder: {adapted.folder}")
+    return "\n".join(lines)
 
 
 def summary(run: Run) -> str:
@@ -145,3 +200,59 @@ def evaluation_text(result: Document) -> str:
             noise = {"kind": "noise", **noise}
         lines += ["", format_table(rows, noise)]
     return "\n".join(lines)
+
+
+COLUMNS = {
+    "fold": "fold",
+    "windows": "test windows",
+    "accuracy": "accuracy %",
+    "macro_f1": "macro-F1 %",
+    "right": "recordings right",
+    "leak": "leak",
+}
+
+
+def training_text(result: Run | FoldRuns) -> str:
+    """Return the table of a finished training, or of all its folds."""
+    return folds_text(result) if isinstance(result, FoldRuns) else summary(result)
+
+
+def folds_text(result: FoldRuns) -> str:
+    """Return the table of all folds, what they share, and where their files are."""
+    rows, folds = result.rows(), result.folds
+    for row in rows:
+        row["right"] = f"{row['recordings_right']} of {row['recordings']}"
+    right, recordings = (sum(r[key] for r in rows) for key in ("recordings_right", "recordings"))
+    splits = [run.metrics["split"] for run in result.runs]
+    worst = min(splits, key=lambda split: LEVELS.index(split["leak"]))
+    notes = common_notes([split["notes"] for split in splits])
+    return "\n".join(
+        [
+            format_table(rows, COLUMNS),
+            f"mean ± sd over {len(rows)} folds: accuracy {_shown(rows, 'accuracy')} %, macro-F1 "
+            f"{_shown(rows, 'macro_f1')} %; {right} of {recordings} recordings right",
+            *_leaks(folds, splits),
+            *split_lines({**worst, "duplicates": _shared_by_all(splits), "notes": notes}),
+            f"run folders and {RESULTS}: {result.folder}",
+        ]
+    )
+
+
+def _leaks(folds: Sequence[Fold], splits: Sequence[Document]) -> list[str]:
+    """Name the folds that leak, and the copies that carry samples into their test parts."""
+    lines = []
+    for fold, split in zip(folds, splits, strict=True):
+        copies = [row for row in split["duplicates"] if row["leak"]]
+        lines += [f"fold '{fold.name}': {line}" for line in duplicate_lines(copies)]
+    return lines
+
+
+def _shared_by_all(splits: Sequence[Document]) -> list[object]:
+    """Return the copies that leak in no fold; those that do are named with their folds."""
+    leaking = {str(row["recordings"]) for s in splits for row in s["duplicates"] if row["leak"]}
+    return [row for row in splits[0]["duplicates"] if str(row["recordings"]) not in leaking]
+
+
+def _shown(rows: Sequence[Document], score: str) -> str:
+    values = spread(rows, score)
+    return f"{100 * (values['mean'] or 0):.1f} ± {100 * (values['sd'] or 0):.1f}"

@@ -20,13 +20,14 @@ from faultdiag.splits.base import (
     Grouping,
     GroupNames,
     ValidGroups,
+    cut_in_time,
     group_by,
     groups_of_classes,
     in_order,
+    inner_groups,
     option_problems,
     undivided,
 )
-from faultdiag.splits.inner import cut_in_time, inner_groups
 from faultdiag.splits.within import (
     PARTS,
     SHORTEN,
@@ -357,7 +358,7 @@ def with_inner_groups(
     groups: Groups,
     fractions: Sequence[float] = (0.7, 0.2, 0.1),
 ) -> Groups:
-    """Move some training groups to validation; see `faultdiag.splits.inner.inner_groups`.
+    """Move some training groups to validation; see `faultdiag.splits.base.inner_groups`.
 
     Raises
     ------
@@ -397,7 +398,7 @@ def across(
         Values to test and to train on; without `train`, all others are trained on.
     valid
         Values to choose the epoch by, or ``across``: groups held out of the training groups (see
-        `faultdiag.splits.inner`).
+        `faultdiag.splits.base`).
     folds, fold
         Instead of `test` and `train`: a rule that names the groups of several folds (see
         `plan_folds`), and the number of this fold, from 0 on.

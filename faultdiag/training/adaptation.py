@@ -25,8 +25,7 @@ from faultdiag.splits.within import TARGET_ADAPT
 from faultdiag.training.step import Step, batch_sizes
 from faultdiag.transfer import TRANSFER, build, kind_of, minimum_batch
 from faultdiag.transfer.adabn import norms_of, replace_statistics
-from faultdiag.transfer.domains import Domain, ramp
-from faultdiag.transfer.features import FeatureNetwork, classifier_of
+from faultdiag.transfer.domains import Domain, FeatureNetwork, classifier_of, ramp
 from faultdiag.transfer.shot import pseudo_labels
 
 # Separates the order of target windows from that of source windows, which use the same seed.

@@ -19,9 +19,9 @@ from faultdiag.splits.within import TARGET_ADAPT
 from faultdiag.system.files import write_json
 from faultdiag.training.adaptation import NO_METHOD, require_windows, target_batches, trains
 from faultdiag.training.calibrating import calibrate, with_target
+from faultdiag.training.gpu import repeatable, set_precision
 from faultdiag.training.guard import Verdict, adapted_note, chosen_by, measure
 from faultdiag.training.loop import Trainer, adapting_trainer
-from faultdiag.training.precision import repeatable, set_precision
 from faultdiag.training.run_folder import ADAPTED, SOURCE, begin, write_history
 from faultdiag.transfer import TRANSFER, kind_of
 from faultdiag.transfer.adabn import replace_statistics

@@ -26,11 +26,17 @@ from faultdiag.training.adaptation import (
     SourceFreeStep,
 )
 from faultdiag.training.augment import Augmentation, Ranges
-from faultdiag.training.graphs import Recorder, Repeated, recorder_for
+from faultdiag.training.gpu import Recorder, Repeated, recorder_for
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
-from faultdiag.training.outputs import without_front
-from faultdiag.training.statistics import RunningStatistics
-from faultdiag.training.step import Step, ValidationStep, balanced, batch_sizes, shuffled
+from faultdiag.training.step import (
+    RunningStatistics,
+    Step,
+    ValidationStep,
+    balanced,
+    batch_sizes,
+    shuffled,
+    without_front,
+)
 from faultdiag.transfer import kind_of
 
 Merit = Callable[[Document], tuple[float, ...]]

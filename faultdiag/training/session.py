@@ -35,10 +35,9 @@ from faultdiag.training.adaptation import (
 )
 from faultdiag.training.finishing import Outcome, finish
 from faultdiag.training.fitting import Fitter
-from faultdiag.training.graphs import require_graphs
+from faultdiag.training.gpu import repeatable, require_graphs, set_precision
 from faultdiag.training.guard import refusal
 from faultdiag.training.loop import Progress, Trainer, adapting_trainer, trainer_settings
-from faultdiag.training.precision import repeatable, set_precision
 from faultdiag.training.run_folder import (
     ADAPTED,
     CHOSEN,

@@ -1,17 +1,94 @@
-"""One step of training and one of validation, and the order of the windows."""
+"""One step of training and one of validation, and the order of the windows.
 
-from contextlib import nullcontext
-from typing import ClassVar
+A front end has no parameters. Where no random change is made to the windows themselves, it shows
+the same in every epoch, and a step needs to run the network behind it only. What networks change
+at random (noise on combs, bands and units left out) comes after the front end.
+
+Batch normalisation validates and predicts with running means of what it saw in training [1]_.
+With the momentum m of the published networks, 0.01, such a mean starts from mean 0 and variance 1
+and needs some hundred steps to forget them: a network that is right on 99 % of its training
+windows can be right on 40 % of the validation windows, and an early epoch looks bad that is not.
+
+Here the statistic of step t gets the weight
+
+    f(t) = max(m, (DECAY + 1) / (t + DECAY)),
+
+so it is a mean of all batches so far, later ones weighing more (polynomial-decay averaging [2]_;
+with a decay of 0 it would be their plain mean), and from step (DECAY + 1) / m - DECAY on the
+published one.
+
+References
+----------
+.. [1] Ioffe, Szegedy, "Batch Normalization", 2015, arXiv:1502.03167
+.. [2] Shamir, Zhang, "Stochastic Gradient Descent for Non-smooth Optimization", 2013,
+   arXiv:1212.1824, section 4
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from faultdiag.inference import WindowBatches, arguments_of, autocast, forward
+from faultdiag.models.front import Fronted, seen_through
 from faultdiag.training.augment import Augmentation
-from faultdiag.training.statistics import RunningStatistics
+
+# Of 5 trainings on CWRU, the validation accuracy after epochs 1 and 2 was 42 and 42 % with the
+# published statistics, 87 and 97 % with a decay of 0, and 97 and 99 % with one of 4 or of 9.
+DECAY = 4
+
+
+class RunningStatistics:
+    """The running statistics of a network while it is trained.
+
+    torch updates them with a fixed momentum m, ``new = (1 - m) * old + m * batch``. A factor
+    before and a factor after that make it ``(1 - f) * old + f * batch``. All are tensors on the
+    network's device, so that a recorded CUDA graph repeats them.
+
+    Parameters
+    ----------
+    network
+        Its normalisations with a momentum are updated together, one step after the other.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._groups: dict[float, list[_BatchNorm]] = {}
+        for module in network.modules():
+            if isinstance(module, _BatchNorm) and module.momentum and module.track_running_stats:
+                self._groups.setdefault(module.momentum, []).append(module)
+
+    @contextmanager
+    def debiased(self) -> Iterator[None]:
+        """Correct what one forward pass in training mode does to the statistics."""
+        learning = [(m, [n for n in norms if n.training]) for m, norms in self._groups.items()]
+        scaled = [(norms, _scale(momentum, norms)) for momentum, norms in learning if norms]
+        yield
+        for norms, factor in scaled:
+            torch._foreach_mul_(_buffers(norms), factor)
+
+
+def _scale(momentum: float, norms: list[_BatchNorm]) -> Tensor:
+    """Scale the statistics for the coming step; return the factor for after it."""
+    buffers = _buffers(norms)
+    count = norms[0].get_buffer("num_batches_tracked").double()
+    weight = (DECAY + 1) / (count + 1 + DECAY)
+    early = weight > momentum
+    before = (1 - weight) / (1 - momentum) * (momentum / weight)
+    # Exactly 1 once the published momentum holds.
+    torch._foreach_mul_(buffers, torch.where(early, before, 1.0).to(buffers[0].dtype))
+    return torch.where(early, weight / momentum, 1.0).to(buffers[0].dtype)
+
+
+def _buffers(norms: list[_BatchNorm]) -> list[Tensor]:
+    # By way of `data`, because autograd keeps the buffers and would refuse their change.
+    names = ("running_mean", "running_var")
+    return [norm.get_buffer(name).data for norm in norms for name in names]
 
 
 def shuffled(count: int, seed: int, epoch: int) -> Tensor:
@@ -226,3 +303,40 @@ class ValidationStep:
             logits = forward(self._network, self._batches, rows).double()
         loss = functional.cross_entropy(logits, labels, reduction="sum")
         return torch.stack((loss, (logits.argmax(1) == labels).sum()))
+
+
+# Outputs are kept where they take at most this share of the signals' bytes, or so few bytes.
+SHARE, FEW = 0.5, 8 << 20
+# Windows at once: more of several seconds each would take much memory.
+CHUNK = 64
+
+
+def without_front(
+    network: nn.Module, train: WindowBatches, valid: WindowBatches | None
+) -> tuple[nn.Module, WindowBatches, WindowBatches | None]:
+    """Return the network behind a front end, and both parts with the outputs of the front end.
+
+    All three stay as they are where there is no front end, or its outputs for all windows would
+    take too much memory. Parts that hold outputs already keep them.
+    """
+    if isinstance(network, Fronted) and train.outputs is not None:
+        return network.network, train, valid
+    windows = len(train) + (0 if valid is None else len(valid))
+    if not isinstance(network, Fronted) or not _few(network.front, windows, train.signal_bytes):
+        return network, train, valid
+    shown = None if valid is None else _shown(network, valid)
+    return network.network, _shown(network, train), shown
+
+
+def _few(front: Any, windows: int, signal_bytes: int) -> bool:
+    channels, length = seen_through(front)
+    return 4 * channels * length * windows <= max(SHARE * signal_bytes, FEW)
+
+
+@torch.no_grad()
+def _shown(network: Fronted, part: WindowBatches) -> WindowBatches:
+    outputs = torch.empty((len(part), *seen_through(network.front)), device=part.device)
+    for first in range(0, len(part), CHUNK):
+        rows = torch.arange(first, min(first + CHUNK, len(part)), device=part.device)
+        outputs[rows] = network.front(*arguments_of(network, part, rows))
+    return part.showing(outputs)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.transfer.adversary import Discriminator, Width, domain_loss, reverse_gradient
+from faultdiag.transfer.dann import Discriminator, Width, domain_loss, reverse_gradient
 from faultdiag.transfer.domains import Domain, entropy, probabilities
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from faultdiag.transfer.domains import Domain, probabilities
-from faultdiag.transfer.kernels import (
+from faultdiag.transfer.mk_mmd import (
     Bandwidth,
     KernelCount,
     MultiKernel,

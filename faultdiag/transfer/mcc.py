@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from faultdiag.transfer.domains import Domain, entropy, probabilities
-from faultdiag.transfer.kernels import Positive
+from faultdiag.transfer.mk_mmd import Positive
 
 if TYPE_CHECKING:
     from torch import Tensor

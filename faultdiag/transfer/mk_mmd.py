@@ -1,14 +1,124 @@
-"""Multi-kernel maximum mean discrepancy."""
+"""Multi-kernel maximum mean discrepancy, and the Gaussian kernels that other methods use too."""
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import torch
+from pydantic import AfterValidator, Field
 from torch import nn
 
 from faultdiag.transfer.domains import Domain
-from faultdiag.transfer.kernels import Bandwidth, KernelCount, MultiKernel, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Bandwidth = Literal["mean", "median"]
+
+# Below any squared distance: it keeps equal windows from a division by zero.
+_TINY = 1e-30
+
+
+def _positive(value: float) -> float:
+    if not value > 0:
+        raise ValueError("give a number above 0")
+    return value
+
+
+KernelCount = Annotated[int, Field(ge=1, strict=True)]
+Positive = Annotated[float, Field(strict=True), AfterValidator(_positive)]
+
+
+def squared_distances(rows: "Tensor") -> "Tensor":
+    """Return the squared Euclidean distances between all rows, ``(m, d) -> (m, m)``, in float64."""
+    x = rows.double()
+    x = x - x.mean(0)  # distances stay, and fewer digits cancel
+    norms = (x * x).sum(1)
+    distances = norms[:, None] + norms - 2 * (x @ x.T)
+    return distances.clamp_min(0).fill_diagonal_(0)
+
+
+def bandwidth(distances: "Tensor", rule: Bandwidth) -> "Tensor":
+    """Return the mean or median squared distance of two different rows, without gradient.
+
+    ``mean`` is ``sum d^2 / (m^2 - m)``. Both follow the scale of the features, so that the
+    discrepancy doesn't depend on it.
+    """
+    distances = distances.detach()
+    rows = len(distances)
+    if rule == "mean":
+        return (distances.sum() / (rows * rows - rows)).clamp_min(_TINY)
+    upper = torch.triu_indices(rows, rows, 1, device=distances.device)
+    return distances[upper[0], upper[1]].median().clamp_min(_TINY)
+
+
+def gaussian_kernels(
+    distances: "Tensor", *, kernels: int, factor: float, rule: Bandwidth
+) -> "Tensor":
+    """Return a sum of Gaussian kernels, ``(m, m)``.
+
+    ``k = sum_i exp(-d^2 / (factor^i s))`` with ``kernels`` terms around ``i = 0`` and the
+    bandwidth ``s`` of `bandwidth`.
+    """
+    width = bandwidth(distances, rule)
+    exponents = range(-(kernels // 2), kernels - kernels // 2)
+    return torch.stack([torch.exp(-distances / (factor**i * width)) for i in exponents]).sum(0)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiKernel:
+    """A sum of Gaussian kernels, and the discrepancy that is estimated with it.
+
+    Parameters
+    ----------
+    kernels, factor, rule
+        As of `gaussian_kernels`.
+    unbiased
+        As of `discrepancy`.
+    """
+
+    kernels: int
+    factor: float
+    rule: Bandwidth
+    unbiased: bool
+
+    def between(self, source: "Tensor", target: "Tensor") -> "Tensor":
+        """Return the kernel of all rows, ``(n, d)`` and ``(m, d)`` to ``(n + m, n + m)``."""
+        distances = squared_distances(torch.cat([source, target]))
+        return gaussian_kernels(distances, kernels=self.kernels, factor=self.factor, rule=self.rule)
+
+    def discrepancy(self, kernel: "Tensor", rows: int) -> "Tensor":
+        """Return the squared discrepancy of a kernel; the first `rows` rows are the source."""
+        return discrepancy(kernel, rows, unbiased=self.unbiased)
+
+
+def discrepancy(kernel: "Tensor", rows: int, *, unbiased: bool) -> "Tensor":
+    """Return the squared maximum mean discrepancy of a kernel matrix.
+
+    ``mean K_ss + mean K_tt - 2 mean K_st``.
+
+    Parameters
+    ----------
+    kernel
+        Kernel of all rows of both domains, ``(m, m)``, the source first.
+    rows
+        How many rows are of the source.
+    unbiased
+        Leave the diagonals of ``K_ss`` and ``K_tt`` out of their means: the estimate is then 0 on
+        average, and may be negative, where both domains are equal [1]_.
+
+    References
+    ----------
+    .. [1] A. Gretton et al., "A Kernel Two-Sample Test", JMLR 13, 2012, lemma 6
+    """
+    source, target, between = kernel[:rows, :rows], kernel[rows:, rows:], kernel[:rows, rows:]
+    return _mean(source, unbiased) + _mean(target, unbiased) - 2 * between.mean()
+
+
+def _mean(kernel: "Tensor", unbiased: bool) -> "Tensor":
+    if not unbiased:
+        return kernel.mean()
+    rows = len(kernel)
+    return (kernel.sum() - kernel.diagonal().sum()) / (rows * rows - rows)
 
 
 class MKMMD(nn.Module):

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import nn
 
 from faultdiag.transfer.domains import Domain
-from faultdiag.transfer.kernels import Bandwidth, KernelCount, Positive
 from faultdiag.transfer.mcc import MCC
-from faultdiag.transfer.mk_mmd import MKMMD
+from faultdiag.transfer.mk_mmd import MKMMD, Bandwidth, KernelCount, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor

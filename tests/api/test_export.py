@@ -13,7 +13,7 @@ import faultdiag
 from faultdiag.api import export as subject
 from faultdiag.api.export import export_run
 from faultdiag.errors import FaultdiagError
-from faultdiag.export.provenance import config_digest
+from faultdiag.export.metadata import config_digest
 from faultdiag.export.runtime import load
 from faultdiag.prediction.rows import COLUMNS
 from faultdiag.system.files import parse

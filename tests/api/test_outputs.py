@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from faultdiag.api.outputs import OUTPUTS
+from faultdiag.api.schema import OUTPUTS
 from faultdiag.cli.app import app
 from faultdiag.prediction.rows import COLUMNS
 from tests.commands import check_output, done, refused, run

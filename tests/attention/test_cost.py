@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from faultdiag.attention import build
-from faultdiag.attention.describe import count
+from faultdiag.models.describe import count
 
 
 @pytest.mark.parametrize(

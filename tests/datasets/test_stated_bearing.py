@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from faultdiag.datasets.stated_bearing import cage_warning, stated_bearing
+from faultdiag.datasets.facts import cage_warning, stated_bearing
 from faultdiag.inspection.inspect import inspect_file
 from faultdiag.readers.read import list_variables
 from faultdiag.signal.bearings import FaultOrders, StatedBearing, get_bearing

@@ -20,8 +20,8 @@ from faultdiag.evidence.attribution import (
     integrated_gradients,
     target_of,
 )
-from faultdiag.evidence.explaining import Explainer
-from faultdiag.evidence.occlusion import occlude_bands
+from faultdiag.evidence.explainer import Explainer
+from faultdiag.evidence.explanation import occlude_bands
 
 LENGTH, FS = 1024, 12_000
 NETWORKS = ("cnn1d", "wdcnn", "resnet1d")
@@ -181,7 +181,7 @@ class Halving(nn.Module):
 
 
 def test_gates_are_the_mean_factors_of_a_block() -> None:
-    from faultdiag.models.slots import AttentionSlot
+    from faultdiag.models.layers import AttentionSlot
 
     class Net(nn.Module):
         def __init__(self) -> None:

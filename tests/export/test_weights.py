@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from faultdiag.api.export import save_weights
 from faultdiag.errors import FaultdiagError
-from faultdiag.export.weights import save_weights
 
 
 def test_weights_and_facts_come_back(tmp_path: Path) -> None:

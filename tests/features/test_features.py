@@ -11,25 +11,23 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.features import extract
-from faultdiag.features.envelopes import (
-    BANDS,
-    Bands,
-    impulsiveness,
-    next_fast_length,
-    summarise,
-    whiten,
-)
+from faultdiag.features.extract import STATISTICS, band_energies, statistics
 from faultdiag.features.orders import (
+    BANDS,
     NOISE_MEAN,
     NOISE_SPREAD,
     PARTS,
     SLIP,
+    Bands,
     Comb,
     Teeth,
     fault_orders,
+    impulsiveness,
+    next_fast_length,
     scores,
+    summarise,
+    whiten,
 )
-from faultdiag.features.waveform import STATISTICS, band_energies, statistics
 from faultdiag.signal.bearings import Bearing, get_bearing
 from faultdiag.signal.dsp import statistics as dsp_statistics
 

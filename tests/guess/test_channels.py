@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.guess.channels import choose_channel
 from faultdiag.guess.guessing import guess_config
+from faultdiag.guess.signals import choose_channel
 from tests.commands import done, refused, run
 
 N = 8000

@@ -8,8 +8,8 @@ import pytest
 
 from faultdiag.config.schema import load_config
 from faultdiag.datasets.base import Entry
+from faultdiag.guess.choices import choose_network, names_parts
 from faultdiag.guess.guessing import write_guess
-from faultdiag.guess.network import choose_network, names_parts
 from tests.commands import run
 
 RATE = 6000

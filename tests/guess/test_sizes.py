@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.guess.choices import guess_sizes
 from faultdiag.guess.guessing import Setting, config_text
 from faultdiag.guess.signals import split_comment
-from faultdiag.guess.sizes import guess_sizes
 from faultdiag.signal.windows import WindowPlan
 from faultdiag.splits.within import SplitItem, within_recording
 from faultdiag.system.files import parse

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from faultdiag.metrics.comparison import holm, paired_difference
+from faultdiag.metrics.intervals import holm, paired_difference
 
 
 def test_without_correction_it_is_the_paired_t_test() -> None:

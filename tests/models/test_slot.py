@@ -7,7 +7,7 @@ import torch
 
 from faultdiag import attention, models
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.slots import AttentionSlot, Slots
+from faultdiag.models.layers import AttentionSlot, Slots
 from faultdiag.models.spec import Slot, parse_slots
 from faultdiag.models.zoo import defaults, network
 from tests.models.networks import LENGTH, build, eca, inputs, perturb, windows

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.predict import predict_paths
 from faultdiag.prediction.shards import shard_file
-from faultdiag.system.shards import Shard, parse_shard
+from faultdiag.system.cluster import Shard, parse_shard
 from tests.data_fixtures import CASES, write_recording
 
 # Half a surrogate pair, as file names have that are not UTF-8, is no text of hypothesis.
@@ -50,7 +50,7 @@ def test_shards_are_the_same_everywhere() -> None:
     chosen = [next(i for i in range(5) if Shard(i, 5).has(name)) for name in names]
     assert Shard(0, 1).has(b"\xff.mat".decode("utf-8", "surrogateescape")), "not UTF-8"
     code = (
-        "from faultdiag.system.shards import Shard\n"
+        "from faultdiag.system.cluster import Shard\n"
         f"print([next(i for i in range(5) if Shard(i, 5).has(n)) for n in {names!r}])"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7"}

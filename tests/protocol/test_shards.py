@@ -7,7 +7,7 @@ import pytest
 
 from faultdiag.protocol import run as subject
 from faultdiag.protocol.store import Store
-from faultdiag.system.shards import Shard
+from faultdiag.system.cluster import Shard
 from tests.commands import done, refused, run
 from tests.protocol.test_command import written
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from faultdiag.metrics.comparison import paired_difference
+from faultdiag.metrics.intervals import paired_difference
 from faultdiag.protocol.summary import compare
 
 

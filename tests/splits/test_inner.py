@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.windows import WindowPlan
 from faultdiag.splits.across import across, across_loads, across_sizes
-from faultdiag.splits.base import Grouping
-from faultdiag.splits.inner import cut_in_time, inner_groups
+from faultdiag.splits.base import Grouping, cut_in_time, inner_groups
 from faultdiag.splits.within import PARTS, STRATEGIES, Split, SplitItem
 
 PLAN = WindowPlan(length=100, stride=20, per_class=None, test_stride=100)

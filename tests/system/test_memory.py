@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.system.memory import memory_errors
+from faultdiag.system.crashes import memory_errors
 from faultdiag.training.loop import Trainer
 from tests.commands import refused, run
 

@@ -13,7 +13,7 @@ from faultdiag.prediction.events import End, NoveltyScore, ReadEvent
 ROOT = Path(__file__).parents[2]
 CODE = """
 from faultdiag.prediction.events import NoveltyScore
-from faultdiag.prediction.streams import Stream
+from faultdiag.prediction.ahead import Stream
 from tests.system.test_workers import blocked
 
 if __name__ == "__main__":

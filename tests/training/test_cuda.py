@@ -14,9 +14,8 @@ from faultdiag.inference import WindowBatches
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.training.augment import Ranges
-from faultdiag.training.graphs import CudaRecorder
+from faultdiag.training.gpu import CudaRecorder, set_precision
 from faultdiag.training.loop import Settings, Trainer
-from faultdiag.training.precision import set_precision
 from tests.data_fixtures import tiny_config
 
 pytestmark = [

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faultdiag.training.graphs import CudaRecorder, Repeated, recorder_for
+from faultdiag.training.gpu import CudaRecorder, Repeated, recorder_for
 
 CUDA = torch.device("cuda")
 WAIT = "called a synchronizing CUDA operation (Triggered internally at x.cpp:1)"

@@ -10,7 +10,7 @@ import torch
 from faultdiag.config.schema import Config
 from faultdiag.inference import WindowBatches
 from faultdiag.preparing.prepare import prepare
-from faultdiag.training import loop, outputs
+from faultdiag.training import loop, step
 from faultdiag.training.loop import Trainer, trainer_settings
 from faultdiag.training.specs import complete_spec, resolve_spec
 from tests.data_fixtures import tiny_config
@@ -45,8 +45,8 @@ def test_a_training_on_kept_outputs_is_the_same(
     config = tiny()
     kept = trainer_of(config)
     kept.fit(lambda *_: None)
-    monkeypatch.setattr(outputs, "SHARE", 0.0)
-    monkeypatch.setattr(outputs, "FEW", 0)
+    monkeypatch.setattr(step, "SHARE", 0.0)
+    monkeypatch.setattr(step, "FEW", 0)
     computed = trainer_of(config)
     computed.fit(lambda *_: None)
     for key, value in computed.network.state_dict().items():
@@ -61,12 +61,12 @@ def test_a_training_on_kept_outputs_is_the_same(
 def test_outputs_are_kept_where_they_are_few_and_no_window_is_changed(
     sign: bool, few: int, calls: int, tiny: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "SHARE", 0.0)
-    monkeypatch.setattr(outputs, "FEW", few)
+    monkeypatch.setattr(step, "SHARE", 0.0)
+    monkeypatch.setattr(step, "FEW", few)
     asked: list[bool] = []
 
     def without_front(network: Any, train: Any, valid: Any) -> Any:
-        shown = outputs.without_front(network, train, valid)
+        shown = step.without_front(network, train, valid)
         asked.append(shown[0] is not network)
         return shown
 

@@ -8,7 +8,7 @@ import torch
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import autocast, set_tf32
-from faultdiag.training.precision import repeatable, set_precision
+from faultdiag.training.gpu import repeatable, set_precision
 
 CUDA = torch.device("cuda")
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from faultdiag import models
-from faultdiag.training.statistics import DECAY, RunningStatistics
+from faultdiag.training.step import DECAY, RunningStatistics
 
 
 def weighted(values: NDArray[np.float64], weights: list[float]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from faultdiag.models.baseline import build_baseline
 from faultdiag.models.front import facts_for
 from faultdiag.representations import REPRESENTATIONS
 from faultdiag.transfer import TRANSFER, build
-from faultdiag.transfer.features import FeatureNetwork, classifier_of
+from faultdiag.transfer.domains import FeatureNetwork, classifier_of
 from tests.transfer.samples import CLASSES, FEATURES, ONE, domain
 
 KINDS = {"joint", "source_free", "statistics"}

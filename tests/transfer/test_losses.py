@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from faultdiag.transfer import TRANSFER, build
 from faultdiag.transfer.domains import Domain, ramp
-from faultdiag.transfer.kernels import bandwidth, squared_distances
 from faultdiag.transfer.mcc import class_confusion
+from faultdiag.transfer.mk_mmd import bandwidth, squared_distances
 from faultdiag.transfer.shot import pseudo_labels
 from tests.transfer import oracles
 from tests.transfer.samples import CLASSES, FEATURES, ONE, domain, inputs, layers_of
@@ -102,7 +102,7 @@ def test_the_gradient_is_that_of_the_loss(name: str) -> None:
 
 def frozen_bandwidth(built: nn.Module) -> Callable[[Domain, Domain], Tensor]:
     """The loss with what carries no gradient held: numerical differences would see it move."""
-    from faultdiag.transfer import kernels, mcc
+    from faultdiag.transfer import mcc, mk_mmd
 
     hs, _, ht, zt = inputs()
     held = bandwidth(squared_distances(torch.cat([hs, ht])), "mean")
@@ -110,7 +110,7 @@ def frozen_bandwidth(built: nn.Module) -> Callable[[Domain, Domain], Tensor]:
 
     def loss(source: Domain, target: Domain) -> Tensor:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(kernels, "bandwidth", lambda *_: held)
+            patch.setattr(mk_mmd, "bandwidth", lambda *_: held)
             patch.setattr(mcc, "entropy", lambda _: weights)
             value: Tensor = built(source, target, ONE)
         return value

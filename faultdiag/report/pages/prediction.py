@@ -7,18 +7,18 @@ from datetime import datetime
 from pathlib import PurePath
 
 from faultdiag.errors import counted
+from faultdiag.evidence.details import SignalViews
 from faultdiag.evidence.explanation import Explanation
 from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.physics import Agreement, part_of
 from faultdiag.evidence.severity import MEANING, Severity
-from faultdiag.evidence.views import SignalViews
 from faultdiag.prediction.rows import NO_SIGNATURE
 from faultdiag.report.charts import Chart
 from faultdiag.report.findings import STATES, EnvelopeSummary, Finding, Rank, finding, summarise
-from faultdiag.report.pages.over_time import charts_over_time
 from faultdiag.report.pages.recording_charts import explanation_charts, signal_charts
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg
+from faultdiag.report.trend import charts_over_time
 from faultdiag.signal.bearings import KnownBearing
 
 # Recordings with a page of their own, those that need a look first.

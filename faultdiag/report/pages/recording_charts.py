@@ -2,10 +2,15 @@
 
 import numpy as np
 
-from faultdiag.evidence.explanation import Explanation, FrontRelevance, Gate, TimeRelevance
+from faultdiag.evidence.details import SignalViews
+from faultdiag.evidence.explanation import (
+    BandRelevance,
+    Explanation,
+    FrontRelevance,
+    Gate,
+    TimeRelevance,
+)
 from faultdiag.evidence.gather import Evidence
-from faultdiag.evidence.occlusion import BandRelevance
-from faultdiag.evidence.views import SignalViews
 from faultdiag.report.charts import Chart, Curve, Level, Mark, peaks, waveform
 from faultdiag.report.style import FAULT_NAMES, FAULT_STYLES
 from faultdiag.signal.bearings import KnownBearing

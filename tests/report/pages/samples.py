@@ -4,10 +4,15 @@ from datetime import datetime
 
 import numpy as np
 
-from faultdiag.evidence.explanation import Explanation, FrontRelevance, Gate, TimeRelevance
+from faultdiag.evidence.details import SignalViews, measure_views
+from faultdiag.evidence.explanation import (
+    BandRelevance,
+    Explanation,
+    FrontRelevance,
+    Gate,
+    TimeRelevance,
+)
 from faultdiag.evidence.gather import Evidence, Machine, gather
-from faultdiag.evidence.occlusion import BandRelevance
-from faultdiag.evidence.views import SignalViews, measure_views
 from faultdiag.features.healthy import statistics_of_windows, summarise
 from faultdiag.report.pages.prediction import ModelFacts, PredictionReport, RecordingResult
 from faultdiag.report.pages.protocol import ProtocolReport

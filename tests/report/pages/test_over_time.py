@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from faultdiag.evidence.physics import THRESHOLD
-from faultdiag.report.pages.over_time import charts_over_time
 from faultdiag.report.pages.prediction import RecordingResult
+from faultdiag.report.trend import charts_over_time
 from tests.report.pages.samples import over_time, result
 
 

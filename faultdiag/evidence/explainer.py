@@ -15,8 +15,14 @@ from faultdiag.evidence.attribution import (
     has_captum,
     target_of,
 )
-from faultdiag.evidence.explanation import Explanation, FrontRelevance, Gate, TimeRelevance
-from faultdiag.evidence.occlusion import BandRelevance, occlude_bands
+from faultdiag.evidence.explanation import (
+    BandRelevance,
+    Explanation,
+    FrontRelevance,
+    Gate,
+    TimeRelevance,
+    occlude_bands,
+)
 from faultdiag.models.front import Fronted, facts_for, needs_bearing, needs_speed
 from faultdiag.signal.bearings import KnownBearing, conditions
 

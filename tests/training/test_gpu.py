@@ -22,9 +22,9 @@ from faultdiag.models import NETWORKS
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.representations import REPRESENTATIONS
-from faultdiag.training import outputs
+from faultdiag.training import step
 from faultdiag.training.augment import Ranges
-from faultdiag.training.graphs import REHEARSALS, Repeated, require_graphs
+from faultdiag.training.gpu import REHEARSALS, Repeated, require_graphs
 from faultdiag.training.loop import Settings, Trainer
 from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
 from tests.data_fixtures import tiny_config
@@ -302,8 +302,8 @@ def test_what_waits_for_the_device_is_not_recorded(capsys: pytest.CaptureFixture
 @pytest.fixture(autouse=True)
 def front_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep no outputs of front ends: the steps that are recorded compute them."""
-    monkeypatch.setattr(outputs, "SHARE", 0.0)
-    monkeypatch.setattr(outputs, "FEW", 0)
+    monkeypatch.setattr(step, "SHARE", 0.0)
+    monkeypatch.setattr(step, "FEW", 0)
 
 
 def recorded_training(prepared: Prepared, network: nn.Module) -> TapeRecorder:

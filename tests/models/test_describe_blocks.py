@@ -4,16 +4,16 @@ import subprocess
 import sys
 
 from faultdiag.attention import BLOCKS, build
-from faultdiag.attention.describe import describe
+from faultdiag.models.describe import describe_blocks
 from faultdiag.report.lists import attention_text
 
 
 def test_a_row_for_every_block_in_order() -> None:
-    assert [row["name"] for row in describe()] == list(BLOCKS)
+    assert [row["name"] for row in describe_blocks()] == list(BLOCKS)
 
 
 def test_facts_of_a_block() -> None:
-    row = next(row for row in describe() if row["name"] == "bi_eca")
+    row = next(row for row in describe_blocks() if row["name"] == "bi_eca")
     assert row["options"] == {"kernel_size": 3, "reduction": 16, "double_sigmoid": False}
     assert row["parameters"] == {16: 27, 32: 78, 64: 276, 128: 1056}
     assert row["multiply_adds"] == 2 * 3 * 32 + 32 * 2 + 2 * 2
@@ -22,7 +22,7 @@ def test_facts_of_a_block() -> None:
 
 
 def test_every_row_has_a_summary_and_a_source() -> None:
-    for row in describe():
+    for row in describe_blocks():
         assert row["summary"].endswith(".")
         assert row["reference"]
 
@@ -36,7 +36,7 @@ def test_importing_the_package_leaves_torch_alone() -> None:
 
 
 def test_an_unset_option_is_told_as_what_it_stands_for() -> None:
-    options = {fact["name"]: fact["options"] for fact in describe()}
+    options = {fact["name"]: fact["options"] for fact in describe_blocks()}
     assert options["se"]["reduction"] == options["cbam"]["reduction"] == 16
     assert options["cbam_r8"]["reduction"] == 8
     assert options["eca"]["kernel_size"] == "adaptive"
@@ -51,7 +51,7 @@ def test_an_unset_option_is_told_as_what_it_stands_for() -> None:
 
 
 def test_the_text_names_every_block_and_its_source() -> None:
-    facts = describe()
+    facts = describe_blocks()
     text = attention_text(facts)
     for fact in facts:
         assert f"\n{fact['name']} " in text

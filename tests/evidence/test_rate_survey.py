@@ -13,8 +13,13 @@ from faultdiag.config.schema import parse_config
 from faultdiag.datasets.base import Entry
 from faultdiag.datasets.cwru import Cwru
 from faultdiag.errors import FaultdiagError
-from faultdiag.evidence.rate_check import RateCheck, Verdict
-from faultdiag.inspection.rate_survey import StatedRate, check_stated_rate, survey_rates
+from faultdiag.evidence.rate_check import (
+    RateCheck,
+    StatedRate,
+    Verdict,
+    check_stated_rate,
+    survey_rates,
+)
 from faultdiag.report.inspection import rate_lines
 
 
