@@ -9,7 +9,7 @@ the model.
 """
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,19 +141,19 @@ def measured(root: Path, numbers: Sequence[int], end: str) -> Combs:
     return combs(map(read, entries(root, numbers)), BEARINGS[end])
 
 
-def simulated() -> Combs:
+def simulated(name: str = SIMULATED, seed: int = 1) -> Combs:
     """Return the combs of simulated recordings, whose balls strike as those of CWRU do not."""
 
     def simulate(case: Case) -> tuple[int, str, float | None, NDArray[Any]]:
-        bearing = mounted(SIMULATED)
-        recording = simulate_recording(case, seconds=SECONDS, seed=1, bearing=bearing)
+        bearing = mounted(name)
+        recording = simulate_recording(case, seconds=SECONDS, seed=seed, bearing=bearing)
         signal = recording.channels["DE"][None].astype(np.float32)
         if case.sampling_rate != RATE:
             signal = resample(signal, case.sampling_rate, RATE)
         windows = windows_of(signal, LENGTH)
         return 10_000 + case.number, case.place or "normal", round(recording.rpm), windows
 
-    return combs(map(simulate, cases([0])), SIMULATED)
+    return combs(map(simulate, cases([0])), name)
 
 
 def batches(combs: Combs, rng: np.random.Generator) -> Iterator[torch.Tensor]:
@@ -165,11 +165,16 @@ def batches(combs: Combs, rng: np.random.Generator) -> Iterator[torch.Tensor]:
         yield torch.tensor([rng.choice(of_recording[number]) for number in numbers])
 
 
-def train(combs: Combs, seed: int = SEED) -> nn.Module:
+def build(combs: Combs) -> nn.Module:
+    """Build the network for combs."""
+    return spec().build_network(*combs.values.shape[1:])
+
+
+def train(combs: Combs, seed: int = SEED, build: Callable[[Combs], nn.Module] = build) -> nn.Module:
     """Train the network on combs, and return it in evaluation mode, its weights rounded."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    network = spec().build_network(*combs.values.shape[1:]).double()
+    network = build(combs).double()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=LEARNING_RATE, weight_decay=DECAY, foreach=False
     )
