@@ -71,7 +71,7 @@ def require_sound(path: Path, document: Document) -> None:
         )
 
 
-def _problem(stored: Any, length: Any, channels: int) -> str | None:
+def _problem(stored: object, length: object, channels: int) -> str | None:
     if not isinstance(length, int) or length < 1:
         return f"cannot be read for windows of {length!r} samples"
     found = _found(stored) if isinstance(stored, dict) else stored
@@ -550,7 +550,7 @@ def resolve(path: Path) -> Path:
     return path
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Turn mappings and tuples into dicts and lists, which ``weights_only`` loading accepts."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.datasets.base import some
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_bearing, needs_speed
 from faultdiag.models.front import facts_for
@@ -96,7 +97,7 @@ def select_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def normalizer(description: Mapping[str, Any], device: torch.device) -> Callable[[Tensor], Tensor]:
+def normalizer(description: Document, device: torch.device) -> Callable[[Tensor], Tensor]:
     """Return a fitted normaliser as a function of windows on a device."""
     state = {
         key: torch.tensor(values, dtype=torch.float32, device=device)
@@ -105,7 +106,7 @@ def normalizer(description: Mapping[str, Any], device: torch.device) -> Callable
     return normalize.normalizer(description["name"], state)
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """Return the context in which a forward pass has this precision."""
     if device.type == "cuda":
         # Here, because a model is evaluated and asked where no training has set it.
@@ -158,7 +159,7 @@ class WindowBatches:
         device: torch.device,
         disturb: Disturb | None = None,
         *,
-        normalize: Mapping[str, Any] | None = None,
+        normalize: Document | None = None,
         resident: bool | None = None,
     ) -> None:
         self.length = prepared.length

@@ -26,7 +26,6 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,10 +222,10 @@ class RecordingNovelty:
 
 
 def distances(
-    levels: NDArray[np.generic],
-    reference: NDArray[Any],
+    levels: NDArray[np.floating],
+    reference: NDArray[np.floating],
     neighbours: int,
-    squares: NDArray[np.generic] | None = None,
+    squares: NDArray[np.floating] | None = None,
 ) -> Floats:
     """Compute the distance of each row from its n-th nearest row of the reference, in dB.
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Document
 from faultdiag.features.healthy import HealthyReference
 from faultdiag.novelty import Novelty
 from faultdiag.signature import Signature
@@ -62,7 +63,7 @@ class ModelFacts:
     recorded_at: float | None = None
     needs_bearing: bool = False
     signature: Signature | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Document = field(default_factory=dict)
 
 
 class Scorer(Protocol):

@@ -7,10 +7,11 @@ computes the logits needs to return nothing more.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from faultdiag.documents import Document, Json
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -149,7 +150,7 @@ def fit_signature(
     return Signature(head, float(max(fitted, floor)), ERROR, basis)
 
 
-def to_stored(signature: Signature) -> dict[str, Any]:
+def to_stored(signature: Signature) -> Json:
     """Return a signature as plain data."""
     plain = asdict(signature)
     head = plain["head"]
@@ -199,18 +200,18 @@ def _require_sound(head: Head, classes: int) -> None:
         raise ValueError("has a head whose evidence can't be computed")
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Document:
     if not isinstance(value, Mapping):
         raise ValueError(f"is {type(value).__name__}, no mapping")
     return value
 
 
-def _pair(values: Sequence[Any]) -> tuple[float, float]:
+def _pair(values: Sequence[float]) -> tuple[float, float]:
     first, second = _numbers(values)[:2]
     return first, second
 
 
-def _numbers(values: Sequence[Any]) -> tuple[float, ...]:
+def _numbers(values: Sequence[float]) -> tuple[float, ...]:
     if not all(isinstance(v, int | float) and np.isfinite(v) for v in values):
         raise ValueError("holds what is no finite number")
     return tuple(float(value) for value in values)

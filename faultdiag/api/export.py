@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from faultdiag import checkpoint
 from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.checkpoint import Checkpoint
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import (
     raw_windows,
@@ -109,7 +109,7 @@ class Export:
     difference: float | None = None
     int8: Int8Check | None = None
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Json:
         """Return it as plain data."""
         return {**asdict(self), "files": [str(path) for path in self.files]}
 
@@ -204,7 +204,7 @@ def _require_options(out: Path | None, *, int8: bool, alone: bool) -> None:
         )
 
 
-def _write_weights(path: Path, source: Checkpoint, origin: Mapping[str, Any]) -> None:
+def _write_weights(path: Path, source: Checkpoint, origin: Document) -> None:
     facts = facts_of(source, source.build(torch.device("cpu")))
     texts = to_texts(replace(facts, novelty=None, provenance=origin))
     save_weights(path, source.model, texts)

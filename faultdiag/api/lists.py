@@ -6,16 +6,16 @@ is built and counted. ``scripts/list_figures.py`` writes them, and a test comput
 
 import json
 from importlib.resources import files
-from typing import Any
 
 from faultdiag.attention import BLOCKS
 from faultdiag.baselines import BASELINES
 from faultdiag.bundled.catalogue import MODELS
+from faultdiag.documents import Json
 from faultdiag.models.zoo import NETWORKS
 
 STORED = "figures.json"
 
-Facts = dict[str, Any]
+Facts = Json
 
 
 def model_facts() -> list[Facts]:
@@ -67,19 +67,19 @@ def computed_facts() -> dict[str, dict[str, Facts]]:
     """Compute the facts of our own components, as `stored_facts` returns them."""
     from faultdiag.models.describe import describe, describe_blocks
 
-    facts: dict[str, list[Any]] = {
-        "models": list(describe()),
-        "attention": list(describe_blocks()),
+    facts: dict[str, list[Facts]] = {
+        "models": [plain(row) for row in describe()],
+        "attention": [plain(row) for row in describe_blocks()],
     }
     own = {*filter(NETWORKS.is_own, NETWORKS), *filter(BASELINES.is_own, BASELINES)}
     own |= set(filter(BLOCKS.is_own, BLOCKS))
     return {
-        kind: {row["name"]: plain(row) for row in rows if row["name"] in own}
+        kind: {row["name"]: row for row in rows if row["name"] in own}
         for kind, rows in facts.items()
     }
 
 
-def plain(row: Any) -> Facts:
+def plain(row: object) -> Facts:
     """Return facts as JSON holds them: texts as keys, lists for tuples."""
     facts: Facts = json.loads(json.dumps(row))
     return facts

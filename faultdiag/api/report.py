@@ -204,7 +204,7 @@ def _missing_parts(folder: Path) -> list[str]:
     return missing
 
 
-def _json_of(path: Path, default: Any = None) -> Any:
+def _json_of(path: Path, default: object = None) -> Any:
     if default is not None and not path.is_file():
         return default
     try:

@@ -85,7 +85,7 @@ class JsonLines(io.TextIOBase):
         note = {"message": match["note"]} if match["note"] else {}
         self._line("progress", task=match["task"], done=done, total=total, **note)
 
-    def _line(self, level: str, **fields: Any) -> None:
+    def _line(self, level: str, **fields: object) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         document = {"time": now, "level": level, **fields}
         self.behind.write(json.dumps(document) + "\n")

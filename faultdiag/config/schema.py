@@ -79,7 +79,7 @@ Names = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_distinct
 Folder = Annotated[Path, Field(strict=False), AfterValidator(_from_home)]
 
 
-def _known_bearing(value: Any) -> str | None:
+def _known_bearing(value: object) -> str | None:
     try:
         return None if value is None else bearing_text(value)
     except FaultdiagError as error:
@@ -109,7 +109,7 @@ class DataConfig(Component):
     root: Folder = Path("data/cwru")
     channels: Names = Field(default=("DE",), min_length=1)
     sampling_rate: float = Field(default=12000.0, gt=0)
-    select: dict[str, list[Any]] = Field(default_factory=dict)
+    select: dict[str, list[object]] = Field(default_factory=dict)
     label: str = "{code}{size}"
     healthy: Names = ("N",)
     bearing: BearingName = None
@@ -117,7 +117,7 @@ class DataConfig(Component):
 
     @model_validator(mode="before")
     @classmethod
-    def _usual_label(cls, value: Any) -> Any:
+    def _usual_label(cls, value: object) -> object:
         if not isinstance(value, Mapping) or "label" in value:
             return value
         dataset = value.get("dataset")
@@ -127,13 +127,13 @@ class DataConfig(Component):
 
     @field_validator("select", mode="before")
     @classmethod
-    def _lists(cls, value: Any) -> Any:
+    def _lists(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
         return {k: list(v) if isinstance(v, (list, tuple)) else [v] for k, v in value.items()}
 
 
-def data_problems(data: Any) -> list[str]:
+def data_problems(data: object) -> list[str]:
     """Check the dataset and its options, which are those of its builder."""
     section = dict(data) if isinstance(data, Mapping) else {}
     dataset = section.get("dataset", DataConfig.model_fields["dataset"].default)
@@ -179,7 +179,7 @@ def _decibels(ends: tuple[float, ...]) -> tuple[float, ...]:
     return ends
 
 
-def _named(value: Any) -> Any:
+def _named(value: object) -> object:
     if not isinstance(value, (str, Mapping)):
         raise ValueError(f"found {value!r}; write a name, or {{name: cosine, final: 0.01}}")
     return value
@@ -267,7 +267,7 @@ def build_schedule(value: str | Document) -> Schedule:
     return SCHEDULES.build(name, **options)
 
 
-def schedule_problems(train: Any) -> list[str]:
+def schedule_problems(train: object) -> list[str]:
     """Check what no type of pydantic describes: the schedule's name and options."""
     section = train if isinstance(train, Mapping) else {}
     return [*_warm_up_problems(section), *_named_problems(section.get("schedule"))]
@@ -288,7 +288,7 @@ def _warm_up_problems(train: Document) -> list[str]:
     ]
 
 
-def _named_problems(value: Any) -> list[str]:
+def _named_problems(value: object) -> list[str]:
     if not isinstance(value, (str, Mapping)):
         return []  # pydantic tells
     name, options = schedule_of(value)
@@ -375,7 +375,7 @@ class ModelConfig(Component):
 
     @field_validator("attention", mode="before")
     @classmethod
-    def _slots(cls, value: Any) -> Any:
+    def _slots(cls, value: object) -> object:
         slots = value if isinstance(value, list) else [value]
         if value is not None and not all(isinstance(slot, Mapping) for slot in slots):
             raise ValueError(
@@ -410,7 +410,7 @@ class TargetFact:
     """
 
     fact: str
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
     select: Document
 
 
@@ -468,7 +468,7 @@ def target_of(config: Config) -> TargetFact | TargetData | None:
     return TargetData(DataConfig.model_validate(section), labelled)
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: object) -> list[object]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
@@ -493,7 +493,7 @@ def transfer_problems(data: Document) -> list[str]:
     ]
 
 
-def _phase_problems(train: Any) -> list[str]:
+def _phase_problems(train: object) -> list[str]:
     section = train if isinstance(train, Mapping) else {}
     problems = []
     if section.get("steps") is not None:
@@ -509,7 +509,7 @@ def _phase_problems(train: Any) -> list[str]:
     return problems
 
 
-def _start_problems(transfer: Document, train: Any) -> list[str]:
+def _start_problems(transfer: Document, train: object) -> list[str]:
     start = transfer.get("start_epoch")
     section = train if isinstance(train, Mapping) else {}
     epochs = section.get("epochs", TrainConfig.model_fields["epochs"].default)
@@ -651,7 +651,7 @@ def listed(source: str, problems: Sequence[str]) -> str:
     return f"{source} has {many}:\n  " + "\n  ".join(problems)
 
 
-def _window_problems(window: Any) -> list[str]:
+def _window_problems(window: object) -> list[str]:
     """Check the sections beyond their fields, so that all problems are reported at once."""
     if not isinstance(window, Mapping):
         return []
@@ -662,7 +662,7 @@ def _window_problems(window: Any) -> list[str]:
     return [f"window has {found}; give exactly one of them (the other null or left out)"]
 
 
-def _split_problems(split: Any) -> list[str]:
+def _split_problems(split: object) -> list[str]:
     """Check the strategy and its options, which no type of pydantic describes."""
     section = dict(split) if isinstance(split, Mapping) else {}
     strategy = section.pop("strategy", SplitConfig().strategy)
@@ -676,7 +676,7 @@ def _split_problems(split: Any) -> list[str]:
     return [f"split.{key}: {problem}" for key, problem in found.items()]
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if value is None:
         return "nothing"
     return "a list" if isinstance(value, list) else f"the one value {value!r}"

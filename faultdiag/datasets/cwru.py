@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from faultdiag.datasets.base import Entry, Flag, Selection, git_blob_sha1
 from faultdiag.datasets.selection import choose, values_of
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 
 _NUMBERS = ("number", "clock", "load_hp", "rpm", "sampling_rate")
@@ -26,7 +26,7 @@ FACTS = (
 class Known:
     """A recording of the catalogue: its facts, its length in bytes and its digests."""
 
-    facts: Mapping[str, Any]
+    facts: Document
     bytes: int
     sha256: str
     git_blob_sha1: str
@@ -52,7 +52,7 @@ def catalogue() -> Mapping[int, Known]:
     return {row.number: row for row in sorted(known, key=lambda row: row.number)}
 
 
-def identify(path: Path) -> Mapping[str, Any] | None:
+def identify(path: Path) -> Document | None:
     """Return the facts of a recording from its bytes alone, whatever the file is called.
 
     The file is only hashed if its length is one that a recording has.
@@ -252,11 +252,11 @@ class Cwru:
         self._at_fault = at_fault
 
     @property
-    def facts(self) -> Mapping[str, Sequence[Any]]:
+    def facts(self) -> Mapping[str, Sequence[object]]:
         """The facts that recordings can be selected by, with the values each one takes."""
         return values_of([known.facts for known in catalogue().values()])
 
-    def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
+    def entries(self, select: Mapping[str, Sequence[object]]) -> Selection:
         """Return the selected recordings in the order of their numbers.
 
         Raises

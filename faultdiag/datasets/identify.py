@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from faultdiag.datasets import DATASETS, cwru, synthetic
 from faultdiag.datasets.cwru import numbers_in
 from faultdiag.datasets.published import PublishedSet
+from faultdiag.documents import Document
 from faultdiag.readers.base import Variable
 
 
@@ -20,7 +20,7 @@ class NamedRecording:
     """
 
     title: str
-    facts: Mapping[str, Any]
+    facts: Document
     confirmed: bool = False
 
     @property
@@ -32,7 +32,7 @@ class NamedRecording:
         )
 
 
-def identify(path: Path) -> Mapping[str, Any] | None:
+def identify(path: Path) -> Document | None:
     """Return the facts of a recording that a catalogue knows, or None.
 
     A measured recording is known by its bytes, whatever the file is called; a simulated one by

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import Field
@@ -16,6 +16,7 @@ from pydantic import Field
 from faultdiag.datasets.base import Entry, Flag, Positive, Selection, short_names
 from faultdiag.datasets.facts import number_or_text
 from faultdiag.datasets.selection import select_entries, values_of
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.read import SUFFIXES as READABLE
 from faultdiag.readers.read import is_recording
@@ -35,7 +36,7 @@ class Row:
     """One row: the line it begins in, what it says, and what is wrong with its form."""
 
     line: int
-    values: dict[str, Any]
+    values: Json
     problem: str = ""
 
 
@@ -166,7 +167,7 @@ def _from_yaml(path: Path, text: str) -> list[Row]:
     return [Row(row.line, {**empty, **row.values}, row.problem) for row in rows]
 
 
-def _entry(value: Any, line: int) -> Row:
+def _entry(value: object, line: int) -> Row:
     if not isinstance(value, dict):
         return Row(line, {}, f"it is {value!r}; write a mapping, such as {{path: a.mat, label: N}}")
     plain = {name: v for name, v in value.items() if isinstance(v, str | int | float | None)}
@@ -176,7 +177,7 @@ def _entry(value: Any, line: int) -> Row:
     return Row(line, {**value, "label": _label(value)} if "label" in value else dict(value))
 
 
-def _label(value: dict[str, Any]) -> str | None:
+def _label(value: Json) -> str | None:
     label = value["label"]
     return None if label is None else str(label)
 
@@ -229,11 +230,11 @@ class Manifest:
         self._override_rate = override_rate
 
     @property
-    def facts(self) -> Mapping[str, Sequence[Any]]:
+    def facts(self) -> Mapping[str, Sequence[object]]:
         """The facts that recordings can be selected by, with the values each one takes."""
         return values_of([entry.facts for entry in self._entries])
 
-    def entries(self, select: Mapping[str, Sequence[Any]]) -> Selection:
+    def entries(self, select: Mapping[str, Sequence[object]]) -> Selection:
         """Return the selected recordings in the order of their rows; none is opened.
 
         Raises

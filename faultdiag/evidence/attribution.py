@@ -227,7 +227,7 @@ def attention_gates(network: nn.Module, run: Callable[[], object]) -> list[Gate]
 
 
 def _adding_to(sums: dict[str, Tensor], name: str) -> Callable[..., None]:
-    def add(_: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
+    def add(_: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
         x, y = arguments[0].detach().double().cpu(), output.detach().double().cpu()
         products = torch.stack([(x * y).sum((0, 2)), (x * x).sum((0, 2))])  # (2, C)
         sums[name] = sums[name] + products

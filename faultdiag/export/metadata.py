@@ -48,7 +48,7 @@ class _Stored(BaseModel):
 
 def to_texts(facts: ModelFacts) -> dict[str, str]:
     """Return the facts of a model as texts by key."""
-    document: dict[str, Any] = {name: getattr(facts, name) for name in _Stored.model_fields}
+    document: Json = {name: getattr(facts, name) for name in _Stored.model_fields}
     document |= {"format": FORMAT, "novelty": _novelty_to_plain(facts.novelty)}
     if facts.healthy_reference is not None:
         document["healthy_reference"] = healthy_to_stored(facts.healthy_reference)
@@ -96,14 +96,14 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
     )
 
 
-def _signature(path: Path, stored: Any, classes: int) -> Signature | None:
+def _signature(path: Path, stored: object, classes: int) -> Signature | None:
     try:
         return signature.from_stored(stored, classes)
     except ValueError as error:
         raise _damaged(path, f"{PREFIX}signature {error}") from error
 
 
-def _document(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
+def _document(path: Path, texts: Mapping[str, str]) -> Json:
     if f"{PREFIX}format" not in texts:
         raise FaultdiagError(
             f"{path} is an ONNX file, but not one that `faultdiag export` wrote: it has no "
@@ -119,7 +119,7 @@ def _document(path: Path, texts: Mapping[str, str]) -> dict[str, Any]:
     return document
 
 
-def _novelty_to_plain(fitted: Novelty | None) -> dict[str, Any] | None:
+def _novelty_to_plain(fitted: Novelty | None) -> Json | None:
     if fitted is None:
         return None
     reference = np.ascontiguousarray(fitted.reference, dtype="<f4")
@@ -133,7 +133,7 @@ def _novelty_to_plain(fitted: Novelty | None) -> dict[str, Any] | None:
     }
 
 
-def _novelty_from_plain(path: Path, plain: Any, stored: _Stored) -> Novelty | None:
+def _novelty_from_plain(path: Path, plain: object, stored: _Stored) -> Novelty | None:
     if plain is None:
         return None
     columns = len(stored.channels) * novelty.bands_of(stored.length)

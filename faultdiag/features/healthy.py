@@ -6,7 +6,6 @@ means something on the machine that was trained on: RMS scales with the sensor a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +98,7 @@ def healthy_to_stored(reference: HealthyReference) -> dict[str, dict[str, float]
     return {name: asdict(values) for name, values in reference.channels.items()}
 
 
-def healthy_from_stored(stored: Any) -> HealthyReference | None:
+def healthy_from_stored(stored: object) -> HealthyReference | None:
     """Read what `healthy_to_stored` wrote; None where nothing usable is stored."""
     if not isinstance(stored, Mapping):
         return None

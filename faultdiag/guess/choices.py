@@ -3,9 +3,9 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from faultdiag.datasets.base import Entry
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted, listed_names, printable
 from faultdiag.evidence.physics import part_of
 from faultdiag.signal.bearings import get_bearing
@@ -33,7 +33,7 @@ _SHORT = (
     "which holds better at other loads"
 )
 
-Choice = list[tuple[str, Any, str]]
+Choice = list[tuple[str, object, str]]
 """Settings of the section ``model``: name, value, comment."""
 
 
@@ -97,9 +97,9 @@ class Sizes:
 
     length: int
     stride: int
-    split: dict[str, Any]
+    split: Json
     reasons: dict[str, str] = field(default_factory=dict)
-    others: tuple[dict[str, Any], ...] = ()
+    others: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +277,7 @@ def _no_valid(limit: str) -> FaultdiagError:
     )
 
 
-def require_trainable(items: Sequence[SplitItem], sizes: Sizes, split: Mapping[str, Any]) -> Sizes:
+def require_trainable(items: Sequence[SplitItem], sizes: Sizes, split: Document) -> Sizes:
     """Return sizes with a split that leaves a window of each class in every part.
 
     Parameters
@@ -305,7 +305,7 @@ def require_trainable(items: Sequence[SplitItem], sizes: Sizes, split: Mapping[s
     raise FaultdiagError(f"no config that trains was found: {problems[0]}") from problems[0]
 
 
-def _try_split(items: Sequence[SplitItem], sizes: Sizes, split: Mapping[str, Any]) -> None:
+def _try_split(items: Sequence[SplitItem], sizes: Sizes, split: Document) -> None:
     options = {name: value for name, value in split.items() if name != "strategy"}
     plan = WindowPlan(sizes.length, sizes.stride, None, sizes.length)
     made = STRATEGIES.build(split["strategy"], items, plan, 0, **options)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from faultdiag.config.schema import parse_config
 from faultdiag.datasets import DATASETS, cwru
@@ -20,6 +19,7 @@ from faultdiag.datasets.manifest import NAMES
 from faultdiag.datasets.manifest import SUFFIXES as MANIFESTS
 from faultdiag.datasets.published import PublishedSet
 from faultdiag.datasets.windows import LEAK, chosen_pair, pairs_of
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.guess.choices import (
     TIED_SECONDS,
@@ -54,12 +54,12 @@ class Source:
     dataset: str
     root: Path
     reason: str
-    options: dict[str, Any] = field(default_factory=dict)
-    select: dict[str, list[Any]] = field(default_factory=dict)
+    options: Json = field(default_factory=dict)
+    select: dict[str, list[object]] = field(default_factory=dict)
     select_reason: str = ""
     label: str = ""
     label_reason: str = ""
-    split: dict[str, Any] = field(default_factory=dict)
+    split: Json = field(default_factory=dict)
 
 
 def find_source(root: Path) -> Source:
@@ -166,7 +166,7 @@ def _cwru(root: Path, reason: str) -> Source:
     groups = [row["group"] for row in faulty]
     group = max(groups, key=groups.count) if groups else "normal"
     taken = [row for row in faulty if row["group"] == group]
-    select: dict[str, list[Any]] = {
+    select: dict[str, list[object]] = {
         "group": [*({"normal"} & {row["group"] for row in rows}), group],
         "size": [None, *_sizes(taken)],
     }
@@ -180,7 +180,7 @@ def _cwru(root: Path, reason: str) -> Source:
     return Source("cwru", root, reason, select=select, select_reason=why)
 
 
-def _sizes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _sizes(rows: Sequence[Document]) -> list[str]:
     faults = {row["fault"] for row in rows}
     sizes = sorted({row["size"] for row in rows})
     having = {size: {row["fault"] for row in rows if row["size"] == size} for size in sizes}
@@ -212,7 +212,7 @@ class Setting:
     """One setting, and in a comment why it is what it is."""
 
     name: str
-    value: Any
+    value: object
     comment: str = ""
 
 
@@ -251,7 +251,7 @@ def _comment(text: str, indent: str) -> list[str]:
     )
 
 
-def _pair(name: str, value: Any) -> str:
+def _pair(name: str, value: object) -> str:
     return files.dump_flow({name: value}).strip().removeprefix("{").removesuffix("}")
 
 
@@ -358,7 +358,7 @@ def _sizes_for(
     shortest = found.read[samples.index(min(samples))].name
     slowest = min(speeds, default=None)
     parts = set(found.source.split) & set(PARTS)
-    options: dict[str, Any] = {"own_parts": parts, "shortest": shortest}
+    options: Json = {"own_parts": parts, "shortest": shortest}
     sizes = guess_sizes(lengths, found.classes, rate, slowest, **options)
     for seconds in TIED_SECONDS if found.names_parts else ():
         longer = guess_sizes(lengths, found.classes, rate, slowest, **options, seconds=seconds)
@@ -606,5 +606,5 @@ def _explanation(root: Path, found: _Labelled, sections: dict[str, list[Setting]
     return "\n".join([_head(root, found)[0], *found.notes, *lines])
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return files.dump_flow({"it": value}).strip().removeprefix("{it: ").removesuffix("}")

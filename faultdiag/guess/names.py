@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from faultdiag.datasets.base import some
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 
 # Whole words first, then beginnings; lower case.
@@ -319,7 +320,7 @@ class LabelGuess:
     ``share`` is the part of the files whose class is a word for a bearing's state.
     """
 
-    options: dict[str, Any]
+    options: Json
     label: str
     share: float
     reasons: list[str] = field(default_factory=list)
@@ -364,7 +365,7 @@ def guess_labels_below(root: Path, paths: Sequence[str]) -> LabelGuess:
     return replace(found, options={"pattern": _below_part(found.options, depths.pop())})
 
 
-def _below_part(options: Mapping[str, Any], depth: int) -> str | list[str]:
+def _below_part(options: Document, depth: int) -> str | list[str]:
     given = options.get("pattern", "")
     patterns = [given] if isinstance(given, str) else list(given)
     made = []

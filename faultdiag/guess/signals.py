@@ -180,7 +180,7 @@ def split_comment(labels: Sequence[str], facts: Sequence[Document]) -> str:
     return " ".join(parts)
 
 
-def _held_out(labels: Sequence[str], facts: Sequence[Document]) -> tuple[str, Any] | None:
+def _held_out(labels: Sequence[str], facts: Sequence[Document]) -> tuple[str, float] | None:
     """Return a number that every class has two values of, and its largest to be tested on."""
     names = dict.fromkeys(name for row in facts for name in row)
     for name in names:

@@ -310,7 +310,7 @@ def _option_problems(name: str, channels: Sequence[str], options: Document) -> l
     return problems
 
 
-def _try_option(name: str, channels: Sequence[str], key: str, value: Any) -> None:
+def _try_option(name: str, channels: Sequence[str], key: str, value: str | int | None) -> None:
     if key == "bearing":
         _require_bearing(value)
         return

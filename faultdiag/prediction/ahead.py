@@ -167,7 +167,7 @@ class Stream(Generic[Task]):
         Further arguments of `work`, the same for all tasks.
     """
 
-    def __init__(self, work: Work, *more: Any) -> None:
+    def __init__(self, work: Work, *more: object) -> None:
         # Spawned, not forked: a forked child of a process that has used torch can hang.
         context = get_context("spawn")
         tasks, self._tasks = context.Pipe(duplex=False)

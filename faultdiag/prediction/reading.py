@@ -3,16 +3,16 @@
 A long recording is read piece by piece: the memory it takes does not grow with its length.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.datasets.facts import stated_bearing
 from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
+from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.details import DetailRequest, RecordingDetails, measure_details
 from faultdiag.evidence.gather import MOST_SAMPLES, Evidence, Machine, gather
@@ -368,7 +368,7 @@ def _facts(
 
 
 def find_bearing(
-    request: ReadRequest, reader: Reader, rpm: float | None, facts: Mapping[str, Any]
+    request: ReadRequest, reader: Reader, rpm: float | None, facts: Document
 ) -> KnownBearing | None:
     """Return the bearing that the user names, that the file states, or that of the catalogue."""
     if request.bearing:

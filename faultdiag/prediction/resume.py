@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, printable
@@ -262,7 +262,7 @@ def _require_same_inputs(partial: Path, side: Path, inputs: Document) -> Documen
     return before
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "not given" if value is None else str(value)
 
 

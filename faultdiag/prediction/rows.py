@@ -5,11 +5,12 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import Json
 from faultdiag.errors import printable
 from faultdiag.evidence.families import FaultFamily
 from faultdiag.evidence.gather import Evidence
@@ -112,7 +113,7 @@ class Row:
     evidence: Evidence | None = None
     warning: str | None = None
 
-    def cell(self, column: str) -> Any:
+    def cell(self, column: str) -> object:
         """Return what stands in one of `COLUMNS`: a warning stands in that of errors."""
         if column == "error" and self.error is None and self.warning:
             return f"warning: {self.warning}"
@@ -214,7 +215,7 @@ class JsonWriter:
         """Write one row."""
         chances = row.probabilities or {}
         names = zip(self._classes, probability_columns(self._classes), strict=True)
-        document: dict[str, Any] = {name: row.cell(name) for name in COLUMNS}
+        document: Json = {name: row.cell(name) for name in COLUMNS}
         document |= {column: chances.get(name) for name, column in names}
         known = evidence_values(row.evidence) if row.evidence else {}
         document |= {column: known.get(column) for column in self._evidence}
@@ -264,10 +265,10 @@ class TableWriter:
         self._stream.flush()
 
 
-def evidence_values(evidence: Evidence) -> dict[str, Any]:
+def evidence_values(evidence: Evidence) -> Json:
     """Return the evidence as values by column; a column without a value is absent or None."""
     physics, family = evidence.physics, evidence.matched
-    values: dict[str, Any] = {
+    values: Json = {
         "evidence_channel": evidence.channel,
         "evidence_agreement": evidence.agreement,
         "evidence_lines": "; ".join(map(_line_text, evidence.peaks)),
@@ -287,7 +288,7 @@ def evidence_values(evidence: Evidence) -> dict[str, Any]:
     return values
 
 
-def _family_values(family: FaultFamily) -> dict[str, Any]:
+def _family_values(family: FaultFamily) -> Json:
     line = family.strongest
     return {
         "evidence_line": line.name,
@@ -302,7 +303,7 @@ def _family_values(family: FaultFamily) -> dict[str, Any]:
     }
 
 
-def _peak_values(peak: EnvelopePeak) -> dict[str, Any]:
+def _peak_values(peak: EnvelopePeak) -> Json:
     return {
         "evidence_line": " or ".join(peak.matches) or None,
         "evidence_order": peak.order,
@@ -338,7 +339,7 @@ def probability_columns(classes: Sequence[str]) -> list[str]:
     return [f"p({name})" if name in COLUMNS else name for name in classes]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
@@ -417,20 +418,20 @@ class WindowWriter:
         os.truncate(self._stream.fileno(), self._kept)
         self._window = 0
 
-    def _put(self, rows: Sequence[Sequence[Any]]) -> None:
+    def _put(self, rows: Sequence[Sequence[object]]) -> None:
         self._stream.write(self._as_json(rows) if self._json else encodable(_as_csv(rows)))
 
-    def _as_json(self, rows: Sequence[Sequence[Any]]) -> str:
+    def _as_json(self, rows: Sequence[Sequence[object]]) -> str:
         documents = (dict(zip(self._names, row, strict=True)) for row in rows)
         lines = (json.dumps(row, ensure_ascii=False) for row in documents)
         return "".join(f"{printable_json(line)}\n" for line in lines)
 
 
-def _as_csv(rows: Sequence[Sequence[Any]]) -> str:
+def _as_csv(rows: Sequence[Sequence[object]]) -> str:
     return "".join(csv_line(map(_window_cell, row, range(len(row)))) for row in rows)
 
 
-def _window_cell(value: Any, place: int) -> str:
+def _window_cell(value: object, place: int) -> str:
     if isinstance(value, str):
         return to_cell(value)
     rounded = isinstance(value, float) and place >= len(WINDOW_COLUMNS)

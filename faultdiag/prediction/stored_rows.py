@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.physics import AGREEMENTS, PARTS, Agreement, Part
 from faultdiag.prediction.rows import COLUMNS, EVIDENCE_COLUMNS
@@ -92,13 +92,13 @@ def read_stored_rows(path: Path) -> list[StoredRow]:
     return [_stored(path, number, row) for number, row in enumerate(rows, 1)]
 
 
-def _csv_rows(text: str) -> list[dict[str, Any]]:
+def _csv_rows(text: str) -> list[Json]:
     heading, *lines = csv.reader(io.StringIO(text, newline=""))
     names = list(map(from_cell, heading))
     return [dict(zip(names, map(from_cell, cells), strict=False)) for cells in lines]
 
 
-def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:
+def _json_rows(path: Path, text: str) -> list[Json]:
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
@@ -108,7 +108,7 @@ def _json_rows(path: Path, text: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _stored(path: Path, number: int, row: Mapping[str, Any]) -> StoredRow:
+def _stored(path: Path, number: int, row: Document) -> StoredRow:
     missing = [name for name in _REQUIRED if name not in row]
     if missing:
         raise FaultdiagError(
@@ -147,7 +147,9 @@ def _class(column: str) -> str:
     return inside if inside in COLUMNS and column == f"p({inside})" else column
 
 
-def _number(value: Any) -> float | None:
+def _number(value: float | str | None) -> float | None:
+    if value is None:
+        return None
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -155,6 +157,6 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _whole(value: Any) -> int | None:
+def _whole(value: float | str | None) -> int | None:
     number = _number(value)
     return None if number is None else int(number)

@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +166,7 @@ def check_windows(
         last = int(chunk.part[-1])
 
 
-def _within(values: NDArray[Any], limit: object) -> bool:
+def _within(values: NDArray[np.integer], limit: int | NDArray[np.integer]) -> bool:
     return bool(((values >= 0) & (values < limit)).all())
 
 

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from faultdiag.config.schema import Config
 from faultdiag.documents import Document, Json
@@ -202,6 +202,6 @@ def leak_of(split: Document) -> str:
     return "recording" if split["strategy"] in _RECORDING else "-"
 
 
-def _quiet() -> contextlib.AbstractContextManager[Any]:
+def _quiet() -> contextlib.AbstractContextManager[object]:
     """Keep bars and lines of one training from among those of the comparison."""
     return contextlib.redirect_stderr(io.StringIO())

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from faultdiag.baselines import BASELINES
 from faultdiag.config.schema import (
@@ -64,7 +63,7 @@ def _lacking(entries: Sequence[Entry], pattern: str, fact: str, *, pairs: bool) 
         labels = label_entries(entries, pattern)
     except FaultdiagError as error:
         return str(error)
-    classes: dict[Any, set[str]] = {}
+    classes: dict[object, set[str]] = {}
     for entry, label in zip(entries, labels, strict=True):
         classes.setdefault(entry.facts.get(fact), set()).add(label)
     everywhere = classes.pop(None, set())
@@ -134,7 +133,7 @@ def _fitting(below: Document, above: Document) -> Json:
     }
 
 
-def _laid_over(below: Any, above: Any) -> Any:
+def _laid_over(below: object, above: object) -> object:
     if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
         return deepcopy(above)
     result = dict(below)
@@ -146,9 +145,9 @@ def _laid_over(below: Any, above: Any) -> Any:
 def contenders(
     base: Config,
     models: Mapping[str, Document] | None,
-    attention: Sequence[Any] | None,
-    representations: Sequence[Any] | None,
-    transfer: Sequence[Any] | None = None,
+    attention: Sequence[object] | None,
+    representations: Sequence[object] | None,
+    transfer: Sequence[object] | None = None,
 ) -> list[Contender]:
     """Return every model with every attention, representation and transfer method.
 
@@ -174,7 +173,7 @@ def contenders(
     return found
 
 
-def _to(row: Contender, method: Any, methods: Sequence[Any]) -> Contender:
+def _to(row: Contender, method: object, methods: Sequence[object]) -> Contender:
     """Return a row that adapts to the target by a method, a name or a mapping with options."""
     section = dict(method) if isinstance(method, Mapping) else {"method": method}
     named = [{**m, "name": m["method"]} if isinstance(m, Mapping) else m for m in methods]
@@ -184,7 +183,9 @@ def _to(row: Contender, method: Any, methods: Sequence[Any]) -> Contender:
     return Contender(name, {**deepcopy(dict(row.override)), "transfer": {**before, **section}})
 
 
-def _with(row: Contender, key: str, value: Any, word: str, values: Sequence[Any]) -> Contender:
+def _with(
+    row: Contender, key: str, value: object, word: str, values: Sequence[object]
+) -> Contender:
     plain = value is None or value == "raw"
     name = row.name if plain else f"{row.name} {word} {_label(value, values)}"
     override = deepcopy(dict(row.override))
@@ -192,7 +193,7 @@ def _with(row: Contender, key: str, value: Any, word: str, values: Sequence[Any]
     return Contender(name, override)
 
 
-def _label(value: Any, values: Sequence[Any]) -> str:
+def _label(value: object, values: Sequence[object]) -> str:
     """Name a value of an axis; with its options where the name alone is not enough."""
     short = _axis_names(value)
     if [_axis_names(other) for other in values].count(short) == 1:
@@ -205,14 +206,14 @@ def _label(value: Any, values: Sequence[Any]) -> str:
 _NAMES = ("name", "method")
 
 
-def _axis_names(value: Any) -> str:
+def _axis_names(value: object) -> str:
     items = value if isinstance(value, list) else [value]
     return ", ".join(
         str(item.get("name", "?") if isinstance(item, Mapping) else item) for item in items
     )
 
 
-def _options(item: Any) -> str:
+def _options(item: object) -> str:
     options = (
         {k: v for k, v in item.items() if k not in _NAMES} if isinstance(item, Mapping) else {}
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -13,25 +13,28 @@ from faultdiag.signal.noise import KINDS
 
 NOISE = (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)  # dB
 
+Item = TypeVar("Item")
+
 # What an override may change: a model says with what is diagnosed, a protocol on what.
 OF_A_MODEL = ("model", "window", "normalize", "train", "data.channels", "data.sampling_rate")
 OF_A_PROTOCOL = ("data", "window", "split", "normalize", "train", "transfer", "models")
 
 
-def _whole(value: Any) -> bool:
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+def _number(value: object) -> TypeGuard[float]:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return math.isfinite(value)
 
 
-def _distinct(values: Sequence[Any]) -> bool:
+def _distinct(values: Sequence[object]) -> bool:
     return all(value not in values[:i] for i, value in enumerate(values))
 
 
-def _seeds(value: Any) -> Any:
+def _seeds(value: object) -> object:
     if _whole(value) and value >= 1:
         return value
     if isinstance(value, list) and value and all(_whole(v) and v >= 0 for v in value):
@@ -46,7 +49,7 @@ def _seeds(value: Any) -> Any:
 def _overrides(example: str) -> BeforeValidator:
     """Check names with what each changes of the config; nothing is written as nothing."""
 
-    def check(value: Any) -> Any:
+    def check(value: object) -> object:
         if not isinstance(value, Mapping) or not value:
             raise ValueError(
                 f"found {value!r}; write names with what each changes, such as {example}"
@@ -65,7 +68,7 @@ def _overrides(example: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _protocols(value: Any) -> Any:
+def _protocols(value: object) -> object:
     """Check the rows that each protocol names under ``models``."""
     for name, change in value.items() if isinstance(value, Mapping) else ():
         rows = change.get("models") if isinstance(change, Mapping) else None
@@ -77,48 +80,47 @@ def _protocols(value: Any) -> Any:
     return value
 
 
-def _strings(value: Any) -> bool:
+def _strings(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
-def _attention(value: Any) -> Any:
-    slots = [
-        slot for item in _items(value) for slot in (item if isinstance(item, list) else [item])
-    ]
+def _attention(value: object) -> object:
+    items = _items(value)
+    slots = [slot for item in items for slot in (item if isinstance(item, list) else [item])]
     if all(slot is None or isinstance(slot, Mapping) for slot in slots) and slots:
-        return _once(value)
+        return _once(items)
     raise ValueError(
         f"found {value!r}; write a list of slots, null for none, such as "
         "[null, {name: eca, after: [2], residual: true}]"
     )
 
 
-def _representations(value: Any) -> Any:
+def _representations(value: object) -> object:
     items = _items(value)
     if items and all(isinstance(item, str | Mapping) for item in items):
-        return _once(value)
+        return _once(items)
     raise ValueError(f"found {value!r}; write a list, such as [raw, envelope_spectrum]")
 
 
-def _transfer(value: Any) -> Any:
+def _transfer(value: object) -> object:
     items = _items(value)
     named = [item.get("method") if isinstance(item, Mapping) else item for item in items]
     if items and all(isinstance(name, str) for name in named):
-        return _once(value)
+        return _once(items)
     raise ValueError(
         f"found {value!r}; write a list of methods, such as [none, mk_mmd, {{method: dann, "
         "weight: 0.5}]"
     )
 
 
-def _noise(value: Any) -> Any:
+def _noise(value: object) -> object:
     levels = [] if value is None else value
     if isinstance(levels, list) and all(_number(level) for level in levels):
         return [float(level) for level in _once(levels)]
     raise ValueError(f"found {value!r}; write levels in dB, such as [-4, 0, 4], or null for none")
 
 
-def _kinds(value: Any) -> Any:
+def _kinds(value: object) -> object:
     if not _strings(value) or not value:
         raise ValueError(f"found {value!r}; write a list of kinds, such as [white, pink]")
     for kind in value:
@@ -127,17 +129,17 @@ def _kinds(value: Any) -> Any:
     return _once(value)
 
 
-def _names(value: Any) -> Any:
+def _names(value: object) -> object:
     if _strings(value):
         return _once(value)
     raise ValueError(f"found {value!r}; write a list of names, such as [loads]")
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _once(value: list[Any]) -> list[Any]:
+def _once(value: list[Item]) -> list[Item]:
     if not _distinct(value):
         raise ValueError(f"found {value!r}; name each only once")
     return value
@@ -170,7 +172,7 @@ class Section(BaseModel):
         return chosen if isinstance(chosen, list) else list(range(first, first + chosen))
 
 
-def read_section(data: Any) -> tuple[Section | None, list[str]]:
+def read_section(data: object) -> tuple[Section | None, list[str]]:
     """Return the section as an object, or None and every problem by its dotted path."""
     if data is None:
         data = {}

@@ -194,7 +194,7 @@ def _means(
 
     Those of which a cell is missing are passed over: without it their mean would be another's.
     """
-    values: dict[Any, list[float]] = {}
+    values: dict[object, list[float]] = {}
     for cell, row in scored:
         if row[score] is not None:
             values.setdefault(getattr(cell, axis), []).append(row[score])

@@ -46,7 +46,7 @@ class Column:
     kind: str
     samples: int
     real: bool
-    read: Callable[[], NDArray[Any]] = field(repr=False)
+    read: Callable[[], NDArray[np.generic]] = field(repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ class Column:
         return (self.samples,)
 
     @cached_property
-    def values(self) -> NDArray[Any]:
+    def values(self) -> NDArray[np.generic]:
         """The values."""
         return self.read()
 
@@ -69,7 +69,7 @@ class Column:
         """Return its first value."""
         return float(self.values[0])
 
-    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Return its samples, ``(len(columns), stop - start)``."""
         return np.stack([self.values[start:stop] for _ in columns])
 
@@ -136,7 +136,7 @@ def _arrow_column(file: Any, each: Any, types: Any) -> Column:
     stamp = types.is_timestamp(each.type)
     real = types.is_integer(each.type) or types.is_floating(each.type) or stamp
 
-    def read() -> NDArray[Any]:
+    def read() -> NDArray[np.generic]:
         values = file.read(columns=[each.name]).column(0)
         if values.null_count:
             places = values.is_null().to_numpy()

@@ -60,7 +60,7 @@ def hdf5_damage() -> Iterator[None]:
         raise DamageError(said.splitlines()[0]) from error
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """Return an attribute as text."""
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
@@ -87,7 +87,7 @@ class Struct:
         """Refuse: it is no number."""
         raise TypeError(f"{self.name} is {self.kind}, not real numbers")
 
-    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Refuse: it is no table."""
         asked = f"samples {start} to {stop} of its columns {list(columns)}"
         raise TypeError(f"{self.name} is {self.kind}: there are no {asked}")
@@ -121,7 +121,7 @@ class Attribute:
         """Return the number."""
         return float(np.ravel(self.value)[0])
 
-    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Refuse: it is no table."""
         asked = f"samples {start} to {stop} of its columns {list(columns)}"
         raise TypeError(f"{self.name} is an attribute: there are no {asked}")
@@ -191,7 +191,7 @@ class Hdf5Array:
             self._require_there()
             return float(np.ravel(self._dataset[(0,) * len(self._dataset.shape)])[0])
 
-    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Return samples of a table, ``(len(columns), stop - start)``.
 
         Raises
@@ -216,7 +216,7 @@ class Hdf5Array:
             values = self._dataset[where]
         if size.upright:
             values = values.reshape(stop - start, -1).T
-        part: NDArray[Any] = values.reshape(size.columns, -1)[list(columns)]
+        part: NDArray[np.generic] = values.reshape(size.columns, -1)[list(columns)]
         return part
 
     def _sides(self) -> tuple[int, ...]:
@@ -248,7 +248,7 @@ class Hdf5Array:
         require_plausible(self.name, stored, data.nbytes)
 
 
-def _name_of(dtype: np.dtype[Any]) -> str:
+def _name_of(dtype: np.dtype[np.generic]) -> str:
     if dtype.kind == "O":
         return "object"
     return "compound" if dtype.names else dtype.name

@@ -170,9 +170,9 @@ class Array:
     start: int
     stop: int
     order: str
-    dtype: np.dtype[Any] | None = None
+    dtype: np.dtype[np.generic] | None = None
     members: "Callable[[Array], Sequence[Mapping[str, Array]]] | None" = None
-    _unpacked: list[NDArray[Any]] = field(default_factory=list, repr=False)
+    _unpacked: list[NDArray[np.generic]] = field(default_factory=list, repr=False)
 
     @property
     def real(self) -> bool:
@@ -276,7 +276,7 @@ class Array:
         """
         return float(self.values().flat[0])
 
-    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Return samples of a table, ``(len(columns), stop - start)``.
 
         Raises
@@ -303,7 +303,7 @@ class Array:
             return flat.reshape(size.samples, size.columns).T[list(columns), start:stop]
         return flat.reshape(size.columns, size.samples)[list(columns), start:stop]
 
-    def _unpack(self) -> NDArray[Any]:
+    def _unpack(self) -> NDArray[np.generic]:
         """Return all values in the order of the file, unpacked piece by piece."""
         if not isinstance(self.source, Deflated):
             return self.values().ravel(order="F")

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
-from typing import Any, Protocol
+from typing import Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError, did_you_mean
@@ -99,7 +100,7 @@ class UnpackedSamples:
     content: Samples
     owner: Unpacked
 
-    def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
+    def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
         """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         with self.owner.named():
             yield from self.content.blocks(start, stop)

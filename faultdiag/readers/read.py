@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +73,7 @@ class WithSideFile:
             rpm=found.rpm or plausible_speed(speeds),
         )
 
-    def _document(self) -> Any:
+    def _document(self) -> object:
         try:
             if self.side.stat().st_size > _MOST_BYTES:
                 return {}
@@ -86,7 +85,7 @@ class WithSideFile:
             ) from error
 
 
-def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+def _numbers(name: str, value: object) -> Iterator[tuple[str, float]]:
     """Yield the numbers of a document, each with its own name, however deep they lie."""
     if isinstance(value, dict):
         for key, inside in value.items():

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ class DamageError(Exception):
     """A file that contradicts its own format; `reading` turns it into the user's error."""
 
 
-def unpacked_dtype(dtype: np.dtype[Any], size: int) -> np.dtype[Any]:
+def unpacked_dtype(dtype: np.dtype[np.generic], size: int) -> np.dtype[np.generic]:
     """Return what `size` bytes of unpacked values are held as: float32 where they are many.
 
     Times lose too much by that; a vector of them is 64 MiB only after 8 million samples.
@@ -248,7 +248,7 @@ class Stored(Protocol):
     def scalar(self) -> float:
         """Return its first value."""
 
-    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Return samples of a table, ``(len(columns), stop - start)``, as they are stored."""
 
 
@@ -305,12 +305,12 @@ class RawTable:
 
     path: Path
     offset: int
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     samples: int
     columns: int
     interleaved: bool
 
-    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[Any]:
+    def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Return samples of these columns, ``(len(columns), stop - start)``.
 
         Raises
@@ -326,7 +326,7 @@ class RawTable:
             rows = [self._read(file, c * self.samples + start, count) for c in columns]
             return rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
 
-    def _read(self, file: BinaryIO, place: int, count: int) -> NDArray[Any]:
+    def _read(self, file: BinaryIO, place: int, count: int) -> NDArray[np.generic]:
         file.seek(self.offset + place * self.dtype.itemsize)
         content = file.read(count * self.dtype.itemsize)
         if len(content) < count * self.dtype.itemsize:
@@ -341,7 +341,7 @@ _BLOCK = 2**19
 class Samples(Protocol):
     """Where the samples of a recording come from."""
 
-    def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
+    def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
         """Return the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
 
 
@@ -359,7 +359,7 @@ class Rows:
 
     rows: tuple[Row, ...]
 
-    def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
+    def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
         """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         arrays = {id(row.array): row.array for row in self.rows}
         step = max(1, _BLOCK // len(self.rows))

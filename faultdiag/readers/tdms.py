@@ -90,7 +90,7 @@ class TdmsChannel:
     group: str
     name: str
     samples: int
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     rates: tuple[float, ...]
     speeds: tuple[float, ...]
     scaling: str = ""
@@ -186,7 +186,7 @@ class TdmsSamples:
     path: Path
     places: tuple[tuple[str, str], ...]
 
-    def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
+    def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
         """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         with self.path.open("rb") as raw, _opened(raw) as file:
             for first in range(start, stop, _BLOCK):

@@ -132,7 +132,7 @@ class WavTracks:
     header: WavHeader
     tracks: tuple[int, ...]
 
-    def blocks(self, start: int, stop: int) -> Iterator[NDArray[Any]]:
+    def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
         """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
         head = self.header
         dtype = np.dtype(_STORED[head.format, head.bits])
@@ -143,7 +143,7 @@ class WavTracks:
             yield values if head.format == _FLOAT else _scaled(values, head.bits)
 
 
-def _scaled(values: NDArray[Any], bits: int) -> NDArray[Any]:
+def _scaled(values: NDArray[Any], bits: int) -> NDArray[np.floating]:
     """Return whole numbers as shares of their full scale; eight bits have their zero at 128."""
     if bits == 8:
         return (values.astype(np.float32) - 128) / 128
@@ -152,7 +152,7 @@ def _scaled(values: NDArray[Any], bits: int) -> NDArray[Any]:
     return values / 2.0 ** (values.dtype.itemsize * 8 - 1)
 
 
-def _from_three_bytes(values: NDArray[Any]) -> NDArray[np.int32]:
+def _from_three_bytes(values: NDArray[np.generic]) -> NDArray[np.int32]:
     """Return numbers of 24 bits in the upper bits of 32, where their sign is that of the word."""
     wide = np.zeros((*values.shape, 4), np.uint8)
     wide[..., 1:] = np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, 3)

@@ -1,6 +1,7 @@
 """The model card: what a model was trained on, how it did, and what it can't know."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def _results(record: RunRecord) -> str:
     return "\n\n".join([format_table(rows, columns, markdown=True), counts])
 
 
-def _interval(limits: Any) -> str:
+def _interval(limits: Sequence[float] | None) -> str:
     return "-" if limits is None else f"{limits[0]:.1%} to {limits[1]:.1%}"
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from faultdiag.documents import Document, Json
 from faultdiag.signal.bearings import Bearing, CatalogueRow
@@ -48,7 +47,7 @@ def _options_and_source(fact: Facts) -> str:
     return f"    options: {options or 'none'}\n    {fact['reference']}"
 
 
-def _yaml(value: Any) -> str:
+def _yaml(value: object) -> str:
     """Return a default as YAML writes it."""
     if value is None:
         return "null"

@@ -4,11 +4,11 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from faultdiag.config.schema import TrainConfig
+from faultdiag.documents import Document, Json
 from faultdiag.metrics.tables import format_table, share_cell
-from faultdiag.protocol.plan import Plan, kind_and_snr
+from faultdiag.protocol.plan import Cell, Plan, kind_and_snr
 from faultdiag.protocol.summary import Result, compare, table_rows, worst_leak
 from faultdiag.system.terminal import to_cell
 
@@ -48,7 +48,7 @@ _FOLDS = {
 }
 
 
-def meaning(split: Mapping[str, Any]) -> str:
+def meaning(split: Document) -> str:
     """Return what is new to the model in the test part of a split, and how it is cut into folds.
 
     Examples
@@ -69,8 +69,6 @@ def leak_meaning(leak: str | None) -> str:
     """Return what a leak level says, as a part of a sentence."""
     return _LEAKS.get(leak or "-", str(leak))
 
-
-Document = Mapping[str, Any]
 
 _COLUMNS = {
     "protocol": "protocol",
@@ -153,7 +151,7 @@ def _transfer(document: Document) -> list[str]:
     ]
 
 
-def _transfer_line(row: Mapping[str, Any]) -> dict[str, object]:
+def _transfer_line(row: Document) -> dict[str, object]:
     transfer = row["transfer"]
     worst = transfer["worst"]
     place = ", ".join([worst["fold"]] * bool(worst["fold"]) + [f"seed {worst['seed']}"])
@@ -281,7 +279,7 @@ def table_csv(document: Document) -> str:
     return _csv(rows)
 
 
-def _flat_transfer(row: Mapping[str, Any]) -> dict[str, Any]:
+def _flat_transfer(row: Document) -> Json:
     """Return the transfer of a row or a cell as columns, shares between 0 and 1."""
     transfer = row.get("transfer") or {}
     return {
@@ -298,7 +296,7 @@ def cells_csv(document: Document) -> str:
     return _csv(document["cells"])
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def _csv(rows: Sequence[Document]) -> str:
     names = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -307,7 +305,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _csv_value(value: Any) -> Any:
+def _csv_value(value: object) -> object:
     """Return a value as a cell that no spreadsheet runs as a formula."""
     return to_cell(value) if isinstance(value, str) else value
 
@@ -335,11 +333,11 @@ def _recordings(name: str, protocol: Document) -> str:
     return f"{name} {protocol['recordings']} recordings{missing}"
 
 
-def _clean(document: Document) -> list[dict[str, Any]]:
+def _clean(document: Document) -> list[Json]:
     return [row for row in document["rows"] if row["snr"] is None]
 
 
-def _line(row: Mapping[str, Any]) -> dict[str, object]:
+def _line(row: Document) -> dict[str, object]:
     interval, over = best_interval(row)
     finished, planned = row["cells"], row["cells_planned"]
     return {
@@ -360,7 +358,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def best_interval(row: Mapping[str, Any]) -> tuple[list[float] | None, str]:
+def best_interval(row: Document) -> tuple[list[float] | None, str]:
     """Return the interval of accuracy that the table shows, and what it is over."""
     for kind in ("folds", "seeds"):
         ends: list[float] | None = row["accuracy"][f"over_{kind}"]
@@ -464,7 +462,7 @@ def _listed(title: str, lines: Sequence[str]) -> list[str]:
     return [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
 
 
-def _lengths(trainings: Sequence[TrainConfig]) -> dict[str, list[Any]]:
+def _lengths(trainings: Sequence[TrainConfig]) -> dict[str, list[int] | list[str]]:
     """Return how long networks are trained: in epochs, and in steps where these are set."""
     epochs = {train.epochs for train in trainings if train.steps is None}
     steps = {train.steps for train in trainings if train.steps is not None}
@@ -479,9 +477,7 @@ _KEPT = (
 )
 
 
-def document(
-    plan: Plan, results: Sequence[Result], data: dict[str, dict[str, Any]], title: str
-) -> dict[str, Any]:
+def document(plan: Plan, results: Sequence[Result], data: dict[str, Json], title: str) -> Json:
     """Return the whole comparison as plain JSON types.
 
     Parameters
@@ -521,8 +517,8 @@ def _protocol(
     plan: Plan,
     results: Sequence[Result],
     rows: Sequence[Document],
-    prepared: Mapping[str, Any],
-) -> dict[str, Any]:
+    prepared: Document,
+) -> Json:
     """Return what the document says of one protocol: its split, its folds, its data."""
     return {
         "meaning": meaning(plan.splits[name]),
@@ -535,7 +531,7 @@ def _protocol(
     }
 
 
-def _environment(done: Sequence[Document]) -> dict[str, Any]:
+def _environment(done: Sequence[Document]) -> Json:
     return {"versions": _versions(done), "devices": sorted({row["device"] for row in done})}
 
 
@@ -543,7 +539,7 @@ def _trained_on_noise(plan: Plan) -> list[str]:
     return sorted({cell.model for cell in plan.cells if cell.config.train.augment.snr})
 
 
-def _failure(cell: Any, row: Document) -> dict[str, Any]:
+def _failure(cell: Cell, row: Document) -> Json:
     return {"cell": str(cell), **_place(cell), "reason": row["reason"]}
 
 
@@ -566,11 +562,11 @@ def _notes(protocol: str, results: Sequence[Result]) -> list[str]:
     return list(dict.fromkeys(note for row in rows for note in row["notes"]))
 
 
-def _place(cell: Any) -> dict[str, Any]:
+def _place(cell: Cell) -> Json:
     return {key: getattr(cell, key) for key in ("model", "protocol", "fold", "seed")}
 
 
-def _cells(cell: Any, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _cells(cell: Cell, row: Json) -> Iterator[Json]:
     """Yield a cell as it is, and once more for each level of noise."""
     place = {**_place(cell), "snr": None}
     if "reason" in row:

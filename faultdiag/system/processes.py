@@ -33,7 +33,7 @@ def workers(jobs: int) -> Iterator[Callable[..., Future[Any] | None]]:
     pool = ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(os.getpid(),))
     started: dict[int, BaseProcess] = {}
 
-    def submit(work: Callable[..., Any], *arguments: object) -> Future[Any] | None:
+    def submit(work: Callable[..., object], *arguments: object) -> Future[Any] | None:
         try:
             with inherited():
                 return pool.submit(work, *arguments)

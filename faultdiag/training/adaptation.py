@@ -6,16 +6,18 @@ batch normalisation has the statistics of both; a source-free method sees the ta
 labels of target windows never get here: the windows come with -1 in their place.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faultdiag.baselines import BASELINES
 from faultdiag.config.schema import Config
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.inference import BATCH, WindowBatches, arguments_of, autocast
 from faultdiag.metrics.unlabelled import describe_unlabelled, reverse_accuracy
@@ -41,7 +43,7 @@ MIXED_BATCH = 256
 RENEWALS = 5
 
 # What an epoch is chosen by: the larger the better.
-MERITS: dict[str, Callable[[Mapping[str, Any]], tuple[float, ...]]] = {
+MERITS: dict[str, Callable[[Document], tuple[float, ...]]] = {
     "last": lambda row: (row["epoch"],),
     "agreement": lambda row: (row["target_agreement"], row["target_information"]),
     "mcc": lambda row: (-row["target_confusion"],),
@@ -104,7 +106,7 @@ def require_method(config: Config) -> None:
         )
 
 
-def _require_no_effect(method: str, options: Mapping[str, Any]) -> None:
+def _require_no_effect(method: str, options: Document) -> None:
     if options:
         raise FaultdiagError(
             f"transfer.method is '{method}', which has no option {next(iter(options))!r}; leave it "
@@ -117,7 +119,7 @@ class AdaptationSettings:
     """How a network is adapted: the fields of the config's ``transfer`` section, and the seed."""
 
     method: str
-    options: Mapping[str, Any]
+    options: Document
     weight: float
     selection: str
     seed: int
@@ -316,7 +318,7 @@ class Adaptation:
         start = first - passes[0] * windows
         return torch.from_numpy(order[start : start + count])
 
-    def _shuffled(self, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def _shuffled(self, number: int) -> NDArray[np.int64]:
         return target_order(len(self.target), self.settings.seed, number)
 
     def pseudo_labels(self, rows: Tensor, step: int) -> Tensor:
@@ -365,12 +367,12 @@ class Adaptation:
         target = seen.features.double().cpu().numpy()
         return reverse_accuracy(target, logits.argmax(axis=1), source, labels)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         """Return what resuming needs, as plain types and tensors."""
         method = {name: tensor.cpu() for name, tensor in self.method.state_dict().items()}
         return {"method": method, "pseudo_labels": self._pseudo.cpu()}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Document) -> None:
         """Restore the state that `state` returned."""
         self.method.load_state_dict(dict(state["method"]))
         self._pseudo = state["pseudo_labels"].to(self.target.device)
@@ -382,7 +384,7 @@ def target_windows(prepared: Prepared, device: torch.device) -> WindowBatches:
     return WindowBatches(prepared, windows, device)
 
 
-def target_order(windows: int, seed: int, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def target_order(windows: int, seed: int, number: int) -> NDArray[np.int64]:
     """Return the order of target windows in a pass; passes are numbered from 0."""
     return np.random.default_rng([seed, number, _STREAM]).permutation(windows)
 

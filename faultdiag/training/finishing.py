@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from faultdiag.checkpoint import Checkpoint, load, save, to_stored
 from faultdiag.config.schema import TransferConfig
+from faultdiag.documents import Json
 from faultdiag.evaluation.evaluate import PartLogits, describe_split, part_reader, score_part
 from faultdiag.features.healthy import HealthyReference, healthy_to_stored
 from faultdiag.metrics.calibration import Reliability, reliability
@@ -38,7 +38,7 @@ DRAWN = ("valid", "test")
 COMPARED = ("accuracy", "macro_f1", "recording_accuracy")
 
 
-def score_novelty(fitted: Novelty, prepared: Prepared) -> dict[str, Any]:
+def score_novelty(fitted: Novelty, prepared: Prepared) -> Json:
     """Return the false-positive rate, its basis, and the share of novel test recordings."""
     test = prepared.windows.of("test")
     rows = [np.flatnonzero(test.recording == number) for number in test.by_recording()]
@@ -65,7 +65,7 @@ class Outcome:
         Per part, the windows by their confidence at temperature 1 and at that temperature.
     """
 
-    metrics: dict[str, Any]
+    metrics: Json
     temperature: float
     reliability: dict[str, tuple[Reliability, Reliability]]
 
@@ -94,7 +94,7 @@ class _Scored:
         """The temperature of the checkpoint, and its basis."""
         return Temperature(self.source.temperature, str(self.source.calibration["fitted_on"]))
 
-    def scores(self, prepared: Prepared, part: str) -> dict[str, Any] | None:
+    def scores(self, prepared: Prepared, part: str) -> Json | None:
         """Return the scores of a part; None where none of its windows has a label."""
         labelled = self.logits[part].labelled()
         if labelled is None:
@@ -173,15 +173,15 @@ def _fit(source: Checkpoint, prepared: Prepared) -> _Fitted:
     return _Fitted(known, fit_healthy_windows(prepared, source.healthy))
 
 
-def _scores_of_parts(best: _Scored, prepared: Prepared) -> dict[str, Any]:
+def _scores_of_parts(best: _Scored, prepared: Prepared) -> Json:
     """Return the scores of test and validation, and of the parts that only transfer has."""
     of_transfer = [part for part in (TARGET_ADAPT, SOURCE_TEST) if part in prepared.parts]
     return {part: best.scores(prepared, part) for part in (*PARTS, *of_transfer)}
 
 
-def _fitted_metrics(best: _Scored, fitted: _Fitted, prepared: Prepared) -> dict[str, Any]:
+def _fitted_metrics(best: _Scored, fitted: _Fitted, prepared: Prepared) -> Json:
     """Return what ``metrics.json`` says of novelty, calibration, signature and split."""
-    metrics: dict[str, Any] = {"novelty": score_novelty(fitted.novelty, prepared)}
+    metrics: Json = {"novelty": score_novelty(fitted.novelty, prepared)}
     metrics["calibration"] = {
         "temperature": best.temperature.value,
         "fitted_on": best.temperature.basis,
@@ -248,9 +248,9 @@ def _transfer_metrics(
     device: torch.device,
     transfer: TransferConfig,
     verdict: Verdict | None,
-) -> dict[str, Any]:
+) -> Json:
     """Return what ``metrics.json`` holds under ``transfer``."""
-    result: dict[str, Any] = {"method": transfer.method, "guard": transfer.guard}
+    result: Json = {"method": transfer.method, "guard": transfer.guard}
     if verdict is None:
         same = measure(part_reader(load(folder / "best.pt"), prepared, device)(TARGET_ADAPT))
         return result | Verdict.of(prepared.classes, same, same, guard="none").to_dict()
@@ -261,7 +261,7 @@ def _transfer_metrics(
     return result | verdict.to_dict() | scores
 
 
-def _scores(model: Checkpoint, prepared: Prepared, device: torch.device) -> dict[str, Any] | None:
+def _scores(model: Checkpoint, prepared: Prepared, device: torch.device) -> Json | None:
     said = part_reader(model, prepared, device)("test")
     return _Scored(model, {"test": said}).scores(prepared, "test")
 
@@ -295,7 +295,7 @@ def _store(
     return calibrated
 
 
-def _score_signature(signature: Signature, test: PartLogits) -> dict[str, Any]:
+def _score_signature(signature: Signature, test: PartLogits) -> Json:
     """Return what ``metrics.json`` holds of a signature: its fit, and its share in the test."""
     strength = signature.strength(test.logits)
     numbers = np.unique(test.recordings)
@@ -309,5 +309,5 @@ def _score_signature(signature: Signature, test: PartLogits) -> dict[str, Any]:
     }
 
 
-def _compared(scores: dict[str, Any] | None) -> dict[str, Any] | None:
+def _compared(scores: Json | None) -> Json | None:
     return None if scores is None else {key: scores[key] for key in COMPARED}

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.nn import functional
@@ -105,7 +105,7 @@ class FeatureNetwork(nn.Module):
         self.network = network
         self._classifier = [classifier_of(network)]  # in a list, so as not to be a second child
 
-    def forward(self, *arguments: Any) -> Domain:
+    def forward(self, *arguments: "Tensor") -> Domain:
         """Return features ``(B, D)`` and logits ``(B, classes)``; arguments are the network's."""
         seen: list[Tensor] = []
         hook = self._classifier[0].register_forward_pre_hook(

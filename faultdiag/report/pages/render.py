@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -46,12 +46,12 @@ def visible(text: object) -> str:
     )
 
 
-def html(template: str, **context: Any) -> str:
+def html(template: str, **context: object) -> str:
     """Render a template of this package to a whole HTML file."""
     return printable_lines(_environment().get_template(f"{template}.html.j2").render(**context))
 
 
-def markdown(template: str, **context: Any) -> str:
+def markdown(template: str, **context: object) -> str:
     """Render a template of this package to Markdown."""
     return printable_lines(_environment().get_template(f"{template}.md.j2").render(**context))
 
@@ -61,7 +61,7 @@ def to_json(report: object) -> str:
     return json.dumps(plain(report), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Return a value as what JSON knows."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
@@ -72,7 +72,7 @@ def plain(value: Any) -> Any:
     return _scalar(value)
 
 
-def _scalar(value: Any) -> Any:
+def _scalar(value: object) -> object:
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if isinstance(value, float):
