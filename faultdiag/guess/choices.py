@@ -180,7 +180,7 @@ def guess_sizes(
         {
             "length": wanted.reason(length),
             "stride": reason,
-            "split": f"the shortest recording has {counted(windows, 'test window')} that don't "
+            "split": f"the shortest recording has {counted(windows, 'test window')} without "
             "overlap",
         },
     )

@@ -300,21 +300,35 @@ def _evidence(
         yield measure_details(x, evidence.channel, machine, evidence, wanted.details)
 
 
+_NO_SPEED = (
+    "the model sees shaft orders and needs the shaft speed; give --rpm, or a manifest's column "
+    "rpm: a tachometer or a stroboscope measures it to the 0.5 % that fault orders need, a "
+    "nameplate states it to a few percent only"
+)
+_NO_BEARING = (
+    "the model sees the fault orders of the bearing and needs its geometry; give --bearing, or a "
+    "manifest's column bearing, with a name that `faultdiag bearings` lists, or "
+    "balls,ball_diameter,pitch_diameter[,angle]: the designation is stamped on the bearing's ring "
+    "and listed in the machine's manual"
+)
+
+
+def _require_facts(samples: _Samples, model: ModelInput) -> None:
+    lacking = [
+        reason
+        for needed, value, reason in (
+            (model.needs_speed, samples.rpm, _NO_SPEED),
+            (model.needs_bearing, samples.bearing, _NO_BEARING),
+        )
+        if needed and value is None
+    ]
+    if lacking:
+        raise FaultdiagError(f"{samples.path}: {'; '.join(lacking)}")
+
+
 def _window_count(samples: _Samples, model: ModelInput) -> tuple[Resampler, int]:
     path = samples.path
-    if model.needs_speed and samples.rpm is None:
-        raise FaultdiagError(
-            f"{path}: the model sees shaft orders and needs the shaft speed; give --rpm, or a "
-            "manifest's column rpm: a tachometer or a stroboscope measures it to the 0.5 % that "
-            "fault orders need, a nameplate states it to a few percent only"
-        )
-    if model.needs_bearing and samples.bearing is None:
-        raise FaultdiagError(
-            f"{path}: the model sees the fault orders of the bearing and needs its geometry; give "
-            "--bearing, or a manifest's column bearing, with a name that `faultdiag bearings` "
-            "lists, or balls,ball_diameter,pitch_diameter[,angle]: the designation is stamped on "
-            "the bearing's ring and listed in the machine's manual"
-        )
+    _require_facts(samples, model)
     try:
         ratio = resampling_ratio(samples.sampling_rate, model.sampling_rate)
     except FaultdiagError as error:

@@ -97,6 +97,7 @@ def test_a_manifest_says_speed_and_bearing(files: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--bearing", BEARING], "needs the shaft speed; give --rpm, or a manifest's column rpm"),
+        ([], "to a few percent only; the model sees the fault orders of the bearing and needs"),
         (["--rpm", "1797"], "needs its geometry; give --bearing, or a manifest's column bearing"),
     ],
 )
