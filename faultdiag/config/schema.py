@@ -387,7 +387,10 @@ class ModelConfig(Component):
 class TransferConfig(Component):
     """From a labelled source to an unlabelled target; see `faultdiag.transfer`.
 
-    Keys that are none of these are options of the method; they are checked with the network.
+    With ``steps``, the source is trained as ``train`` says, and then so many steps adapt; without,
+    the last epochs of ``train`` adapt, from ``start_epoch`` on. ``batch_size`` windows of each
+    domain are in a step, ``train.batch_size`` unless given. Methods that don't train, such as
+    ``adabn``, need neither. Other keys are options of the method; they are checked with the network.
     """
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
@@ -395,6 +398,8 @@ class TransferConfig(Component):
     method: str = "mk_mmd_mcc"
     weight: float = Field(default=1.0, gt=0)
     start_epoch: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
     target: Json | None = None
     adapt: float = Field(default=0.6, ge=0.01, le=0.99)
     hold_out: Literal["time", "recordings", "windows"] = "time"
@@ -488,29 +493,28 @@ def transfer_problems(data: Document) -> list[str]:
     train = data.get("train")
     return [
         *_start_problems(transfer, train),
-        *_phase_problems(train),
+        *_refit_problems(train),
         *_target_problems(transfer, data),
     ]
 
 
-def _phase_problems(train: object) -> list[str]:
+def _refit_problems(train: object) -> list[str]:
     section = train if isinstance(train, Mapping) else {}
-    problems = []
-    if section.get("steps") is not None:
-        problems.append(
-            f"train.steps is {section['steps']}, but transfer adapts after so many epochs of the "
-            "source (transfer.start_epoch); leave steps out and write train.epochs"
-        )
-    if section.get("refit"):
-        problems.append(
-            "train.refit is true, but with transfer the last epochs adapt the network that was "
-            "trained before; leave refit out"
-        )
-    return problems
+    if not section.get("refit"):
+        return []
+    return [
+        "train.refit is true, but with transfer the last steps adapt the network that was trained "
+        "before; leave refit out"
+    ]
 
 
 def _start_problems(transfer: Document, train: object) -> list[str]:
     start = transfer.get("start_epoch")
+    if start is not None and transfer.get("steps") is not None:
+        return [
+            f"transfer has start_epoch {start} and steps {transfer['steps']}; with steps the "
+            "adaptation begins after the last epoch of train, so leave one of them out"
+        ]
     section = train if isinstance(train, Mapping) else {}
     epochs = section.get("epochs", TrainConfig.model_fields["epochs"].default)
     if not (isinstance(start, int) and isinstance(epochs, int)) or start < epochs:

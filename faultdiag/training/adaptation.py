@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faultdiag.baselines import BASELINES
-from faultdiag.config.schema import Config
+from faultdiag.config.schema import Config, TransferConfig
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.inference import BATCH, WindowBatches, arguments_of, autocast
@@ -55,12 +55,21 @@ MERITS: dict[str, Callable[[Document], tuple[float, ...]]] = {
 def first_adapted_epoch(config: Config) -> int:
     """Return how many epochs of a config are on the source alone.
 
-    With a method that doesn't train, those are all; else ``transfer.start_epoch``, or half.
+    With a method that doesn't train, or with ``transfer.steps``, those are all; else
+    ``transfer.start_epoch``, or half.
     """
     transfer, epochs = config.transfer, config.train.epochs
-    if transfer is None or not trains(transfer.method):
+    if transfer is None or transfer.steps is not None or not trains(transfer.method):
         return epochs
     return transfer.start_epoch or max(epochs // 2, 1)
+
+
+def batch_size_of(config: Config) -> tuple[int, str]:
+    """Return how many windows of each domain are in a step, and the words for it in a message."""
+    own = config.transfer and config.transfer.batch_size
+    if own is None:
+        return config.train.batch_size, "train.batch_size is"
+    return own, "transfer.batch_size is"
 
 
 def trains(method: str) -> bool:
@@ -98,8 +107,19 @@ def require_method(config: Config) -> None:
             f"transfer adapts networks, and model.name is the baseline '{config.model.name}'; "
             "choose a network, such as wdcnn, or transfer.method: none"
         )
-    require_windows(transfer.method, config.train.batch_size, "train.batch_size is")
-    if not trains(transfer.method) and transfer.start_epoch is not None:
+    require_windows(transfer.method, *batch_size_of(config))
+    _require_phases(config, transfer)
+
+
+def _require_phases(config: Config, transfer: TransferConfig) -> None:
+    """Refuse a config that leaves open where the adaptation begins."""
+    adapts = trains(transfer.method)
+    if adapts and config.train.steps is not None and transfer.steps is None:
+        raise FaultdiagError(
+            f"train.steps is {config.train.steps}, and nothing says how many steps adapt after "
+            "them; add transfer.steps, such as 500, or write train.epochs in place of train.steps"
+        )
+    if not adapts and transfer.start_epoch is not None:
         raise FaultdiagError(
             f"transfer.start_epoch is {transfer.start_epoch}, but {transfer.method} adapts after "
             "the last epoch; leave it out"

@@ -24,6 +24,7 @@ from faultdiag.training.adaptation import (
     AdaptationSettings,
     JointStep,
     SourceFreeStep,
+    batch_size_of,
 )
 from faultdiag.training.augment import Augmentation, Ranges
 from faultdiag.training.gpu import Recorder, Repeated, recorder_for
@@ -153,11 +154,19 @@ class Settings:
     steps: int | None = None
     keep: str = "best"
 
-    def resolved(self, per_epoch: int) -> "Settings":
-        """Return the settings with the epochs that `steps` make; the last may be a part of one."""
+    def resolved(self, per_epoch: int, before: int = 0) -> "Settings":
+        """Return the settings with the epochs that `steps` make; the last may be a part of one.
+
+        Parameters
+        ----------
+        per_epoch
+            Steps of an epoch.
+        before
+            Epochs of the phase before, which are not of these steps.
+        """
         if self.steps is None:
             return self
-        return replace(self, epochs=math.ceil(self.steps / per_epoch))
+        return replace(self, epochs=before + math.ceil(self.steps / per_epoch))
 
 
 class Trainer:
@@ -206,9 +215,9 @@ class Trainer:
         self.train = train
         self.valid = valid
         self._sizes = batch_sizes(len(train), settings.batch_size)
-        self.settings = settings = settings.resolved(len(self._sizes))
-        self.adaptation = adaptation
         self._first = len(history)  # epochs of the phase before
+        self.settings = settings = settings.resolved(len(self._sizes), self._first)
+        self.adaptation = adaptation
         merit: Merit = validation_merit if settings.keep == "best" else MERITS["last"]
         if adaptation is not None:
             merit = MERITS[adaptation.settings.selection]
@@ -501,8 +510,13 @@ def adapting_trainer(
         As `Adaptation`, and if the method needs source windows and there are none.
     """
     transfer = config.transfer or TransferConfig()
-    settings = trainer_settings(config)
-    settings = replace(settings, steps=None, early_stopping=None, warmup_epochs=0.0)
+    settings = replace(
+        trainer_settings(config),
+        steps=transfer.steps,
+        batch_size=batch_size_of(config)[0],
+        early_stopping=None,
+        warmup_epochs=0.0,
+    )
     free = kind_of(transfer.method) == "source_free"
     if free:
         settings = replace(settings, augment=Ranges(), balance="none")
@@ -512,7 +526,8 @@ def adapting_trainer(
             "hand; use shot or adabn, which need the model and the target alone"
         )
     stream = target if free or train is None else train
-    steps = len(batch_sizes(len(stream), settings.batch_size)) * (settings.epochs - len(history))
+    per_epoch = len(batch_sizes(len(stream), settings.batch_size))
+    steps = transfer.steps or per_epoch * (settings.epochs - len(history))
     adaptation = Adaptation(
         network,
         target,

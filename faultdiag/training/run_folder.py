@@ -165,15 +165,18 @@ def _require_same_config(path: Path, last: Checkpoint, config: Config) -> None:
             f"{path.parent / 'config.yaml'} and --set for what that does not state, or start again "
             "with --overwrite"
         )
-    epochs = config.train.epochs
-    if config.train.steps is not None:
-        return  # and they are those of before
-    if last.epoch > epochs:
+    if config.train.steps is None:  # or they are those of before
+        _require_epochs(path, last, config)
+
+
+def _require_epochs(path: Path, last: Checkpoint, config: Config) -> None:
+    """Refuse another number of epochs where it would not continue the same training."""
+    epochs, before = config.train.epochs, last.config["train"]["epochs"]
+    if last.epoch > epochs and config.transfer is None:
         raise FaultdiagError(
             f"{path} was trained for {last.epoch} epochs and train.epochs is {epochs}; "
             f"set {last.epoch} or more, or start again with --overwrite"
         )
-    before = last.config["train"]["epochs"]
     if config.transfer is not None and before != epochs:
         raise FaultdiagError(
             f"{path} was trained for train.epochs {before} and now it is {epochs}; transfer adapts "

@@ -253,7 +253,7 @@ class Session:
             replace_statistics(trainer.network, batches)
             save(self.folder / ADAPTED, self._checkpoint(trainer))
             return trainer
-        start = first_adapted_epoch(self.config)
+        history = trainer.progress.history if resumed is None else _history(resumed)
         adapter = adapting_trainer(
             trainer.network,
             self.config,
@@ -262,7 +262,7 @@ class Session:
             target=target,
             segments=self.prepared.segments("train"),
             classes=len(self.prepared.classes),
-            history=(trainer.progress.history if resumed is None else _history(resumed))[:start],
+            history=[row for row in history if "target_agreement" not in row],
             begin=resumed is None,
             on_step=self._after_step,
         )

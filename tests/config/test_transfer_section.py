@@ -88,6 +88,12 @@ def test_a_target_of_another_dataset_inherits_what_one_network_needs() -> None:
             "transfer.start_epoch is 4 and train.epochs 4, which leaves no epoch to adapt in; use "
             "3 or less, or more epochs",
         ),
+        (
+            {"start_epoch": 2, "steps": 9},
+            "transfer has start_epoch 2 and steps 9; with steps the adaptation begins after the "
+            "last epoch of train, so leave one of them out",
+        ),
+        ({"steps": 0}, "transfer.steps is 0; it must be 1 or more"),
         ({"weight": 0.0}, "transfer.weight is 0.0; it must be above 0"),
         ({"adapt": 1.0}, "transfer.adapt is 1.0; it must be 0.99 or less"),
         (
@@ -132,3 +138,9 @@ def test_a_problem(transfer: dict[str, Any], problem: str) -> None:
     made, problems = try_config(document(**transfer))
     assert made is None
     assert any(found.startswith(problem) for found in problems), problems
+
+
+def test_steps_of_both_phases() -> None:
+    both = parse_config(document(steps=300, batch_size=32) | {"train": {"steps": 400}})
+    assert both.transfer is not None
+    assert (both.train.steps, both.transfer.steps, both.transfer.batch_size) == (400, 300, 32)

@@ -173,6 +173,48 @@ def test_resuming_gives_the_same_bits(
     assert_same_run(again.folder, whole.folder)
 
 
+@pytest.mark.parametrize("name", ["mk_mmd", "shot"])
+def test_steps_adapt_after_the_training_on_the_source(
+    name: str, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer = {"method": name, "steps": 25, "batch_size": 8, "guard": "none"}
+    config = make(transfer=transfer, train__steps=5)
+    whole = run_of(config, tmp_path / "whole")
+    windows = prepare(config).windows.of("target_adapt" if name == "shot" else "train")
+    epochs = 1 + -(-25 // -(-len(windows) // 8))
+    rows = history(whole.folder)
+    assert ["transfer_loss" in row for row in rows] == [False, *[True] * (epochs - 1)]
+    assert len(rows) == epochs > 2
+    assert metrics(whole.folder)["selection"]["last_epoch"] == epochs
+    alone = {"method": "none", "steps": 25}  # without a method there is nothing to adapt
+    plain = run_of(make(transfer=alone, train__steps=5), tmp_path / "plain")
+    before, after = weights(whole.folder, "source.pt"), weights(plain.folder)
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
+    with monkeypatch.context() as patch:
+        stop_after(patch, 5 + 23)  # in the last epoch of the adaptation
+        with pytest.raises(KeyboardInterrupt):
+            run_of(config, tmp_path / "cut")
+    assert_same_run(run_of(config, tmp_path / "cut", resume=True).folder, whole.folder)
+
+
+def test_an_adaptation_is_resumed_after_early_stopping(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make(transfer=method("mk_mmd", start_epoch=4), train__epochs=6)
+    config = config.model_copy(
+        update={"train": config.train.model_copy(update={"early_stopping": 1})}
+    )
+    whole = run_of(config, tmp_path / "whole")
+    source = [row for row in history(whole.folder) if "transfer_loss" not in row]
+    assert len(source) < 4
+    steps = len(prepare(config).windows.of("train")) // 16 + 1
+    with monkeypatch.context() as patch:
+        stop_after(patch, (len(source) + 1) * steps + 1)
+        with pytest.raises(KeyboardInterrupt):
+            run_of(config, tmp_path / "cut")
+    assert_same_run(run_of(config, tmp_path / "cut", resume=True).folder, whole.folder)
+
+
 def test_the_seed_decides(make: Make, tmp_path: Path) -> None:
     config = make(transfer=method("mk_mmd"))
     one, two = (run_of(config, tmp_path / name) for name in ("one", "two"))
@@ -183,7 +225,10 @@ def test_the_seed_decides(make: Make, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("option", [{"weight": 5.0}, {"adapt": 0.4}, {"hold_out": "recordings"}])
+@pytest.mark.parametrize(
+    "option",
+    [{"weight": 5.0}, {"adapt": 0.4}, {"hold_out": "recordings"}, {"batch_size": 4}],
+)
 def test_options_of_the_section_matter(option: dict[str, Any], make: Make, tmp_path: Path) -> None:
     one = run_of(make(transfer=method("mk_mmd")), tmp_path / "one")
     two = run_of(make(transfer=method("mk_mmd", **option)), tmp_path / "two")
@@ -328,6 +373,15 @@ def test_a_target_of_other_data_without_labels(make: Make, tmp_path: Path) -> No
         (
             {"transfer": {"method": "adabn", "start_epoch": 1}},
             r"transfer\.start_epoch is 1, but adabn adapts after the last epoch; leave it out",
+        ),
+        (
+            {"transfer": {"method": "mk_mmd"}, "train__steps": 5},
+            r"train\.steps is 5, and nothing says how many steps adapt after them; add transfer\.",
+        ),
+        (
+            {"transfer": {"method": "mk_mmd", "batch_size": 1}},
+            r"transfer\.method mk_mmd needs 2 windows of each domain for its estimate, but "
+            r"transfer\.batch_size is 1",
         ),
         (
             {"train__batch_size": 1},
