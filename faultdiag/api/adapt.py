@@ -20,6 +20,7 @@ from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.targets import read_target
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
+from faultdiag.signal.bearings import get_bearing
 from faultdiag.system.crashes import memory_errors
 from faultdiag.system.terminal import note
 from faultdiag.training.adaptation import NO_METHOD, require_method
@@ -51,6 +52,8 @@ def adapt(
     channel: str | None = None,
     sampling_rate: float | None = None,
     rpm: float | None = None,
+    bearing: str | None = None,
+    override_rate: bool = False,
     pattern: str | None = None,
     device: str = "auto",
 ) -> AdaptedRun:
@@ -80,8 +83,10 @@ def adapt(
         unless given.
     force
         Keep the adapted model even if agreement within recordings falls by more than 5 points.
-    channel, sampling_rate, rpm
+    channel, sampling_rate, rpm, bearing
         Of recordings that don't state them, as for `faultdiag.predict`.
+    override_rate
+        Let `sampling_rate` and `rpm` win where recordings state others.
     pattern
         Which files of folders.
     device
@@ -102,7 +107,7 @@ def adapt(
         settings=settings or {},
         epochs=epochs,
         force=force,
-        request=ReadRequest(Path(), channel, sampling_rate, rpm),
+        request=ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate),
         pattern=pattern,
         device=device,
     )
@@ -136,6 +141,8 @@ def try_adapt(
     """Adapt as `adapt` does; where the guard refuses the model, return without writing."""
     on_device = inference.select_device(device)
     source = _loaded(Path(run))
+    if request.bearing:
+        get_bearing(request.bearing)
     own = as_config(config or parse_config(source.config, f"the config in {run}"), settings)
     prepared, missing = _source_data(Path(run), source, own, chosen=config is not None)
     chosen, why = choose_method(method or _of_config(own), missing)

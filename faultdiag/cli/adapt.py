@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from faultdiag.cli.exits import show, stop
-from faultdiag.cli.options import AsJson, Device, LogJson, Quiet, Settings, as_text
+from faultdiag.cli.options import (
+    AsJson,
+    Device,
+    LogJson,
+    OverrideRate,
+    Quiet,
+    Settings,
+    as_text,
+)
 
 
 def adapt(
@@ -27,9 +35,13 @@ def adapt(
     channel: Annotated[str | None, typer.Option(help="Channel to read.")] = None,
     sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
     rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
+    bearing: Annotated[
+        str | None, typer.Option(help="6205, …, or a geometry: balls,ball_diameter,pitch_diameter.")
+    ] = None,
     pattern: Annotated[
         str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
     ] = None,
+    override_rate: OverrideRate = False,
     device: Device = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -57,7 +69,7 @@ def adapt(
         settings={},
         epochs=epochs,
         force=force,
-        request=ReadRequest(Path(), channel, sampling_rate, rpm),
+        request=ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate),
         pattern=pattern,
         device=device,
     )

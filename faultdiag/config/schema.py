@@ -390,7 +390,7 @@ class TransferConfig(Component):
     With ``steps``, the source is trained as ``train`` says, and then so many steps adapt; without,
     the last epochs of ``train`` adapt, from ``start_epoch`` on. ``batch_size`` windows of each
     domain are in a step, ``train.batch_size`` unless given. Methods that don't train, such as
-    ``adabn``, need neither. Other keys are options of the method; they are checked with the network.
+    ``adabn``, use neither. Other keys are options of the method, and are checked with the network.
     """
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)

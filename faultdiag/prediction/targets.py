@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from faultdiag.prediction.reading import ModelInput, ReadRequest, file_events, o
 from faultdiag.preparing.folder import Prepared, PreparedRecording, Writer, write_document
 from faultdiag.preparing.prepare import rate_notes
 from faultdiag.preparing.window_index import write_windows
+from faultdiag.signal.bearings import KnownBearing
 from faultdiag.signal.recording import Recording, Segment
 from faultdiag.signal.windows import WindowPlan
 from faultdiag.splits.within import PARTS, TARGET_ADAPT, Split
@@ -30,11 +31,24 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class TargetRecording:
-    """A recording of the target at the model's rate, its own rate, and the digest of its file."""
+    """A recording of the target at the model's rate.
+
+    Parameters
+    ----------
+    recording
+        Its samples.
+    recorded_at
+        Its own rate in Hz.
+    sha256
+        Digest of its file.
+    bearing
+        Its bearing, where the model needs that.
+    """
 
     recording: Recording
     recorded_at: float
     sha256: str
+    bearing: KnownBearing | None = None
 
 
 @dataclass
@@ -77,7 +91,8 @@ class TargetReader:
         signal = np.concatenate(pieces, axis=1)
         rate = self.model.sampling_rate
         recording = Recording(signal, request.path, header.channels, rate, header.rpm)
-        return TargetRecording(recording, header.sampling_rate, sha256(request.path))
+        digest = sha256(request.path)
+        return TargetRecording(recording, header.sampling_rate, digest, header.bearing)
 
 
 def read_target(
@@ -216,7 +231,10 @@ def write_target(
 
 
 def _written(writer: Writer, row: TargetRecording) -> PreparedRecording:
-    recording = row.recording
+    recording, bearing = row.recording, row.bearing
+    facts: Document = {}
+    if bearing is not None:
+        facts = {"bearing": bearing.name, "fault_orders": list(astuple(bearing.orders))}
     return PreparedRecording(
         name=recording.source.name,
         source=str(recording.source),
@@ -226,5 +244,5 @@ def _written(writer: Writer, row: TargetRecording) -> PreparedRecording:
         offset=writer.append(recording),
         rpm=recording.rpm,
         recorded_at=row.recorded_at,
-        facts={},
+        facts=facts,
     )

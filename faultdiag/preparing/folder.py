@@ -36,7 +36,7 @@ from faultdiag.preparing.integrity import (
     refreshed,
 )
 from faultdiag.preparing.window_index import WindowIndex, open_windows
-from faultdiag.signal.bearings import KnownBearing, get_bearing
+from faultdiag.signal.bearings import FaultOrders, KnownBearing, StatedBearing, get_bearing
 from faultdiag.signal.recording import Recording, Segment
 from faultdiag.splits.duplicates import Duplicate
 from faultdiag.splits.sharing import Audit, Sharing, audit_windows, origins, share
@@ -68,9 +68,15 @@ class PreparedRecording:
 
     @property
     def bearing(self) -> KnownBearing | None:
-        """The bearing, if the recording's fact of that name is a known one or a geometry."""
+        """The bearing, if the recording's fact of that name is a known one or a geometry.
+
+        A fact ``fault_orders`` has its orders, such as those that a file states.
+        """
+        name = str(self.facts.get("bearing") or "")
+        if orders := self.facts.get("fault_orders"):
+            return StatedBearing(name, FaultOrders(*orders))
         try:
-            return get_bearing(str(self.facts.get("bearing") or ""))
+            return get_bearing(name)
         except FaultdiagError:
             return None
 

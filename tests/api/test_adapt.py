@@ -283,3 +283,17 @@ def test_another_rate_is_resampled_and_said_so(
 ) -> None:
     adapt(place / "run", place, tmp_path / "out", epochs=1, method="adabn", sampling_rate=24000)
     assert "resampled from 24000 Hz to 12000 Hz: motor107" in caplog.text
+
+
+def test_a_network_that_needs_the_bearing_gets_it(place: Path, tmp_path: Path) -> None:
+    run = trained(place, tmp_path / "run", name="tied_z")
+    with pytest.raises(FaultdiagError, match=r"needs its geometry; give bearing="):
+        adapt(run, place, tmp_path / "out")
+    with pytest.raises(FaultdiagError, match="unknown bearing '62O5'"):
+        adapt(run, place, tmp_path / "out", bearing="62O5")
+    named, same, other = (
+        adapt(run, place, tmp_path / bearing, epochs=1, bearing=bearing).model.model
+        for bearing in ("6205", "9,0.3126,1.537", "6203")
+    )
+    assert all(torch.equal(value, same[name]) for name, value in named.items())
+    assert not all(torch.equal(value, other[name]) for name, value in named.items())
