@@ -29,6 +29,8 @@ _UNLABELLED = (
 )
 EVENTS = "tensorboard"
 """The folder in that of a protocol with the TensorBoard events of its cells."""
+SOURCES = "sources"
+"""The folder beside the runs of cells with the networks that transfer methods adapt."""
 # The accuracy on the scaled noise without the signal.
 _ALONE = "noise_only_accuracy"
 _RECORDING = {"within_recording", "random_windows", "legacy_wdcnn"}
@@ -104,7 +106,9 @@ def _figures(config: Config, levels: tuple[str, ...], device: str, folder: Path)
 
     began = time.perf_counter()
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-        run = train_run(config, run=Path(temporary) / "run", device=device)
+        # Cells that differ in their transfer method alone adapt the same trained network.
+        sources = None if config.transfer is None else folder / SOURCES
+        run = train_run(config, run=Path(temporary) / "run", device=device, sources=sources)
         noise = _in_noise(run.folder, levels, device)
         if config.train.tensorboard:
             events = folder.parent / EVENTS / event_name(config)

@@ -66,10 +66,9 @@ def first_adapted_epoch(config: Config) -> int:
 
 def batch_size_of(config: Config) -> tuple[int, str]:
     """Return how many windows of each domain are in a step, and the words for it in a message."""
-    own = config.transfer and config.transfer.batch_size
-    if own is None:
+    if config.transfer is None or config.transfer.batch_size is None:
         return config.train.batch_size, "train.batch_size is"
-    return own, "transfer.batch_size is"
+    return config.transfer.batch_size, "transfer.batch_size is"
 
 
 def trains(method: str) -> bool:

@@ -55,6 +55,7 @@ from faultdiag.training.run_folder import (
     write_event,
     write_history,
 )
+from faultdiag.training.sources import TrainedSources
 from faultdiag.training.specs import complete_spec, resolve_spec
 from faultdiag.transfer.adabn import replace_statistics
 
@@ -147,7 +148,13 @@ class Run:
 
 
 class Session:
-    """One training, from config and data to a run folder."""
+    """One training, from config and data to a run folder.
+
+    Attributes
+    ----------
+    sources
+        Where networks trained on the source are found and kept; None: nowhere.
+    """
 
     def __init__(
         self,
@@ -165,6 +172,7 @@ class Session:
         self.device = device
         self.spec, self.notes = complete_spec(spec, prepared)
         self._on_begun = on_begun
+        self.sources: TrainedSources | None = None
         self._overwrite = False
         self._replaces = False
         self._saved = time.monotonic()
@@ -209,7 +217,7 @@ class Session:
     def _train(self, trainer: Trainer | Fitter, last: Checkpoint | None) -> Trainer | Fitter:
         """Train, adapt and refit as the config says, from the last state on."""
         if last is None or not _adapting(last):
-            trainer.fit(self._after_epoch)
+            self._fit(trainer)
         if isinstance(trainer, Trainer):
             return self._second_phase(trainer, last)
         if self.config.train.refit:
@@ -226,6 +234,16 @@ class Session:
         if not _adapting(last):
             trainer.restore(last.model, last.training or {})
         return last
+
+    def _fit(self, trainer: Trainer | Fitter) -> None:
+        """Train to the last epoch, or take the state of a training that was the same up to it."""
+        if self.sources is None or not isinstance(trainer, Trainer):
+            trainer.fit(self._after_epoch)
+        elif (done := self.sources.restore(self.config, self.folder)) is not None:
+            trainer.restore(done.model, done.training or {})
+        else:
+            trainer.fit(self._after_epoch)
+            self.sources.keep(self.config, self.folder)
 
     @property
     def _adapts(self) -> bool:
@@ -432,6 +450,7 @@ def train_run(
     on_prepared: Callable[[Prepared], None] | None = None,
     on_begun: Callable[[], None] | None = None,
     on_finished: Callable[[Run], None] | None = None,
+    sources: Path | None = None,
 ) -> Run:
     """Train the network or baseline of a config and write its run folder.
 
@@ -453,6 +472,9 @@ def train_run(
         run, after the first checkpoint.
     on_finished
         Called at the end, while no other command may write the run folder.
+    sources
+        A folder of networks that were trained on the source, to start from where one is the same,
+        or to add to.
 
     Raises
     ------
@@ -462,6 +484,9 @@ def train_run(
     """
     with claim(run, overwrite=overwrite, resume=resume):
         session = _session(config, run, device, on_prepared, on_begun)
+        # The events of the source's epochs are in the run that trained them, and in no other.
+        if sources is not None and not config.train.tensorboard:
+            session.sources = TrainedSources(sources)
         finished = session.run(overwrite=overwrite, resume=resume)
         if on_finished:
             on_finished(finished)

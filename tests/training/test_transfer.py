@@ -215,6 +215,31 @@ def test_an_adaptation_is_resumed_after_early_stopping(
     assert_same_run(run_of(config, tmp_path / "cut", resume=True).folder, whole.folder)
 
 
+@pytest.mark.parametrize("name", ["coral", "adabn", "none"])
+def test_a_shared_source_gives_the_same_bits(
+    name: str, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = [{"method": m, "steps": 12, "guard": "none"} for m in ("mk_mmd", name)]
+    first, second = (make(transfer=m, model__dropout=0.2) for m in methods)
+    session.train_run(first, run=tmp_path / "first", device="cpu", sources=tmp_path / "sources")
+    alone = session.train_run(second, run=tmp_path / "alone", device="cpu")
+    learn, epochs = Trainer.learn, list[Any]()
+
+    def counted(self: Trainer, bar: Any = None) -> tuple[float, ...]:
+        epochs.append(self.adaptation)
+        return learn(self, bar)
+
+    monkeypatch.setattr(Trainer, "learn", counted)
+    shared = session.train_run(
+        second, run=tmp_path / "shared", device="cpu", sources=tmp_path / "sources"
+    )
+    assert None not in epochs  # no epoch on the source
+    assert_same_run(shared.folder, alone.folder)
+    third = make(transfer=methods[1], train__epochs=4)
+    session.train_run(third, run=tmp_path / "third", device="cpu", sources=tmp_path / "sources")
+    assert epochs.count(None) == 4
+
+
 def test_the_seed_decides(make: Make, tmp_path: Path) -> None:
     config = make(transfer=method("mk_mmd"))
     one, two = (run_of(config, tmp_path / name) for name in ("one", "two"))
