@@ -2,9 +2,10 @@
 
     python scripts/transfer_criteria.py --root data/cwru --prepared data/prepared [--out FILE]
 
-Trains WDCNN as configs/cwru_transfer.yaml does, notes every criterion and the accuracy after each
-epoch of the adaptation, and compares what each criterion would have chosen with the best epoch and
-the last. The labels of the test part are used here, and nowhere in a training.
+Trains WDCNN on the data of configs/cwru_transfer.yaml, six epochs on the source and six that adapt,
+notes every criterion and the accuracy after each epoch of the adaptation, and compares what each
+criterion would have chosen with the best epoch and the last. The labels of the test part are used
+here, and nowhere in a training.
 """
 
 import argparse
@@ -26,6 +27,12 @@ from faultdiag.training.loop import Trainer, adapting_trainer, trainer_settings
 from faultdiag.training.specs import complete_spec, resolve_spec
 
 CONFIG = Path(__file__).parents[1] / "configs" / "cwru_transfer.yaml"
+EPOCHS = (
+    "train={epochs: 12, batch_size: 64, l2: 1.0e-4, schedule: cosine}",
+    "transfer.steps=null",
+    "transfer.batch_size=null",
+    "transfer.selection=reverse_validation",
+)
 PARTIAL = (
     "data.select.load_hp=[1, 2]",
     "split={strategy: within_recording, fractions: [0.7, 0.2, 0.1], gap: 2048}",
@@ -97,7 +104,7 @@ def main() -> None:
     places = f"data.root={options.root}", f"data.prepared={options.prepared}"
     rows = []
     for name, trainings in TARGETS.items():
-        changes = [(*places, "transfer.selection=reverse_validation", *own) for own in trainings]
+        changes = [(*places, *EPOCHS, *own) for own in trainings]
         runs = [adapted(load_config(CONFIG, own)) for own in changes]
         rows += [line(name, criterion, runs) for criterion in RANKS]
     document = {

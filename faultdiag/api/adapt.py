@@ -79,8 +79,8 @@ def adapt(
     settings
         Settings of that config to change, such as ``{"transfer.weight": 2.0}``.
     epochs
-        How long to adapt: passes over the source's windows, or without them over the target's; 6
-        unless given.
+        How long to adapt: passes over the source's windows, or without them over the target's.
+        Unless given, ``transfer.steps`` of the config, or 6 where it has none.
     force
         Keep the adapted model even if agreement within recordings falls by more than 5 points.
     channel, sampling_rate, rpm, bearing
@@ -146,7 +146,7 @@ def try_adapt(
     own = as_config(config or parse_config(source.config, f"the config in {run}"), settings)
     prepared, missing = _source_data(Path(run), source, own, chosen=config is not None)
     chosen, why = choose_method(method or _of_config(own), missing)
-    own = _with_method(own, chosen, force=force)
+    own = _with_method(own, chosen, force=force, by_steps=epochs is None)
     require_method(own)
     with claim_new(out, "--out"), TemporaryDirectory() as temporary:
         target = read_target(
@@ -159,12 +159,13 @@ def try_adapt(
             pattern=pattern,
         )
         note(f"adapting with {why}")
-        length = epochs or EPOCHS
-        options: Json = {"device": on_device, "epochs": length}
+        domains = (own, target, prepared)
         with memory_errors("adapt", less_memory(own)):
-            adapted, verdict, history = adapt_model(source, own, target, prepared, **options)
+            adapted, verdict, history = adapt_model(
+                source, *domains, device=on_device, epochs=epochs or EPOCHS
+            )
         adapted = replace(adapted, epoch=max(len(history), 1), metrics=_last(history))
-        metrics = adapted_metrics(adapted, own, target, prepared, verdict, **options)
+        metrics = adapted_metrics(adapted, *domains, verdict, device=on_device)
         result = AdaptedRun(out, metrics, adapted, history, why)
         if not result.refused:
             split = _split_of(Path(run))
@@ -199,8 +200,14 @@ def _of_config(config: Config) -> str | None:
     return config.transfer.method
 
 
-def _with_method(config: Config, method: str, *, force: bool) -> Config:
-    """Return the config with this method; options of another one are left out."""
+def _with_method(config: Config, method: str, *, force: bool, by_steps: bool) -> Config:
+    """Return the config with this method; options of another one are left out.
+
+    Parameters
+    ----------
+    by_steps
+        Whether the config's number of steps holds; without one, and else, it is epochs.
+    """
     before = config.transfer
     if before is None or before.method != method:
         fields = (
@@ -208,7 +215,9 @@ def _with_method(config: Config, method: str, *, force: bool) -> Config:
         )
         before = TransferConfig(**{**fields, "method": method, "start_epoch": None, "target": None})
     guard = "none" if force else before.guard
-    changes = {"guard": guard, "start_epoch": None, "target": None}
+    changes: Json = {"guard": guard, "start_epoch": None, "target": None}
+    if not by_steps:
+        changes["steps"] = None
     return config.model_copy(update={"transfer": before.model_copy(update=changes)})
 
 
@@ -216,6 +225,9 @@ def _source_data(
     run: Path, source: Checkpoint, config: Config, *, chosen: bool
 ) -> tuple[Prepared | None, str | None]:
     """Return the recordings that a model was trained on, or why they are not at hand."""
+    if not source.config.get("transfer"):
+        # It was trained on all parts of its split, whatever the section says of adapting now.
+        config = config.model_copy(update={"transfer": None})
     try:
         prepared = prepare(config)
         require_fit(source, prepared)

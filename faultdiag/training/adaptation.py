@@ -107,11 +107,19 @@ def require_method(config: Config) -> None:
             "choose a network, such as wdcnn, or transfer.method: none"
         )
     require_windows(transfer.method, *batch_size_of(config))
-    _require_phases(config, transfer)
 
 
-def _require_phases(config: Config, transfer: TransferConfig) -> None:
-    """Refuse a config that leaves open where the adaptation begins."""
+def require_phases(config: Config) -> None:
+    """Refuse a training whose config leaves open where the adaptation begins.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the setting, and what would work.
+    """
+    transfer = config.transfer
+    if transfer is None:
+        return
     adapts = trains(transfer.method)
     if adapts and config.train.steps is not None and transfer.steps is None:
         raise FaultdiagError(

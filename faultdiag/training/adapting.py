@@ -117,7 +117,8 @@ def adapt_model(
     prepared
         The recordings that the model was trained on; None where they are not at hand.
     epochs
-        Passes over the source's windows, or of a source-free method over the target's.
+        Passes over the source's windows, or of a source-free method over the target's; with
+        ``transfer.steps`` the steps count.
 
     Returns
     -------
@@ -218,7 +219,6 @@ def adapted_metrics(
     verdict: Verdict,
     *,
     device: torch.device,
-    epochs: int,
 ) -> Json:
     """Return what ``metrics.json`` of an adapted run holds; of the target nothing has a score."""
     transfer = config.transfer or TransferConfig()
@@ -244,7 +244,7 @@ def adapted_metrics(
     }
     metrics["selection"] = {
         "best_epoch": adapted.epoch,
-        "last_epoch": max(epochs, adapted.epoch),
+        "last_epoch": adapted.epoch,
         "chosen_by": chosen_by(transfer, verdict),
     }
     return metrics

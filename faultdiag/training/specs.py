@@ -12,7 +12,7 @@ from faultdiag.models.spec import BaselineNames, ModelSpec, parse_spec
 from faultdiag.models.zoo import options_for
 from faultdiag.preparing.folder import Prepared, PreparedRecording
 from faultdiag.signal.bearings import BEARINGS, KnownBearing, get_bearing
-from faultdiag.training.adaptation import require_method
+from faultdiag.training.adaptation import require_method, require_phases
 
 MOST_NAMED = 5
 # Until the data is prepared; the fewest that a network can tell apart.
@@ -164,6 +164,7 @@ def resolve_spec(config: Config) -> ModelSpec:
     """
     model, channels = config.model, config.data.channels
     require_method(config)
+    require_phases(config)
     if model.name in BASELINES:
         _check_baseline(config)
         return ModelSpec(

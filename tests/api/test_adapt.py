@@ -181,6 +181,18 @@ def test_labels_of_a_manifest_are_not_read(
     assert all(torch.equal(value, one[name]) for name, value in plain.model.model.items())
 
 
+def test_a_run_trained_by_steps_adapts(place: Path, tmp_path: Path) -> None:
+    run = trained(place, tmp_path / "run", name="cnn1d", widths=[4, 8], train__steps=3)
+    epochs = {"train.batch_size": 8}
+    one = adapt(run, place, tmp_path / "one", epochs=2, settings=epochs)
+    assert [row["epoch"] for row in one.history] == [1, 2]
+    steps = {**epochs, "transfer": {"steps": 4, "batch_size": 4}}
+    two = adapt(run, place, tmp_path / "two", epochs=None, settings=steps)
+    assert len(two.history) == two.metrics["selection"]["last_epoch"] == 1
+    three = adapt(run, place, tmp_path / "three", epochs=1, settings=steps)
+    assert not torch.equal(two.model.model["classify.weight"], three.model.model["classify.weight"])
+
+
 def test_a_bad_file_is_left_out(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,7 +238,7 @@ def test_what_is_refused(place: Path, tmp_path: Path) -> None:
         adapt(place / "run", place, tmp_path / "out" / "best.pt", epochs=1)
 
 
-def trained(place: Path, folder: Path, **model: Any) -> Path:
+def trained(place: Path, folder: Path, *, train__steps: int | None = None, **model: Any) -> Path:
     """A run of another network, trained on the same recordings as `place`."""
     config = transfer_config(
         place / "data",
@@ -235,6 +247,7 @@ def trained(place: Path, folder: Path, **model: Any) -> Path:
         split={"strategy": "within_recording", "gap": 256},
         transfer=None,
         train__epochs=1,
+        train__steps=train__steps,
         model=model,
     )
     train(config, run=folder, device="cpu", pictures=False)
