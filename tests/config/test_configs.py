@@ -84,7 +84,9 @@ def test_it_takes_one_step(
         for part in ("train", "valid")
     )
     settings = replace(trainer_settings(config), epochs=1, steps=None)
-    (row,) = Trainer(network, train, valid, settings).fit(lambda *_: None).history
+    segments = prepared.segments("train")
+    trainer = Trainer(network, train, valid, settings, segments=segments)
+    (row,) = trainer.fit(lambda *_: None).history
     assert row["train_loss"] > 0
     moved = [name for name, value in network.named_parameters() if not value.equal(before[name])]
     assert any("classify." in name for name in moved)
