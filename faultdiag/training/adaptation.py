@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faultdiag.baselines import BASELINES
-from faultdiag.config.schema import Config, TransferConfig
+from faultdiag.config.schema import Config
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.inference import BATCH, WindowBatches, arguments_of, autocast
