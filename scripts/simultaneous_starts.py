@@ -1,125 +1,124 @@
 """Start the same command twice at once, many times: never do both write one output and succeed.
 
-    python scripts/simultaneous_starts.py [--starts 200] [--seed 0]
+    python scripts/simultaneous_starts.py [--starts 200] [--seed 0] [COMMAND …]
 
-Pairs of `train`, `prepare`, `protocol` and `predict --out` with one output are started at the same
-moment, in copies of a process that has imported everything. One of a pair succeeds and the other
-exits with 1: it names the owner, or finds a finished run. The exit code is 1 if both succeed, if
-none does, or if a lock or an unfinished file is left behind.
+Pairs of `train`, `prepare`, `protocol`, `predict --out`, `watch` and `fetch` with one output are
+started at the same moment or shortly apart. One of a pair does the work. The other exits with 1 and
+names the owner (command, process, since when), or it came late: then it says that the work is done
+or that the output exists. What is written must be what one command alone writes, and nothing may be
+left behind. The exit code is 1 otherwise.
 """
 
 import argparse
-import contextlib
-import io
 import random
-import shutil
+import re
 import tempfile
+import threading
 import time
 from collections import Counter
-from multiprocessing import get_context
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from faultdiag.simulation.folder import simulate_folder
-from faultdiag.system import files
+import numpy as np
+import scipy.io
+from small_commands import COMMANDS, Command, Written, clear, new_event, write_inputs, written
 
-COMMANDS: dict[str, list[str]] = {
-    "train": ["train", "c.yaml", "--run", "run", "--device", "cpu"],
-    "prepare": ["prepare", "c.yaml"],
-    "protocol": ["protocol", "c.yaml", "--out", "out", "--jobs", "1", "--device", "cpu"],
-    "predict": ["predict", "model", "recordings", "--out", "rows.csv", "--device", "cpu"],
-}
-OUTPUTS = ("run", "prepared", "out", "rows.csv", "rows.csv.partial")
-# What only the owner of an output says of another one.
-HELD = "is being written by"
+_OWNER = re.compile(r"is being written by `faultdiag .*` \(process \d+, since [\d: -]+\)")
+# The number of files that `fetch` gets.
+_SERVED = (97, 105, 118)
 
 
-def run_command(words: list[str], folder: str, begin: Any, results: Any) -> None:
-    """Run a command line at the moment that both wait for, and report how it ended."""
-    import os
+class _Handler(SimpleHTTPRequestHandler):
+    """Serve files after a moment, and count the requests."""
 
-    from typer.testing import CliRunner
+    requests: ClassVar[Counter[str]] = Counter()
 
-    from faultdiag.cli.app import app
+    def do_GET(self) -> None:
+        self.requests[self.path] += 1
+        time.sleep(0.1)
+        super().do_GET()
 
-    os.chdir(folder)
-    begin.wait()
-    with contextlib.redirect_stderr(io.StringIO()):
-        result = CliRunner().invoke(app, words)
-    results.put((result.exit_code, result.stderr))
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
 
 
-def pair(context: Any, words: list[str], folder: Path, apart: float) -> list[Any]:
-    """Start two processes with one command, at most so many seconds apart."""
-    begin, results = context.Event(), context.Queue()
-    arguments = (words, str(folder), begin, results)
-    both = [context.Process(target=run_command, args=arguments) for _ in range(2)]
-    both[0].start()
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve recordings of a folder on loopback, and yield the address."""
+    folder.mkdir()
+    for number in _SERVED:
+        values = np.random.default_rng(number).standard_normal(20_000)
+        scipy.io.savemat(folder / f"{number}.mat", {f"X{number:03}_DE_time": values})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def pair(words: list[str], folder: Path, apart: float) -> list[tuple[int, str]]:
+    """Start two processes with one command, so many seconds apart, and return how they ended."""
+    begin = new_event()
+    first = Command(words, folder, begin)
     time.sleep(apart)
-    both[1].start()
+    second = Command(words, folder, begin)
     begin.set()
-    ends = [results.get(timeout=300) for _ in both]
-    for process in both:
-        process.join()
-    return ends
+    return [command.result() for command in (first, second)]
 
 
-def verdict(ends: list[Any]) -> str:
-    """What happened to a pair, in words; "wrong" in front of what must not be."""
+def verdict(command: str, ends: list[tuple[int, str]], folder: Path, whole: Written) -> str:
+    """Say what happened to a pair; "wrong" in front of what must not be."""
     codes = sorted(code for code, _ in ends)
-    held = any(HELD in errors for _, errors in ends)
+    if names := whole.differing(written(folder)):
+        return f"wrong: codes {codes}, {', '.join(names)} differ from those of one command"
     if codes == [0, 1]:
-        return "one refused, named the owner" if held else "one refused, found it finished"
+        named = any(code and _OWNER.search(errors) for code, errors in ends)
+        return "one refused, named the owner" if named else "one refused, found it finished"
+    late = command in {"prepare", "watch", "fetch"} and codes == [0, 0]
+    if late and all(count == 1 for count in _Handler.requests.values()):
+        return "the second came late and found nothing left to do"
     return f"wrong: exit codes {codes}: {[errors[-300:] for _, errors in ends]}"
 
 
-def write_config(folder: Path) -> None:
-    """Simulate recordings and write a config whose commands take some seconds."""
-    simulate_folder(folder / "recordings", seconds=2.0)
-    document: dict[str, Any] = {
-        "data": {"dataset": "synthetic", "root": "recordings", "prepared": "prepared"},
-        "window": {"length": 1024, "stride": 128},
-        "model": {"name": "cnn1d", "widths": [8, 16], "kernels": [7, 7]},
-        "train": {"epochs": 2, "batch_size": 64, "threads": 1},
-        "protocol": {"seeds": 2, "models": {"a": {}}, "protocols": {"within": {}}, "noise": None},
-    }
-    (folder / "c.yaml").write_text(files.dump(document))
-
-
-def remove(folder: Path) -> None:
-    """Remove what the commands wrote."""
-    for name in OUTPUTS:
-        path = folder / name
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def left_over(folder: Path) -> list[str]:
-    """Locks and unfinished files that nobody owns any more."""
-    return sorted(p.name for p in folder.rglob(".*") if p.name not in {".", ".."})
+def count_verdicts(
+    commands: dict[str, list[str]], folder: Path, starts: int, seed: int
+) -> dict[str, Counter[str]]:
+    """Start so many pairs, the commands in turn, and count what happened to each."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in commands}
+    whole: dict[str, Written] = {}
+    chance = random.Random(seed)
+    for number in range(starts):
+        command = list(commands)[number % len(commands)]
+        if command not in whole:
+            code, errors = Command(commands[command], folder).result()
+            if code:
+                raise SystemExit(f"{command} failed: {errors}")
+            whole[command] = written(folder)
+        clear(folder)
+        _Handler.requests.clear()
+        ends = pair(commands[command], folder, chance.choice([0, 0, 0.02, 0.2]))
+        counts[command][verdict(command, ends, folder, whole[command])] += 1
+        clear(folder)
+    return counts
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("commands", nargs="*", choices=[[], *COMMANDS], metavar="COMMAND")
     parser.add_argument("--starts", type=int, default=200, help="pairs in all")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["faultdiag.cli.app", "faultdiag.api.train", "torch"])
-    chance = random.Random(arguments.seed)
-    counts: dict[str, Counter[str]] = {name: Counter() for name in COMMANDS}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, serving(Path(name) / "served") as address:
         folder = Path(name)
-        write_config(folder)
-        model = ["train", "c.yaml", "--run", "model", "--device", "cpu"]
-        pair(context, model, folder, 0)
-        for number in range(arguments.starts):
-            command = list(COMMANDS)[number % len(COMMANDS)]
-            remove(folder)
-            ends = pair(context, COMMANDS[command], folder, chance.choice([0, 0, 0.02, 0.2]))
-            found = verdict(ends)
-            if left := left_over(folder):
-                found = f"wrong: left behind {left}"
-            counts[command][found] += 1
+        write_inputs(folder)
+        commands = {c: COMMANDS[c] for c in arguments.commands or COMMANDS}
+        if "fetch" in commands:
+            commands["fetch"] = [*commands["fetch"], "--base-url", address]
+        counts = count_verdicts(commands, folder, arguments.starts, arguments.seed)
     for command, rows in counts.items():
         print(command, dict(rows))
     raise SystemExit(any("wrong" in row for rows in counts.values() for row in rows))

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing import TimeoutError as NothingYetError
 from multiprocessing.pool import IMapIterator, ThreadPool
@@ -84,9 +85,13 @@ def fetch(
     if out.exists() and not out.is_dir():
         raise FaultdiagError(f"{out} is a file; name a folder with --out")
     results, missing = _settled(source, files, out)
-    with connect(jobs, timeout, pause) as connection:
+    owned = own_folder(out, "choose another folder with --out") if missing else nullcontext()
+    with owned, connect(jobs, timeout, pause) as connection:
+        if any((out / file.file).exists() for file in missing):
+            # The owner before has fetched them between the look and the lock.
+            results, missing = _settled(source, files, out)
         downloads = [Download(file, out / file.file, connection) for file in missing]
-        for result in _run(downloads, out, jobs, lambda n: progress(len(results), len(files), n)):
+        for result in _run(downloads, jobs, lambda n: progress(len(results), len(files), n)):
             results.append(result)
     progress(len(results), len(files), sum(result.received for result in results))
     order = {file.file: number for number, file in enumerate(files)}
@@ -132,14 +137,14 @@ def _problem(file: RemoteFile, source: Source, blocked: Path | None) -> str | No
 
 
 def _run(
-    downloads: Sequence[Download], out: Path, jobs: int, on_tick: Callable[[int], object]
+    downloads: Sequence[Download], jobs: int, on_tick: Callable[[int], object]
 ) -> Iterator[FileResult]:
     """Run downloads side by side and iterate over their results as they come.
 
     Raises
     ------
     FaultdiagError
-        If the folder can't be written or the server can't be reached; the rest is stopped.
+        If a file can't be written or the server can't be reached; the rest is stopped.
     """
     import pooch
 
@@ -148,7 +153,7 @@ def _run(
     for logger in (pooch.get_logger(), logging.getLogger("urllib3")):
         logger.setLevel(logging.ERROR)
     # The threads are daemons: an interrupt does not wait for a connection that is being made.
-    with own_folder(out, "choose another folder with --out"), ThreadPool(jobs) as pool:
+    with ThreadPool(jobs) as pool:
         pending = pool.imap_unordered(Download.run, downloads)
         try:
             for _ in downloads:

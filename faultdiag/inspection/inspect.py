@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -37,6 +37,8 @@ from faultdiag.signal.recording import Recording
 # Two channels are copies of one signal where nothing but rounding is left between them.
 COPY_CORRELATION = 0.999999
 PEAKS = 8
+# By its name; None where it is not finite.
+Statistics: TypeAlias = dict[str, float | int | None]
 # Signals of one file that are shown one by one.
 MOST_SIGNALS = 16
 # Samples that decide whether a channel is a vibration.
@@ -247,6 +249,7 @@ def inspect_file(
         listed=listed,
     )
     recording, known = subject.recording, subject.bearing
+    columns = _statistics(recording)
     by_config = {} if listed is None else {"label": listed.label, "facts": {**listed.entry.facts}}
     return {
         "path": str(path),
@@ -258,13 +261,13 @@ def inspect_file(
         "rpm": subject.rpm,
         "rpm_source": subject.facts.rpm_source,
         "samples": subject.samples,
-        "statistics": _statistics(recording),
+        "statistics": columns,
         "rate_check": rate_verdict(subject),
         "bearing": {"name": known.name, "orders": asdict(known.orders)} if known else None,
         "envelope_peaks": _peaks(subject),
         "warnings": [
             *subject.warnings,
-            *_signal_warnings(recording, subject.sampling_rate),
+            *_signal_warnings(recording, subject.sampling_rate, columns),
             *_peak_warnings(subject),
         ],
         **by_config,
@@ -340,7 +343,7 @@ def _signal(path: Path, options: Document) -> Json:
         return {"path": str(path), "error": f"channel {options['channel']}: {error}"}
 
 
-def _statistics(recording: Recording) -> dict[str, dict[str, float | int | None]]:
+def _statistics(recording: Recording) -> dict[str, Statistics]:
     values = statistics(recording.signal)
     return {
         name: {
@@ -419,11 +422,13 @@ def _peak_warnings(subject: Subject) -> list[str]:
     return [f"ambiguous: {ambiguous}"] if ambiguous else []
 
 
-def _signal_warnings(recording: Recording, rate: float | None) -> list[str]:
+def _signal_warnings(
+    recording: Recording, rate: float | None, columns: Mapping[str, Statistics]
+) -> list[str]:
     warnings = []
-    columns = statistics(recording.signal)
     for i, name in enumerate(recording.channels):
-        mean, deviation = columns["mean"][i], columns["standard_deviation"][i]
+        mean = columns[name]["mean"] or 0.0
+        deviation = columns[name]["standard_deviation"] or 0.0
         if deviation == 0:
             warnings.append(f"channel {name} is constant ({mean:g}); is the sensor connected?")
             continue
@@ -434,7 +439,7 @@ def _signal_warnings(recording: Recording, rate: float | None) -> list[str]:
                 f"channel {name} has an offset of {mean:.3g}, "
                 f"{abs(mean) / deviation:.1f} times its standard deviation"
             )
-        if clipped := clipped_samples(recording.signal[i]):
+        if clipped := columns[name]["clipped_samples"]:
             warnings.append(
                 f"channel {name} stands at its extreme values in {clipped} samples; "
                 "it may have touched full scale"

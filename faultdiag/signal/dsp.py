@@ -4,6 +4,7 @@ Signals are ``(..., samples)``: the last axis is time, everything before it is k
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from faultdiag.errors import FaultdiagError
 
 Band: TypeAlias = tuple[float, float]
+# Windows of so few samples are kept: 8 of them take 4 MB.
+_SHORT = 2**16
 
 
 class Spectrum(NamedTuple):
@@ -21,6 +24,7 @@ class Spectrum(NamedTuple):
     amplitudes: NDArray[np.float64]
 
 
+@lru_cache(maxsize=64)
 def fast_length(samples: int) -> int:
     """Return the largest length up to `samples` whose Fourier transform is fast.
 
@@ -106,10 +110,17 @@ def _fast(x: ArrayLike) -> NDArray[np.float64]:
 
 def _amplitudes(values: NDArray[np.float64], resolution: float) -> Spectrum:
     samples = values.shape[-1]
-    window = np.square(np.sin(np.pi * (np.arange(samples) + 0.5) / samples))  # Hann
+    window = _hann(samples) if samples <= _SHORT else _hann.__wrapped__(samples)
     windowed = (values - values.mean(axis=-1, keepdims=True)) * window
     amplitudes = np.abs(np.fft.rfft(windowed, axis=-1)) * (2 / window.sum())
     return Spectrum(np.arange(amplitudes.shape[-1]) * resolution, amplitudes)
+
+
+@lru_cache(maxsize=8)
+def _hann(samples: int) -> NDArray[np.float64]:
+    window: NDArray[np.float64] = np.square(np.sin(np.pi * (np.arange(samples) + 0.5) / samples))
+    window.flags.writeable = False
+    return window
 
 
 def prominence(amplitudes: NDArray[np.float64], half: int) -> NDArray[np.float64]:
