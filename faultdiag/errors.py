@@ -219,10 +219,11 @@ def counted(count: int, noun: str) -> str:
 
     Examples
     --------
-    >>> counted(1, "recording"), counted(0, "window")
-    ('1 recording', '0 windows')
+    >>> counted(1, "recording"), counted(0, "window"), counted(2, "class")
+    ('1 recording', '0 windows', '2 classes')
     """
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{count} {noun}{'' if count == 1 else plural}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> FaultdiagError:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from faultdiag.cli.exits import INTERRUPTED, show, stop
+from faultdiag.errors import counted
 
 # What downloads is imported when it is called.
 
@@ -53,7 +54,10 @@ def fetch(
         show(format_fetched(fetched))
     if fetched.failed:
         failed, every = len(fetched.failed), len(fetched.files)
-        raise stop(f"error: {failed} of {every} files could not be fetched; see their reasons", 1)
+        raise stop(
+            f"error: {failed} of {counted(every, 'file')} could not be fetched; see their reasons",
+            1,
+        )
 
 
 def _again(name: str, out: Path, only: list[str], base_url: str | None, jobs: int) -> str:

@@ -162,10 +162,11 @@ class Folder:
         )
 
     def _strange(self, paths: Sequence[str]) -> str:
+        share = f"{len(paths)} of {counted(len(self._rows), 'file')}"
         if self._patterns:
             patterns = " or ".join(f"'{pattern}'" for pattern in self._patterns)
-            return f"{len(paths)} of {len(self._rows)} files don't fit data.pattern {patterns}"
-        return f"{len(paths)} of {len(self._rows)} files lie in no sub-folder"
+            return f"{share} don't fit data.pattern {patterns}"
+        return f"{share} lie in no sub-folder"
 
     def _unlabelled(self, strangers: Sequence[str]) -> str:
         remedy = (
@@ -192,7 +193,8 @@ def _require_positive(root: Path, rows: Mapping[str, Mapping[str, object]]) -> N
             path, value = next(iter(wrong.items()))
             raise FaultdiagError(
                 f"{root}: data.pattern makes {value!r} the {name} of {path}, and so for "
-                f"{len(wrong)} of {len(rows)} files; a positive number is needed: name the field "
+                f"{len(wrong)} of {counted(len(rows), 'file')}; a positive number is needed: "
+                "name the field "
                 f"otherwise, or write what surrounds the number, as in '{{{name}:int}}Hz'"
             )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from faultdiag.datasets.base import Entry
 from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.readers.base import channels_of
 from faultdiag.readers.read import list_variables, open_recording, read_recording
 from faultdiag.readers.source import RecordingSource
@@ -148,7 +148,7 @@ def _columns(entry: Entry, channels: Sequence[str]) -> list[str]:
     places = [entry.columns[name] for name in channels]
     if any(not -len(own) <= place < len(own) for place in places):
         raise FaultdiagError(
-            f"{entry.path} has {len(own)} channels; the dataset documents "
+            f"{entry.path} has {counted(len(own), 'channel')}; the dataset documents "
             f"{', '.join(entry.columns)}"
         )
     return [own[place] for place in places]

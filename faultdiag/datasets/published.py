@@ -16,7 +16,7 @@ from typing import ClassVar, TypeAlias
 from faultdiag.datasets.base import Entry, Positive, Selection, find_recordings, sha256, some
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 
 Facts: TypeAlias = Document
 
@@ -248,7 +248,8 @@ class PublishedDataset:
         found = [entry for entry in chosen if entry.path != self.root]
         if not found:
             raise FaultdiagError(
-                f"{self.root} holds none of the {len(chosen)} recordings of {known.title} "
+                f"{self.root} holds none of the {counted(len(chosen), 'recording')} of "
+                f"{known.title} "
                 f"selected: {some(entry.name for entry in chosen)}; it holds: "
                 f"{some([entry.name for entry in here] or unused)}"
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 from faultdiag.datasets.base import Entry, Selection
 from faultdiag.datasets.cwru import Known, catalogue
 from faultdiag.datasets.selection import choose, values_of
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.simulation.folder import MARK, simulated_files
 from faultdiag.simulation.rig import cases
 
@@ -51,7 +51,8 @@ class Synthetic:
         found = [known for known in wanted if known.number in present]
         if not found:
             raise FaultdiagError(
-                f"{self.root} holds none of the {len(wanted)} recordings selected, among them "
+                f"{self.root} holds none of the {counted(len(wanted), 'recording')} selected, "
+                "among them "
                 f"{wanted[0]}; simulated there: {', '.join(map(str, sorted(present)))}"
             )
         return Selection(

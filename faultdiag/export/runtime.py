@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.export.metadata import from_texts
 from faultdiag.scoring import ModelFacts, batch_size
 from faultdiag.signal import bearings
@@ -236,5 +236,6 @@ def _require_shapes(path: Path, session: "InferenceSession", facts: ModelFacts) 
         )
     if any(isinstance(value.shape[0], int) for value in values):
         raise FaultdiagError(
-            f"{path} takes batches of {values[0].shape[0]} windows only; export the run again"
+            f"{path} takes batches of {counted(values[0].shape[0], 'window')} only; export the "
+            "run again"
         )

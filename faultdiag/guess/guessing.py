@@ -132,7 +132,7 @@ def _published(root: Path, paths: Sequence[str]) -> Source | None:
     for name, test in tests.items():
         count = sum(test(root / path) for path in sample)
         if 2 * count > len(sample):
-            reason = f"{count} of the {len(sample)} files looked at are recordings of it"
+            reason = f"{count} of the {counted(len(sample), 'file')} looked at are recordings of it"
             reason += ", by their bytes or by their names and variables"
             return _cwru(root, reason) if name == "cwru" else Source(name, root, reason)
     return None

@@ -15,7 +15,7 @@ from faultdiag.datasets.facts import cage_warning, stated_bearing
 from faultdiag.datasets.load import entry_facts, open_entry
 from faultdiag.datasets.resolve import Facts, Statement, resolve_facts
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.evidence.peaks import (
     EnvelopePeak,
     KnownLine,
@@ -441,7 +441,7 @@ def _signal_warnings(
             )
         if clipped := columns[name]["clipped_samples"]:
             warnings.append(
-                f"channel {name} stands at its extreme values in {clipped} samples; "
+                f"channel {name} stands at its extreme values in {counted(clipped, 'sample')}; "
                 "it may have touched full scale"
             )
     return warnings + _copies(recording)

@@ -87,7 +87,8 @@ def rate_notes(
     notes = []
     if missing:
         notes.append(
-            f"{len(missing)} of the {len(missing) + len(recordings)} recordings selected are not "
+            f"{len(missing)} of the {counted(len(missing) + len(recordings), 'recording')} "
+            "selected are not "
             f"in the folder: {_some(missing)}"
         )
     for recorded_at in sorted({r.recorded_at for r in recordings} - {rate}):
@@ -102,7 +103,9 @@ def left_out(recordings: Sequence[PreparedRecording], classes: Sequence[str]) ->
     lost = sorted({recording.label for recording in recordings} - set(classes))
     if not lost:
         return []
-    return [f"{len(classes)} classes are left, because all of {', '.join(lost)} is left out"]
+    return [
+        f"{counted(len(classes), 'class')} are left, because all of {', '.join(lost)} is left out"
+    ]
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

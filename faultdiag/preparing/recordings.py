@@ -66,7 +66,7 @@ def with_bearing(selection: Selection, bearing: str) -> Selection:
     if len(others) == len(stated):
         raise FaultdiagError(
             f"data.bearing is {bearing}, but the catalogue or manifest states another bearing "
-            f"({named}) of all {len(stated)} recordings; leave data.bearing out"
+            f"({named}) of all {counted(len(stated), 'recording')}; leave data.bearing out"
         )
     entries = [e if stated[e.name] else _of_bearing(e, bearing) for e in selection.entries]
     notes = list(selection.notes)

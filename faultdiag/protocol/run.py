@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from faultdiag.config.schema import Config
 from faultdiag.documents import Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.preparing.prepare import drawing_seed, prepare
 from faultdiag.protocol.cell import LESS_MEMORY, Failure, run_cell
 from faultdiag.protocol.plan import Cell, Plan
@@ -164,7 +164,7 @@ def finish(
     before = sum(key not in todo for key in keys.values())
     for text in plan.notes:
         note(f"note: {text}")
-    note(f"{len(plan.cells)} cells, {before} of them finished before")
+    note(f"{counted(len(plan.cells), 'cell')}, {before} of them finished before")
     failed = _failures(todo, store) if merge else {}
     if not merge:
         with _working_folder(out) as folder:
@@ -204,7 +204,7 @@ def run_shard(
         keys = _keys(plan, _prepare(plan))
         own = {number: key for number, key in keys.items() if shard.has(key)}
         todo = _todo(plan, own, store)
-        note(f"shard {shard}: {len(own)} of {len(plan.cells)} cells, {len(todo)} to run")
+        note(f"shard {shard}: {len(own)} of {counted(len(plan.cells), 'cell')}, {len(todo)} to run")
         with _working_folder(out, f"{WORKING}-{shard.index}-of-{shard.count}") as folder:
             failed = _run(todo, store, folder, **how)
         for key, row in failed.items():

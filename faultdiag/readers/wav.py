@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.readers.base import Reader, Variable
 from faultdiag.readers.source import MOST_CHANNELS, DamageError, RawTable, RecordingSource, reading
 
@@ -217,11 +217,13 @@ def _checked(path: Path, chunk: bytes | None, offset: int, length: int, size: in
         )
     if channels == 0 or rate == 0 or width != channels * bits // 8:
         raise DamageError(
-            f"its header states {channels} channels of {bits} bits in {width} bytes at {rate} Hz"
+            f"its header states {counted(channels, 'channel')} of {counted(bits, 'bit')} in "
+            f"{width} bytes at {rate} Hz"
         )
     if length > size - offset:
         raise DamageError(
-            f"its header states {length // width} samples, {(size - offset) // width} are there"
+            f"its header states {counted(length // width, 'sample')}, {(size - offset) // width} "
+            "are there"
         )
     if length < width:
         raise DamageError("it holds no samples")

@@ -115,7 +115,8 @@ def _summary(record: RunRecord) -> str:
     return (
         f"A network that takes windows of {source.length} samples ({seconds:.3g} s at "
         f"{source.sampling_rate:g} Hz) of the channels {', '.join(source.channels)}, and returns "
-        f"the probabilities of {len(source.classes)} classes: {', '.join(source.classes)} "
+        f"the probabilities of {counted(len(source.classes), 'class')}: "
+        f"{', '.join(source.classes)} "
         f"(healthy: {healthy}). A recording's diagnosis is the mean over its windows."
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultdiag.documents import Document, Json
+from faultdiag.errors import counted
 from faultdiag.metrics.calibration import Reliability
 from faultdiag.metrics.intervals import wilson_interval
 from faultdiag.report.drawing import (
@@ -282,7 +283,7 @@ def reliability_figure(
         above = figure.add_subplot(grid[0, i])
         _draw_reliability(above, curves)
         _draw_windows(figure.add_subplot(grid[1, i], sharex=above), curves)
-        _title_reliability(above, f"{part} part, {before.windows.sum()} windows")
+        _title_reliability(above, f"{part} part, {counted(before.windows.sum(), 'window')}")
     save_figure(figure, path)
 
 
@@ -435,7 +436,7 @@ def embedding_figure(
     classes = list(dict.fromkeys(c for part in parts.values() for c in part.classes))
     for axes, (name, part) in zip(panels, parts.items(), strict=True):
         _draw_embedding(axes, part, classes)
-        axes.set_title(f"{name}, {len(part.places)} windows", loc="left", fontsize=10)
+        axes.set_title(f"{name}, {counted(len(part.places), 'window')}", loc="left", fontsize=10)
         axes.set_xlabel(f"{axes_name} 1")
         tidy(axes)
     panels[0].set_ylabel(f"{axes_name} 2")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.documents import Document
-from faultdiag.errors import printable
+from faultdiag.errors import counted, printable
 from faultdiag.evidence.families import fault_families
 from faultdiag.evidence.peaks import (
     HIGHEST_HZ,
@@ -109,7 +109,7 @@ def _facts(result: Document) -> list[list[str]]:
         ["channels", ", ".join(result["channels"])],
         ["sampling rate", _known(rate, "Hz", result["sampling_rate_source"])],
         ["shaft speed", _known(rpm, "rpm", result["rpm_source"]) + turns],
-        ["length", f"{result['samples']} samples{seconds}"],
+        ["length", f"{counted(result['samples'], 'sample')}{seconds}"],
         ["rate check", f"{verdict}: {check['reason']}"],
     ]
     if bearing := result["bearing"]:

@@ -61,7 +61,7 @@ def _indicator_lines(trend: Trend, indicator: IndicatorTrend, label: str) -> lis
         return [*lines, "  no limit: the baseline has fewer than two windows"]
     lines.append(
         f"  limit {baseline.limit:.4g} (mean {baseline.mean:.4g}, sd {baseline.sd:.3g}, "
-        f"{baseline.windows} windows)"
+        f"{counted(baseline.windows, 'window')})"
     )
     if alarm.first is None:
         return [*lines, "  never above it"]

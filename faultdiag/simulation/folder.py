@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faultdiag.errors import FaultdiagError, unknown
+from faultdiag.errors import FaultdiagError, counted, unknown
 from faultdiag.simulation.rig import (
     BEARING,
     LOADS,
@@ -190,7 +190,7 @@ def _make_room(out: Path, names: Sequence[str], *, overwrite: bool) -> None:
         )
     if not overwrite:
         raise FaultdiagError(
-            f"{out} holds an earlier simulation of {len(ours)} recordings; "
+            f"{out} holds an earlier simulation of {counted(len(ours), 'recording')}; "
             "replace it with --overwrite or choose an empty folder"
         )
     for name in ours:

@@ -15,6 +15,7 @@ import torch
 from faultdiag.checkpoint import load, save
 from faultdiag.config.schema import TransferConfig
 from faultdiag.documents import Document, Json
+from faultdiag.errors import counted
 from faultdiag.evaluation.evaluate import PartLogits, part_reader
 from faultdiag.metrics.unlabelled import Moved, Unlabelled, describe_unlabelled, moved_recordings
 from faultdiag.preparing.folder import Prepared
@@ -91,7 +92,8 @@ class Verdict:
         if count < MOST_MOVED * total:
             return ""
         return (
-            f"{count} of {total} recordings went from one class to another although at least 90% "
+            f"{count} of {counted(total, 'recording')} went from one class to another although "
+            "at least 90% "
             "of their windows had agreed before: nothing in the target supports that"
         )
 

@@ -315,7 +315,7 @@ def _lead(rows: Sequence[RecordingRow]) -> str:
     if not attention:
         words = "None of the recordings shows a finding"
     else:
-        words = f"{attention} of {len(rows)} recordings need a look"
+        words = f"{attention} of {counted(len(rows), 'recording')} need a look"
         details = [
             f"{counts[rank]} {STATES[rank][0]}" for rank in Rank if counts[rank] and rank < 6
         ]
@@ -341,7 +341,8 @@ def _limits(report: PredictionReport) -> list[str]:
     limits = []
     if model is not None:
         limits.append(
-            f"It knows {len(model.classes)} classes ({', '.join(model.classes)}) and names one of "
+            f"It knows {counted(len(model.classes), 'class')} ({', '.join(model.classes)}) and "
+            "names one of "
             "them for every recording, also where the machine has another fault."
         )
         if not model.novelty:
@@ -421,7 +422,7 @@ def evidence_facts(result: RecordingResult) -> list[tuple[str, str]]:
         (
             "Statistics",
             f"RMS {values.rms:.4g}, kurtosis {values.kurtosis:.2f}, crest factor "
-            f"{values.crest_factor:.2f}: medians over {values.windows} windows",
+            f"{values.crest_factor:.2f}: medians over {counted(values.windows, 'window')}",
         ),
     ]
     if ratios := evidence.ratios:

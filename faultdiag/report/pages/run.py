@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from faultdiag.documents import Document, Json
+from faultdiag.errors import counted
 from faultdiag.metrics.intervals import wilson_interval
 from faultdiag.report.charts import Chart, Curve, Mark, nice_ticks
 from faultdiag.report.findings import summarise
@@ -233,7 +234,8 @@ def _lead(test: Document) -> str:
     interval = (test.get("recording") or {}).get("accuracy_interval")
     return (
         f"{right} of {recordings} test recordings are diagnosed right"
-        f"{_between(interval)}, and {percent(test['accuracy'])} of {test['windows']} windows."
+        f"{_between(interval)}, and {percent(test['accuracy'])} of "
+        f"{counted(test['windows'], 'window')}."
     )
 
 
@@ -287,7 +289,7 @@ def curve_charts(history: Sequence[Document], selection: Document) -> list[Chart
     return [
         Chart(
             title,
-            f"{title} over {len(history)} epochs{chosen}.",
+            f"{title} over {counted(len(history), 'epoch')}{chosen}.",
             "epoch",
             label,
             [
