@@ -118,7 +118,7 @@ def test_rows_that_are_wrong_are_told_by_their_lines(root: Path) -> None:
         "line 2: rpm is 'fast'; write a positive number",
         "line 3: path is empty",
         "line 4: rpm is 0",
-        "line 5: it has 1 cells, the header 2",
+        "line 5: it has 1 cell, the header 2",
     ):
         assert line in str(error.value)
 
