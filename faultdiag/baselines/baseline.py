@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.features.extract import ORDER_GROUPS
 from faultdiag.metrics.scores import require_classes
 
@@ -309,7 +309,7 @@ class Baseline(ABC):
         sound = probabilities.shape == (1, len(present)) and bool((probabilities >= 0).all())
         if sound and np.isclose(probabilities.sum(), 1):
             return ""
-        return f"it computes no probabilities of {len(present)} classes"
+        return f"it computes no probabilities of {counted(len(present), 'class')}"
 
     def _rows(self, features: NDArray[np.floating]) -> Floats:
         if features.ndim != 2 or features.shape[1] != len(self.features):

@@ -20,7 +20,7 @@ from faultdiag.cli.options import (
     config_path,
     with_override,
 )
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 
 if TYPE_CHECKING:
     from faultdiag.protocol.plan import Plan
@@ -80,7 +80,7 @@ def protocol(
     show(as_text(document) if as_json else command.text(document), nl=as_json)
     say(f"wrote {', '.join(command.FILES)} to {folder}")
     if document["failures"]:
-        raise stop(f"{len(document['failures'])} cells failed; the table says why", 1)
+        raise stop(f"{counted(len(document['failures']), 'cell')} failed; the table says why", 1)
 
 
 def _require_compatible(
@@ -105,5 +105,5 @@ def _run_shard(
     from faultdiag.protocol.run import run_shard
 
     cells, failed = run_shard(plan, part, out=out, jobs=jobs, device=device)
-    show(f"{title}: {cells} cells in {out}, {failed} of them failed")
+    show(f"{title}: {counted(cells, 'cell')} in {out}, {failed} of them failed")
     return typer.Exit(1 if failed else 0)

@@ -12,7 +12,7 @@ from pathlib import Path
 from faultdiag.datasets.base import Entry, Flag, Selection, git_blob_sha1
 from faultdiag.datasets.selection import choose, values_of
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 
 _NUMBERS = ("number", "clock", "load_hp", "rpm", "sampling_rate")
 _TEXTS = ("group", "end", "fault", "code", "size", "bearing")
@@ -138,7 +138,8 @@ def _locate(root: Path, numbers: Collection[int]) -> dict[int, Path]:
     if not found:
         wanted = _some((str(catalogue()[n]) for n in sorted(numbers)), len(numbers))
         raise FaultdiagError(
-            f"{root} holds none of the {len(numbers)} recordings selected: looked for {wanted}; "
+            f"{root} holds none of the {counted(len(numbers), 'recording')} selected: looked for "
+            f"{wanted}; "
             f"its .mat files: {_some((str(p.relative_to(root)) for p in paths), len(paths))}"
         )
     return found

@@ -17,7 +17,7 @@ from faultdiag.datasets.base import Entry, Flag, Positive, Selection, short_name
 from faultdiag.datasets.facts import number_or_text
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.documents import Json
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.readers.read import SUFFIXES as READABLE
 from faultdiag.readers.read import is_recording
 from faultdiag.signal.bearings import bearing_text
@@ -135,7 +135,7 @@ def _header(path: Path, cells: Sequence[str], line: int) -> list[str]:
 
 def _row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
     if len(cells) < len(header) or any(cells[len(header) :]):
-        return Row(line, {}, f"it has {len(cells)} cells, the header {len(header)}")
+        return Row(line, {}, f"it has {counted(len(cells), 'cell')}, the header {len(header)}")
     texts = {"path", "label", "channel", "bearing"}
     return Row(
         line,

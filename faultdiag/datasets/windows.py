@@ -19,7 +19,7 @@ from pydantic import Field
 
 from faultdiag.datasets.base import Entry, Flag, Positive, Selection, some
 from faultdiag.datasets.selection import select_entries, values_of
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.readers.hdf5 import hdf5_damage
 from faultdiag.readers.layouts import LABELS, SHORTEST_WINDOW
 from faultdiag.readers.mat import open_arrays
@@ -432,7 +432,10 @@ def class_names(values: NDArray[np.generic], count: int) -> list[str]:
         values = table.argmax(axis=1)
     flat = values.reshape(-1)
     if flat.size != count:
-        raise FaultdiagError(f"{flat.size} labels are there for {count} windows; give one for each")
+        raise FaultdiagError(
+            f"{counted(flat.size, 'label')} are there for {counted(count, 'window')}; give one "
+            "for each"
+        )
     if flat.dtype.kind == "f" and not (flat == np.rint(flat)).all():
         raise FaultdiagError("the labels of the windows are broken numbers; classes are wanted")
     if flat.dtype.kind == "f":

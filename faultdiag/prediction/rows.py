@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.documents import Json
-from faultdiag.errors import printable
+from faultdiag.errors import counted, printable
 from faultdiag.evidence.families import FaultFamily
 from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.peaks import EnvelopePeak
@@ -134,7 +134,7 @@ def novelty_note(novel: int, files: int, *, rejected: bool = False) -> str:
         "confidence"
     )
     return (
-        f"{novel} of {files} recordings {'is' if novel == 1 else 'are'} unlike the "
+        f"{novel} of {counted(files, 'recording')} {'is' if novel == 1 else 'are'} unlike the "
         f"training data (novelty above 1): {advice}"
     )
 

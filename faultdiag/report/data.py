@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from faultdiag.datasets.published import ARCHIVES
 from faultdiag.documents import Document, Json
-from faultdiag.errors import did_you_mean
+from faultdiag.errors import counted, did_you_mean
 from faultdiag.fetch.download import FileResult
 from faultdiag.fetch.run import Fetched
 from faultdiag.metrics.tables import format_table
@@ -74,7 +74,7 @@ def _meaning(level: str, pairs: Mapping[str, Mapping[str, int | None]]) -> str:
 def _classes(classes: Sequence[str], *, last: bool) -> str:
     if len(classes) <= MOST_NAMED:
         return ", ".join(classes)
-    return f"{'the other ' if last else ''}{len(classes)} classes"
+    return f"{'the other ' if last else ''}{counted(len(classes), 'class')}"
 
 
 def duplicate_lines(duplicates: Sequence[Document]) -> list[str]:
@@ -207,7 +207,7 @@ def class_line(prepared: Prepared) -> str:
     labels = (recording.label for recording in prepared.recordings)
     count = Counter(label for label in labels if label in prepared.classes)
     named = ", ".join(f"{name} ({count[name]})" for name in prepared.classes)
-    return f"{len(count)} classes (recordings): {named}"
+    return f"{counted(len(count), 'class')} (recordings): {named}"
 
 
 FOLD_COLUMNS = {
@@ -263,7 +263,8 @@ def format_fetched(fetched: Fetched) -> str:
         for status in ("present", "fetched")
     }
     lines = [
-        f"{len(results)} files of {fetched.name} in {fetched.folder}: {counts['present']} were "
+        f"{counted(len(results), 'file')} of {fetched.name} in {fetched.folder}: "
+        f"{counts['present']} were "
         f"there, {counts['fetched']} fetched ({megabytes:.1f} MB), {len(fetched.failed)} failed"
     ]
     if fetched.failed:

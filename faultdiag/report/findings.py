@@ -282,7 +282,8 @@ def _parts(explanation: Explanation) -> Iterator[str]:
     if explanation.gates:
         lines = [
             f"    {gate.block} ({gate.place}): mean {gate.gains.mean():.2f}, "
-            f"{gate.gains.min():.2f} to {gate.gains.max():.2f} over {gate.gains.size} channels"
+            f"{gate.gains.min():.2f} to {gate.gains.max():.2f} over "
+            f"{counted(gate.gains.size, 'channel')}"
             for gate in explanation.gates
         ]
         yield "\n".join(["  attention, gain of each channel, mean over windows:", *lines])
@@ -298,7 +299,7 @@ def _bands(bands: BandRelevance, label: str) -> str:
     ]
     head = (
         f"  frequency: fall of the probability of {label} ({bands.probability:.3f}) without a "
-        f"band,\n  mean over {bands.windows} windows; {bands.fill}:"
+        f"band,\n  mean over {counted(bands.windows, 'window')}; {bands.fill}:"
     )
     return "\n".join([head, *lines])
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from faultdiag.config.schema import TrainConfig
 from faultdiag.documents import Document, Json
+from faultdiag.errors import counted
 from faultdiag.metrics.tables import format_table, share_cell
 from faultdiag.protocol.plan import Cell, Plan, kind_and_snr
 from faultdiag.protocol.summary import Result, compare, table_rows, worst_leak
@@ -330,7 +331,7 @@ def _facts(document: Document) -> list[str]:
 
 def _recordings(name: str, protocol: Document) -> str:
     missing = f", {len(protocol['missing'])} missing" if protocol["missing"] else ""
-    return f"{name} {protocol['recordings']} recordings{missing}"
+    return f"{name} {counted(protocol['recordings'], 'recording')}{missing}"
 
 
 def _clean(document: Document) -> list[Json]:

@@ -230,7 +230,7 @@ def folds_text(result: FoldRuns) -> str:
         [
             format_table(rows, COLUMNS),
             f"mean ± sd over {len(rows)} folds: accuracy {_shown(rows, 'accuracy')} %, macro-F1 "
-            f"{_shown(rows, 'macro_f1')} %; {right} of {recordings} recordings right",
+            f"{_shown(rows, 'macro_f1')} %; {right} of {counted(recordings, 'recording')} right",
             *_leaks(folds, splits),
             *split_lines({**worst, "duplicates": _shared_by_all(splits), "notes": notes}),
             f"run folders and {RESULTS}: {result.folder}",

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from faultdiag.datasets.base import sha256
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
 from faultdiag.splits.within import (
@@ -119,7 +119,9 @@ def _require_within(segments: Sequence[Segment], recordings: Sequence[SavedRecor
         there = segment.recording in range(len(recordings))
         last = recordings[segment.recording].samples if there else -1
         if not 0 <= segment.start < segment.stop <= last:
-            raise ValueError(f"{segment} lies in none of its {len(recordings)} recordings")
+            raise ValueError(
+                f"{segment} lies in none of its {counted(len(recordings), 'recording')}"
+            )
 
 
 def from_file(
@@ -185,7 +187,8 @@ def _places(items: Sequence[SplitItem], saved: SavedSplit) -> dict[int, int]:
             missing.append(f"{row.name} (its bytes have changed)" if changed else row.name)
     if missing:
         raise FaultdiagError(
-            f"the split {saved.path} uses {len(missing)} recordings that the data lacks: "
+            f"the split {saved.path} uses {counted(len(missing), 'recording')} that the data "
+            "lacks: "
             f"{', '.join(missing)}; restore them, or widen data.select to have them"
         )
     return places

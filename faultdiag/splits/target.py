@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
 from faultdiag.splits.base import ACROSS
@@ -188,7 +188,8 @@ def _require_both(items: Sequence[SplitItem], source: Sequence[int], target: Seq
         )
     if not source:
         raise FaultdiagError(
-            f"all {len(target)} recordings selected are of the target, so that nothing labelled is "
+            f"all {counted(len(target), 'recording')} selected are of the target, so that "
+            "nothing labelled is "
             "left to train on; name fewer values in transfer.target, or widen data.select"
         )
     known = {items[i].sha256: items[i].name for i in source if items[i].sha256}

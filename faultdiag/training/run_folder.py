@@ -18,7 +18,7 @@ from faultdiag.checkpoint import Checkpoint, load, package_versions, save
 from faultdiag.config.schedules import SHAPED
 from faultdiag.config.schema import Config, TrainConfig, schedule_of
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError, first_names
+from faultdiag.errors import FaultdiagError, counted, first_names
 from faultdiag.evaluation.evaluate import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
 from faultdiag.system.environment import commit, installed_extras, processor_name
@@ -174,7 +174,7 @@ def _require_epochs(path: Path, last: Checkpoint, config: Config) -> None:
     epochs, before = config.train.epochs, last.config["train"]["epochs"]
     if last.epoch > epochs and config.transfer is None:
         raise FaultdiagError(
-            f"{path} was trained for {last.epoch} epochs and train.epochs is {epochs}; "
+            f"{path} was trained for {counted(last.epoch, 'epoch')} and train.epochs is {epochs}; "
             f"set {last.epoch} or more, or start again with --overwrite"
         )
     if config.transfer is not None and before != epochs:
@@ -249,7 +249,7 @@ def unfinished_note(folder: Path, best: Checkpoint) -> str | None:
 def _trained(epochs: int, train: Document) -> str:
     steps = train.get("steps")
     if steps is not None:
-        return f"{epochs} epochs are trained and train.steps is {steps}"
+        return f"{counted(epochs, 'epoch')} are trained and train.steps is {steps}"
     return f"{epochs} of {train['epochs']} epochs are trained"
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from faultdiag.errors import counted
 from faultdiag.evidence.details import SignalViews
 from faultdiag.evidence.explanation import (
     BandRelevance,
@@ -128,7 +129,7 @@ def band_chart(bands: BandRelevance, label: str) -> Chart:
     return Chart(
         "What the network looked at: frequency",
         f"Fall of the probability of {label} ({bands.probability:.2f}) when a band is taken out "
-        f"({bands.fill}), mean over {bands.windows} windows. It falls most without "
+        f"({bands.fill}), mean over {counted(bands.windows, 'window')}. It falls most without "
         f"{low:.0f} to {high:.0f} Hz: by {bands.drops[best]:.2f}.",
         "frequency in Hz",
         "fall of the probability",
@@ -183,7 +184,8 @@ def gate_chart(gate: Gate) -> Chart:
     return Chart(
         f"Attention: {gate.block} ({gate.place})",
         "Factor from the block's input to its output, mean over the windows: "
-        f"{gate.gains.min():.2f} to {gate.gains.max():.2f} over {gate.gains.size} channels.",
+        f"{gate.gains.min():.2f} to {gate.gains.max():.2f} over "
+        f"{counted(gate.gains.size, 'channel')}.",
         "channel",
         "gain",
         [Curve(np.arange(0.5, gate.gains.size + 1), gate.gains, kind="bars", style=1)],
