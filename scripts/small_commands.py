@@ -160,7 +160,7 @@ def _serve_own_catalogue(folder: Path) -> None:
         )
         for path in folder.iterdir()
     }
-    sources.catalogue = lambda: known
+    vars(sources)["catalogue"] = lambda: known
 
 
 @dataclass(frozen=True, slots=True)

@@ -441,7 +441,7 @@ def _signal_warnings(
             )
         if clipped := columns[name]["clipped_samples"]:
             warnings.append(
-                f"channel {name} stands at its extreme values in {counted(clipped, 'sample')}; "
+                f"channel {name} stands at its extreme values in {counted(int(clipped), 'sample')}; "
                 "it may have touched full scale"
             )
     return warnings + _copies(recording)
