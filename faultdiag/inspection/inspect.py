@@ -439,9 +439,9 @@ def _signal_warnings(
                 f"channel {name} has an offset of {mean:.3g}, "
                 f"{abs(mean) / deviation:.1f} times its standard deviation"
             )
-        if clipped := columns[name]["clipped_samples"]:
+        if clipped := int(columns[name]["clipped_samples"] or 0):
             warnings.append(
-                f"channel {name} stands at its extreme values in {counted(int(clipped), 'sample')}; "
+                f"channel {name} stands at its extreme values in {counted(clipped, 'sample')}; "
                 "it may have touched full scale"
             )
     return warnings + _copies(recording)
