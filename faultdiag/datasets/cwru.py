@@ -165,14 +165,12 @@ def _mat_files(root: Path) -> list[Path]:
         raise FaultdiagError(f"{root} does not exist; it should be the folder of the recordings")
     if not root.is_dir():
         raise FaultdiagError(f"{root} is a file; name the folder of the recordings")
+    files = (path for path in root.rglob("*.[mM][aA][tT]") if path.is_file())
     # macOS leaves a hidden "._97.mat" beside 97.mat in archives.
-    files = (p for p in root.rglob("*") if not p.name.startswith(".") and p.is_file())
-    paths = sorted(p for p in files if p.suffix.lower() == ".mat")
+    paths = sorted(path for path in files if not path.name.startswith("."))
     if not paths:
-        others = [p.name for p in islice(root.rglob("*"), 1000) if p.is_file()]
-        raise FaultdiagError(
-            f"{root} holds no .mat file; it holds: {_some(sorted(others), len(others))}"
-        )
+        others = sorted(path.name for path in islice(root.rglob("*"), 1000) if path.is_file())
+        raise FaultdiagError(f"{root} holds no .mat file; it holds: {_some(others, len(others))}")
     return paths
 
 

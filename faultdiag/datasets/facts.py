@@ -129,17 +129,23 @@ def _parse(text: str) -> list[tuple[str, str, str]]:
     except ValueError as error:
         raise FaultdiagError(f"{text!r} can't be read ({error}); {_WRITE}") from error
     for literal, name, _, conversion in parsed:
-        if name is not None and (conversion or not name.isidentifier()):
-            shown = f"{{{name}{'!' + conversion if conversion else ''}}}"
-            raise FaultdiagError(
-                f"{text!r} has the field {shown}; a field's name is letters, digits and '_', "
-                "and a letter comes first"
-            )
+        if name is not None:
+            _require_plain(text, name, conversion)
         if "\\" in literal:
             raise FaultdiagError(f"{text!r} has a backslash; write '/' between folders")
     parts = [(literal, name or "", spec or "") for literal, name, spec, _ in parsed]
     _require_fields(text, parts)
     return parts
+
+
+def _require_plain(text: str, name: str, conversion: str | None) -> None:
+    """Refuse a field that is more than a name."""
+    if conversion or not name.isidentifier():
+        shown = f"{{{name}{'!' + conversion if conversion else ''}}}"
+        raise FaultdiagError(
+            f"{text!r} has the field {shown}; a field's name is letters, digits and '_', "
+            "and a letter comes first"
+        )
 
 
 def _require_fields(text: str, parts: Iterable[tuple[str, str, str]]) -> None:
@@ -149,10 +155,8 @@ def _require_fields(text: str, parts: Iterable[tuple[str, str, str]]) -> None:
         if not name:
             continue
         if converter not in CONVERTERS:
-            known = [known for known in CONVERTERS if known]
-            raise FaultdiagError(
-                f"{text!r}, field '{name}': {unknown('converter', converter, known)}"
-            )
+            problem = unknown("converter", converter, filter(None, CONVERTERS))
+            raise FaultdiagError(f"{text!r}, field '{name}': {problem}")
         if name in seen:
             raise FaultdiagError(f"{text!r} has the field '{name}' twice; give each its own name")
         if previous and not literal and _unbounded(seen[previous], converter):
@@ -197,13 +201,17 @@ def stated_bearing(
     if path.suffix.lower() != ".mat" or not set(_NAMES) <= scalars.keys():
         return None
     values = _values(path, [scalars[name] for name in _NAMES])
-    if values is None:
-        return None
+    orders = None if values is None else _orders(values, rpm)
+    return None if orders is None else StatedBearing("stated by the file", orders)
+
+
+def _orders(values: list[float], rpm: float | None) -> FaultOrders | None:
+    """Return the orders of values in Hz, else of orders, that make a whole number of balls."""
     for shaft in (*([rpm / 60] if rpm else []), 1.0):
         orders = FaultOrders(*(value / shaft for value in values))
         balls = orders.bpfo + orders.bpfi
         if round(balls) in _BALLS and abs(balls - round(balls)) < _NEAR:
-            return StatedBearing("stated by the file", orders)
+            return orders
     return None
 
 

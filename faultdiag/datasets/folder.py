@@ -131,8 +131,7 @@ class Folder:
     def _rows(self) -> dict[str, dict[str, object] | None]:
         """The facts of each file by its path; None where its name tells none."""
         every = find_recordings(self.root)
-        paths = [path for path in every if _fits(path, self._globs)]
-        paths = [path for path in paths if not _fits(path, self._exclude)]
+        paths = [p for p in every if _fits(p, self._globs) and not _fits(p, self._exclude)]
         if not paths:
             raise FaultdiagError(
                 f"{self.root} has {counted(len(every), 'recording')}, and none is left by "

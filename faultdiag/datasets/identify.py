@@ -63,25 +63,33 @@ def identify_by_name(
         Returns what the file holds; called only where the name fits.
     """
     stem = PurePosixPath(path.name).stem
-    named = [(known, known.by_name(stem)) for known in published_sets().values() if known.variables]
-    if not numbers_in(path.name) and not any(facts for _, facts in named):
+    named = [
+        (known, facts)
+        for known in published_sets().values()
+        if known.variables and (facts := known.by_name(stem)) is not None
+    ]
+    if not numbers_in(path.name) and not named:
         return None
     held = list(variables())
     names = {variable.name for variable in held}
-    if (known_by_length := _cwru_by_length(path, held)) is not None:
-        title = f"CWRU recording {known_by_length}"
-        return NamedRecording(title, known_by_length.facts, confirmed=True)
-    if (number := cwru_number(path, names)) is not None:
-        cwru_known = cwru.catalogue()[number]
-        return NamedRecording(f"CWRU recording {cwru_known}", cwru_known.facts)
-    return next(
-        (
-            NamedRecording(f"{known.title} recording {facts['name']}", facts)
-            for known, facts in named
-            if facts is not None and known.variables <= names
-        ),
-        None,
+    recordings = (
+        NamedRecording(f"{known.title} recording {facts['name']}", facts)
+        for known, facts in named
+        if known.variables <= names
     )
+    return _cwru_by_name(path, held) or next(recordings, None)
+
+
+def _cwru_by_name(path: Path, variables: Collection[Variable]) -> NamedRecording | None:
+    """Return the CWRU recording that a file is by its number and length, or by its number."""
+    known = _cwru_by_length(path, variables)
+    if known is not None:
+        return NamedRecording(f"CWRU recording {known}", known.facts, confirmed=True)
+    number = cwru_number(path, {variable.name for variable in variables})
+    if number is None:
+        return None
+    known = cwru.catalogue()[number]
+    return NamedRecording(f"CWRU recording {known}", known.facts)
 
 
 # What a MATLAB file of CWRU holds besides samples of 8 bytes: headers, names and the speed.

@@ -153,18 +153,20 @@ def _from_yaml(path: Path, text: str) -> list[Row]:
             f"the manifest {path} is no list; write one entry for each recording, such as "
             "'- {path: a.mat, label: N}'"
         )
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    lines = [item.start_mark.line + 1 for item in node.value] if node else []
-    rows = [_entry(value, line) for value, line in zip(document, lines, strict=True)]
+    rows = [_entry(value, line) for value, line in zip(document, _lines(text), strict=True)]
+    empty = dict.fromkeys(name for row in rows for name in row.values)
     if rows and not any("path" in row.values for row in rows if not row.problem):
-        names = dict.fromkeys(name for row in rows for name in row.values)
         raise FaultdiagError(
-            f"the manifest {path} has no entry with a 'path'{did_you_mean('path', names)}; "
+            f"the manifest {path} has no entry with a 'path'{did_you_mean('path', empty)}; "
             "write entries such as '- {path: a.mat, label: N}'"
         )
-    columns = dict.fromkeys(name for row in rows for name in row.values)
-    empty = dict.fromkeys(columns)
     return [Row(row.line, {**empty, **row.values}, row.problem) for row in rows]
+
+
+def _lines(text: str) -> list[int]:
+    """Return the line on which each entry of a YAML list begins, from 1 on."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    return [item.start_mark.line + 1 for item in node.value] if node else []
 
 
 def _entry(value: object, line: int) -> Row:
@@ -287,28 +289,28 @@ class Manifest:
     @cached_property
     def _entries(self) -> list[Entry]:
         rows = read_rows(self.path)
-        columns = list(dict.fromkeys(name for row in rows for name in row.values))
         checked = [CheckedRow(self.path.parent, row) for row in rows]
         problems = _problems(checked)
         if problems:
             raise FaultdiagError(rows_error(self.path, problems))
-        names = short_names([str(row.values["path"]) for row in rows])
+        columns = dict.fromkeys(name for row in rows for name in row.values)
         facts = [name for name in columns if name not in _NO_FACTS]
-        return [
-            Entry(
-                path=row.recording,
-                facts={fact: row.row.values.get(fact) for fact in facts},
-                sampling_rate=row.number("sampling_rate") or self._recorded_at,
-                rpm=row.number("rpm") or self._rpm,
-                name=name,
-                channels=row.channels,
-                any_channel=True,
-                rate_place=self._place(row, "sampling_rate", "data.recorded_at"),
-                rpm_place=self._place(row, "rpm", "data.rpm"),
-                override_rate=self._override_rate,
-            )
-            for row, name in zip(checked, names, strict=True)
-        ]
+        names = short_names([str(row.values["path"]) for row in rows])
+        return [self._entry(*pair, facts) for pair in zip(checked, names, strict=True)]
+
+    def _entry(self, row: "CheckedRow", name: str, facts: Sequence[str]) -> Entry:
+        return Entry(
+            path=row.recording,
+            facts={fact: row.row.values.get(fact) for fact in facts},
+            sampling_rate=row.number("sampling_rate") or self._recorded_at,
+            rpm=row.number("rpm") or self._rpm,
+            name=name,
+            channels=row.channels,
+            any_channel=True,
+            rate_place=self._place(row, "sampling_rate", "data.recorded_at"),
+            rpm_place=self._place(row, "rpm", "data.rpm"),
+            override_rate=self._override_rate,
+        )
 
 
 @dataclass(frozen=True)

@@ -243,21 +243,21 @@ class PublishedDataset:
         if strangers:
             notes.append(f"left out, being no known recordings of {known.title}: {some(strangers)}")
         here, unused = self._entries(claims, notes)
-        lost = self._lost(claims)
-        chosen = select_entries([*here, *lost], select)
-        found = [entry for entry in chosen if entry.path != self.root]
-        if not found:
-            raise FaultdiagError(
-                f"{self.root} holds none of the {counted(len(chosen), 'recording')} of "
-                f"{known.title} "
-                f"selected: {some(entry.name for entry in chosen)}; it holds: "
-                f"{some([entry.name for entry in here] or unused)}"
-            )
+        chosen = select_entries([*here, *self._lost(claims)], select)
+        present = [entry for entry in chosen if entry.path != self.root]
+        if not present:
+            raise self._none_selected(chosen, [entry.name for entry in here] or unused)
         return Selection(
-            entries=found,
+            entries=present,
             # What nobody asked for is not missing: many keep a part of a set.
             missing=[e.name for e in chosen if e.path == self.root] if select else [],
             notes=notes,
+        )
+
+    def _none_selected(self, chosen: Sequence[Entry], present: Iterable[str]) -> FaultdiagError:
+        return FaultdiagError(
+            f"{self.root} holds none of the {counted(len(chosen), 'recording')} of "
+            f"{self.published.title} selected: {some(entry.name for entry in chosen)}; it holds: {some(present)}"
         )
 
     def _labelled(self, facts: Facts) -> Facts | None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faultdiag.datasets.identify import identify, identify_by_name
+from faultdiag.datasets.identify import NamedRecording, identify, identify_by_name
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.readers.base import Variable
@@ -132,24 +132,20 @@ def resolve_facts(
     """
     known_rpm = file.rpm is not None or not needs_rpm
     settled = file.sampling_rate is not None and known_rpm and not needs_catalogue
-    known = catalogue if catalogue is not None else {} if settled else identify(path) or {}
-    # What a catalogue says by content or of its own files leaves nothing to a name.
-    named = None if catalogue is not None or settled or known else identify_by_name(path, variables)
-    sure = named.facts if named is not None and named.confirmed else {}
-    problems = _contradictions(file, known or sure, user)
+    known = _look_up(path, variables, catalogue, settled=settled)
+    problems = _contradictions(file, known.sure, user)
     if problems and not override:
         raise ContradictionError(
             f"{path}: {'; '.join(problems)}; leave out what is wrong, or let your own win with "
             f"{remedy}"
         )
-    by_name = {} if named is None else named.facts
     first = user if override else Statement()
     rate, rate_source = _first(
         ("argument", first.sampling_rate),
         ("file", file.sampling_rate),
-        ("catalogue", known.get("sampling_rate")),
+        ("catalogue", known.facts.get("sampling_rate")),
         ("argument", user.sampling_rate),
-        ("catalogue, by name", by_name.get("sampling_rate")),
+        ("catalogue, by name", known.by_name.get("sampling_rate")),
         ("config", recorded_at),
         ("assumed", assumed),
     )
@@ -157,12 +153,60 @@ def resolve_facts(
         ("argument", first.rpm),
         ("file", file.rpm),
         ("argument", user.rpm),
-        ("catalogue", known.get("rpm")),
-        ("catalogue, by name", by_name.get("rpm")),
+        ("catalogue", known.facts.get("rpm")),
+        ("catalogue, by name", known.by_name.get("rpm")),
     )
-    doubts = [] if named is None else [named.doubt, *_contradictions(file, by_name, user)]
-    warnings = tuple(dict.fromkeys([*problems, *doubts]))
-    return Facts(rate, rate_source, rpm, rpm_source, known or by_name, warnings, tuple(problems))
+    warnings = tuple(dict.fromkeys([*problems, *known.doubts(file, user)]))
+    facts = known.facts or known.by_name
+    return Facts(rate, rate_source, rpm, rpm_source, facts, warnings, tuple(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogued:
+    """What catalogues say of a file.
+
+    Parameters
+    ----------
+    facts
+        By its content, or of a dataset's own files.
+    named
+        The published recording that its name tells, where there are no such facts.
+    """
+
+    facts: Document
+    named: NamedRecording | None = None
+
+    @property
+    def by_name(self) -> Document:
+        return {} if self.named is None else self.named.facts
+
+    @property
+    def sure(self) -> Document:
+        """The facts that contradict a user who states others."""
+        confirmed = self.named is not None and self.named.confirmed
+        return self.facts or (self.by_name if confirmed else {})
+
+    def doubts(self, file: Statement, user: Statement) -> list[str]:
+        """Return why the facts by name may not hold."""
+        if self.named is None:
+            return []
+        return [self.named.doubt, *_contradictions(file, self.by_name, user)]
+
+
+def _look_up(
+    path: Path,
+    variables: Callable[[], Iterable[Variable]],
+    catalogue: Document | None,
+    *,
+    settled: bool,
+) -> _Catalogued:
+    """Look a file up in the catalogues, unless its dataset or the file itself says enough."""
+    if catalogue is not None:
+        return _Catalogued(catalogue)
+    if settled:
+        return _Catalogued({})
+    known = identify(path)
+    return _Catalogued(known) if known else _Catalogued({}, identify_by_name(path, variables))
 
 
 def _contradictions(file: Statement, known: Document, user: Statement) -> list[str]:
@@ -231,29 +275,36 @@ def choose_channels(
         If the numbers differ, or a wanted channel is missing.
     """
     if stated:
-        if set(wanted) <= set(stated):
-            return list(wanted)
-        if len(stated) != len(wanted):
-            raise FaultdiagError(
-                f"{path}: {_count(stated)} given, {who} {len(wanted)} ({', '.join(wanted)}); "
-                "name one for each"
-            )
-        return list(stated)
+        return _stated_channels(path, wanted, stated, who)
     known = {*own, *aliases}
     # A file without any channel says why itself when it is read.
     if not own or known.issuperset(wanted):
         return list(wanted)
-    if len(own) == len(wanted):
-        if by_number and known.isdisjoint(wanted):
-            return list(own)
-        missing = next(name for name in wanted if name not in known)
+    if len(own) != len(wanted):
         raise FaultdiagError(
-            f"{path} has no channel '{missing}'{did_you_mean(missing, own)}; it has: "
-            f"{', '.join(own)}; {remedy}"
+            f"{path} has {_count(own)}, {who} {len(wanted)} ({', '.join(wanted)}); {remedy}"
         )
+    if by_number and known.isdisjoint(wanted):
+        return list(own)
+    missing = next(name for name in wanted if name not in known)
     raise FaultdiagError(
-        f"{path} has {_count(own)}, {who} {len(wanted)} ({', '.join(wanted)}); {remedy}"
+        f"{path} has no channel '{missing}'{did_you_mean(missing, own)}; it has: "
+        f"{', '.join(own)}; {remedy}"
     )
+
+
+def _stated_channels(
+    path: Path, wanted: Sequence[str], stated: Sequence[str], who: str
+) -> list[str]:
+    """Return the channels that are wanted by their names, else by their order."""
+    if set(wanted) <= set(stated):
+        return list(wanted)
+    if len(stated) != len(wanted):
+        raise FaultdiagError(
+            f"{path}: {_count(stated)} given, {who} {len(wanted)} ({', '.join(wanted)}); "
+            "name one for each"
+        )
+    return list(stated)
 
 
 def _count(names: Sequence[str]) -> str:

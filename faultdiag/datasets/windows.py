@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ from faultdiag.signal.recording import Recording
 _FORMATS = (".npz", ".mat", ".npy", ".h5")
 # A name of windows as programs write it; without one, any name will do that has labels.
 _MOST_PAIRS = 100
+# File and name of an array.
+_Key: TypeAlias = tuple[Path, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,12 @@ def pairs_of(root: Path) -> list[WindowPair]:
     if not root.exists():
         raise FaultdiagError(f"{root} does not exist; name the file of the windows, or its folder")
     paths = sorted(root.iterdir()) if root.is_dir() else _beside(root)
-    shapes: dict[tuple[Path, str], tuple[int, ...]] = {}
+    shapes: dict[_Key, tuple[int, ...]] = {}
     for path in paths:
         if path.is_file() and path.suffix.lower() in _FORMATS:
             shapes.update({(path, name): shape for name, shape in _shapes(path).items()})
-    found = list(_pairs(shapes))
-    return found if root.is_dir() else [pair for pair in found if root in _files(pair)]
+    pairs = list(_pairs(shapes))
+    return pairs if root.is_dir() else [pair for pair in pairs if root in _files(pair)]
 
 
 def _files(pair: WindowPair) -> tuple[Path, Path]:
@@ -88,26 +90,48 @@ def _beside(path: Path) -> list[Path]:
     return sorted(path.parent.glob("*.npy"))
 
 
-def _pairs(shapes: Mapping[tuple[Path, str], tuple[int, ...]]) -> Iterator[WindowPair]:
+def _pairs(shapes: Mapping[_Key, tuple[int, ...]]) -> Iterator[WindowPair]:
     """Yield arrays of windows with the labels that go by the same ending, else the only ones."""
-    labels = [key for key, shape in shapes.items() if _is_label(key) and prod(shape) > 1]
-    for (path, name), shape in shapes.items():
-        sides = [n for n in shape if n > 1]
-        if (path, name) in labels or len(sides) not in {2, 3}:
+    labels = {key: shape for key, shape in shapes.items() if _is_label(key) and prod(shape) > 1}
+    for key, shape in shapes.items():
+        sides = _sides(shape)
+        if key in labels or len(sides) not in {2, 3}:
             continue
-        fitting = [
-            key
-            for key in labels
-            if (key[0] == path or path.suffix == key[0].suffix == ".npy")
-            and _count(shapes[key], sides) is not None
-        ]
-        same = [key for key in fitting if _ending(_own(*key)) == _ending(_own(path, name))]
-        best = same or (fitting if len(fitting) == 1 else [])
-        for key in best[:1]:
-            count = _count(shapes[key], sides) or 0
-            length = max(sides[:1] + sides[1:], key=lambda n: (n != count, n))
-            if length >= SHORTEST_WINDOW:
-                yield WindowPair(path, name, *key, count, length)
+        best = _labels_for(key, sides, labels)
+        if best is None:
+            continue
+        other, count = best
+        length = max(sides, key=lambda n: (n != count, n))
+        if length >= SHORTEST_WINDOW:
+            yield WindowPair(*key, *other, count, length)
+
+
+def _sides(shape: tuple[int, ...]) -> list[int]:
+    return [n for n in shape if n > 1]
+
+
+def _labels_for(
+    key: _Key, sides: list[int], labels: Mapping[_Key, tuple[int, ...]]
+) -> tuple[_Key, int] | None:
+    """Return the labels whose size fits windows, and their number.
+
+    They are those of the same ending, else the only ones that fit.
+    """
+    fitting = [
+        (other, count)
+        for other, shape in labels.items()
+        if _go_together(key[0], other[0]) and (count := _count(shape, sides)) is not None
+    ]
+    ending = _ending(_own(*key))
+    same = [pair for pair in fitting if _ending(_own(*pair[0])) == ending]
+    if same:
+        return same[0]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _go_together(windows: Path, labels: Path) -> bool:
+    """Return whether two arrays are in one file, or each is a ``.npy`` of its own."""
+    return windows == labels or windows.suffix == labels.suffix == ".npy"
 
 
 def _own(path: Path, name: str) -> str:
@@ -115,7 +139,7 @@ def _own(path: Path, name: str) -> str:
     return path.stem if path.suffix.lower() == ".npy" else name
 
 
-def _is_label(key: tuple[Path, str]) -> bool:
+def _is_label(key: _Key) -> bool:
     words = _own(*key).lower().replace("-", "_").split("_")
     return bool(LABELS & set(words))
 
@@ -129,9 +153,8 @@ def _ending(name: str) -> str:
 
 def _count(labels: tuple[int, ...], sides: list[int]) -> int | None:
     """Return the number of windows that labels are for: one for each, or a row of 0 and 1."""
-    own = [n for n in labels if n > 1]
-    wanted = own[:1] if len(own) == 1 else own
-    return next((n for n in sides if n in wanted), None) if len(own) in {1, 2} else None
+    own = _sides(labels)
+    return next((n for n in sides if n in own), None) if len(own) in {1, 2} else None
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -143,21 +166,33 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    found = format_of(path)
-    if found == ".npy":
-        with path.open("rb") as file:
-            return {path.name: read_header(file).shape}
-    if found == ".npz":
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".npy")]
-            return {name[:-4]: _header_shape(archive, name) for name in names[:_MOST_PAIRS]}
-    if found == ".h5":
-        import h5py
+    return _SHAPES.get(format_of(path) or ".mat", _mat_shapes)(path)
 
-        with h5py.File(path, "r", locking=False) as file:
-            items = [(name, file[name]) for name in list(file)[:_MOST_PAIRS]]
-            return {name: item.shape for name, item in items if isinstance(item, h5py.Dataset)}
+
+def _npy_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    with path.open("rb") as file:
+        return {path.name: read_header(file).shape}
+
+
+def _npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".npy")]
+        return {name[:-4]: _header_shape(archive, name) for name in names[:_MOST_PAIRS]}
+
+
+def _hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    import h5py
+
+    with h5py.File(path, "r", locking=False) as file:
+        items = [(name, file[name]) for name in list(file)[:_MOST_PAIRS]]
+        return {name: item.shape for name, item in items if isinstance(item, h5py.Dataset)}
+
+
+def _mat_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in open_arrays(path).items()}
+
+
+_SHAPES = {".npy": _npy_shapes, ".npz": _npz_shapes, ".h5": _hdf5_shapes}
 
 
 def _header_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
@@ -418,26 +453,30 @@ def class_names(values: NDArray[np.generic], count: int) -> list[str]:
     Raises
     ------
     FaultdiagError
-        If they are not as many as the windows, or a class is no whole number.
+        If the numbers of labels and windows differ, or a class is not a whole number.
 
     Examples
     --------
     >>> class_names(np.array([[0, 1], [1, 0]]), 2), class_names(np.array([3.0, 4.0]), 2)
     (['1', '0'], ['3', '4'])
     """
-    sides = [n for n in values.shape if n != 1]
-    if len(sides) == 2 and values.dtype.kind in "biuf":
-        table = values.reshape(sides)
-        table = table if sides[0] == count else table.T
-        values = table.argmax(axis=1)
-    flat = values.reshape(-1)
+    flat = _column_numbers(values, count).reshape(-1)
     if flat.size != count:
         raise FaultdiagError(
             f"{counted(flat.size, 'label')} are there for {counted(count, 'window')}; give one "
             "for each"
         )
-    if flat.dtype.kind == "f" and not (flat == np.rint(flat)).all():
-        raise FaultdiagError("the labels of the windows are broken numbers; classes are wanted")
     if flat.dtype.kind == "f":
+        if not (flat == np.rint(flat)).all():
+            raise FaultdiagError("the labels of the windows are broken numbers; classes are wanted")
         flat = flat.astype(np.int64)
     return [str(value).strip() for value in flat.tolist()]
+
+
+def _column_numbers(values: NDArray[np.generic], count: int) -> NDArray[np.generic]:
+    """Return the column of the 1 in each row of a table; other labels as they are."""
+    sides = [n for n in values.shape if n != 1]
+    if len(sides) != 2 or values.dtype.kind not in "biuf":
+        return values
+    table = values.reshape(sides)
+    return np.asarray((table if sides[0] == count else table.T).argmax(axis=1))
