@@ -309,11 +309,11 @@ def _try_split(items: Sequence[SplitItem], sizes: Sizes, split: Document) -> Non
     options = {name: value for name, value in split.items() if name != "strategy"}
     plan = WindowPlan(sizes.length, sizes.stride, None, sizes.length)
     made = STRATEGIES.build(split["strategy"], items, plan, 0, **options)
-    labels = sorted({item.label for item in items})
     for part in PARTS[:2] if split["strategy"] == "across" else PARTS:
-        there = {items[s.recording].label for s in made.parts[part] if s.samples >= sizes.length}
-        if lacking := [label for label in labels if label not in there]:
+        present = {items[s.recording].label for s in made.parts[part] if s.samples >= sizes.length}
+        missing = sorted({item.label for item in items} - present)
+        if missing:
             raise FaultdiagError(
-                f"the {part} part has no window of {listed_names(lacking, most=5)}; record longer, "
+                f"the {part} part has no window of {listed_names(missing, most=5)}; record longer, "
                 "or more recordings of each class"
             )

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from faultdiag.config.schema import parse_config
 from faultdiag.datasets import DATASETS, cwru
-from faultdiag.datasets.base import Entry, find_recordings, sha256, some
+from faultdiag.datasets.base import Dataset, Entry, find_recordings, sha256, some
 from faultdiag.datasets.cwru import Cwru
 from faultdiag.datasets.identify import cwru_number, published_sets
 from faultdiag.datasets.manifest import NAMES
@@ -70,18 +70,23 @@ def find_source(root: Path) -> Source:
     FaultdiagError
         If there is no recording, or nothing tells two classes.
     """
-    if root.is_file() and root.suffix.lower() in MANIFESTS:
-        return Source("manifest", root, "it is a list of recordings")
-    if root.is_dir() and simulated_files(root) is not None:
-        return Source("synthetic", root, f"it holds the {MARK} of `faultdiag simulate`")
-    if listed := _manifest(root):
-        return listed
+    if stated := _stated_source(root):
+        return stated
     if root.is_file() and pairs_of(root):
         return _windows(root)
     paths = find_recordings(root)
     if len(paths) <= _MOST_OF_WINDOWS and _are_windows(root, paths):
         return _windows(root)
     return _published(root, paths) or _own(root, paths)
+
+
+def _stated_source(root: Path) -> Source | None:
+    """Return what a manifest or the mark of simulated recordings says, or None without them."""
+    if root.is_file() and root.suffix.lower() in MANIFESTS:
+        return Source("manifest", root, "it is a list of recordings")
+    if root.is_dir() and simulated_files(root) is not None:
+        return Source("synthetic", root, f"it holds the {MARK} of `faultdiag simulate`")
+    return _manifest(root)
 
 
 # Windows lie in one file, or in one each for windows and labels of train, valid and test.
@@ -162,16 +167,15 @@ def _variables(path: Path) -> list[str]:
 def _cwru(root: Path, reason: str) -> Source:
     """Return the recordings of one end at one rate, with the sizes that every fault has."""
     rows = [entry.facts for entry in Cwru(root).entries({}).entries]
-    faulty = [row for row in rows if row["group"] != "normal"]
-    groups = [row["group"] for row in faulty]
-    group = max(groups, key=groups.count) if groups else "normal"
-    taken = [row for row in faulty if row["group"] == group]
+    groups = Counter(row["group"] for row in rows if row["group"] != "normal")
+    group = groups.most_common(1)[0][0] if groups else "normal"
+    faulty = [row for row in rows if row["group"] == group != "normal"]
+    healthy = ["normal"] if groups.total() < len(rows) else []
     select: dict[str, list[object]] = {
-        "group": [*({"normal"} & {row["group"] for row in rows}), group],
-        "size": [None, *_sizes(taken)],
+        "group": [*healthy, group],
+        "size": [None, *_sizes(faulty)],
     }
-    clocks = {row["clock"] for row in taken if row["clock"] is not None}
-    if 6 in clocks:
+    if any(row["clock"] == 6 for row in faulty):
         select["clock"] = [None, 6]
     why = (
         f"{group} is the largest group of faults here; with the healthy recordings, and the "
@@ -352,28 +356,37 @@ def _sizes_for(
     found: _Labelled, rate: float, samples: Sequence[int], lengths: Mapping[str, Sequence[float]]
 ) -> Sizes:
     """Return sizes whose split was tried out on the recordings."""
-    if found.source.dataset == "windows":
-        return _sizes_of_windows(found.source)
-    speeds = [row.rpm for row in found.read if row.rpm is not None]
+    source = found.source
+    if source.dataset == "windows":
+        return _sizes_of_windows(source)
     shortest = found.read[samples.index(min(samples))].name
-    slowest = min(speeds, default=None)
-    parts = set(found.source.split) & set(PARTS)
-    options: Json = {"own_parts": parts, "shortest": shortest}
-    sizes = guess_sizes(lengths, found.classes, rate, slowest, **options)
-    for seconds in TIED_SECONDS if found.names_parts else ():
-        longer = guess_sizes(lengths, found.classes, rate, slowest, **options, seconds=seconds)
-        if longer.length == round(seconds * rate):
-            sizes = longer
-            break
-    entries = {entry.name: entry for entry in found.entries}
+    sizes = _guess_sizes(found, rate, lengths, shortest)
     # Only where whole recordings are held out do copies of one matter.
-    whole = bool(found.source.split or sizes.others)
+    whole = bool(source.split or sizes.others)
+    entries = {entry.name: entry for entry in found.entries}
     items = [
         SplitItem(row.name, count, row.label, entry.facts, sha256(entry.path) if whole else "")
         for row, count in zip(found.read, samples, strict=True)
         if (entry := entries.get(row.name))
     ]
-    return require_trainable(items, sizes, found.source.split or sizes.split)
+    return require_trainable(items, sizes, source.split or sizes.split)
+
+
+def _guess_sizes(
+    found: _Labelled, rate: float, lengths: Mapping[str, Sequence[float]], shortest: str
+) -> Sizes:
+    """Return the sizes for the slowest shaft; longer windows for parts that are named, if any."""
+    slowest = min((row.rpm for row in found.read if row.rpm is not None), default=None)
+    own_parts = set(found.source.split) & set(PARTS)
+    guess = partial(
+        guess_sizes, lengths, found.classes, rate, slowest, own_parts=own_parts, shortest=shortest
+    )
+    sizes = guess()
+    for seconds in TIED_SECONDS if found.names_parts else ():
+        longer = guess(seconds=seconds)
+        if longer.length == round(seconds * rate):
+            return longer
+    return sizes
 
 
 def write_guess(
@@ -450,23 +463,34 @@ def _look(source: Source, channels: Sequence[str] = ()) -> _Labelled:
     """Read a sample of the recordings; leave out those of a folder that can't be used."""
     dataset = DATASETS.build(source.dataset, source.root, **source.options)
     selection = dataset.entries(source.select)
-    entries = selection.entries
+    label = _label_of(source, dataset)
+    labels = label_entries(selection.entries, label)
+    published = source.dataset not in _OWN_DATA
+    signals = look_into(selection.entries, labels, published=published, stated=channels)
+    source, entries = _without_broken(replace(source, label=label), selection.entries, signals)
+    return _Labelled(source, entries, label_entries(entries, label), signals, selection.notes)
+
+
+def _label_of(source: Source, dataset: Dataset) -> str:
+    """Return the pattern of the classes; of a manifest without labels, a column for them."""
     label = source.label or dataset.label
-    known = dataset.facts
-    if source.dataset == "manifest" and "label" not in known:
-        label = next((f"{{{name}}}" for name in _CLASSES if name in known), label)
-    labels = label_entries(entries, label)
-    own = source.dataset in _OWN_DATA
-    signals = look_into(entries, labels, published=not own, stated=channels)
+    if source.dataset != "manifest" or "label" in dataset.facts:
+        return label
+    return next((f"{{{name}}}" for name in _CLASSES if name in dataset.facts), label)
+
+
+def _without_broken(
+    source: Source, entries: Sequence[Entry], signals: Signals
+) -> tuple[Source, list[Entry]]:
+    """Exclude recordings that can't be used, where they are fewer than half of a folder's."""
     broken = [entry for entry in entries if entry.name in signals.broken]
-    if broken and (source.dataset != "folder" or 2 * len(broken) > len(entries)):
+    if not broken:
+        return source, list(entries)
+    if source.dataset != "folder" or 2 * len(broken) > len(entries):
         raise FaultdiagError("\n".join(list(signals.broken.values())[:5]))
-    if broken:
-        paths = [glob.escape(entry.path.relative_to(source.root).as_posix()) for entry in broken]
-        source = replace(source, options={**source.options, "exclude": paths})
-        entries = [entry for entry in entries if entry.name not in signals.broken]
-        labels = label_entries(entries, label)
-    return _Labelled(replace(source, label=label), entries, labels, signals, selection.notes)
+    paths = [glob.escape(entry.path.relative_to(source.root).as_posix()) for entry in broken]
+    usable = [entry for entry in entries if entry.name not in signals.broken]
+    return replace(source, options={**source.options, "exclude": paths}), usable
 
 
 def _rate(found: _Labelled) -> float:

@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,8 +50,7 @@ def is_healthy(name: str) -> bool:
     >>> [is_healthy(name) for name in ("N", "Normal_1", "baseline", "N1", "IR007", "noise")]
     [True, True, True, True, False, False]
     """
-    word = first_letters(name).lower()
-    return word in _HEALTHY or word.startswith(_HEALTHY_BEGIN)
+    return _begins_with(name, _HEALTHY, _HEALTHY_BEGIN)
 
 
 def is_state(name: str) -> bool:
@@ -61,8 +61,13 @@ def is_state(name: str) -> bool:
     >>> [is_state(name) for name in ("IR007", "InnerRaceFault", "outer", "N", "rig", "900")]
     [True, True, True, True, False, False]
     """
+    return _begins_with(name, _FAULTY, _FAULTY_BEGIN) or is_healthy(name)
+
+
+def _begins_with(name: str, words: Collection[str], beginnings: tuple[str, ...]) -> bool:
+    """Return whether the letters that a name begins with are one of these words, or begin so."""
     word = first_letters(name).lower()
-    return word in _FAULTY or word.startswith(_FAULTY_BEGIN) or is_healthy(name)
+    return word in words or word.startswith(beginnings)
 
 
 def first_letters(name: str) -> str:
@@ -86,23 +91,19 @@ def alike(classes: Iterable[str]) -> list[str]:
     ['OR5, OuterRaceFault: probably one class (outer race)']
     """
     every = sorted(set(classes))
-    found = []
+    groups = []
     for state, (words, beginnings) in _STATES.items():
-        own = [
-            name
-            for name in every
-            if (word := first_letters(name).lower()) in words or word.startswith(beginnings)
-        ]
-        if len({first_letters(name) for name in own}) > 1:
-            found.append(f"{', '.join(own)}: probably one class ({state})")
+        own = [name for name in every if _begins_with(name, words, beginnings)]
+        if len(set(map(first_letters, own))) > 1:
+            groups.append(f"{', '.join(own)}: probably one class ({state})")
     folded = defaultdict(list)
     for name in every:
         folded[re.sub(r"[\W_]+", "", name.casefold())].append(name)
-    named = " ".join(found)
-    return found + [
+    of_states = " ".join(groups)
+    return groups + [
         f"{', '.join(names)}: probably one class"
         for names in folded.values()
-        if len(names) > 1 and ", ".join(names) not in named
+        if len(names) > 1 and ", ".join(names) not in of_states
     ]
 
 
@@ -161,17 +162,21 @@ def name_patterns(paths: Sequence[str]) -> NamePatterns | None:
     states = [state for shape in shapes for state in shape.states]
     kind, reason = _kind_of_digits(states)
     reasons = [reason] if reason else []
-    patterns: list[str] = []
+    patterns = _all_patterns(shapes, kind, reasons)
+    share = sum(map(is_state, states)) / len(paths)
+    letters = set(map(first_letters, states))
+    label, classes = ("{fault}{size}", set(states)) if kind == "size" else ("{fault}", letters)
+    return NamePatterns(patterns, label, share, letters, list(dict.fromkeys(reasons)), len(classes))
+
+
+def _all_patterns(shapes: Sequence[_Shape], kind: str, reasons: list[str]) -> list[str]:
+    """Return the patterns of all shapes, each once."""
     speeds = {text for shape in shapes for text in _speeds(shape)}
-    for shape in shapes:
-        patterns += [p for p in _patterns(shape, kind, reasons, speeds) if p not in patterns]
-    share = sum(is_state(state) for state in states) / len(paths)
-    label = "{fault}{size}" if kind == "size" else "{fault}"
+    patterns = (_patterns(shape, kind, reasons, speeds) for shape in shapes)
     # Those with more fields are narrower: the first that fits counts.
-    patterns.sort(key=lambda pattern: -pattern.count("{"))
-    letters = {first_letters(state) for state in states}
-    classes = len(set(states) if kind == "size" else letters)
-    return NamePatterns(patterns, label, share, letters, list(dict.fromkeys(reasons)), classes)
+    return sorted(
+        dict.fromkeys(chain.from_iterable(patterns)), key=lambda pattern: -pattern.count("{")
+    )
 
 
 def _shapes(stems: Sequence[str]) -> list[_Shape]:
@@ -203,28 +208,28 @@ def _place(columns: Sequence[Sequence[str]]) -> int | None:
 
 
 def _kind_of_digits(states: Iterable[str]) -> tuple[str, str]:
-    """Return what the digits behind a state's letters are: a speed, a size or a run."""
+    """Return what the digits behind a state's letters are, and why: a speed, a size or a run."""
     behind: dict[str, set[str]] = defaultdict(set)
     for state in states:
         letters = first_letters(state)
         behind[letters].add(state.removeprefix(letters))
-    digits = set().union(*behind.values()) - {""}
+    digits = sorted(set().union(*behind.values()) - {""})
     if not digits:
         return "", ""
-    shown = ", ".join(sorted(digits)[:4])
-    if _is_speed(sorted(digits), repeated=True):
+    shown = ", ".join(digits[:4])
+    if _is_speed(digits, repeated=True):
         return "rpm", f"{shown} behind the letters look like shaft speeds in rpm"
-    healthy = [found for letters, found in behind.items() if is_healthy(letters)]
-    if any(found - {"", "0", "00", "000"} for found in healthy):
+    healthy = [endings for letters, endings in behind.items() if is_healthy(letters)]
+    if set().union(*healthy) - {"", "0", "00", "000"}:
         return "run", f"{shown} behind the letters stand behind the healthy class too: no size"
-    if not healthy and all(_counts_up(found) for found in behind.values()):
+    if not healthy and all(map(_counts_up, behind.values())):
         return "run", f"{shown} behind the letters count up in every class: repetitions, no size"
     return "size", f"{shown} behind the letters may be sizes: classes of their own"
 
 
-def _counts_up(found: set[str]) -> bool:
-    numbers = sorted(int(text) for text in found if text.isdecimal())
-    return len(numbers) == len(found) > 1 and numbers[0] in {0, 1} and numbers[-1] <= len(numbers)
+def _counts_up(texts: Collection[str]) -> bool:
+    numbers = sorted(int(text) for text in texts if text.isdecimal())
+    return len(numbers) == len(texts) > 1 and numbers[0] in {0, 1} and numbers[-1] <= len(numbers)
 
 
 def _speeds(shape: _Shape) -> set[str]:
@@ -271,20 +276,36 @@ def _field(
     column: Sequence[str], reasons: list[str], speeds: Collection[str]
 ) -> tuple[str, str, str]:
     """Return the text before a fact, its name, and the text behind; no name if it never varies."""
-    matches = [_NUMBER.fullmatch(text) for text in column]
-    around = {(m[1], m[3]) for m in matches if m}
-    if None in matches or len(around) > 1:
-        return ("", "" if len(set(column)) == 1 else "part", "")
-    ((before, behind),) = around
-    numbers = [m[2] for m in matches if m]
-    name = _unit(before, numbers) or _unit(behind, numbers)
-    if not before and not behind and (set(numbers) <= set(speeds) or _is_speed(numbers)):
-        name = "rpm"
-        shown = ", ".join(sorted(set(numbers), key=float)[:4])
-        reasons.append(f"{shown} look like shaft speeds in rpm; rename the field if they are not")
+    parts = _split_numbers(column)
+    if parts is None:
+        return "", "" if len(set(column)) == 1 else "part", ""
+    before, numbers, behind = parts
+    if before or behind:
+        name = _unit(before, numbers) or _unit(behind, numbers)
+    else:
+        name = _speed(numbers, reasons, speeds)
     if not name and len(set(numbers)) == 1:
         return "", "", ""
     return before, name or "number", behind
+
+
+def _split_numbers(column: Sequence[str]) -> tuple[str, list[str], str] | None:
+    """Return the numbers of texts and what is around them; None where that is not the same."""
+    matches = [match for text in column if (match := _NUMBER.fullmatch(text))]
+    around = {(match[1], match[3]) for match in matches}
+    if len(matches) < len(column) or len(around) > 1:
+        return None
+    ((before, behind),) = around
+    return before, [match[2] for match in matches], behind
+
+
+def _speed(numbers: Sequence[str], reasons: list[str], speeds: Collection[str]) -> str:
+    """Return ``rpm`` for numbers that look like shaft speeds, with a reason, else nothing."""
+    if not (set(numbers) <= set(speeds) or _is_speed(numbers)):
+        return ""
+    shown = ", ".join(sorted(set(numbers), key=float)[:4])
+    reasons.append(f"{shown} look like shaft speeds in rpm; rename the field if they are not")
+    return "rpm"
 
 
 def _unit(text: str, numbers: Sequence[str]) -> str:
@@ -409,25 +430,37 @@ def guess_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
 
 
 def _folders(paths: Sequence[str]) -> list[LabelGuess]:
+    """Return a guess for each depth whose folders may be the classes, the uppermost first."""
     # A few files beside the folders of the classes are left out, with a note.
     parents = [path.split("/")[:-1] for path in paths if "/" in path]
     if 2 * len(parents) <= len(paths):
         return []
-    depth = min(map(len, parents))
-    guesses = []
-    for level in range(depth):
-        # The uppermost folder needs no pattern; others are counted from the file up.
-        above = level == 0
-        names = [folders[0] if above else folders[-level] for folders in parents]
-        classes = sorted(set(names))
-        share = sum(map(is_state, names)) / len(paths)
-        if len(classes) < 2 or (share == 0 and (level or len(classes) > _MOST_CLASSES)):
-            continue
-        below = "".join(f"/{{folder{i}:any}}" for i in range(level - 1, 0, -1))
-        options = {} if above else {"pattern": f"{{label:any}}{below}/{{file:any}}"}
-        reason = f"the recordings lie in the folders {some(classes)}"
-        guesses.append(LabelGuess(options, "{label}", share, [reason]))
-    return guesses
+    levels = range(min(map(len, parents)))
+    guesses = (_folders_at(level, parents, len(paths)) for level in levels)
+    return [guess for guess in guesses if guess is not None]
+
+
+def _folders_at(level: int, parents: Sequence[list[str]], count: int) -> LabelGuess | None:
+    """Return a guess that the folders of one depth are the classes, or None if they are not.
+
+    Parameters
+    ----------
+    level
+        0 for the uppermost folder, which needs no pattern; others are counted from the file up.
+    parents
+        The folders of each file.
+    count
+        Of all files.
+    """
+    names = [folders[-level] if level else folders[0] for folders in parents]
+    classes = sorted(set(names))
+    share = sum(map(is_state, names)) / count
+    if len(classes) < 2 or (share == 0 and (level or len(classes) > _MOST_CLASSES)):
+        return None
+    below = "".join(f"/{{folder{i}:any}}" for i in range(level - 1, 0, -1))
+    options = {"pattern": f"{{label:any}}{below}/{{file:any}}"} if level else {}
+    reason = f"the recordings lie in the folders {some(classes)}"
+    return LabelGuess(options, "{label}", share, [reason])
 
 
 def _files(paths: Sequence[str], *, least: int) -> list[LabelGuess]:

@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +66,9 @@ def choose_channel(paths: Sequence[Path], names: Sequence[str]) -> ChannelChoice
     FaultdiagError
         If no channel looks like a vibration, or several do; the message says what to answer.
     """
-    step = -(-len(paths) // MOST_FILES)
-    kinds = channel_kinds(paths[::step], names)
-    left_out = _no_channels(paths[0])
-    left_out |= {name: kind.reason for name, kind in kinds.items() if not kind.is_vibration}
+    left_out = _not_vibrations(paths, names)
+    left_out |= _misnamed([name for name in names if name not in left_out])
     plausible = [name for name in names if name not in left_out]
-    others = [name for name in plausible if _begins(name, _OTHER) and not _is_vibration(name)]
-    if others:
-        left_out |= dict.fromkeys(others, "is named as another quantity")
-        plausible = [name for name in plausible if name not in others]
-    named = [name for name in plausible if _is_vibration(name)]
-    if named and len(named) < len(plausible):
-        left_out |= {n: "isn't named as a vibration" for n in plausible if n not in named}
-        plausible = named
     why = "; ".join(f"{name} {reason}" for name, reason in left_out.items())
     if len(plausible) == 1:
         rest = f"; left out: {why}" if why else ""
@@ -91,6 +82,25 @@ def choose_channel(paths: Sequence[Path], names: Sequence[str]) -> ChannelChoice
     raise FaultdiagError(
         f"{len(plausible)} channels look like vibration: {', '.join(plausible)}{rest}; say which "
         f"to train on: --channel '{plausible[0]}', or several: --channel '{','.join(plausible)}'"
+    )
+
+
+def _not_vibrations(paths: Sequence[Path], names: Sequence[str]) -> dict[str, str]:
+    """Return the channels that don't look like a vibration in most of the files, and why."""
+    step = -(-len(paths) // MOST_FILES)
+    kinds = channel_kinds(paths[::step], names)
+    others = {name: kind.reason for name, kind in kinds.items() if not kind.is_vibration}
+    return _no_channels(paths[0]) | others
+
+
+def _misnamed(names: Sequence[str]) -> dict[str, str]:
+    """Return the channels whose names, among these, speak against a vibration, and why."""
+    vibrations = set(filter(_is_vibration, names))
+    others = [name for name in names if name not in vibrations]
+    quantities = [name for name in others if _begins(name, _OTHER)]
+    unnamed = [name for name in others if name not in quantities] if vibrations else []
+    return dict.fromkeys(quantities, "is named as another quantity") | dict.fromkeys(
+        unnamed, "isn't named as a vibration"
     )
 
 
@@ -187,13 +197,20 @@ def _held_out(labels: Sequence[str], facts: Sequence[Document]) -> tuple[str, fl
         values = [row.get(name) for row in facts]
         if name in _NO_GROUPS or not all(isinstance(v, int | float) for v in values):
             continue
-        groups: dict[str, set[Any]] = defaultdict(set)
-        for label, value in zip(labels, values, strict=True):
-            groups[label].add(value)
-        common = set.intersection(*groups.values())
-        if common and all(len(found) > 1 for found in groups.values()):
+        common = _common_values(labels, values)
+        if common:
             return name, max(common)
     return None
+
+
+def _common_values(labels: Sequence[str], values: Sequence[Any]) -> set[Any]:
+    """Return the values that all classes have; none where a class has one value only."""
+    by_class: dict[str, set[Any]] = defaultdict(set)
+    for label, value in zip(labels, values, strict=True):
+        by_class[label].add(value)
+    if min(map(len, by_class.values())) < 2:
+        return set()
+    return set.intersection(*by_class.values())
 
 
 # Recordings that are read whole; of more, the smallest and the largest file of each class and
@@ -253,9 +270,9 @@ def look_into(
         If no channel is common to them, or none of them can be read.
     """
     if entries[0].rows is not None:
-        chosen = tuple(stated) or tuple(entries[0].rows.channels)
+        channels = tuple(stated) or tuple(entries[0].rows.channels)
         pairs = list(zip(entries, labels, strict=True))
-        signals = _read(pairs, [chosen], "those of the windows", {})
+        signals = _read(pairs, [channels], "those of the windows", {})
         return replace(signals, whole=len(pairs))
     names, broken = _own_channels(entries)
     sound = [pair for pair in zip(entries, labels, strict=True) if names.get(pair[0].name)]
@@ -264,13 +281,10 @@ def look_into(
     if stated:
         candidates, reason = [tuple(stated)], "as given with --channel"
     else:
-        own = [entry for entry, _ in sound]
-        candidates, reason = _candidates(own, names, published=published)
+        candidates, reason = _candidates([entry for entry, _ in sound], names, published=published)
     sample = _sample(sound)
     signals = _read(sample, candidates, reason, broken)
-    looked = {entry.name for entry, _ in sample}
-    rest = [pair for pair in sound if pair[0].name not in looked]
-    return _with_headers(signals, rest, [entry.name for entry in entries])
+    return _with_headers(signals, _others(sound, sample), [entry.name for entry in entries])
 
 
 def _own_channels(entries: Sequence[Entry]) -> tuple[dict[str, list[str]], dict[str, str]]:
@@ -288,47 +302,70 @@ def _own_channels(entries: Sequence[Entry]) -> tuple[dict[str, list[str]], dict[
 
 
 def _sample(every: list[tuple[Entry, str]]) -> list[tuple[Entry, str]]:
+    """Return the recordings to read whole: of many, some, with two of each class."""
     if len(every) <= MOST_READ:
         return every
     classes: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for i, (entry, label) in enumerate(every):
         classes[label].append((entry.path.stat().st_size, i))
-    chosen = {i for found in classes.values() for _, i in (min(found), max(found))}
+    chosen = {i for sizes in classes.values() for _, i in (min(sizes), max(sizes))}
     step = -(-len(every) // MOST_READ)
     chosen |= set(list(range(0, len(every), step))[: max(0, MOST_READ - len(chosen))])
     return [every[i] for i in sorted(chosen)]
+
+
+def _others(
+    every: Sequence[tuple[Entry, str]], sample: Sequence[tuple[Entry, str]]
+) -> list[tuple[Entry, str]]:
+    """Return the recordings that are not in the sample."""
+    names = {entry.name for entry, _ in sample}
+    return [pair for pair in every if pair[0].name not in names]
 
 
 def _candidates(
     entries: Sequence[Entry], names: Mapping[str, Sequence[str]], *, published: bool
 ) -> tuple[list[tuple[str, ...]], str]:
     """Return the channels that could be taken, the likeliest first, and why."""
-    named = Counter(entry.channels for entry in entries)
-    likeliest = named.most_common(1)[0][0]
+    likeliest = Counter(entry.channels for entry in entries).most_common(1)[0][0]
     if likeliest:
         return [likeliest], "named by the manifest's column 'channel'"
     sets = Counter(tuple(names[entry.name]) for entry in entries)
     usual = sets.most_common(1)[0][0]
-    everywhere = [n for n in usual if all(n in own for own in sets)]
+    common = set.intersection(*map(set, sets))
+    everywhere = [name for name in usual if name in common]
     paths = [entry.path for entry in entries]
-    if everywhere and not published:
-        choice = choose_channel(paths, everywhere)
-        return [choice.channels], choice.reason
-    if everywhere:
-        count = Counter(n for own in sets.elements() for n in own)
-        listed = ", ".join(f"{name} ({count[name]})" for name in count)
-        return [(name,) for name in everywhere], f"channels, and how many files have them: {listed}"
-    if all(len(own) == 1 for own in sets):
-        for path in paths[:: -(-len(paths) // MOST_FILES)]:
-            choose_channel([path], channel_names(path))
-        shown = some(own[0] for own in sets)
-        why = f"each file holds one channel under a name of its own ({shown}): it is taken"
-        return [(_ANY_NAME,)], why
-    shown = "; ".join(listed_names(own, most=5) for own, _ in sets.most_common(4))
-    raise FaultdiagError(
-        f"the recordings have no channel in common: {shown}; list them in a manifest whose column "
-        "'channel' says which one each recording has"
-    )
+    if not everywhere:
+        return _own_names(paths, sets)
+    if published:
+        return _any_of(everywhere, sets)
+    choice = choose_channel(paths, everywhere)
+    return [choice.channels], choice.reason
+
+
+def _any_of(
+    names: Sequence[str], sets: Counter[tuple[str, ...]]
+) -> tuple[list[tuple[str, ...]], str]:
+    """Return each channel of a published set that all files have."""
+    count = Counter(chain.from_iterable(sets.elements()))
+    listed = ", ".join(f"{name} ({count[name]})" for name in count)
+    return [(name,) for name in names], f"channels, and how many files have them: {listed}"
+
+
+def _own_names(
+    paths: Sequence[Path], sets: Counter[tuple[str, ...]]
+) -> tuple[list[tuple[str, ...]], str]:
+    """Return the one channel of each file, where files without a common one have one each."""
+    if any(len(names) > 1 for names in sets):
+        shown = "; ".join(listed_names(names, most=5) for names, _ in sets.most_common(4))
+        raise FaultdiagError(
+            f"the recordings have no channel in common: {shown}; list them in a manifest whose "
+            "column 'channel' says which one each recording has"
+        )
+    for path in paths[:: -(-len(paths) // MOST_FILES)]:
+        choose_channel([path], channel_names(path))
+    shown = some(names[0] for names in sets)
+    why = f"each file holds one channel under a name of its own ({shown}): it is taken"
+    return [(_ANY_NAME,)], why
 
 
 def _read(
