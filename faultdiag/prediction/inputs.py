@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,23 +46,26 @@ def find(
             requests += [replace(options, path=file) for file in _files(listed, pattern)]
         elif path.is_dir():
             folders += 1
-            alone = len(paths) == 1
-            files = _files([path], pattern, alone=alone)
+            files = _files([path], pattern, alone=len(paths) == 1)
             requests += [replace(options, path=file) for file in files]
-        elif not path.exists():
-            raise FaultdiagError(
-                f"{path} does not exist; give recordings or folders of them, a manifest, or - for "
-                "a list of them on stdin"
-            )
         else:
-            single = [replace(options, path=path)]
-            requests += _rows(path, options) if is_manifest(path) else single
+            requests += _named(path, options)
     if pattern is not None and not folders:
         raise FaultdiagError(
             f"--glob '{pattern}' chooses files in folders, but no folder is given; give one, or "
             "leave --glob out"
         )
     return list(dict.fromkeys(requests))
+
+
+def _named(path: Path, options: ReadRequest) -> Iterable[ReadRequest]:
+    """Return a recording that a path names, or the rows of a manifest."""
+    if not path.exists():
+        raise FaultdiagError(
+            f"{path} does not exist; give recordings or folders of them, a manifest, or - for "
+            "a list of them on stdin"
+        )
+    return _rows(path, options) if is_manifest(path) else [replace(options, path=path)]
 
 
 def _files(paths: Sequence[Path], pattern: str | None, *, alone: bool = False) -> Iterator[Path]:
@@ -88,24 +91,28 @@ def _listed() -> list[Path]:
     return paths
 
 
-def _rows(manifest: Path, options: ReadRequest) -> Iterator[ReadRequest]:
-    """Yield the recordings of a manifest; a missing one becomes an error row among the others."""
+def _rows(manifest: Path, options: ReadRequest) -> list[ReadRequest]:
+    """Return the recordings of a manifest; a missing one becomes an error row among the others."""
     rows = [CheckedRow(manifest.parent, row) for row in read_rows(manifest)]
     problems = [
         f"line {row.row.line}: {problem}" for row in rows for problem in row.problems_of_reading()
     ]
     if problems:
         raise FaultdiagError(rows_error(manifest, problems))
-    for row in rows:
-        rate, rpm = row.number("sampling_rate"), row.number("rpm")
-        line = f"in line {row.row.line} of {manifest.name}"
-        yield replace(
-            options,
-            path=row.recording,
-            channel=",".join(row.channels) or options.channel,
-            sampling_rate=rate or options.sampling_rate,
-            rpm=rpm or options.rpm,
-            bearing=row.bearing or options.bearing,
-            rate_place=f"sampling_rate {line}" if rate else options.rate_place,
-            rpm_place=f"rpm {line}" if rpm else options.rpm_place,
-        )
+    return [_request(row, options, manifest.name) for row in rows]
+
+
+def _request(row: CheckedRow, options: ReadRequest, manifest: str) -> ReadRequest:
+    """Return what a row of a manifest states, and for what it doesn't the options of all."""
+    rate, rpm = row.number("sampling_rate"), row.number("rpm")
+    line = f"in line {row.row.line} of {manifest}"
+    return replace(
+        options,
+        path=row.recording,
+        channel=",".join(row.channels) or options.channel,
+        sampling_rate=rate or options.sampling_rate,
+        rpm=rpm or options.rpm,
+        bearing=row.bearing or options.bearing,
+        rate_place=f"sampling_rate {line}" if rate else options.rate_place,
+        rpm_place=f"rpm {line}" if rpm else options.rpm_place,
+    )

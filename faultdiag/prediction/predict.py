@@ -316,24 +316,32 @@ def _require_bearing(bearing: str | None) -> None:
 
 def _require_files(out: Path | None, windows: Path | None, *, resume: bool) -> None:
     """Refuse options that need a file of rows where there is none."""
-    if resume and out is None:
-        raise FaultdiagError("--resume continues the rows of --out, which is missing; give it")
-    if windows is not None and out is None:
-        raise FaultdiagError(
-            f"--windows {windows} goes with the rows of --out, which is missing; give it"
-        )
     if out is None:
+        _require_no_files(windows, resume=resume)
         return
-    special = out.exists() and not out.is_file() and not out.is_dir()
-    if special and resume:
+    if resume and _is_special(out):
         raise FaultdiagError(f"--resume: {out} is no file, so nothing is kept of it; leave out")
     if windows is None:
         return
-    if special or (windows.exists() and not windows.is_file() and not windows.is_dir()):
-        odd = out if special else windows
-        raise FaultdiagError(f"--windows: {odd} is no file that can grow; name a file")
+    for path in (out, windows):
+        if _is_special(path):
+            raise FaultdiagError(f"--windows: {path} is no file that can grow; name a file")
     if os.path.realpath(out) == os.path.realpath(windows):
         raise FaultdiagError(f"--out and --windows are both {out}; give two files")
+
+
+def _require_no_files(windows: Path | None, *, resume: bool) -> None:
+    if resume:
+        raise FaultdiagError("--resume continues the rows of --out, which is missing; give it")
+    if windows is not None:
+        raise FaultdiagError(
+            f"--windows {windows} goes with the rows of --out, which is missing; give it"
+        )
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether a path is a device or a pipe."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _require_no_recordings(

@@ -138,7 +138,7 @@ def open_rows(
             partial.replace(os.path.realpath(out))
             side.unlink()
         finally:
-            _remove_empty(partial, side, growing, 1 if inputs["--json"] else 2)
+            _remove_empty(partial, side, growing, _least_lines(inputs))
 
 
 def partial_files(out: Path) -> tuple[Path, Path]:
@@ -168,9 +168,13 @@ def _remove_empty(partial: Path, side: Path, windows: Path | None, least: int) -
     # The error that brought us here matters more than one from cleaning up.
     with suppress(OSError):
         if side.exists() and (not partial.exists() or _lines(partial, least) < least):
-            for path in (partial, windows, side):
-                if path is not None:
-                    path.unlink(missing_ok=True)
+            _remove(partial, windows, side)
+
+
+def _remove(*paths: Path | None) -> None:
+    for path in paths:
+        if path is not None:
+            path.unlink(missing_ok=True)
 
 
 def _lines(path: Path, most: int) -> int:
@@ -188,13 +192,12 @@ def _resume_state(
     resume: bool,
 ) -> ResumeState:
     """Return what is there to continue, the files cut off behind it."""
-    least = 1 if inputs["--json"] else 2
+    as_json = bool(inputs["--json"])
+    least = _least_lines(inputs)
     if not partial.exists() or _lines(partial, least) < least:
         # Killed before the first row: nothing to lose, nothing to continue.
         _require_own_windows(windows, side, inputs)
-        partial.unlink(missing_ok=True)
-        if windows is not None:
-            windows.unlink(missing_ok=True)
+        _remove(partial, windows)
         return ResumeState()
     if not resume:
         raise FaultdiagError(
@@ -202,17 +205,29 @@ def _resume_state(
             "delete it to start fresh"
         )
     before = _require_same_inputs(partial, side, inputs)
-    rows, end = read_rows(partial, as_json=bool(inputs["--json"]))
+    rows, end = read_rows(partial, as_json=as_json)
     _require_same_recordings(partial, rows, paths)
     whole = windows is not None and bool(before.get(_WHOLE)) and not windows.exists()
     if windows is not None and not whole:
-        count, size = match_windows(windows, rows, as_json=bool(inputs["--json"]))
-        cut(windows, size)
-        if count < len(rows):
-            end = rows[count - 1].end if count else 0
-            rows = rows[:count]
+        rows, end = _match_and_cut(windows, rows, end, as_json=as_json)
     cut(partial, end)
     return ResumeState(tuple(row.path for row in rows), count_rows(rows), end > 0, whole)
+
+
+def _least_lines(inputs: Document) -> int:
+    """Return the lines of a file with one row: CSV has a heading."""
+    return 1 if inputs["--json"] else 2
+
+
+def _match_and_cut(
+    windows: Path, rows: list[StoredRow], end: int, *, as_json: bool
+) -> tuple[list[StoredRow], int]:
+    """Return the rows whose windows are whole, and their end; cut the windows off behind them."""
+    count, size = match_windows(windows, rows, as_json=as_json)
+    cut(windows, size)
+    if count >= len(rows):
+        return rows, end
+    return rows[:count], rows[count - 1].end if count else 0
 
 
 def _require_own_windows(windows: Path | None, side: Path, inputs: Document) -> None:

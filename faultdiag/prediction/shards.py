@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 from faultdiag.datasets.base import sha256
@@ -72,17 +72,17 @@ def merge_shards(out: Path, paths: Sequence[str], inputs: Document, windows: Pat
     """
     shards = _complete_shards(out, inputs, windows)
     as_json = bool(inputs["--json"])
-    rows = [read_rows(shard_file(out, shard), as_json=as_json)[0] for shard in shards]
+    files = [shard_file(out, shard) for shard in shards]
+    rows = [read_rows(file, as_json=as_json)[0] for file in files]
     order = [next(i for i, shard in enumerate(shards) if shard.has(path)) for path in paths]
     _require_same_recordings(out, shards, rows, order, paths)
-    files = [shard_file(out, shard) for shard in shards]
     _join(out, files, [record_ends(file, "status", as_json=as_json) for file in files], order)
     if windows is not None:
         files = [shard_file(windows, shard) for shard in shards]
         pairs = zip(files, rows, strict=True)
-        ends = [_window_ends(file, own, as_json=as_json) for file, own in pairs]
+        ends = [_window_ends(*pair, as_json=as_json) for pair in pairs]
         _join(windows, files, ends, order)
-    return count_rows(row for own in rows for row in own)
+    return count_rows(chain.from_iterable(rows))
 
 
 def shard_file(out: Path, shard: Shard) -> Path:
@@ -100,20 +100,7 @@ def _done_file(file: Path) -> Path:
 
 def _complete_shards(out: Path, inputs: Document, windows: Path | None) -> list[Shard]:
     """Return all shards, each complete, unchanged and of the same inputs."""
-    pattern = re.compile(rf"(\d+)-of-(\d+){re.escape(out.suffix)}(\.done|\.partial)?")
-    names = sorted(path.name for path in _folder(out).glob("*"))
-    counts = {int(match[2]) for name in names if (match := pattern.fullmatch(name))}
-    if not counts:
-        raise FaultdiagError(
-            f"--merge: {_folder(out)} holds no shards; run the same command with --shard 1/n to "
-            "--shard n/n first"
-        )
-    if len(counts) > 1:
-        listed = " and ".join(str(count) for count in sorted(counts))
-        raise FaultdiagError(
-            f"--merge: {_folder(out)} holds shards of {listed}; delete those that don't belong"
-        )
-    (count,) = counts
+    count = _shard_count(out)
     shards = [Shard(index, count) for index in range(count)]
     missing = [str(shard) for shard in shards if not _done_file(shard_file(out, shard)).exists()]
     if missing:
@@ -124,6 +111,25 @@ def _complete_shards(out: Path, inputs: Document, windows: Path | None) -> list[
     for shard in shards:
         _require_unchanged(shard, out, inputs, windows)
     return shards
+
+
+def _shard_count(out: Path) -> int:
+    """Return the number of shards that the names in a folder state."""
+    folder = _folder(out)
+    pattern = re.compile(rf"(\d+)-of-(\d+){re.escape(out.suffix)}(\.done|\.partial)?")
+    names = (path.name for path in folder.glob("*"))
+    counts = sorted({int(match[2]) for name in names if (match := pattern.fullmatch(name))})
+    if not counts:
+        raise FaultdiagError(
+            f"--merge: {folder} holds no shards; run the same command with --shard 1/n to "
+            "--shard n/n first"
+        )
+    if len(counts) > 1:
+        raise FaultdiagError(
+            f"--merge: {folder} holds shards of {' and '.join(map(str, counts))}; delete those "
+            "that don't belong"
+        )
+    return counts[0]
 
 
 def _require_unchanged(shard: Shard, out: Path, inputs: Document, windows: Path | None) -> None:

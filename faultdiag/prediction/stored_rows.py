@@ -4,15 +4,18 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.physics import AGREEMENTS, PARTS, Agreement, Part
 from faultdiag.prediction.rows import COLUMNS, EVIDENCE_COLUMNS
 from faultdiag.system.terminal import from_cell
+
+_Word = TypeVar("_Word", bound=str)
 
 # What a row needs to be one of predict's.
 _REQUIRED = ("path", "status", "label", "confidence")
@@ -109,36 +112,51 @@ def _json_rows(path: Path, text: str) -> list[Json]:
 
 
 def _stored(path: Path, number: int, row: Document) -> StoredRow:
+    _require_columns(path, number, row)
+    return StoredRow(
+        path=str(row["path"]),
+        # That of a row that is not of status error is a warning.
+        error=_text(row.get("error")) if row["status"] == "error" else None,
+        label=_text(row["label"]),
+        confidence=_number(row["confidence"]),
+        window_agreement=_number(row.get("agreement")),
+        windows=_whole(row.get("windows")),
+        novelty=_number(row.get("novelty")),
+        sampling_rate=_number(row.get("sampling_rate")),
+        sampling_rate_source=_text(row.get("sampling_rate_source")),
+        channel=_text(row.get("channel")),
+        probabilities=_probabilities(row),
+        physics=_one_of(PARTS, row.get("evidence_physics")),
+        score=_number(row.get("evidence_score")),
+        harmonics=_whole(row.get("evidence_harmonics")) or 0,
+        sidebands=_whole(row.get("evidence_sidebands")) or 0,
+        agreement=_one_of(AGREEMENTS, row.get("evidence_agreement")),
+        signature=_one_of(("yes", "no"), row.get("signature")),
+    )
+
+
+def _require_columns(path: Path, number: int, row: Document) -> None:
     missing = [name for name in _REQUIRED if name not in row]
     if missing:
         raise FaultdiagError(
             f"{path}, row {number} has no column {', '.join(missing)}; give the file that "
             "faultdiag predict --out wrote"
         )
-    other = [name for name in row if name not in COLUMNS and name not in EVIDENCE_COLUMNS]
-    shares = {_class(name): _number(row[name]) for name in other if name is not None}
-    physics = row.get("evidence_physics")
-    agreement = row.get("evidence_agreement")
-    return StoredRow(
-        path=str(row["path"]),
-        # That of a row that is not of status error is a warning.
-        error=(row.get("error") or None) if row.get("status", "error") == "error" else None,
-        label=row["label"] or None,
-        confidence=_number(row["confidence"]),
-        window_agreement=_number(row.get("agreement")),
-        windows=_whole(row.get("windows")),
-        novelty=_number(row.get("novelty")),
-        sampling_rate=_number(row.get("sampling_rate")),
-        sampling_rate_source=row.get("sampling_rate_source") or None,
-        channel=row.get("channel") or None,
-        probabilities={name: share for name, share in shares.items() if share is not None},
-        physics=next((part for part in PARTS if part == physics), None),
-        score=_number(row.get("evidence_score")),
-        harmonics=_whole(row.get("evidence_harmonics")) or 0,
-        sidebands=_whole(row.get("evidence_sidebands")) or 0,
-        agreement=next((word for word in AGREEMENTS if word == agreement), None),
-        signature=next((word for word in ("yes", "no") if word == row.get("signature")), None),
-    )
+
+
+def _probabilities(row: Document) -> dict[str, float]:
+    """Return the probability of each class: the columns of other names than predict's own."""
+    names = [name for name in row if name not in COLUMNS and name not in EVIDENCE_COLUMNS]
+    shares = {_class(name): _number(row[name]) for name in names if name is not None}
+    return {name: share for name, share in shares.items() if share is not None}
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
+
+
+def _one_of(words: Sequence[_Word], value: object) -> _Word | None:
+    return next((word for word in words if word == value), None)
 
 
 def _class(column: str) -> str:

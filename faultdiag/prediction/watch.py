@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from faultdiag.datasets.base import sha256
 from faultdiag.documents import Document
@@ -166,17 +166,8 @@ def _read_state(
     FaultdiagError
         If the two files don't belong together, or are of other inputs.
     """
-    lines = side.read_bytes().splitlines(keepends=True) if side.exists() else []
-    whole = [line for line in lines if line.endswith(b"\n")]
-    cut(side, sum(map(len, whole)))
-    try:
-        documents = [json.loads(line) for line in whole]
-        stamps = [(str(name), (int(size), int(when))) for name, size, when in documents[1:]]
-    except (ValueError, TypeError) as error:
-        raise FaultdiagError(
-            f"{side} is damaged; delete it and {out.name} to start fresh, or give another --out"
-        ) from error
-    if documents and documents[0] != dict(inputs):
+    heading, stamps = _read_stamps(out, side)
+    if heading and heading[0] != dict(inputs):
         raise FaultdiagError(
             f"{out} has rows of another model or other options; give another --out"
         )
@@ -187,6 +178,21 @@ def _read_state(
             "start fresh"
         )
     return FolderState(dict(stamps)), paths[-1] if len(paths) > len(named) else None
+
+
+def _read_stamps(out: Path, side: Path) -> tuple[list[Any], list[tuple[str, Stamp]]]:
+    """Return the heading and the stamps of a file; a line that was cut off is removed from it."""
+    lines = side.read_bytes().splitlines(keepends=True) if side.exists() else []
+    whole = [line for line in lines if line.endswith(b"\n")]
+    cut(side, sum(map(len, whole)))
+    try:
+        documents = list(map(json.loads, whole))
+        stamps = [(str(name), (int(size), int(when))) for name, size, when in documents[1:]]
+    except (ValueError, TypeError) as error:
+        raise FaultdiagError(
+            f"{side} is damaged; delete it and {out.name} to start fresh, or give another --out"
+        ) from error
+    return documents[:1], stamps
 
 
 def _files(folder: Path, out: Path) -> dict[str, Stamp]:
