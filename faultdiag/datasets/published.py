@@ -257,7 +257,8 @@ class PublishedDataset:
     def _none_selected(self, chosen: Sequence[Entry], present: Iterable[str]) -> FaultdiagError:
         return FaultdiagError(
             f"{self.root} holds none of the {counted(len(chosen), 'recording')} of "
-            f"{self.published.title} selected: {some(entry.name for entry in chosen)}; it holds: {some(present)}"
+            f"{self.published.title} selected: {some(entry.name for entry in chosen)}; it holds: "
+            f"{some(present)}"
         )
 
     def _labelled(self, facts: Facts) -> Facts | None:

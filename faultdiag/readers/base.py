@@ -87,6 +87,27 @@ def plausible_speed(values: Iterable[float]) -> float | None:
     return _agreed(values, *_PLAUSIBLE_SPEED)
 
 
+def rate_and_speed(
+    facts: Iterable[tuple[str, float]],
+) -> tuple[float | None, float | None]:
+    """Return the sampling rate in Hz and the shaft speed in rpm that named numbers state.
+
+    Examples
+    --------
+    >>> rate_and_speed([("dt", 0.001), ("RPM", 1800), ("gain", 2)])
+    (1000.0, 1800)
+    """
+    rates, speeds = [], []
+    for name, value in facts:
+        if is_rate(name):
+            rates.append(value)
+        elif is_speed(name):
+            speeds.append(value)
+        elif is_increment(name) and value > 0:
+            rates.append(rate_of_increment(value))
+    return plausible_rate(rates), plausible_speed(speeds)
+
+
 def _agreed(values: Iterable[float], least: float, most: float) -> float | None:
     distinct = set(values)
     if len(distinct) != 1:
@@ -294,12 +315,19 @@ def sampling_rate(
     count = len(times) if count is None else count
     if not (np.isfinite(times).all() and np.isfinite(last)):
         return "not all of them are finite numbers"
-    steps = np.diff(times)
-    if steps.min() < 0 or (steps.min() == 0 and not _on_a_line(times, resolution)):
-        return f"it does not increase at sample {int(np.argmax(steps <= 0)) + 1}"
     # Some programs write seconds as float32.
     farthest = max(abs(last), float(np.abs(times).max()))
     rounding = max(resolution, 2.4e-7 * farthest if _single(times) else 0.0, 1e-12 * farthest)
+    problem = _uneven_steps(times, resolution, rounding) or _wrong_end(times, last, count, rounding)
+    duration = last - float(times[0])
+    return problem or _rounded((count - 1) / duration, rounding / duration)
+
+
+def _uneven_steps(times: NDArray[np.float64], resolution: float, rounding: float) -> str:
+    """Return what is uneven about the steps between times; empty where nothing is."""
+    steps = np.diff(times)
+    if steps.min() < 0 or (steps.min() == 0 and not _on_a_line(times, resolution)):
+        return f"it does not increase at sample {int(np.argmax(steps <= 0)) + 1}"
     middle = float(np.median(steps))
     allowed = max(_JITTER * middle, min(1.001 * rounding, 0.3 * middle))
     uneven = max(steps.max() - middle, middle - steps.min()) > allowed
@@ -308,6 +336,11 @@ def sampling_rate(
             f"its steps range from {steps.min():.6g} s to {steps.max():.6g} s, "
             f"around {middle:.6g} s"
         )
+    return ""
+
+
+def _wrong_end(times: NDArray[np.float64], last: float, count: int, rounding: float) -> str:
+    """Return how the last time differs from what the first ones lead to; empty if it doesn't."""
     start, mean = float(times[0]), float(times[-1] - times[0]) / (len(times) - 1)
     expected = start + mean * (count - 1)
     slack = _JITTER * mean * count + rounding * (count / len(times) + 1)
@@ -316,7 +349,7 @@ def sampling_rate(
             f"by its first steps of {mean:.6g} s it should end at {expected:.6g} s, "
             f"it ends at {last:.6g} s"
         )
-    return _rounded((count - 1) / (last - start), rounding / (last - start))
+    return ""
 
 
 def _on_a_line(times: NDArray[np.float64], rounding: float) -> bool:

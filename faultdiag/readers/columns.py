@@ -83,8 +83,7 @@ def _table(
 ) -> Reader:
     """Return the reader of columns of equal length, of which one may be the times."""
     known = {name: column for name, column in columns.items() if column.real}
-    times = [name for name in known if is_time(name) or columns[name].kind.startswith("timestamp")]
-    time = times[0] if len(times) == 1 and len(known) > 1 else None
+    time = _time(known)
     rows = {name: Row(column) for name, column in known.items() if name != time}
     rate, speed = (_fact(facts, named) for named in (is_rate, is_speed))
     interval = _fact(facts, is_increment)
@@ -96,6 +95,14 @@ def _table(
         return Layout(rows, choice, {}, rate, interval, speed, time=clock)
 
     return NamedArrays(path, columns, kind, layout)
+
+
+def _time(columns: Mapping[str, Column]) -> str | None:
+    """Return the one column of times beside others, or None."""
+    times = [
+        n for n, column in columns.items() if is_time(n) or column.kind.startswith("timestamp")
+    ]
+    return times[0] if len(times) == 1 and len(columns) > 1 else None
 
 
 def _fact(facts: Mapping[str, float], named: Callable[[str], bool]) -> Column | None:
@@ -171,6 +178,19 @@ def open_uff(path: Path) -> Reader:
     FaultdiagError
         If pyuff is not installed, the file is damaged, or holds no function of time.
     """
+    sets = [dataset for dataset in _read_sets(path) if _is_time(dataset)]
+    if not sets:
+        raise FaultdiagError(
+            f"{path} holds no function of time: one dataset 58 of the type 0 or 1 is needed"
+        )
+    named = dict(zip(distinct([_name(dataset) for dataset in sets]), sets, strict=True))
+    columns = {name: _function(name, dataset) for name, dataset in named.items()}
+    steps = {name: float(dataset["abscissa_inc"]) for name, dataset in named.items()}
+    return NamedArrays(path, columns, _UFF, lambda wanted: _uff_layout(columns, steps, wanted))
+
+
+def _read_sets(path: Path) -> list[dict[str, Any]]:
+    """Return the datasets of a universal file as pyuff reads them."""
     try:
         pyuff = import_module("pyuff")
     except ModuleNotFoundError as error:
@@ -183,15 +203,7 @@ def open_uff(path: Path) -> Reader:
             sets = pyuff.UFF(str(path)).read_sets()
         except Exception as error:  # pyuff has no errors of its own: anything may come
             raise DamageError(str(error).splitlines()[0] if str(error) else "no sets") from error
-    found = [one for one in ([sets] if isinstance(sets, dict) else sets) if _is_time(one)]
-    if not found:
-        raise FaultdiagError(
-            f"{path} holds no function of time: one dataset 58 of the type 0 or 1 is needed"
-        )
-    names = distinct([_name(one) for one in found])
-    columns = {name: _function(name, one) for name, one in zip(names, found, strict=True)}
-    steps = {name: float(one["abscissa_inc"]) for name, one in zip(names, found, strict=True)}
-    return NamedArrays(path, columns, _UFF, lambda wanted: _uff_layout(columns, steps, wanted))
+    return [sets] if isinstance(sets, dict) else sets
 
 
 def _is_time(one: Document) -> bool:
@@ -217,7 +229,7 @@ def _uff_layout(
     columns: Mapping[str, Column], steps: Mapping[str, float], wanted: Collection[str]
 ) -> Layout:
     """Return the layout for some channels, or for all where they are of one rate and length."""
-    chosen = [name for name in columns if name in wanted] or list(columns)
+    chosen = columns.keys() & set(wanted) or columns.keys()
     rates = {rate_of_increment(steps[name]) for name in chosen if steps[name] > 0}
     rate = plausible_rate(rates)
     lengths = {columns[name].samples for name in chosen}

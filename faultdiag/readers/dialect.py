@@ -5,14 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from faultdiag.readers.base import (
-    is_increment,
-    is_rate,
-    is_speed,
-    plausible_rate,
-    plausible_speed,
-    rate_of_increment,
-)
+from faultdiag.readers.base import rate_and_speed
 from faultdiag.readers.mixed import NUMBER, cells, clean, column_kinds
 
 _WITH_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
@@ -187,13 +180,23 @@ def _numbered_header(
     """
     names = cells(line, separator)
     numbered = names[1:] if len(names) > 1 and not names[0] else names
-    if not any(numbered == [str(i + k) for i in range(len(numbered))] for k in (0, 1)):
+    if not _count_up(numbered):
         return None
-    below = [cells(lines[i], separator) for i in rows[:50]]
-    own = [row[len(names) - len(numbered) :] for row in below if len(row) == len(names)]
-    broken = any(not cell.lstrip("+-").isdecimal() for row in own for cell in row)
-    enough = bool(own) and (broken or len(numbered) > 2 or len(names) > len(numbered))
-    return names if enough else None
+    below = [row for i in rows[:50] if len(row := cells(lines[i], separator)) == len(names)]
+    if not below:
+        return None
+    alike = len(numbered) <= 2 and len(names) == len(numbered)
+    return None if alike and all(map(_are_whole, below)) else names
+
+
+def _are_whole(line: Sequence[str]) -> bool:
+    return all(cell.lstrip("+-").isdecimal() for cell in line)
+
+
+def _count_up(names: Sequence[str]) -> bool:
+    """Return whether names are the numbers from 0 or from 1 on."""
+    numbers = [str(i) for i in range(len(names) + 1)]
+    return list(names) in (numbers[:-1], numbers[1:])
 
 
 def _way(first: str, second: str) -> tuple[str, bool] | None:
@@ -233,20 +236,27 @@ def _begun(line: str, separator: str, rows: Sequence[Sequence[str]]) -> bool:
     found = [clean(cell) for cell in bare.split(separator)]
     if len(found) < 2:
         return False
-    numbers = [bool(NUMBER.fullmatch(cell.replace(",", "."))) for cell in found]
-    rest = [cell for cell, number in zip(found, numbers, strict=True) if not number]
-    only = any(numbers) and all(map(_MISSING.fullmatch, rest))
+    only = _only_numbers(found)
     if marked and len(bare) < len(line):
         return only and _has_decimals_of(found, rows)
-    first = next((cell for cell in found if cell), "")
-    started = bool(NUMBER.fullmatch(first.replace(",", ".")))
+    started = _is_number(next(filter(None, found), ""))
     return only or started or (not marked and _has_decimals_of(found, rows))
+
+
+def _is_number(cell: str) -> bool:
+    return bool(NUMBER.fullmatch(cell.replace(",", ".")))
+
+
+def _only_numbers(line: Sequence[str]) -> bool:
+    """Return whether the cells of a line are numbers, one at least, and missing ones."""
+    rest = [cell for cell in line if not _is_number(cell)]
+    return len(rest) < len(line) and all(map(_MISSING.fullmatch, rest))
 
 
 def _is_between(pair: Sequence[str], separator: str, rows: Sequence[Sequence[str]]) -> bool:
     """Return whether a line of text stands below a row of the table's numbers."""
     row, text = (cells(line, separator) for line in pair)
-    whole = all(NUMBER.fullmatch(cell.replace(",", ".")) for cell in row)
+    whole = all(map(_is_number, row))
     return len(rows[0]) in {1, len(text)} and whole and _has_decimals_of(row, rows)
 
 
@@ -306,11 +316,18 @@ def _split(line: str, separator: str, comma: bool) -> list[str] | None:
         return None
     found = cells(line, separator)
     if comma:
-        bare = separator == "," and line.count('"') != 2 * len(found)
-        if bare or not all(_WITH_COMMA.fullmatch(cell) for cell in found):
+        # A comma that separates, too, is told apart by quotes around every number.
+        if separator == "," and line.count('"') != 2 * len(found):
             return None
-        found = [cell.replace(",", ".") for cell in found]
-    return found if found and all(NUMBER.fullmatch(cell) for cell in found) else None
+        found = _with_points(found)
+    return found if found and all(map(NUMBER.fullmatch, found)) else None
+
+
+def _with_points(line: Sequence[str]) -> list[str]:
+    """Return the cells with a decimal point for the comma; none if one is something else."""
+    if not all(map(_WITH_COMMA.fullmatch, line)):
+        return []
+    return [cell.replace(",", ".") for cell in line]
 
 
 def _dialect(
@@ -354,29 +371,32 @@ def _decimal_commas(before: Sequence[str], sample: Sequence[str]) -> bool:
 def _header(before: Sequence[str], separator: str, columns: int) -> list[str] | None:
     """Return the names above the numbers; a row of units below them is passed over."""
     rows = list(_rows_of_text(before, separator, columns))
-    if len(rows) > 1 and all(_UNIT.fullmatch(cell) for cell in rows[0]):
-        return [
-            name if not name or not unit.strip("[]()-") else f"{name} [{unit.strip('[]()')}]"
-            for name, unit in zip(rows[1], rows[0], strict=True)
-        ]
-    if rows and all(cell.startswith(("[", "(")) for cell in rows[0]):
+    if not rows:
         return None
-    return rows[0] if rows else None
+    if len(rows) > 1 and all(map(_UNIT.fullmatch, rows[0])):
+        return [_with_unit(*pair) for pair in zip(rows[1], rows[0], strict=True)]
+    if all(cell.startswith(("[", "(")) for cell in rows[0]):
+        return None
+    return rows[0]
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} [{unit.strip('[]()')}]" if name and unit.strip("[]()-") else name
 
 
 def _rows_of_text(before: Sequence[str], separator: str, columns: int) -> Iterator[list[str]]:
     """Yield the lines above the numbers, last first, that have as many cells and no number."""
     for line in reversed(before):
-        bare = line.lstrip("#%/ ") if line.startswith(_COMMENT) else line
-        ways = (",", ";", "\t", separator) if bare is not line else (separator,)
+        marked = line.startswith(_COMMENT)
+        bare = line.lstrip("#%/ ") if marked else line
         if not bare:
             continue
-        fitting = [found for way in ways if (found := _named(bare, way, columns))]
-        if not fitting or any(NUMBER.fullmatch(cell) for cell in fitting[0]):
-            if bare is not line:
-                continue
+        ways = (",", ";", "\t", separator) if marked else (separator,)
+        fitting = next(filter(None, (_named(bare, way, columns) for way in ways)), None)
+        if fitting and not any(map(NUMBER.fullmatch, fitting)):
+            yield fitting
+        elif not marked:
             return
-        yield fitting[0]
 
 
 def _named(line: str, separator: str, columns: int) -> list[str]:
@@ -388,16 +408,11 @@ def _named(line: str, separator: str, columns: int) -> list[str]:
 
 
 def _facts(before: Sequence[str]) -> tuple[float | None, float | None]:
-    rates, speeds = [], []
-    for line in before:
-        match = _FACT.fullmatch(line) if len(line) <= _LONGEST_FACT else None
-        if not match or match[3].lower() not in _FACTORS:
-            continue
-        value = float(match[2]) * _FACTORS[match[3].lower()]
-        if is_rate(match[1]):
-            rates.append(value)
-        elif is_speed(match[1]):
-            speeds.append(value)
-        elif is_increment(match[1]) and value > 0:
-            rates.append(rate_of_increment(value))
-    return plausible_rate(rates), plausible_speed(speeds)
+    """Return the sampling rate and the shaft speed that lines state."""
+    short = (line for line in before if len(line) <= _LONGEST_FACT)
+    matches = [match for line in short if (match := _FACT.fullmatch(line))]
+    return rate_and_speed(
+        (match[1], float(match[2]) * _FACTORS[match[3].lower()])
+        for match in matches
+        if match[3].lower() in _FACTORS
+    )

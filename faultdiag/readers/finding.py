@@ -31,17 +31,22 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
     FaultdiagError
         If the pattern is none.
     """
-    files = [p for p in _below(folder, pattern) if not p.name.startswith(".") and not p.is_dir()]
+    files = _visible_files(folder, pattern)
     if pattern is not None:
         return sorted(files, key=_natural)
-    found = {path for path in files if is_recording(path)}
-    prose = {path for path in found if is_prose(path)}
+    found = set(filter(is_recording, files))
+    prose = set(filter(is_prose, found))
     _note_left_out(folder, prose, "text without a table of numbers")
     packages = (path for path in files if path not in found and is_package(path))
     _note_left_out(
         folder, packages, "archives or sheets that are damaged or not one recording each"
     )
     return sorted(found - prose, key=_natural)
+
+
+def _visible_files(folder: Path, pattern: str | None) -> list[Path]:
+    below = _below(folder, pattern)
+    return [path for path in below if not path.name.startswith(".") and not path.is_dir()]
 
 
 def _note_left_out(folder: Path, paths: Iterable[Path], reason: str) -> None:

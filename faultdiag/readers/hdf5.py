@@ -341,12 +341,18 @@ def _members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:
 
 def _facts(file: "h5py.File", arrays: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
     """Yield rates, steps and speeds among the attributes of the file, its groups and arrays."""
-    holders: list[tuple[str, Any]] = [("", file.attrs)]
-    above = {name[:i] for name in arrays for i, c in enumerate(name) if c == "/" and i}
-    holders += [(name, file[name].attrs) for name in sorted(above)]
-    holders += [(n, a.attributes) for n, a in arrays.items() if isinstance(a, Hdf5Array)]
-    for holder, attributes in holders[:100]:
+    for holder, attributes in _holders(file, arrays)[:100]:
         for name in islice(attributes, _MOST_ATTRIBUTES):
             small = np.prod(attributes.get_id(name).shape, dtype=object) <= _MOST_SIDES
             if small and (is_rate(name) or is_speed(name) or is_increment(name)):
                 yield f"{holder}@{name}", Attribute(name, attributes[name])
+
+
+def _holders(file: "h5py.File", arrays: Mapping[str, Stored]) -> list[tuple[str, Any]]:
+    """Return the attributes of the file, of the groups above arrays, and of the arrays."""
+    groups = {name[:i] for name in arrays for i, c in enumerate(name) if c == "/" and i}
+    return [
+        ("", file.attrs),
+        *((name, file[name].attrs) for name in sorted(groups)),
+        *((n, a.attributes) for n, a in arrays.items() if isinstance(a, Hdf5Array)),
+    ]

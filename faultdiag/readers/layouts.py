@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import (
     Variable,
     believable,
@@ -24,6 +26,7 @@ from faultdiag.readers.base import (
 )
 from faultdiag.readers.leaves import leaves, nearest, parts, short_paths
 from faultdiag.readers.source import RecordingSource, Row, Rows, Stored, reading, table
+from faultdiag.signal.recording import require_channels
 
 _CWRU_ENDS = ("DE", "FE", "BA")
 _CWRU_SIGNAL = re.compile(r"X(\d{1,9})_(DE|FE|BA)_time")
@@ -112,23 +115,27 @@ def _cwru(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> La
         return None
     number = _cwru_number(signals, stem, asked)
     if number is None:
-        names = [name for channels in signals.values() for name in channels.values()]
+        names = sorted(chain.from_iterable(channels.values() for channels in signals.values()))
         return Layout(
             {},
-            f"holds the signals of several recordings ({', '.join(sorted(names))}) and its name "
-            f"tells none of them; name the variable as the channel, such as '{min(names)}'",
+            f"holds the signals of several recordings ({', '.join(names)}) and its name "
+            f"tells none of them; name the variable as the channel, such as '{names[0]}'",
         )
     channels = signals[number]
-    speeds = [
-        array
-        for name, array in arrays.items()
-        if (match := _CWRU_SPEED.fullmatch(name)) and int(match[1]) == number
-    ]
     return Layout(
         rows={end: Row(arrays[channels[end]]) for end in _CWRU_ENDS if end in channels},
         aliases={name: channel for channel, name in channels.items()},
-        speed=speeds[0] if speeds else None,
+        speed=_cwru_speed(arrays, number),
     )
+
+
+def _cwru_speed(arrays: Mapping[str, Stored], number: int) -> Stored | None:
+    """Return the variable of a recording's shaft speed."""
+    for name, array in arrays.items():
+        match = _CWRU_SPEED.fullmatch(name)
+        if match and int(match[1]) == number:
+            return array
+    return None
 
 
 def _cwru_number(
@@ -138,14 +145,14 @@ def _cwru_number(
 
     99.mat holds X098 and X099: its own number decides. 174.mat holds X173 only.
     """
-    tokens = re.split(r"[^0-9A-Za-z]", stem)
+    in_name = set(map(int, re.findall(r"(?<![0-9A-Za-z])[0-9]{1,9}(?![0-9A-Za-z])", stem)))
     ways = (
         [n for n, channels in signals.items() if set(asked) & set(channels.values())],
-        [n for n in signals if n in {int(t) for t in tokens if re.fullmatch(r"[0-9]{1,9}", t)}],
+        [n for n in signals if n in in_name],
         [n for n, channels in signals.items() if "DE" in channels],
         list(signals),
     )
-    numbers = next(numbers for numbers in ways if numbers)
+    numbers = next(filter(None, ways))
     return numbers[0] if len(numbers) == 1 else None
 
 
@@ -178,40 +185,57 @@ def _any_signal(arrays: Mapping[str, Stored], stem: str, asked: Collection[str])
     """
     if windows := _windows(arrays):
         return Layout({}, windows)
-    inside = dict(arrays)
-    if not any(rows_of(*item) for item in arrays.items()):
-        inside = _without_file_name(leaves(arrays), stem)
-    found = {name: rows for name, array in inside.items() if (rows := rows_of(name, array))}
-    time = _time(inside, found)
-    times = None if time is None else (time, inside[time])
-    if time is not None:
-        del found[time]
-    if not found:
+    inside = _with_fields(arrays, stem)
+    signals = {name: rows for name, array in inside.items() if (rows := rows_of(name, array))}
+    times = _take_times(signals, inside)
+    if not signals:
         return Layout({}, "holds no signal: one vector of real numbers is needed")
-    aliases = short_paths(list(found))
-    target = _target(found, {aliases.get(name, name) for name in asked})
+    aliases = short_paths(list(signals))
+    target = _target(signals, {aliases.get(name, name) for name in asked})
     rate = _fact(inside, is_rate, plausible_rate, target)
     interval = None if rate else _fact(inside, is_increment, _plausible_step, target)
     speed = _fact(inside, is_speed, plausible_speed, target)
-    if len(found) == 1 and _plain(next(iter(found))) == _plain(stem):
+    rows = _channels(signals, stem)
+    names = ", ".join(sorted(rows))
+    choice = "" if len(signals) == 1 else f"holds several signals ({names}); choose a channel"
+    known = {name: path for name, path in aliases.items() if path in rows}
+    return Layout(rows, choice, known, rate, interval, speed, time=times)
+
+
+def _with_fields(arrays: Mapping[str, Stored], stem: str) -> Mapping[str, Stored]:
+    """Return the arrays; where none of them is a signal, the fields of structs."""
+    if any(rows_of(*item) for item in arrays.items()):
+        return arrays
+    return _without_file_name(leaves(arrays), stem)
+
+
+def _take_times(
+    signals: dict[str, dict[str, Row]], arrays: Mapping[str, Stored]
+) -> tuple[str, Stored] | None:
+    """Remove the vector of times from the signals and return it, if there is one."""
+    name = _time(arrays, signals)
+    if name is None:
+        return None
+    del signals[name]
+    return name, arrays[name]
+
+
+def _channels(signals: Mapping[str, Mapping[str, Row]], stem: str) -> dict[str, Row]:
+    """Return the rows of all signals by channel."""
+    if len(signals) == 1 and _plain(next(iter(signals))) == _plain(stem):
         # A matrix that is named after its file: only by place do files share its channels.
-        found = {
-            name: rows if len(rows) == 1 else {f"ch{i + 1}": r for i, r in enumerate(rows.values())}
-            for name, rows in found.items()
-        }
-    every = {name: row for rows in found.values() for name, row in rows.items()}
-    names = ", ".join(sorted(every))
-    choice = "" if len(found) == 1 else f"holds several signals ({names}); choose a channel"
-    known = {name: path for name, path in aliases.items() if path in every}
-    return Layout(every, choice, known, rate, interval, speed, time=times)
+        (rows,) = signals.values()
+        if len(rows) > 1:
+            return {f"ch{i}": row for i, row in enumerate(rows.values(), 1)}
+    return {name: row for rows in signals.values() for name, row in rows.items()}
 
 
 def _without_file_name(inside: Mapping[str, Stored], stem: str) -> dict[str, Stored]:
     """Return arrays by paths that don't begin with the file's own name, as each file has its."""
     first = {parts(path)[0] for path in inside}
-    if len(first) != 1 or _plain(next(iter(first))) != _plain(stem):
+    top = first.pop() if len(first) == 1 else None
+    if top is None or _plain(top) != _plain(stem):
         return dict(inside)
-    top = next(iter(first))
     return {path.removeprefix(f"{top}."): array for path, array in inside.items()}
 
 
@@ -239,15 +263,10 @@ _MOSTLABELS = 1_000_000
 
 def _windows(arrays: Mapping[str, Stored]) -> str:
     """Return in words that a file holds windows with a label each; empty where it doesn't."""
-    for name, array in arrays.items():
-        sides = [side for side in array.shape if side > 1]
-        if not array.real or len(sides) < 2:
-            continue
-        for label, vector in arrays.items():
-            count = max(vector.shape, default=0)
-            length = max((side for side in sides if side != count), default=0)
-            if count not in sides or length < SHORTEST_WINDOW or not _is_labels(label, vector):
-                continue
+    for (name, array), (label, vector) in product(arrays.items(), repeat=2):
+        size = _window_size(array, vector)
+        if size is not None and _is_labels(label, vector):
+            count, length = size
             return (
                 f"holds {count} windows of {length} samples ({name}) with a label each ({label}), "
                 "and no whole recording: windows that were cut before can't be split without "
@@ -257,18 +276,37 @@ def _windows(arrays: Mapping[str, Stored]) -> str:
     return ""
 
 
+def _window_size(array: Stored, labels: Stored) -> tuple[int, int] | None:
+    """Return the count and the length of windows in an array for these labels, if they fit."""
+    if not array.real:
+        return None
+    sides = _sides(array.shape)
+    count = max(labels.shape, default=0)
+    length = max((side for side in sides if side != count), default=0)
+    return (count, length) if count in sides and length >= SHORTEST_WINDOW else None
+
+
+def _sides(shape: Sequence[int]) -> list[int]:
+    """Return the sides of an array that are longer than 1."""
+    return [side for side in shape if side > 1]
+
+
 def _is_labels(name: str, array: Stored) -> bool:
     """Return whether a vector holds a class for each row of something: few whole numbers."""
-    count = max(array.shape, default=0)
-    if array.kind in {"str", "bytes", "object", "cell"} and sum(n > 1 for n in array.shape) == 1:
-        return _last(name).lower() in LABELS
-    if not array.real or count < 2 or count > _MOSTLABELS or sum(n > 1 for n in array.shape) != 1:
+    sides = _sides(array.shape)
+    if len(sides) != 1:
         return False
-    if _last(name).lower() in LABELS:
-        return True
-    values = array.block([0], 0, count)[0]
+    named = _last(name).lower() in LABELS
+    if array.kind in {"str", "bytes", "object", "cell"}:
+        return named
+    if not array.real or sides[0] > _MOSTLABELS:
+        return False
+    return named or _is_few_classes(array.block([0], 0, sides[0])[0])
+
+
+def _is_few_classes(values: NDArray[np.generic]) -> bool:
     whole = bool((values == np.rint(values)).all())
-    return whole and np.unique(values).size <= max(2, min(100, count // 4))
+    return whole and np.unique(values).size <= max(2, min(100, len(values) // 4))
 
 
 def _time(arrays: Mapping[str, Stored], signals: Mapping[str, Mapping[str, Row]]) -> str | None:
@@ -399,12 +437,7 @@ class NamedArrays:
         if channels is None:
             return tuple(found.rows)
         names = tuple(found.aliases.get(name, name) for name in channels)
-        for name in names:
-            if name not in found.rows:
-                raise FaultdiagError(
-                    f"{self._path} has no channel '{name}'{did_you_mean(name, found.rows)}; "
-                    f"it has: {', '.join(found.rows)}"
-                )
+        require_channels(self._path, names, found.rows)
         return names
 
     def _length(self, names: Sequence[str], rows: Sequence[Row]) -> int:

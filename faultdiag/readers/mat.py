@@ -695,14 +695,20 @@ def _measurement(
     times = {_text_of(row, "Raster"): row.get("Data") for row in inside["X"].elements()}
     channels: dict[str, Array] = {}
     clocks: dict[str, tuple[str, Array]] = {}
-    for row in inside["Y"].elements():
+    for name, data, raster in _measured(inside["Y"]):
+        channels[name] = replace(data, name=name)
+        clock = times.get(raster)
+        if clock is not None and clock.size == data.size:
+            clocks[name] = ("time", clock)
+    return channels, clocks
+
+
+def _measured(signals: Array) -> Iterator[tuple[str, Array, str]]:
+    """Yield the name, the samples and the raster of each signal of a measurement."""
+    for row in signals.elements():
         name, data = _text_of(row, "Name"), row.get("Data")
         if name and data is not None and rows_of(name, data):
-            channels[name] = replace(data, name=name)
-            clock = times.get(_text_of(row, "Raster"))
-            if clock is not None and clock.size == data.size:
-                clocks[name] = ("time", clock)
-    return channels, clocks
+            yield name, data, _text_of(row, "Raster")
 
 
 def _text_of(row: Mapping[str, Array], name: str) -> str:

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import Variable
 from faultdiag.readers.source import RecordingSource, distinct
+from faultdiag.signal.recording import require_channels
 
 NUMBER = re.compile(
     r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|nan|inf|infinity)", re.IGNORECASE
@@ -125,19 +126,23 @@ def column_kinds(
     tuple[str, ...] | None
         ``number``, ``clock`` or ``text`` for each column; the first line fits all of them.
     """
-    rows = [raw_cells(line, separator) for line in lines]
-    width = len(rows[0])
-    fitting = [row for row in rows if len(row) == width]
-    if width < 2 or len(fitting) < max(2, _MOST_OF * len(rows)):
+    rows = _rows_of_one_width(lines, separator)
+    if not rows:
         return None
-    columns = [list(column) for column in zip(*fitting, strict=True)]
+    columns = [list(column) for column in zip(*rows, strict=True)]
     kinds = tuple(_kind(column, decimal_comma) for column in columns)
     fits = all(fits_kind(c, k, decimal_comma) for c, k in zip(rows[0], kinds, strict=True))
     if "number" not in kinds or set(kinds) == {"number"} or not fits:
         return None
-    if "clock" in kinds:
-        return kinds
-    return kinds if _repeats(columns, kinds) else None
+    return kinds if "clock" in kinds or _repeats(columns, kinds) else None
+
+
+def _rows_of_one_width(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """Return the lines that have as many cells as the first; none if they are too few."""
+    rows = [raw_cells(line, separator) for line in lines]
+    width = len(rows[0])
+    fitting = [row for row in rows if len(row) == width]
+    return fitting if width >= 2 and len(fitting) >= max(2, _MOST_OF * len(rows)) else []
 
 
 def _repeats(columns: Sequence[Sequence[str]], kinds: Sequence[str]) -> bool:
@@ -221,13 +226,13 @@ def is_wide(head: bytes) -> bool:
 def _values(line: str) -> tuple[str, list[str]]:
     """Return the name that leads a line, or an empty text, and its cells."""
     separator = next((mark for mark in ";\t," if mark in line), None)
-    found = [clean(cell) for cell in line.split(separator)]
-    if found and not found[-1]:
-        found.pop()
+    values = list(map(clean, line.split(separator)))
+    if values and not values[-1]:
+        values.pop()
     if separator == ";" and "." not in line:
-        found = [cell.replace(",", ".") for cell in found]
-    named = bool(found) and not NUMBER.fullmatch(found[0])
-    return (found[0], found[1:]) if named else ("", found)
+        values = [cell.replace(",", ".") for cell in values]
+    named = bool(values) and not NUMBER.fullmatch(values[0])
+    return (values[0], values[1:]) if named else ("", values)
 
 
 def wide_table(path: Path) -> "WideTable | None":
@@ -268,12 +273,7 @@ class WideTable:
         """
         known = self._rows
         names = tuple(known if channels is None else channels)
-        for name in names:
-            if name not in known:
-                raise FaultdiagError(
-                    f"{self.path} has no channel '{name}'{did_you_mean(name, known)}; "
-                    f"it has: {', '.join(known)}"
-                )
+        require_channels(self.path, names, known)
         content = RowsOfText(np.stack([known[name] for name in names]))
         count = content.values.shape[1]
         return RecordingSource(self.path, names, count, None, None, "number", _KIND, content)

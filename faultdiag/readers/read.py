@@ -13,16 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError, about, did_you_mean, printable
-from faultdiag.readers.base import (
-    Reader,
-    Variable,
-    is_increment,
-    is_rate,
-    is_speed,
-    plausible_rate,
-    plausible_speed,
-    rate_of_increment,
-)
+from faultdiag.readers.base import Reader, Variable, rate_and_speed
 from faultdiag.readers.dialect import is_text
 from faultdiag.readers.packed import recordings_in_zip
 from faultdiag.readers.source import RecordingSource, format_of, head_of, too_large, unreadable
@@ -60,18 +51,11 @@ class WithSideFile:
         FaultdiagError
             As the reader, or if the JSON file can't be read.
         """
-        found = self.reader.source(channels)
-        if found.sampling_rate is not None and found.rpm is not None:
-            return found
-        facts = list(_numbers("", self._document()))
-        rates = [value for name, value in facts if is_rate(name)]
-        rates += [rate_of_increment(v) for name, v in facts if is_increment(name) and v > 0]
-        speeds = [value for name, value in facts if is_speed(name)]
-        return replace(
-            found,
-            sampling_rate=found.sampling_rate or plausible_rate(rates),
-            rpm=found.rpm or plausible_speed(speeds),
-        )
+        source = self.reader.source(channels)
+        if source.sampling_rate is not None and source.rpm is not None:
+            return source
+        rate, rpm = rate_and_speed(_numbers("", self._document()))
+        return replace(source, sampling_rate=source.sampling_rate or rate, rpm=source.rpm or rpm)
 
     def _document(self) -> object:
         try:

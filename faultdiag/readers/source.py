@@ -361,22 +361,23 @@ class Rows:
 
     def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
         """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
-        arrays = {id(row.array): row.array for row in self.rows}
         step = max(1, _BLOCK // len(self.rows))
         for first in range(start, stop, step):
-            last = min(first + step, stop)
-            if len(arrays) == 1:
-                columns = [row.column or 0 for row in self.rows]
-                yield self.rows[0].array.block(columns, first, last)
-                continue
-            # A value beyond float32 becomes infinite here, and `Recording` refuses it.
-            with np.errstate(over="ignore", invalid="ignore"):
-                piece = np.empty((len(self.rows), last - first), np.float32)
-                for key, array in arrays.items():
-                    places = [i for i, row in enumerate(self.rows) if id(row.array) == key]
-                    columns = [self.rows[i].column or 0 for i in places]
-                    piece[places] = array.block(columns, first, last)
-            yield piece
+            yield self._block(first, min(first + step, stop))
+
+    def _block(self, start: int, stop: int) -> NDArray[np.generic]:
+        arrays = {id(row.array): row.array for row in self.rows}
+        if len(arrays) == 1:
+            columns = [row.column or 0 for row in self.rows]
+            return self.rows[0].array.block(columns, start, stop)
+        # A value beyond float32 becomes infinite here, and `Recording` refuses it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            piece = np.empty((len(self.rows), stop - start), np.float32)
+            for key, array in arrays.items():
+                places = [i for i, row in enumerate(self.rows) if id(row.array) == key]
+                columns = [self.rows[i].column or 0 for i in places]
+                piece[places] = array.block(columns, start, stop)
+        return piece
 
 
 @dataclass(frozen=True, slots=True)

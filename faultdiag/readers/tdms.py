@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import (
     Reader,
     Variable,
@@ -28,6 +29,7 @@ from faultdiag.readers.base import (
     rate_of_increment,
 )
 from faultdiag.readers.source import MOST_ARRAYS, DamageError, RecordingSource, reading
+from faultdiag.signal.recording import require_channels
 
 if TYPE_CHECKING:
     from nptdms import TdmsFile
@@ -138,18 +140,13 @@ class Tdms:
                 f"its channels: {listed}"
             )
         names = tuple(known if channels is None else channels)
-        for name in names:
-            if name not in known:
-                raise FaultdiagError(
-                    f"{self.path} has no channel '{name}'{did_you_mean(name, known)}; "
-                    f"it has: {', '.join(known)}"
-                )
+        require_channels(self.path, names, known)
         chosen = [known[name] for name in names]
         self._require_scalings(chosen)
         self._require_one("length in samples", names, [c.samples for c in chosen])
         rates = [plausible_rate(c.rates) for c in chosen]
         self._require_one("sampling rate in Hz", names, rates)
-        rpm = plausible_speed({speed for c in chosen for speed in c.speeds})
+        rpm = plausible_speed(chain.from_iterable(c.speeds for c in chosen))
         kinds = ", ".join(dict.fromkeys(c.dtype.name for c in chosen))
         places = TdmsSamples(self.path, tuple((c.group, c.name) for c in chosen))
         return RecordingSource(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import (
     Reader,
     Variable,
@@ -35,6 +35,7 @@ from faultdiag.readers.mixed import (
     wide_table,
 )
 from faultdiag.readers.source import RecordingSource, distinct, head_of
+from faultdiag.signal.recording import require_channels
 
 # What the numbers of a block take in memory is a few times that.
 _BLOCK_BYTES = 2**21
@@ -162,18 +163,23 @@ class TextBlocks:
         """
         lines = _ends(text).removesuffix(b"\n").split(b"\n")
         if self.dialect.spaced:
-            place = line - self.dialect.lines - 1
-            lines = [x for i, x in enumerate(lines) if (place + i) % 2 == 0 or x.strip()]
+            lines = self._without_spacing(lines, line)
         elif not blank and not _BLANK.search(b"\n" + text):
             return 0
         for number, content in enumerate(lines, line):
-            if content.strip() and blank:
+            if not content.strip():
+                blank = blank or number
+            elif blank:
                 raise FaultdiagError(
                     f"{self.path}: line {blank} is blank between lines of numbers: a number may "
                     "be missing there; write it, or delete the line"
                 )
-            blank = blank or (0 if content.strip() else number)
         return blank
+
+    def _without_spacing(self, lines: list[bytes], first: int) -> list[bytes]:
+        """Return the lines without the blank one that follows every line of numbers."""
+        place = first - self.dialect.lines - 1
+        return [x for i, x in enumerate(lines, place) if i % 2 == 0 or x.strip()]
 
     @property
     def _separator(self) -> str:
@@ -264,13 +270,25 @@ def _rows_only(text: bytes, blank: bytes = b" \t\v\f") -> bytes:
     r"""Return the lines that hold something, each ended by ``\n``, without comments."""
     if b"\r" in text:
         text = _ends(text)
-    # One byte is found many times as fast as two in a row.
-    pairs = [b"\n" + mark for mark in (b"\n", b" ", b"\t") if mark in text]
-    pairs += [mark for mark in _COMMENT_BYTE if mark in text]
-    if text.startswith((b"\n", b" ")) or any(pair in text for pair in pairs):
-        lines = (line.strip(b" ") for line in text.split(b"\n"))
-        text = b"\n".join(x for x in lines if x.strip(blank) and not _is_remark(x))
+    if _may_hold_others(text):
+        text = b"\n".join(_sound_lines(text, blank))
     return text if text.endswith(b"\n") or not text else text + b"\n"
+
+
+def _may_hold_others(text: bytes) -> bool:
+    """Return whether there may be blank lines, remarks, or spaces around lines; a quick look."""
+    if text.startswith((b"\n", b" ")) or any(mark in text for mark in _COMMENT_BYTE):
+        return True
+    # One byte is found many times as fast as two in a row.
+    return any(mark in text and b"\n" + mark in text for mark in (b"\n", b" ", b"\t"))
+
+
+def _sound_lines(text: bytes, blank: bytes) -> Iterator[bytes]:
+    """Yield the lines that are neither blank nor a remark, without spaces around them."""
+    for line in text.split(b"\n"):
+        bare = line.strip(b" ")
+        if bare.strip(blank) and not _is_remark(bare):
+            yield bare
 
 
 _KIND = "text file"
@@ -359,12 +377,7 @@ class TextTable:
         """
         known = self._channels
         names = tuple(known if channels is None else channels)
-        for name in names:
-            if name not in known:
-                raise FaultdiagError(
-                    f"{self.path} has no channel '{name}'{did_you_mean(name, known)}; "
-                    f"it has: {', '.join(known)}"
-                )
+        require_channels(self.path, names, known)
         rate = self._rate_of_times() or self._dialect.sampling_rate
         columns = Columns(self.text, tuple(known[name] for name in names))
         return RecordingSource(
@@ -397,15 +410,19 @@ class TextTable:
     @cached_property
     def _time(self) -> int | None:
         """The column of times, or None."""
-        names = self._dialect.names
+        names, kinds = self._dialect.names, self._dialect.kinds
         if len(names) < 2:
             return None
-        if "clock" in self._dialect.kinds:
-            return self._dialect.kinds.index("clock")
-        numbers = [i for i, kind in enumerate(self._dialect.kinds) if kind == "number"]
+        if "clock" in kinds:
+            return kinds.index("clock")
+        numbers = (i for i, kind in enumerate(kinds) if kind == "number")
         named = next((i for i in numbers if is_time(names[i])), None)
-        if named is not None:
-            return named
+        return self._even_column if named is None else named
+
+    @property
+    def _even_column(self) -> int | None:
+        """The column of even steps whose name states a unit, else a nameless first one."""
+        names = self._dialect.names
         stated = [i for i in self._clocks if names[i] and states_unit(names[i])]
         if stated or 0 not in self._clocks or names[0]:
             return next(iter(stated), None)
@@ -439,28 +456,33 @@ class TextTable:
         return decimal_step(self._first[-_FEWEST_TIMES * 8 :, column])
 
     def _rate_of_times(self) -> float | None:
-        if self._time is None:
+        column = self._time
+        if column is None:
             return None
-        name = self._dialect.names[self._time]
-        clock = self._dialect.kinds[self._time] == "clock"
+        name = self._dialect.names[column]
+        clock = self._dialect.kinds[column] == "clock"
         unit = 1.0 if clock else unit_of(name)
-        index = [block for block in self.text.index if block.rows]
-        last = self._first if len(index) == 1 else self.text.numbers(index[-1])
-        times, end = self._first[:, self._time], float(last[-1, self._time])
-        resolution = self._resolution(self._time)
-        if clock:
-            times, end = self._unwrapped(times, end)
-            resolution = decimal_step(np.round(times[-_FEWEST_TIMES * 8 :] - times[0], 9))
+        times, end, resolution = self._times(column, clock=clock)
         if len(times) < 2:
             return None
         rate = sampling_rate(times * unit, resolution * unit, last=end * unit, count=self.text.rows)
         if isinstance(rate, str):
             raise FaultdiagError(
-                f"{self.path}: the times in column {self._names[self._time]} are not evenly "
+                f"{self.path}: the times in column {self._names[column]} are not evenly "
                 f"spaced: {rate}; resample the signal to a constant step, or take the column out "
                 "and state the rate"
             )
         return rate if clock or believable(rate, name) else None
+
+    def _times(self, column: int, *, clock: bool) -> tuple[NDArray[np.float64], float, float]:
+        """Return the first times of a column, the last one, and what they were rounded to."""
+        index = [block for block in self.text.index if block.rows]
+        last = self._first if len(index) == 1 else self.text.numbers(index[-1])
+        times, end = self._first[:, column], float(last[-1, column])
+        if not clock:
+            return times, end, self._resolution(column)
+        times, end = self._unwrapped(times, end)
+        return times, end, decimal_step(np.round(times[-_FEWEST_TIMES * 8 :] - times[0], 9))
 
     def _unwrapped(
         self, times: NDArray[np.float64], end: float

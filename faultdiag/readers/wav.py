@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, counted, did_you_mean
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.readers.base import Reader, Variable
 from faultdiag.readers.source import MOST_CHANNELS, DamageError, RawTable, RecordingSource, reading
+from faultdiag.signal.recording import require_channels
 
 _KIND = "WAV file"
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -100,12 +101,7 @@ class Wav:
                 "together: choose some with --channel"
             )
         names = tuple(known if channels is None else channels)
-        for name in names:
-            if name not in known:
-                raise FaultdiagError(
-                    f"{self.path} has no channel '{name}'{did_you_mean(name, known)}; "
-                    f"it has: {', '.join(known)}"
-                )
+        require_channels(self.path, names, known)
         place = {name: number for number, name in enumerate(known)}
         tracks = WavTracks(self.path, head, tuple(place[name] for name in names))
         return RecordingSource(
@@ -170,19 +166,36 @@ def _header(path: Path) -> WavHeader:
             )
         form_chunk, long_data = None, None
         for name, length, position in _chunks(file, size):
-            if name == b"ds64":
+            if name == b"ds64" and form == b"RF64":
                 (long_data,) = struct.unpack("<8xQ", file.read(16))
             elif name == b"fmt ":
                 form_chunk = file.read(min(length, 40))
             elif name == b"data":
-                count = length
-                if form == b"RF64" and length == _IN_DS64 and long_data is not None:
-                    count = long_data
-                elif length == _IN_DS64 or (length == 0 and form_length in (0, _IN_DS64)):
-                    # A stream: whoever wrote it did not know its length. Whole samples count.
+                count = _data_length(length, form_length, long_data)
+                if count is None:
                     count = _whole_samples(form_chunk, size - position)
                 return _checked(path, form_chunk, position, count, size)
     raise DamageError("it holds no chunk 'data' with samples")
+
+
+def _data_length(length: int, form_length: int, long_data: int | None) -> int | None:
+    """Return the bytes of samples; None for a stream, whose writer did not know its length.
+
+    Parameters
+    ----------
+    length, form_length
+        As the chunk ``data`` and the whole form state them.
+    long_data
+        As the chunk ``ds64`` of an RF64 file states it.
+    """
+    if length == _IN_DS64:
+        return long_data
+    return None if length == 0 and form_length in (0, _IN_DS64) else length
+
+
+def _is_unknown(length: int, form_length: int) -> bool:
+    """Return whether this is a stream, whose length whoever wrote it did not know."""
+    return length == _IN_DS64 or (length == 0 and form_length in (0, _IN_DS64))
 
 
 def _chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:

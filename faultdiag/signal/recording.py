@@ -1,6 +1,6 @@
 """A vibration recording, and a segment of one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
+
+
+def require_channels(source: Path, names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse channels that a recording doesn't have.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the first of them, the nearest known one, and all known ones.
+    """
+    for name in names:
+        if name not in known:
+            raise FaultdiagError(
+                f"{source} has no channel '{name}'{did_you_mean(name, known)}; "
+                f"it has: {', '.join(known)}"
+            )
 
 
 def _signal(signal: ArrayLike, source: Path, names: Sequence[str]) -> NDArray[np.float32]:
@@ -145,12 +161,7 @@ class Recording:
         FaultdiagError
             If it lacks one of them.
         """
-        for name in channels:
-            if name not in self.channels:
-                raise FaultdiagError(
-                    f"{self.source} has no channel '{name}'{did_you_mean(name, self.channels)}; "
-                    f"it has: {', '.join(self.channels)}"
-                )
+        require_channels(self.source, channels, self.channels)
         rows = [self.channels.index(name) for name in channels]
         return replace(self, signal=self.signal[rows], channels=tuple(channels))
 
