@@ -88,15 +88,17 @@ class Source:
         lengths = {file.length for file in self.files}
         by_digest = {file.sha256: file.file for file in self.files}
         present: dict[str, Path] = {}
-        named: dict[str, Path] = {}
+        blocked: dict[str, Path] = {}
         for path in _visible_files(folder):
             own = by_digest.get(sha256(path)) if path.stat().st_size in lengths else None
             meant = self.named(path.relative_to(folder).as_posix())
             if own is not None:
                 present.setdefault(own, path)
             if meant is not None and meant != own:
-                named.setdefault(meant, path)
-        return present, {file: path for file, path in named.items() if file not in present}
+                blocked.setdefault(meant, path)
+        for file in present:
+            blocked.pop(file, None)
+        return present, blocked
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:

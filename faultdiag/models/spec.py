@@ -7,7 +7,7 @@ module does not import torch; building does.
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from faultdiag import attention
 from faultdiag.baselines import BASELINES
@@ -470,14 +470,19 @@ def _parse_after(
     entries = list(after) if isinstance(after, list | tuple) else [after]
     if not entries:
         return (), [f"{place}.after is empty; {legal}"]
-    blocks = range(1, positions + 1)
-    good = [p for p in entries if type(p) is int and p in blocks]
-    bad = [p for p in entries if type(p) is not int or p not in blocks]
-    problems = [f"{place}.after is {p!r}; {legal}" for p in bad]
+    good = [entry for entry in entries if _is_block(entry, positions)]
     unique = tuple(dict.fromkeys(good))
-    repeated = (p for p in unique if good.count(p) > 1)
-    problems += [f"{place}.after has {p} more than once; name each block once" for p in repeated]
+    problems = [f"{place}.after is {p!r}; {legal}" for p in entries if not _is_block(p, positions)]
+    problems += [
+        f"{place}.after has {p} more than once; name each block once"
+        for p in unique
+        if good.count(p) > 1
+    ]
     return unique, problems
+
+
+def _is_block(value: object, positions: int) -> TypeGuard[int]:
+    return type(value) is int and 1 <= value <= positions
 
 
 def _check_block_options(place: str, name: str, options: Document) -> list[str]:

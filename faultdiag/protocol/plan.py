@@ -1,9 +1,11 @@
 """The plan of a protocol: axes, cells, seeds."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import contains
 from pathlib import Path
 
 from faultdiag.baselines import BASELINES
@@ -63,23 +65,31 @@ def _lacking(entries: Sequence[Entry], pattern: str, fact: str, *, pairs: bool) 
         labels = label_entries(entries, pattern)
     except FaultdiagError as error:
         return str(error)
-    classes: dict[object, set[str]] = {}
-    for entry, label in zip(entries, labels, strict=True):
-        classes.setdefault(entry.facts.get(fact), set()).add(label)
+    classes = _classes_by_value(entries, labels, fact)
     everywhere = classes.pop(None, set())
     if len(classes) < 2:
         values = ", ".join(map(str, classes)) or "none"
         return f"it needs two values of {fact}, the recordings selected have {values}"
     for test, tested in classes.items():
         others = [known for value, known in classes.items() if value != test]
-        for trained in others if pairs else [set().union(*others)]:
-            strange = sorted(tested - trained - everywhere)
-            if strange:
-                return (
-                    f"{fact} {test} has {', '.join(strange)}, which not every training part would "
-                    "have"
-                )
+        trainings = others if pairs else [set().union(*others)]
+        untrained = next(filter(None, (tested - known - everywhere for known in trainings)), None)
+        if untrained:
+            return (
+                f"{fact} {test} has {', '.join(sorted(untrained))}, which not every training part "
+                "would have"
+            )
     return None
+
+
+def _classes_by_value(
+    entries: Sequence[Entry], labels: Sequence[str], fact: str
+) -> dict[object, set[str]]:
+    """Return the classes of the recordings with each value of a fact; None is no value."""
+    classes: dict[object, set[str]] = {}
+    for entry, label in zip(entries, labels, strict=True):
+        classes.setdefault(entry.facts.get(fact), set()).add(label)
+    return classes
 
 
 # A section whose override names what it is about is replaced whole: the options of another
@@ -154,23 +164,37 @@ def contenders(
     A classical baseline has no attention and no representation, and adapts to nothing. A model
     whose override states its own attention or representation keeps it.
     """
-    found = []
+    rows = []
     for name, override in (models or {base.model.name: {}}).items():
-        rows = [Contender(name, override)]
-        methods = transfer
         section = override.get("model")
         own = section if isinstance(section, Mapping) else {}
+        variants, methods = [Contender(name, override)], transfer
         if own.get("name", base.model.name) in BASELINES:
             methods = None if transfer is None else [_NO_TRANSFER]
         else:
-            for key, values, word in (
-                ("attention", attention, "+"),
-                ("representation", representations, "on"),
-            ):
-                if values is not None and key not in own:
-                    rows = [_with(row, key, v, word, values) for row in rows for v in values]
-        found += rows if methods is None else [_to(r, m, methods) for r in rows for m in methods]
-    return found
+            variants = _with_slots(variants, own, attention, representations)
+        rows += (
+            variants
+            if methods is None
+            else [_to(variant, method, methods) for variant in variants for method in methods]
+        )
+    return rows
+
+
+def _with_slots(
+    rows: list[Contender],
+    own: Document,
+    attention: Sequence[object] | None,
+    representations: Sequence[object] | None,
+) -> list[Contender]:
+    """Return rows with every attention and representation, where they state none of their own."""
+    for key, values, word in (
+        ("attention", attention, "+"),
+        ("representation", representations, "on"),
+    ):
+        if values is not None and key not in own:
+            rows = [_with(row, key, value, word, values) for row in rows for value in values]
+    return rows
 
 
 def _to(row: Contender, method: object, methods: Sequence[object]) -> Contender:
@@ -362,27 +386,31 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
 def _only(cells: Sequence[Cell], names: Sequence[str] | None) -> tuple[list[Cell], list[str]]:
     """Return the cells with these protocols, rows and folds, and what is wrong with the names.
 
-    Of an axis that no name is of, everything stays.
+    Where no name is of an axis, everything on that axis stays.
     """
-    axes = [{getattr(cell, axis) for cell in cells} for axis in ("protocol", "model", "fold")]
-    known = [*dict.fromkeys(name for axis in axes for name in sorted(axis) if name)]
-    problems = [
-        f"{PROTOCOL}.only: unknown name '{name}'{did_you_mean(name, known)}; known: "
-        f"{', '.join(known)}"
-        for name in names or ()
+    if not names:
+        return list(cells), []
+    axes = [set(axis) for axis in zip(*map(_place, cells), strict=True)]
+    known = list(dict.fromkeys(filter(None, chain.from_iterable(map(sorted, axes)))))
+    problems = _unknown_names(f"{PROTOCOL}.only", "name", names, known)
+    wanted = [axis & set(names) or axis for axis in axes]
+    left = [cell for cell in cells if all(map(contains, wanted, _place(cell)))]
+    if not left and not problems:
+        problems = [f"{PROTOCOL}.only: no cell is of all of {', '.join(names)}; leave one out"]
+    return left, problems
+
+
+def _place(cell: Cell) -> tuple[str, str, str]:
+    return cell.protocol, cell.model, cell.fold
+
+
+def _unknown_names(place: str, kind: str, names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Return a problem for each name that is not known."""
+    return [
+        f"{place}: unknown {kind} '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}"
+        for name in names
         if name not in known
     ]
-    wanted = [axis & {*(names or ())} or axis for axis in axes]
-    left = [
-        cell
-        for cell in cells
-        if cell.protocol in wanted[0] and cell.model in wanted[1] and cell.fold in wanted[2]
-    ]
-    if not left and not problems:
-        problems = [
-            f"{PROTOCOL}.only: no cell is of all of {', '.join(names or ())}; leave one out"
-        ]
-    return left, problems
 
 
 def _undivided_notes(folds: Mapping[tuple[int, str, str], Sequence[Fold]]) -> list[str]:
@@ -451,22 +479,16 @@ def _rows_of_each(
 
     Those are the rows under its ``models``, all where it names none.
     """
-    names = [row.name for row in rows]
-    problems = [
-        f"{PROTOCOL}.protocols.{protocol}.models: unknown row '{name}'{did_you_mean(name, names)}; "
-        f"known: {', '.join(names)}"
-        for protocol, change in protocols.items()
-        for name in change.get("models") or ()
-        if name not in names
-    ]
-    changes = {
-        protocol: {key: value for key, value in change.items() if key != "models"}
-        for protocol, change in protocols.items()
-    }
-    chosen = {
-        protocol: [row for row in rows if row.name in (change.get("models") or names)]
-        for protocol, change in protocols.items()
-    }
+    known = [row.name for row in rows]
+    changes: dict[str, Json] = {}
+    chosen: dict[str, list[Contender]] = {}
+    problems: list[str] = []
+    for protocol, change in protocols.items():
+        names = change.get("models") or known
+        place = f"{PROTOCOL}.protocols.{protocol}.models"
+        problems += _unknown_names(place, "row", names, known)
+        changes[protocol] = {key: value for key, value in change.items() if key != "models"}
+        chosen[protocol] = [row for row in rows if row.name in names]
     return changes, chosen, problems
 
 
