@@ -73,20 +73,21 @@ def predict(
         options["on_row"] = disagreements.add
         rows, failed = predicting.predict_paths(run, paths, out=out, **options)
     except KeyboardInterrupt:
-        kept = out is not None and predicting.is_begun(out)
-        how = (
-            "; finished rows are kept: continue with the same command and --resume" if kept else ""
-        )
+        kept = "; finished rows are kept: continue with the same command and --resume"
+        how = kept if out is not None and predicting.is_begun(out) else ""
         raise stop(f"interrupted{how}", INTERRUPTED) from None
     if text := disagreements.text():
         say(text)
     if out is not None:
         which = "" if shard is None else f", shard {shard}"
         unknown = sum(rejected) if novel == "reject" else 0
-        tail = f", {unknown} unknown (unlike the training data)" if unknown else ""
-        diagnosed = f"{rows - failed - unknown} of them diagnosed"
-        show(f"wrote {out}{which}: {counted(rows, 'recording')}, {diagnosed}{tail}")
+        show(f"wrote {out}{which}: {_counts(rows, failed, unknown)}")
     if failed:
         raise stop(
             f"{failed} of {counted(rows, 'recording')} could not be diagnosed; see their rows", 1
         )
+
+
+def _counts(rows: int, failed: int, unknown: int) -> str:
+    tail = f", {unknown} unknown (unlike the training data)" if unknown else ""
+    return f"{counted(rows, 'recording')}, {rows - failed - unknown} of them diagnosed{tail}"

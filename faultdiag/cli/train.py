@@ -65,9 +65,7 @@ def train(
         command = train_command(path, settings, folder, *flags)
         raise stop(f"interrupted; continue with: {command}", INTERRUPTED) from None
     show(training_text(result))
-    refused = [run for run in getattr(result, "runs", [result]) if run.refused]
-    if refused:
-        keep = train_command(
-            refused[0].folder / "config.yaml", [KEEP], refused[0].folder, "--resume"
-        )
-        raise stop(f"{refused[0].refused}; to keep the adapted model all the same: {keep}", 1)
+    for each in getattr(result, "runs", [result]):
+        if each.refused:
+            keep = train_command(each.folder / "config.yaml", [KEEP], each.folder, "--resume")
+            raise stop(f"{each.refused}; to keep the adapted model all the same: {keep}", 1)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from faultdiag import checkpoint, inference
 from faultdiag.config.schema import Config, parse_config
 from faultdiag.documents import Document, Json
@@ -72,15 +74,7 @@ def evaluate_run(
             f"{', '.join(prepared.parts)}"
         )
     require_fit(source, prepared)
-    network = source.build(target)
-    options: Json = {
-        "healthy": source.healthy,
-        "device": target,
-        "precision": source.precision,
-        "normalize": source.normalize,
-        "classes": source.classes,
-        "temperature": source.temperature,
-    }
+    network, options = source.build(target), _scoring_options(source, target)
     result: Json = {part: evaluate_part(network, prepared, part, **options)}
     described = describe_split(prepared)
     result["split"] = described if config is None else _of_others(described, run, prepared, part)
@@ -91,6 +85,18 @@ def evaluate_run(
             for level in snr
         ]
     return result
+
+
+def _scoring_options(source: checkpoint.Checkpoint, device: torch.device) -> Json:
+    """Return how the windows of a model are scored, for `evaluate_part` and `evaluate_noise`."""
+    return {
+        "healthy": source.healthy,
+        "device": device,
+        "precision": source.precision,
+        "normalize": source.normalize,
+        "classes": source.classes,
+        "temperature": source.temperature,
+    }
 
 
 def require_kinds(kinds: Sequence[str], snr: Sequence[float]) -> None:

@@ -504,14 +504,8 @@ def _rate(found: _Labelled) -> float:
 
 
 def _data(found: _Labelled, rate: float) -> list[Setting]:
+    """Return the settings of the section ``data``, each with its reason."""
     source, signals = found.source, found.signals
-    healthy = sorted(
-        {
-            label
-            for label, entry in zip(found.labels, found.entries, strict=True)
-            if entry.facts.get("fault") == "normal" or is_healthy(label)
-        }
-    )
     settings = [
         Setting("dataset", source.dataset, source.reason),
         Setting("root", str(source.root)),
@@ -521,20 +515,29 @@ def _data(found: _Labelled, rate: float) -> list[Setting]:
     ]
     if source.select:
         settings.append(Setting("select", source.select, source.select_reason))
+    return [*settings, _label_setting(found), _healthy_setting(found)]
+
+
+def _label_setting(found: _Labelled) -> Setting:
+    source = found.source
     classes = ", ".join(f"{name} ({count})" for name, count in sorted(found.classes.items()))
     why = f"{source.label_reason}; " if source.label_reason else ""
     why += f"classes, and how many recordings each has: {classes}"
     why += "".join(
         f"; {text}: give them one name in their folders or files" for text in alike(found.classes)
     )
+    return Setting("label", source.label, why)
+
+
+def _healthy_setting(found: _Labelled) -> Setting:
+    healthy = {
+        label
+        for label, entry in zip(found.labels, found.entries, strict=True)
+        if entry.facts.get("fault") == "normal" or is_healthy(label)
+    }
+    counted_against = "what false alarms are counted against"
     unhealthy = "no class is called healthy or normal: name it here, if one is"
-    return [
-        *settings,
-        Setting("label", source.label, why),
-        Setting(
-            "healthy", healthy, "what false alarms are counted against" if healthy else unhealthy
-        ),
-    ]
+    return Setting("healthy", sorted(healthy), counted_against if healthy else unhealthy)
 
 
 def _options(source: Source, signals: Signals) -> list[Setting]:

@@ -265,13 +265,17 @@ def inspect_file(
         "rate_check": rate_verdict(subject),
         "bearing": {"name": known.name, "orders": asdict(known.orders)} if known else None,
         "envelope_peaks": _peaks(subject),
-        "warnings": [
-            *subject.warnings,
-            *_signal_warnings(recording, subject.sampling_rate, columns),
-            *_peak_warnings(subject),
-        ],
+        "warnings": _warnings(subject, columns),
         **by_config,
     }
+
+
+def _warnings(subject: Subject, columns: Mapping[str, Statistics]) -> list[str]:
+    return [
+        *subject.warnings,
+        *_signal_warnings(subject.recording, subject.sampling_rate, columns),
+        *_peak_warnings(subject),
+    ]
 
 
 def inspect_files(

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from faultdiag.config.schema import Config, TransferConfig
 from faultdiag.datasets.base import Entry, sha256
 from faultdiag.datasets.load import load_entry
+from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.preparing.folder import (
     FORMAT,
@@ -51,9 +51,6 @@ from faultdiag.splits.within import (
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own
 from faultdiag.system.terminal import warn
-
-if TYPE_CHECKING:
-    from faultdiag.documents import Json
 
 # Samples that decide whether a channel is a vibration.
 _KIND_SAMPLES = 2**17
@@ -138,22 +135,22 @@ class Written:
 def write_signals(folder: Path, config: Config, chosen: Chosen, hashes: Sequence[str]) -> Written:
     """Write the recordings at the config's rate, one after the other."""
     rows = list(zip(chosen.entries, chosen.labels, chosen.channels, hashes, strict=True))
+    rate = config.data.sampling_rate
     recordings: list[PreparedRecording] = []
     unnamed: dict[str, Sequence[str]] = {}
     odd: dict[str, list[str]] = {}
     prints = Fingerprints()
     with (folder / "signals.npy").open("wb") as file:
         writer = Writer(file)
-        for entry, label, channels, digest in tqdm(
-            rows, "preparing", unit="recording", disable=None
-        ):
+        bar = tqdm(rows, "preparing", unit="recording", disable=None)
+        for entry, label, channels, digest in bar:
             recording = load_entry(entry, channels)
             prints.add(recording.signal)
             if recording.channels != channels:
                 unnamed[entry.name] = recording.channels
             for text in _oddities(recording):
                 odd.setdefault(text, []).append(entry.name)
-            fitted = _at_rate(recording, config.data.sampling_rate)
+            fitted = _at_rate(recording, rate)
             recordings.append(
                 PreparedRecording(
                     name=entry.name,
@@ -163,7 +160,7 @@ def write_signals(folder: Path, config: Config, chosen: Chosen, hashes: Sequence
                     samples=fitted.samples,
                     offset=writer.append(fitted),
                     rpm=fitted.rpm,
-                    recorded_at=recording.sampling_rate or config.data.sampling_rate,
+                    recorded_at=recording.sampling_rate or rate,
                     facts=dict(fitted.facts),
                 )
             )
@@ -357,6 +354,7 @@ def _write_rest(
     identity: str,
     chosen: Chosen,
 ) -> None:
+    """Split the recordings, and write windows and description."""
     recordings = written.recordings
     plan = config.window.plan()
     split = _split(config, recordings, chosen.target)
@@ -376,25 +374,37 @@ def _write_rest(
         "channels": list(config.data.channels),
         "sampling_rate": config.data.sampling_rate,
         "window": asdict(plan),
-        "split": {
-            **config.split.model_dump(mode="json"),
-            "seed": drawing_seed(config),
-            "fact": split.fact,
-            "held_out": split.held_out,
-        },
+        "split": _split_description(config, split),
         "normalize": {"name": config.normalize, "state": normalize.fit(config.normalize, batches)},
         "missing": chosen.missing,
         "duplicates": [asdict(duplicate) for duplicate in written.duplicates],
-        "notes": [
-            *rate_notes(recordings, chosen.missing, config.data.sampling_rate),
-            *chosen.notes,
-            *taken_by_number(written.unnamed, config.data.channels),
-            *odd_channels(written.odd),
-            *split.notes,
-            *_class_notes(config, split, recordings, classes),
-        ],
+        "notes": _notes(config, written, chosen, split, classes),
     }
     write_document(folder, recordings, split, description)
+
+
+def _split_description(config: Config, split: Split) -> Json:
+    return {
+        **config.split.model_dump(mode="json"),
+        "seed": drawing_seed(config),
+        "fact": split.fact,
+        "held_out": split.held_out,
+    }
+
+
+def _notes(
+    config: Config, written: Written, chosen: Chosen, split: Split, classes: Sequence[str]
+) -> list[str]:
+    """Return what is notable about rates, names, channels, the split and the classes."""
+    recordings = written.recordings
+    return [
+        *rate_notes(recordings, chosen.missing, config.data.sampling_rate),
+        *chosen.notes,
+        *taken_by_number(written.unnamed, config.data.channels),
+        *odd_channels(written.odd),
+        *split.notes,
+        *_class_notes(config, split, recordings, classes),
+    ]
 
 
 def drawing_seed(config: Config) -> int | None:

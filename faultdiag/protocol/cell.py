@@ -7,10 +7,11 @@ import shutil
 import time
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from faultdiag.config.schema import Config
 from faultdiag.documents import Document, Json
@@ -18,6 +19,9 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.plan import kind_and_snr, level_key
 from faultdiag.protocol.store import Row
 from faultdiag.system.crashes import is_memory_error
+
+if TYPE_CHECKING:
+    from faultdiag.training.session import Run
 
 # What is kept of each part, and of each level of noise.
 _SCORES = ("accuracy", "macro_f1", "recording_accuracy", "windows", "recordings")
@@ -102,17 +106,9 @@ def run_cell(config: Config, levels: tuple[str, ...], *, device: str, folder: Pa
 def _figures(config: Config, levels: tuple[str, ...], device: str, folder: Path) -> Row:
     from faultdiag.checkpoint import package_versions
     from faultdiag.inference import select_device
-    from faultdiag.training.session import train_run
 
     began = time.perf_counter()
-    with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
-        # Cells that differ in their transfer method alone adapt the same trained network.
-        sources = None if config.transfer is None else folder / SOURCES
-        run = train_run(config, run=Path(temporary) / "run", device=device, sources=sources)
-        noise = _in_noise(run.folder, levels, device)
-        if config.train.tensorboard:
-            events = folder.parent / EVENTS / event_name(config)
-            shutil.copytree(run.folder / EVENTS, events, dirs_exist_ok=True)
+    run, noise = _trained(config, levels, device, folder)
     test, split = run.metrics["test"], run.metrics["split"]
     return {
         **{key: test[key] for key in _SCORES},
@@ -138,6 +134,23 @@ def _figures(config: Config, levels: tuple[str, ...], device: str, folder: Path)
         "versions": package_versions(),
         "config": config.model_dump(mode="json"),
     }
+
+
+def _trained(
+    config: Config, levels: tuple[str, ...], device: str, folder: Path
+) -> tuple["Run", Sequence[Document]]:
+    """Train a cell and evaluate it in noise; of its run folder only the events stay."""
+    from faultdiag.training.session import train_run
+
+    with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary:
+        # Cells that differ in their transfer method alone adapt the same trained network.
+        sources = None if config.transfer is None else folder / SOURCES
+        run = train_run(config, run=Path(temporary) / "run", device=device, sources=sources)
+        noise = _in_noise(run.folder, levels, device)
+        if config.train.tensorboard:
+            events = folder.parent / EVENTS / event_name(config)
+            shutil.copytree(run.folder / EVENTS, events, dirs_exist_ok=True)
+    return run, noise
 
 
 def _transferred(metrics: Document) -> Row | None:

@@ -510,37 +510,19 @@ def adapting_trainer(
         As `Adaptation`, and if the method needs source windows and there are none.
     """
     transfer = config.transfer or TransferConfig()
-    settings = replace(
-        trainer_settings(config),
-        steps=transfer.steps,
-        batch_size=batch_size_of(config)[0],
-        early_stopping=None,
-        warmup_epochs=0.0,
-    )
-    free = kind_of(transfer.method) == "source_free"
-    if free:
-        settings = replace(settings, augment=Ranges(), balance="none")
-    if train is None and not free:
+    source_free = kind_of(transfer.method) == "source_free"
+    if train is None and not source_free:
         raise FaultdiagError(
             f"transfer.method {transfer.method} needs the source's recordings, which are not at "
             "hand; use shot or adabn, which need the model and the target alone"
         )
-    stream = target if free or train is None else train
+    settings = _adapting_settings(config, transfer.steps, source_free=source_free)
+    stream = target if source_free or train is None else train
     per_epoch = len(batch_sizes(len(stream), settings.batch_size))
     steps = transfer.steps or per_epoch * (settings.epochs - len(history))
+    terms = (transfer.method, transfer.options, transfer.weight, transfer.selection, settings.seed)
     adaptation = Adaptation(
-        network,
-        target,
-        AdaptationSettings(
-            transfer.method,
-            transfer.options,
-            transfer.weight,
-            transfer.selection,
-            settings.seed,
-        ),
-        classes=classes,
-        steps=steps,
-        valid=valid,
+        network, target, AdaptationSettings(*terms), classes=classes, steps=steps, valid=valid
     )
     if begin:
         adaptation.begin()
@@ -554,6 +536,18 @@ def adapting_trainer(
         history=history,
         on_step=on_step,
     )
+
+
+def _adapting_settings(config: Config, steps: int | None, *, source_free: bool) -> Settings:
+    """Return the settings of a training for the phase that adapts."""
+    settings = replace(
+        trainer_settings(config),
+        steps=steps,
+        batch_size=batch_size_of(config)[0],
+        early_stopping=None,
+        warmup_epochs=0.0,
+    )
+    return replace(settings, augment=Ranges(), balance="none") if source_free else settings
 
 
 def _cuda_states(device: torch.device) -> Tensor | None:
