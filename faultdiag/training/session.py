@@ -271,7 +271,6 @@ class Session:
             replace_statistics(trainer.network, batches)
             save(self.folder / ADAPTED, self._checkpoint(trainer))
             return trainer
-        history = trainer.progress.history if resumed is None else _history(resumed)
         adapter = adapting_trainer(
             trainer.network,
             self.config,
@@ -280,7 +279,7 @@ class Session:
             target=target,
             segments=self.prepared.segments("train"),
             classes=len(self.prepared.classes),
-            history=[row for row in history if "target_agreement" not in row],
+            history=_of_source(trainer.progress.history if resumed is None else _history(resumed)),
             begin=resumed is None,
             on_step=self._after_step,
         )
@@ -438,6 +437,11 @@ def _adapting(last: Checkpoint) -> bool:
 
 def _history(last: Checkpoint) -> list[Json]:
     return list((last.training or {})["history"])
+
+
+def _of_source(history: Sequence[Json]) -> list[Json]:
+    """Return the epochs of the training on the source, without those of the adaptation."""
+    return [row for row in history if "target_agreement" not in row]
 
 
 def train_run(
