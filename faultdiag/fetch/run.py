@@ -78,10 +78,7 @@ def fetch(
         folder can't be read or written, or the server can't be reached.
     """
     source = source_of(name)
-    files = choose_files(source.files, only, source.patterns)
-    if base_url is not None:
-        mirror = _mirror(base_url)
-        files = [replace(file, url=f"{mirror}/{quote(file.file)}") for file in files]
+    files = _wanted_files(source, only, base_url)
     if out.exists() and not out.is_dir():
         raise FaultdiagError(f"{out} is a file; name a folder with --out")
     results, missing = _settled(source, files, out)
@@ -96,6 +93,15 @@ def fetch(
     progress(len(results), len(files), sum(result.received for result in results))
     order = {file.file: number for number, file in enumerate(files)}
     return Fetched(name, out, source, sorted(results, key=lambda result: order[result.file.file]))
+
+
+def _wanted_files(source: Source, only: Sequence[str], base_url: str | None) -> list[RemoteFile]:
+    """Return the chosen files of a dataset, at the addresses of a mirror if there is one."""
+    files = choose_files(source.files, only, source.patterns)
+    if base_url is None:
+        return files
+    mirror = _mirror(base_url)
+    return [replace(file, url=f"{mirror}/{quote(file.file)}") for file in files]
 
 
 def _settled(
