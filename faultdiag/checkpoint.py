@@ -35,14 +35,14 @@ from faultdiag.system.files import write_bytes
 
 
 def to_stored(fitted: Novelty) -> Json:
-    """Return what stands under ``calibration.novelty``."""
+    """Return the novelty detection as it is stored under ``calibration.novelty``."""
     return {field.name: getattr(fitted, field.name) for field in fields(fitted)} | {
         "reference": torch.from_numpy(fitted.reference)
     }
 
 
 def from_stored(calibration: Document) -> Novelty | None:
-    """Return what stands under ``calibration.novelty``, or None where nothing does."""
+    """Return the novelty detection stored under ``calibration.novelty``, or None."""
     stored = calibration.get("novelty")
     return None if stored is None else Novelty(**_found(stored))
 

@@ -335,7 +335,7 @@ def arguments_of(
 def _conditions_of(
     network: nn.Module, batches: WindowBatches, rows: Tensor, speed: Tensor | None
 ) -> tuple[Tensor, ...]:
-    """Return what a network is given beside the windows: conditions, shaft rates, or nothing."""
+    """Return the inputs of a network besides windows: conditions, shaft rates, or nothing."""
     if needs_bearing(network):
         known = batches.conditions(rows)
         if speed is not None:

@@ -38,7 +38,7 @@ def check_config(config: Config) -> str:
 
 
 def prepare_config(config: Config) -> str:
-    """Prepare a config, or each of its folds, and return what stands in the parts as text.
+    """Prepare a config, or each of its folds, and return the content of the parts as text.
 
     Raises
     ------

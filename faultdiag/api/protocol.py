@@ -46,7 +46,7 @@ def _require_ours(out: Path) -> None:
 
 
 def _require_networks(plan: Plan, source: str) -> None:
-    """Build every network of the plan once, and tell of all that can't be built."""
+    """Build every network of the plan once, and refuse all that can't be built in one error."""
     from faultdiag.training.specs import resolve_spec
 
     problems: list[str] = []

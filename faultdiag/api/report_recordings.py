@@ -299,7 +299,7 @@ def _with_diagnosis(result: RecordingResult, diagnosis: Diagnosis) -> RecordingR
 
 
 def _stored_result(row: StoredRow, *, with_model: bool) -> RecordingResult:
-    """Return the result of a stored row; what the row doesn't have is said to be missing."""
+    """Return the result of a stored row; what the row doesn't have is marked as missing."""
     missing = [] if with_model else [NO_MODEL]
     if with_model and row.label is not None and not Path(row.path).exists():
         missing.append(f"evidence and pictures: {row.path} isn't there any more")

@@ -46,7 +46,7 @@ def override(data: Json, setting: str) -> None:
 
 
 def _child(node: Any, key: str, setting: str) -> object:
-    """Return what stands under a key, as a copy: an anchor's other places stay as they are."""
+    """Return a copy of the value under a key: other places of a YAML anchor stay as they are."""
     place = _index(node, key, setting) if isinstance(node, list) else key
     found = {} if isinstance(place, str) and node.get(place) is None else node[place]
     if not isinstance(found, (dict, list)):

@@ -114,7 +114,7 @@ class OneCycle:
         self.final = final
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
-        """Return the factor of the half that `done` lies in."""
+        """Return the factor of the half that contains `done`."""
         del losses
         if done < self.rise:
             return _swing(self.initial, 1.0, done / self.rise)

@@ -52,7 +52,7 @@ def identify(path: Path) -> Document | None:
 def identify_by_name(
     path: Path, variables: Callable[[], Iterable[Variable]]
 ) -> NamedRecording | None:
-    """Return the published recording that both a file's name and its variables tell, or None.
+    """Return the published recording of a file by its name and its variables, or None.
 
     For copies whose bytes were changed, such as one saved again in another format: CWRU's number
     in the name and in a variable, or a name of another set beside all of its variables.
@@ -121,7 +121,7 @@ def _fits(known: cwru.Known, count: int) -> bool:
 
 
 def cwru_number(path: Path, variables: Collection[str]) -> int | None:
-    """Return the CWRU number that stands both in a file's name and in a variable's, or None."""
+    """Return the CWRU number that is both in a file's name and in a variable's, or None."""
     numbers = numbers_in(path.name)
     names = {f"X{number:03d}_{end}_time" for number in numbers for end in ("DE", "FE")}
     return numbers[0] if len(numbers) == 1 and names & set(variables) else None

@@ -190,7 +190,7 @@ _NO_FACTS = ("path", "channel")
 
 
 class Manifest:
-    """Recordings listed in a file: a row with a path, a label and whatever else is known.
+    """Recordings listed in a file: a row with a path, a label and other facts for each.
 
     The columns: ``path``, relative to the manifest; ``label``; ``sampling_rate`` in Hz and
     ``rpm``, used where the file states none; ``channel``, the file's own name of what
@@ -403,7 +403,7 @@ def _problems(rows: Sequence[CheckedRow]) -> list[str]:
 
 
 def rows_error(path: Path, problems: Sequence[str]) -> str:
-    """Return the message that tells what is wrong with the rows of a manifest."""
+    """Return the message on invalid rows of a manifest."""
     many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
     more = [f"… and {len(problems) - _MOST_TOLD} more"] if len(problems) > _MOST_TOLD else []
     return f"the manifest {path} has {many}:\n  " + "\n  ".join([*problems[:_MOST_TOLD], *more])

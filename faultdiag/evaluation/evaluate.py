@@ -28,7 +28,7 @@ NOISE_SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class PartLogits:
-    """What a network says of the windows of a part, beside what they are.
+    """Logits of the windows of a part, with the classes and recordings of these.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def score_part(
     healthy: tuple[str, ...],
     temperature: float = 1.0,
 ) -> Json:
-    """Score what a network said of a part; parameters and result as for `evaluate_part`."""
+    """Score the logits of a part; parameters and result as for `evaluate_part`."""
     result: Json = dict(
         metrics.evaluate(
             said.labels,
@@ -263,7 +263,7 @@ def evaluate_noise(
 
 
 def describe_split(prepared: Prepared) -> Json:
-    """Return what must stand beside every number: the strategy, and what its parts share."""
+    """Return what every score is to be read with: the strategy, and what its parts share."""
     return {
         "strategy": prepared.document["split"]["strategy"],
         **prepared.audit.to_dict(),

@@ -163,7 +163,7 @@ def fault_families(spectra: EnvelopeSpectra, bearing: KnownBearing) -> list[Faul
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """A comb in the band and at the slip where most of it stands out.
+    """A comb, in the band and at the slip where it is most prominent.
 
     ``places`` are fractions of lines ``(harmonics, 1 + sidebands)``, the harmonic itself first;
     ``present`` says which of them stand out, ``heights`` how much.

@@ -235,7 +235,7 @@ def _read(path: Path) -> Json:
 
 
 def bearings_of(split: Document) -> list[str]:
-    """Return the bearings of the recordings that the parts were made of."""
+    """Return the bearings of the recordings in the parts."""
     facts = (row.get("facts") or {} for row in split.get("recordings", ()))
     return sorted({str(known["bearing"]) for known in facts if known.get("bearing")})
 

@@ -140,7 +140,7 @@ class OnnxScorer:
 
 
 def condition_inputs(facts: ModelFacts, conditions: Singles) -> dict[str, Singles]:
-    """Return what a graph is fed beside the windows: nothing, shaft rates, or all conditions.
+    """Return the inputs of a graph besides windows: nothing, shaft rates, or all conditions.
 
     Parameters
     ----------

@@ -221,7 +221,7 @@ class Setting:
 
 
 def config_text(head: Sequence[str], sections: Mapping[str, Sequence[Setting]]) -> str:
-    """Return YAML with the sections in order; the empty name holds what stands in none.
+    """Return YAML with the sections in order; the empty name holds settings of no section.
 
     Examples
     --------

@@ -130,7 +130,7 @@ class RecordingScores(Scores):
 
 
 class RecordingRow(TypedDict):
-    """What the windows of one recording say together, beside what it is."""
+    """The diagnosis of one recording from all its windows, with its true class."""
 
     recording: int
     label: str

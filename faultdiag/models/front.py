@@ -57,7 +57,7 @@ def _needs(network: nn.Module, fact: str) -> bool:
 
 
 def facts_for(network: nn.Module, conditions: Tensor) -> tuple[Tensor, ...]:
-    """Return what a network is given beside the windows: nothing, shaft rates, or conditions.
+    """Return the inputs of a network besides windows: nothing, shaft rates, or conditions.
 
     Parameters
     ----------

@@ -403,7 +403,7 @@ class _Recording:
         return probabilities
 
     def note(self, event: ScoredEvent) -> None:
-        """Keep what is known beside the probabilities."""
+        """Keep what is known besides the probabilities."""
         match event:
             case NoveltyScore(value):
                 self.novelty = value

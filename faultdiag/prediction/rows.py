@@ -114,7 +114,7 @@ class Row:
     warning: str | None = None
 
     def cell(self, column: str) -> object:
-        """Return what stands in one of `COLUMNS`: a warning stands in that of errors."""
+        """Return the value of one of `COLUMNS`; a warning is in the column of errors."""
         if column == "error" and self.error is None and self.warning:
             return f"warning: {self.warning}"
         return getattr(self, column)

@@ -32,7 +32,7 @@ class Fold:
 
 
 def has_folds(config: Config) -> bool:
-    """Return whether a config stands for several splits, which `expand` separates."""
+    """Return whether a config describes several splits, which `expand` separates."""
     options = config.split.options
     return options.get("folds") is not None and options.get("fold") is None
 

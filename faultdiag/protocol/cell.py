@@ -55,7 +55,7 @@ class Failure(contextlib.AbstractContextManager["Failure"]):
         self.memory = False
 
     def __enter__(self) -> Self:
-        """Return itself, to be asked afterwards."""
+        """Return itself; afterwards it has the reason."""
         return self
 
     def __exit__(

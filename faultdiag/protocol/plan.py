@@ -29,7 +29,7 @@ _ACROSS = (("across_loads", "load_hp", "pairs"), ("across_sizes", "size", "each"
 
 
 def default_protocols(config: Config) -> tuple[dict[str, Json], list[str]]:
-    """Return the protocols by name, and what is to be said of those left out.
+    """Return the default protocols by name, and a note on each one left out.
 
     Across loads and sizes need two values of the fact, and that whatever is tested is trained
     on. Where the classes themselves name the size, `data.label` leaves it out.
@@ -289,7 +289,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is to be trained, and what is to be said of it.
+    """All cells to train, and notes on them.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ Row = Json
 
 
 def cell_key(config: Config, identity: str) -> str:
-    """Return what a cell is known by: settings, data and versions, not where the data lies.
+    """Return the key of a cell: its settings, data and versions, not the place of the data.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ _PLAUSIBLE_SPEED = (1.0, 1e6)
 
 
 def is_rate(name: str) -> bool:
-    """Return whether a name is one of those that a sampling rate in Hz goes by.
+    """Return whether a name is a usual one of a sampling rate in Hz.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def is_rate(name: str) -> bool:
 
 
 def is_increment(name: str) -> bool:
-    """Return whether a name is one of those that the time between two samples goes by.
+    """Return whether a name is a usual one of the time between two samples.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def rate_of_increment(step: float) -> float:
 
 
 def is_speed(name: str) -> bool:
-    """Return whether a name is one of those that a shaft speed in rpm goes by.
+    """Return whether a name is a usual one of a shaft speed in rpm.
 
     Examples
     --------
@@ -205,7 +205,7 @@ _JITTER = 0.02
 
 
 def is_time(name: str) -> bool:
-    """Return whether a name is one that times go by, with its unit or without.
+    """Return whether a name is a usual one of times, with a unit or without.
 
     Examples
     --------

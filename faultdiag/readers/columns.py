@@ -28,7 +28,7 @@ from faultdiag.readers.source import DamageError, Row, Stored, distinct, reading
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A vector that is read as a whole when it is first asked for.
+    """A vector that is read as a whole when it is first needed.
 
     Parameters
     ----------

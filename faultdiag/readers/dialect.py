@@ -123,7 +123,7 @@ def _table_from(
     lines: Sequence[str],
     full: Sequence[int],
 ) -> Dialect:
-    """Return the dialect of a table of which two lines of numbers were found."""
+    """Return the dialect of a table from its first two lines of numbers."""
     sample = [lines[i] for i in full[place : place + _JUDGED]]
     start = _first_row([lines[i] for i in full[: place + 1]], way[0], sample)
     numbered = _numbered_header(lines[full[start]], way[0], lines, full[start + 1 :])
@@ -254,7 +254,7 @@ def _only_numbers(line: Sequence[str]) -> bool:
 
 
 def _is_between(pair: Sequence[str], separator: str, rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a line of text stands below a row of the table's numbers."""
+    """Return whether there is a line of text below a row of the table's numbers."""
     row, text = (cells(line, separator) for line in pair)
     whole = all(map(_is_number, row))
     return len(rows[0]) in {1, len(text)} and whole and _has_decimals_of(row, rows)
@@ -385,7 +385,7 @@ def _with_unit(name: str, unit: str) -> str:
 
 
 def _rows_of_text(before: Sequence[str], separator: str, columns: int) -> Iterator[list[str]]:
-    """Yield the lines above the numbers, last first, that have as many cells and no number."""
+    """Yield the lines above the numbers, last first, with a cell a column and no number."""
     for line in reversed(before):
         marked = line.startswith(_COMMENT)
         bare = line.lstrip("#%/ ") if marked else line

@@ -95,7 +95,7 @@ class Struct:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribute:
-    """A number that stands in an attribute."""
+    """A number in an attribute."""
 
     name: str
     value: Any

@@ -34,7 +34,7 @@ class HasText(Protocol):
 
 
 def leaves(arrays: Mapping[str, Stored]) -> dict[str, Stored]:
-    """Return what lies in arrays and in the structs among them, by path.
+    """Return the arrays, and the fields of the structs among them, by path.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def _below(path: str, array: Stored, depth: int) -> Iterator[tuple[str, Stored]]
 
 
 def _labels(rows: Sequence[Mapping[str, Stored]]) -> list[str]:
-    """Return what tells the elements of a struct array apart."""
+    """Return labels by which the elements of a struct array differ."""
     if len(rows) < 2:
         return [""] * len(rows)
     texts = [_name(row) for row in rows]
@@ -74,7 +74,7 @@ def _name(row: Mapping[str, Stored]) -> str:
 
 
 def parts(path: str) -> list[str]:
-    """Return the names that a path is made of.
+    """Return the names in a path.
 
     Examples
     --------

@@ -177,7 +177,7 @@ def open_recording(
 
 
 def open_reader(path: str | os.PathLike[str]) -> Reader:
-    """Return the reader of a file, for whoever wants both its variables and its channels.
+    """Return the reader of a file, for both its variables and its channels.
 
     Raises
     ------
@@ -244,7 +244,7 @@ _BESIDE = frozenset(
 
 
 def is_recording(path: Path) -> bool:
-    """Return whether a file is a recording: by its suffix, or whatever that is by its content.
+    """Return whether a file is a recording, by its suffix or else by its content.
 
     A file without a known suffix is one where its first bytes are those of a known format, or
     text that clearly holds a table of numbers (NASA's IMS names its files by date and time).
@@ -277,7 +277,7 @@ _FEWEST_ROWS = 100
 
 
 def is_package(path: Path) -> bool:
-    """Return whether a file's name is that of an archive or a sheet, of whatever."""
+    """Return whether a file is an archive or a sheet by its name, with any content."""
     return path.suffix.lower() in _ANYTHING
 
 
@@ -333,7 +333,7 @@ def reader_errors(path: Path, limit: float | None = None) -> Iterator[None]:
 
 
 def too_slow(path: Path, limit: float | None) -> FaultdiagError:
-    """Return the error for a file of which nothing was read within the time limit."""
+    """Return the error for a file that nothing was read from within the time limit."""
     return FaultdiagError(
         f"{printable(str(path))} took longer than {limit:g} s without anything read; copy it to a "
         "faster disk, or allow more time with predict --file-timeout"

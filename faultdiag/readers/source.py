@@ -68,7 +68,7 @@ def _kind_of_zip(path: Path) -> str:
 
 
 def is_hdf5(path: Path) -> bool:
-    """Return whether a file is HDF5: its mark stands at byte 0, or after a user block.
+    """Return whether a file is HDF5: its signature is at byte 0, or after a user block.
 
     A user block has 512 bytes or a power of two above; MATLAB's has 512.
 
@@ -455,7 +455,7 @@ class RecordingSource:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Return names of which no two are equal: the second ``x`` becomes ``x_2``.
+    """Return the names made distinct: the second ``x`` becomes ``x_2``.
 
     Examples
     --------

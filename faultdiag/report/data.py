@@ -122,7 +122,7 @@ def _said(row: Document) -> str:
 
 
 def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
-    """Return what stands in each part, and what the parts share, as text.
+    """Return the content of each part, and what the parts share, as text.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
 
 
 def split_lines(split: Document) -> list[str]:
-    """Return what must be said beside every number: the strategy, what its parts share, notes."""
+    """Return what every score is to be read with: strategy, what its parts share, notes."""
     lines = [f"split {split['strategy']}: {split['shared_samples']} samples in two or more parts"]
     if split["leaking_test_windows"]:
         lines.append(

@@ -451,7 +451,7 @@ def _bearing(bearing: KnownBearing | None) -> str:
 def _cells(
     values: NDArray[np.floating], reduce: Callable[..., NDArray[np.floating]]
 ) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
-    """Places and values of at most 2000 columns, each reduced from as many values."""
+    """Return places and values of at most 2000 columns, each reduced from equally many values."""
     width = max(-(-values.size // COLUMNS), 1)
     whole = values[: values.size // width * width].reshape(-1, width)
     return np.arange(0, whole.size, width, dtype=np.float64), reduce(whole, axis=1)

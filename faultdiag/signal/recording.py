@@ -79,7 +79,7 @@ def not_finite(
     *,
     found: str = "NaN or infinite",
 ) -> FaultdiagError:
-    """Return the error for a recording of which `bad` of `size` samples are no numbers."""
+    """Return the error for a recording with `bad` of `size` samples that are not numbers."""
     return FaultdiagError(
         f"{source}: {bad} of {size} samples are {found}, "
         f"the first at sample {sample} of channel {channel}; fix or delete them first"
@@ -87,7 +87,7 @@ def not_finite(
 
 
 def constant(source: Path, channel: str, samples: int, value: float) -> FaultdiagError:
-    """Return the error for a recording with a channel of which all samples are equal."""
+    """Return the error for a recording with a channel whose samples are all equal."""
     return FaultdiagError(
         f"{source}: channel {channel} is constant: all {samples} samples are "
         f"{value:g}; a vibration signal is needed (unplugged sensor?)"

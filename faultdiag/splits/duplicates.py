@@ -244,7 +244,7 @@ class Duplicate:
 
 
 class Fingerprints:
-    """Codes of recordings, added one after another, of which only the codes are kept."""
+    """Codes of recordings that are added one after another; only the codes are kept."""
 
     def __init__(self) -> None:
         self._codes: list[NDArray[np.uint64]] = []
@@ -396,7 +396,7 @@ def _rare(codes: NDArray[np.uint64], tracks: NDArray[np.int64]) -> NDArray[np.bo
 
 
 def _starts_of_runs(*columns: NDArray[np.generic]) -> NDArray[np.intp]:
-    """Return, for each row, the index where the run of equal rows that it stands in begins."""
+    """Return for each row the index of the first of the equal rows around it."""
     rows = np.arange(len(columns[0]))
     if len(rows) == 0:
         return rows
@@ -405,7 +405,7 @@ def _starts_of_runs(*columns: NDArray[np.generic]) -> NDArray[np.intp]:
 
 
 class _Kept:
-    """Reads recordings, of which the last few stay in memory."""
+    """Reads recordings and keeps the last few in memory."""
 
     def __init__(self, read: Callable[[int], Channels]) -> None:
         self._read = read

@@ -108,7 +108,7 @@ SPEED_TOLERANCE = 0.01
 
 
 class Source(Protocol):
-    """What is asked of a recording."""
+    """What an audit needs of a recording."""
 
     @property
     def name(self) -> str:
@@ -447,7 +447,7 @@ def _levels(
 def _sharing_samples(
     test: Mapping[int, Intervals], known: Sequence[Mapping[int, Intervals]]
 ) -> set[int]:
-    """Return the test recordings of which other parts cover samples, too."""
+    """Return the test recordings with samples that other parts cover, too."""
     return {
         recording
         for recording, intervals in test.items()

@@ -237,7 +237,7 @@ class SourceFreeStep(Step):
 
 
 def _wide(domain: Domain) -> Domain:
-    """Return features and logits in float32 or wider, whatever autocast made of them."""
+    """Return features and logits in float32 or wider, also under autocast."""
     return Domain(
         *(t if t.dtype == torch.float64 else t.float() for t in (domain.features, domain.logits))
     )
@@ -319,7 +319,7 @@ class Adaptation:
         return float(getattr(self.method, "learning_rate", 1.0))
 
     def arguments(self, first: int, count: int, step: int) -> tuple[Tensor, ...]:
-        """Return what a step needs beside the rows of the source.
+        """Return the inputs of a step besides the rows of the source.
 
         Parameters
         ----------

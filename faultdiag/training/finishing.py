@@ -72,7 +72,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What is fitted on the training and validation parts, beside the temperature."""
+    """What is fitted on the training and validation parts, besides the temperature."""
 
     novelty: Novelty
     healthy: HealthyReference | None

@@ -427,7 +427,7 @@ class Trainer:
         return self._run(rows, *self._of_target(rows), *drawn)
 
     def _of_target(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return what a step of an adaptation needs beside its rows."""
+        """Return the inputs of a step of an adaptation besides its rows."""
         if self.adaptation is None:
             return ()
         epoch = self.progress.epoch - self._first

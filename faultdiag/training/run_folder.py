@@ -460,7 +460,7 @@ def discard_untrained(folder: Path) -> None:
 
 
 def environment(device: torch.device) -> Json:
-    """Return what a result can depend on beside config and data: versions, device, threads."""
+    """Return what a result can depend on besides config and data: versions, device, threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return {
         "versions": package_versions(),

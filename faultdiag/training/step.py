@@ -109,7 +109,7 @@ def balanced(
     *,
     groups: NDArray[np.integer] | None = None,
 ) -> Tensor:
-    """Draw as many windows as there are, each class equally often, in the order of an epoch.
+    """Draw the windows of an epoch, of the usual number, with each class equally often.
 
     No window of a class repeats before all others of that class were drawn: a small class repeats
     its windows, and of a large class some are left for the next epoch.
