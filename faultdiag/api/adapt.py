@@ -29,6 +29,7 @@ from faultdiag.training.adapting import (
     adapt_model,
     adapted_metrics,
     choose_method,
+    needs_source,
     write_adapted,
 )
 from faultdiag.training.guard import refusal
@@ -144,8 +145,11 @@ def try_adapt(
     if request.bearing:
         get_bearing(request.bearing)
     own = as_config(config or parse_config(source.config, f"the config in {run}"), settings)
-    prepared, missing = _source_data(Path(run), source, own, chosen=config is not None)
-    chosen, why = choose_method(method or _of_config(own), missing)
+    method = method or _of_config(own)
+    prepared, missing = _source_data(Path(run), source, own, named=config is not None)
+    if missing is not None and config is not None and (method is None or needs_source(method)):
+        raise FaultdiagError(missing)
+    chosen, why = choose_method(method, missing)
     own = _with_method(own, chosen, force=force, by_steps=epochs is None)
     require_method(own)
     with claim_new(out, "--out"), TemporaryDirectory() as temporary:
@@ -222,7 +226,7 @@ def _with_method(config: Config, method: str, *, force: bool, by_steps: bool) ->
 
 
 def _source_data(
-    run: Path, source: Checkpoint, config: Config, *, chosen: bool
+    run: Path, source: Checkpoint, config: Config, *, named: bool
 ) -> tuple[Prepared | None, str | None]:
     """Return the recordings that a model was trained on, or why they are not at hand."""
     if not source.config.get("transfer"):
@@ -231,11 +235,9 @@ def _source_data(
     try:
         prepared = prepare(config)
         require_fit(source, prepared)
-        if not chosen and (split := _split_of(run)) is not None:
+        if not named and (split := _split_of(run)) is not None:
             same_recordings(split, prepared)
     except FaultdiagError as error:
-        if chosen:
-            raise
         return None, " ".join(str(error).split())
     if prepared.classes != source.classes:
         return None, (

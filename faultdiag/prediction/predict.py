@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.datasets.base import sha256
-from faultdiag.errors import FaultdiagError, counted, unknown
+from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.prediction.diagnose import (
     RemoteModel,
     WindowProbabilities,
@@ -25,7 +25,7 @@ from faultdiag.prediction.diagnose import (
 )
 from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
 from faultdiag.prediction.inputs import find
-from faultdiag.prediction.reading import ReadRequest
+from faultdiag.prediction.reading import ReadRequest, assumed_rate_note
 from faultdiag.prediction.resume import Count, OpenRows, ResumeState, open_rows, partial_files
 from faultdiag.prediction.rows import (
     MARK,
@@ -186,11 +186,7 @@ def predict_paths(
 
 def _warn(count: Count, recordings: int, rate: float, *, rejects: bool) -> None:
     if count.assumed:
-        warn(
-            f"nothing states the sampling rate of {counted(count.assumed, 'recording')}; the "
-            f"model's, {rate:g} Hz, was assumed: if it is another, the diagnosis is wrong; give it "
-            "with --sampling-rate"
-        )
+        warn(assumed_rate_note(count.assumed, rate, result="diagnosis"))
     if count.novel:
         warn(novelty_note(count.novel, recordings, rejected=rejects))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from faultdiag.datasets.facts import stated_bearing
 from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.evidence.details import DetailRequest, RecordingDetails, measure_details
 from faultdiag.evidence.gather import MOST_SAMPLES, Evidence, Machine, gather
 from faultdiag.features.healthy import HealthyReference, statistics_of_windows, summarise
@@ -221,6 +221,15 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
 def one_line(error: FaultdiagError) -> str:
     """Return the message of an error on one line."""
     return " ".join(str(error).split())
+
+
+def assumed_rate_note(recordings: int, rate: float, *, result: str) -> str:
+    """Return the warning that recordings were read at the model's rate; `result` may be wrong."""
+    return (
+        f"nothing states the sampling rate of {counted(recordings, 'recording')}; the model's, "
+        f"{rate:g} Hz, was assumed: if it is another, the {result} is wrong; give it with "
+        "--sampling-rate"
+    )
 
 
 def select_channels(recording: Recording, channels: Sequence[str]) -> Recording:

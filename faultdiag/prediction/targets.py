@@ -15,7 +15,13 @@ from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.events import Header, Windows
 from faultdiag.prediction.inputs import find
-from faultdiag.prediction.reading import ModelInput, ReadRequest, file_events, one_line
+from faultdiag.prediction.reading import (
+    ModelInput,
+    ReadRequest,
+    assumed_rate_note,
+    file_events,
+    one_line,
+)
 from faultdiag.preparing.folder import Prepared, PreparedRecording, Writer, write_document
 from faultdiag.preparing.prepare import rate_notes
 from faultdiag.preparing.window_index import write_windows
@@ -59,12 +65,17 @@ class TargetReader:
     ----------
     failures
         The messages of the files that were left out.
+    same
+        The files that the model was trained on.
+    assumed
+        How many state no sampling rate, so that the model's was assumed.
     """
 
     model: ModelInput
     known: frozenset[str]
     failures: list[str] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
+    assumed: int = 0
 
     def read(self, requests: Sequence[ReadRequest]) -> Iterator[TargetRecording]:
         """Yield the recordings that the model takes."""
@@ -88,6 +99,7 @@ class TargetReader:
                 pieces.append(event.values)
         if header is None:
             raise FaultdiagError(f"{request.path} holds no windows; give another recording")
+        self.assumed += header.sampling_rate_source == "assumed"
         signal = np.concatenate(pieces, axis=1)
         rate = self.model.sampling_rate
         recording = Recording(signal, request.path, header.channels, rate, header.rpm)
@@ -151,6 +163,8 @@ def read_target(
         warn(f"left out: {message}")
     if len(reader.failures) > MOST_NAMED:
         warn(f"left out {len(reader.failures) - MOST_NAMED} more")
+    if reader.assumed:
+        warn(assumed_rate_note(reader.assumed, source.sampling_rate, result="adaptation"))
     for text in rate_notes(prepared.recordings, (), source.sampling_rate):
         note(text)
     return prepared

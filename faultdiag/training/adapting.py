@@ -60,6 +60,11 @@ class AdaptedRun:
         return bool(self.metrics["transfer"]["refused"])
 
 
+def needs_source(method: str) -> bool:
+    """Return whether a method compares the target with the source's recordings."""
+    return kind_of(method) == "joint"
+
+
 def choose_method(method: str | None, missing: str | None) -> tuple[str, str]:
     """Return the method that adapts, and why it is that one.
 
@@ -86,7 +91,7 @@ def choose_method(method: str | None, missing: str | None) -> tuple[str, str]:
         raise FaultdiagError(
             f"--method {NO_METHOD} adapts nothing; choose one of: {', '.join(sorted(TRANSFER))}"
         )
-    if missing is not None and kind_of(method) == "joint":
+    if missing is not None and needs_source(method):
         raise FaultdiagError(
             f"--method {method} compares the target with the source's recordings, which are not at "
             f"hand: {missing}; restore them, name them with --config, or use --method adabn or "

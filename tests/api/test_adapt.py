@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -56,7 +57,8 @@ def homeless(place: Path, tmp_path: Path) -> Path:
 
 def adapt(run: Path, place: Path, out: Path, **options: Any) -> Any:
     options = {"epochs": 2, "force": True, "sampling_rate": 12000, "device": "cpu"} | options
-    return faultdiag.adapt(run, place / "plant", out=out, **options)
+    target = place / "plant" if (place / "plant").is_dir() else place
+    return faultdiag.adapt(run, target, out=out, **options)
 
 
 def test_with_the_source_at_hand(place: Path, tmp_path: Path) -> None:
@@ -98,6 +100,23 @@ def test_without_the_source(
         assert "because the source's recordings are not at hand: " in adapted.why
         assert "gone" in adapted.why
     assert load(tmp_path / "out").transfer is not None
+
+
+def test_settings_of_a_method_without_the_source(
+    homeless: Path, place: Path, tmp_path: Path
+) -> None:
+    config = str(homeless / "config.yaml")
+    Path(config).write_text(Path(config).read_text().replace(str(place / "data"), "gone"))
+    options = {"config": config, "method": "shot", "settings": {"transfer": {"method": "shot"}}}
+    adapted = adapt(homeless, place, tmp_path / "out", **options)
+    assert adapted.model.transfer is not None
+    assert adapted.model.transfer["options"] == {}
+    options["settings"] = {"transfer": {"method": "shot", "beta": 0.5}}
+    other = adapt(homeless, place, tmp_path / "other", **options)
+    assert other.model.transfer is not None
+    assert other.model.transfer["options"] == {"beta": 0.5}
+    with pytest.raises(FaultdiagError, match="gone does not exist"):
+        adapt(homeless, place, tmp_path / "none", config=config, method="coral")
 
 
 def test_a_method_that_needs_the_source_is_refused_without_it(
@@ -289,6 +308,18 @@ def test_another_window_than_the_models(place: Path, tmp_path: Path) -> None:
             config=place / "run" / "config.yaml",
             settings={"window.length": 200},
         )
+
+
+def test_an_assumed_rate_is_said_so(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, path in enumerate(sorted((place / "plant").iterdir())):
+        rows = np.random.default_rng(number).standard_normal(2000)
+        (tmp_path / f"{path.stem}.csv").write_text("\n".join(map(str, rows)))
+    adapt(place / "run", tmp_path, tmp_path / "out", method="adabn", sampling_rate=None)
+    assert (
+        "nothing states the sampling rate of 2 recordings; the model's" in capsys.readouterr().err
+    )
 
 
 def test_another_rate_is_resampled_and_said_so(
