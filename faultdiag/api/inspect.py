@@ -11,7 +11,12 @@ from faultdiag.datasets.base import some
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted, printable_lines
 from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
-from faultdiag.inspection.inspect import Listed, inspect_files, inspect_signals, listed_recordings
+from faultdiag.inspection.inspect import (
+    ListedRecording,
+    inspect_files,
+    inspect_signals,
+    listed_recordings,
+)
 from faultdiag.readers.finding import nothing_in, recordings_in
 from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
 from faultdiag.report.inspection import format_inspection, plot_inspection
@@ -83,7 +88,7 @@ def _print_blocks(results: Sequence[Json], *, as_json: bool, echo: Callable[[str
         echo("\n\n".join(format_inspection(result) for result in results))
 
 
-def _jobs(paths: Sequence[Path], config: Path | None) -> list[tuple[Path, Listed | None]]:
+def _jobs(paths: Sequence[Path], config: Path | None) -> list[tuple[Path, ListedRecording | None]]:
     """Return each file once for each recording that a config lists in it."""
     files = _files(paths)
     if config is None:
@@ -91,7 +96,7 @@ def _jobs(paths: Sequence[Path], config: Path | None) -> list[tuple[Path, Listed
     listed = listed_recordings(load_config(config))
     if not paths:
         return [(one.entry.path, one) for one in listed]
-    by_path: dict[Path, list[Listed]] = {}
+    by_path: dict[Path, list[ListedRecording]] = {}
     for one in listed:
         by_path.setdefault(one.entry.path.resolve(), []).append(one)
     _require_selected(paths, by_path, config)
@@ -122,7 +127,7 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _inspect_many(
-    jobs: Sequence[tuple[Path, Listed | None]],
+    jobs: Sequence[tuple[Path, ListedRecording | None]],
     paths: Sequence[Path],
     *,
     as_json: bool,

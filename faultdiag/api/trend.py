@@ -13,7 +13,14 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.families import fault_families
 from faultdiag.evidence.gather import MOST_SAMPLES
 from faultdiag.evidence.peaks import measure_envelopes, too_short
-from faultdiag.evidence.trend import PERSISTENCE, SIGMAS, Measured, Trend, build_trend, time_in_name
+from faultdiag.evidence.trend import (
+    PERSISTENCE,
+    SIGMAS,
+    Trend,
+    TrendPoint,
+    build_trend,
+    time_in_name,
+)
 from faultdiag.features.healthy import NAMES, statistics_of_windows
 from faultdiag.prediction.inputs import find
 from faultdiag.prediction.reading import ReadRequest, find_bearing
@@ -81,7 +88,7 @@ def trend(
 
 def _measure(
     paths: Sequence[Path], request: ReadRequest, pattern: str | None
-) -> tuple[list[Measured], list[str]]:
+) -> tuple[list[TrendPoint], list[str]]:
     requests = find(paths, request, pattern=pattern)
     measured, problems = [], []
     for one in tqdm(requests, "measuring", unit="recording", disable=None):
@@ -114,7 +121,7 @@ def draw_trend(found: Trend, png: Path) -> None:
 WINDOW_SECONDS = 1.0
 
 
-def measure_indicators(request: ReadRequest) -> Measured:
+def measure_indicators(request: ReadRequest) -> TrendPoint:
     """Read one channel of a recording and measure its indicators.
 
     The channel is the one that the request names, or the first. RMS, kurtosis and crest factor
@@ -148,7 +155,7 @@ def measure_indicators(request: ReadRequest) -> Measured:
     values = {name: windows[:, i] for i, name in enumerate(NAMES)}
     values["prominence"] = np.array([_prominence(x, facts, bearing)])
     medians = {name: _median(column) for name, column in values.items()}
-    return Measured(str(request.path), time_in_name(request.path), medians, values)
+    return TrendPoint(str(request.path), time_in_name(request.path), medians, values)
 
 
 def _open(request: ReadRequest, reader: Reader) -> RecordingSource:

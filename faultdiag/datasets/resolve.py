@@ -162,7 +162,7 @@ def resolve_facts(
 
 
 @dataclass(frozen=True, slots=True)
-class _Catalogued:
+class _CatalogueFacts:
     """What catalogues say of a file.
 
     Parameters
@@ -199,14 +199,16 @@ def _look_up(
     catalogue: Document | None,
     *,
     settled: bool,
-) -> _Catalogued:
+) -> _CatalogueFacts:
     """Look a file up in the catalogues, unless its dataset or the file itself says enough."""
     if catalogue is not None:
-        return _Catalogued(catalogue)
+        return _CatalogueFacts(catalogue)
     if settled:
-        return _Catalogued({})
+        return _CatalogueFacts({})
     known = identify(path)
-    return _Catalogued(known) if known else _Catalogued({}, identify_by_name(path, variables))
+    return (
+        _CatalogueFacts(known) if known else _CatalogueFacts({}, identify_by_name(path, variables))
+    )
 
 
 def _contradictions(file: Statement, known: Document, user: Statement) -> list[str]:

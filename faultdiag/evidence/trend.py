@@ -35,7 +35,7 @@ _STAMP = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class TrendPoint:
     """Indicators of one recording.
 
     Parameters
@@ -133,7 +133,7 @@ class Trend:
         What makes an alarm.
     """
 
-    recordings: tuple[Measured, ...]
+    recordings: tuple[TrendPoint, ...]
     ordered_by: str
     indicators: Mapping[str, IndicatorTrend]
     healthy: tuple[str, ...]
@@ -170,7 +170,7 @@ def natural_key(path: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in parts if p]
 
 
-def order(recordings: Sequence[Measured]) -> tuple[list[Measured], str]:
+def order(recordings: Sequence[TrendPoint]) -> tuple[list[TrendPoint], str]:
     """Sort recordings by time where all have one, else by name; say which."""
     if all(r.time is not None for r in recordings):
         return sorted(
@@ -180,8 +180,8 @@ def order(recordings: Sequence[Measured]) -> tuple[list[Measured], str]:
 
 
 def build_trend(
-    recordings: Sequence[Measured],
-    healthy: Sequence[Measured] = (),
+    recordings: Sequence[TrendPoint],
+    healthy: Sequence[TrendPoint] = (),
     *,
     sigmas: float = SIGMAS,
     persistence: int = PERSISTENCE,
@@ -213,8 +213,8 @@ def build_trend(
 
 def _indicator(
     name: str,
-    ordered: Sequence[Measured],
-    reference: Sequence[Measured],
+    ordered: Sequence[TrendPoint],
+    reference: Sequence[TrendPoint],
     sigmas: float,
     persistence: int,
 ) -> IndicatorTrend:

@@ -23,7 +23,7 @@ _PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchResults:
     """The outcome of `fetch`: one result per file, in the order of the dataset."""
 
     name: str
@@ -47,7 +47,7 @@ def fetch(
     timeout: float = TIMEOUT,
     pause: float = PAUSE,
     progress: Callable[[int, int, int], object] = lambda *_: None,
-) -> Fetched:
+) -> FetchResults:
     """Download the files of a dataset that a folder lacks, each checked by its digest.
 
     Parameters
@@ -92,7 +92,9 @@ def fetch(
             results.append(result)
     progress(len(results), len(files), sum(result.received for result in results))
     order = {file.file: number for number, file in enumerate(files)}
-    return Fetched(name, out, source, sorted(results, key=lambda result: order[result.file.file]))
+    return FetchResults(
+        name, out, source, sorted(results, key=lambda result: order[result.file.file])
+    )
 
 
 def _wanted_files(source: Source, only: Sequence[str], base_url: str | None) -> list[RemoteFile]:

@@ -30,7 +30,7 @@ from faultdiag.guess.choices import (
     require_trainable,
 )
 from faultdiag.guess.names import alike, guess_labels, guess_labels_below, is_healthy, own_split
-from faultdiag.guess.signals import Read, Signals, look_into, split_comment
+from faultdiag.guess.signals import RecordingFacts, Signals, look_into, split_comment
 from faultdiag.preparing.recordings import label_entries
 from faultdiag.readers.read import list_variables
 from faultdiag.signal.resampling import Resampler, resampling_ratio
@@ -274,7 +274,7 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True)
-class _Labelled:
+class _LabelledSource:
     """The recordings of a source with their classes, and a look into some of them."""
 
     source: Source
@@ -284,7 +284,7 @@ class _Labelled:
     notes: list[str]
 
     @property
-    def read(self) -> list[Read]:
+    def read(self) -> list[RecordingFacts]:
         return self.signals.read
 
     @property
@@ -340,7 +340,7 @@ def guess_config(
     return Guess(text, _explanation(root, found, sections))
 
 
-def _samples(found: _Labelled, rate: float) -> list[int]:
+def _samples(found: _LabelledSource, rate: float) -> list[int]:
     """Return how many samples each recording has after resampling to the config's rate.
 
     Raises
@@ -353,7 +353,10 @@ def _samples(found: _Labelled, rate: float) -> list[int]:
 
 
 def _sizes_for(
-    found: _Labelled, rate: float, samples: Sequence[int], lengths: Mapping[str, Sequence[float]]
+    found: _LabelledSource,
+    rate: float,
+    samples: Sequence[int],
+    lengths: Mapping[str, Sequence[float]],
 ) -> Sizes:
     """Return sizes whose split was tried out on the recordings."""
     source = found.source
@@ -373,7 +376,7 @@ def _sizes_for(
 
 
 def _guess_sizes(
-    found: _Labelled, rate: float, lengths: Mapping[str, Sequence[float]], shortest: str
+    found: _LabelledSource, rate: float, lengths: Mapping[str, Sequence[float]], shortest: str
 ) -> Sizes:
     """Return the sizes for the slowest shaft; longer windows for parts that are named, if any."""
     slowest = min((row.rpm for row in found.read if row.rpm is not None), default=None)
@@ -459,7 +462,7 @@ def _plain(number: float) -> float:
 _OWN_DATA = frozenset({"folder", "manifest"})
 
 
-def _look(source: Source, channels: Sequence[str] = ()) -> _Labelled:
+def _look(source: Source, channels: Sequence[str] = ()) -> _LabelledSource:
     """Read a sample of the recordings; leave out those of a folder that can't be used."""
     dataset = DATASETS.build(source.dataset, source.root, **source.options)
     selection = dataset.entries(source.select)
@@ -468,7 +471,7 @@ def _look(source: Source, channels: Sequence[str] = ()) -> _Labelled:
     published = source.dataset not in _OWN_DATA
     signals = look_into(selection.entries, labels, published=published, stated=channels)
     source, entries = _without_broken(replace(source, label=label), selection.entries, signals)
-    return _Labelled(source, entries, label_entries(entries, label), signals, selection.notes)
+    return _LabelledSource(source, entries, label_entries(entries, label), signals, selection.notes)
 
 
 def _label_of(source: Source, dataset: Dataset) -> str:
@@ -493,7 +496,7 @@ def _without_broken(
     return replace(source, options={**source.options, "exclude": paths}), usable
 
 
-def _rate(found: _Labelled) -> float:
+def _rate(found: _LabelledSource) -> float:
     unknown = [row.name for row in found.read if row.sampling_rate is None]
     if unknown:
         raise FaultdiagError(
@@ -503,7 +506,7 @@ def _rate(found: _Labelled) -> float:
     return min(row.sampling_rate for row in found.read if row.sampling_rate is not None)
 
 
-def _data(found: _Labelled, rate: float) -> list[Setting]:
+def _data(found: _LabelledSource, rate: float) -> list[Setting]:
     """Return the settings of the section ``data``, each with its reason."""
     source, signals = found.source, found.signals
     settings = [
@@ -518,7 +521,7 @@ def _data(found: _Labelled, rate: float) -> list[Setting]:
     return [*settings, _label_setting(found), _healthy_setting(found)]
 
 
-def _label_setting(found: _Labelled) -> Setting:
+def _label_setting(found: _LabelledSource) -> Setting:
     source = found.source
     classes = ", ".join(f"{name} ({count})" for name, count in sorted(found.classes.items()))
     why = f"{source.label_reason}; " if source.label_reason else ""
@@ -529,7 +532,7 @@ def _label_setting(found: _Labelled) -> Setting:
     return Setting("label", source.label, why)
 
 
-def _healthy_setting(found: _Labelled) -> Setting:
+def _healthy_setting(found: _LabelledSource) -> Setting:
     healthy = {
         label
         for label, entry in zip(found.labels, found.entries, strict=True)
@@ -551,7 +554,7 @@ def _options(source: Source, signals: Signals) -> list[Setting]:
     return [Setting(name, value, reasons[name]) for name, value in source.options.items()]
 
 
-def _rates(read: Sequence[Read], rate: float) -> str:
+def _rates(read: Sequence[RecordingFacts], rate: float) -> str:
     count = Counter(row.sampling_rate for row in read)
     if len(count) == 1:
         return "all recordings that were looked into have it"
@@ -579,7 +582,7 @@ def _sizes_of_windows(source: Source) -> Sizes:
     return Sizes(length, length, source.split, reasons)
 
 
-def _split(found: _Labelled, sizes: Sizes) -> dict[str, list[Setting]]:
+def _split(found: _LabelledSource, sizes: Sizes) -> dict[str, list[Setting]]:
     comment = sizes.reasons["split"]
     if found.source.split and found.source.dataset != "windows":
         own = ", ".join(name for part in PARTS for name in found.source.split.get(part, ()))
@@ -594,7 +597,7 @@ def _split(found: _Labelled, sizes: Sizes) -> dict[str, list[Setting]]:
 
 
 def _training(
-    found: _Labelled, sizes: Sizes, lengths: dict[str, list[float]], rate: float
+    found: _LabelledSource, sizes: Sizes, lengths: dict[str, list[float]], rate: float
 ) -> dict[str, list[Setting]]:
     share = sizes.split.get("fractions", [0.6])[0]
     samples = sum(
@@ -613,7 +616,7 @@ def _training(
     }
 
 
-def _head(root: Path, found: _Labelled) -> list[str]:
+def _head(root: Path, found: _LabelledSource) -> list[str]:
     return [
         f"{counted(len(found.entries), 'recording')} of {len(found.classes)} classes in {root}.",
         f"Guessed by `faultdiag init --from`, which read {found.signals.whole} of them: the "
@@ -622,7 +625,7 @@ def _head(root: Path, found: _Labelled) -> list[str]:
     ]
 
 
-def _explanation(root: Path, found: _Labelled, sections: dict[str, list[Setting]]) -> str:
+def _explanation(root: Path, found: _LabelledSource, sections: dict[str, list[Setting]]) -> str:
     rows = [
         (f"{section}.{setting.name}".lstrip("."), setting)
         for section, settings in sections.items()

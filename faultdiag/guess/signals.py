@@ -220,7 +220,7 @@ _ANY_NAME = "vibration"
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class RecordingFacts:
     """What one recording holds: samples, and Hz and rpm where anything states them."""
 
     name: str
@@ -239,7 +239,7 @@ class Signals:
     chosen.
     """
 
-    read: list[Read]
+    read: list[RecordingFacts]
     channels: tuple[str, ...]
     reason: str
     broken: dict[str, str]
@@ -400,7 +400,7 @@ def _with_headers(
 
 def _rows(
     sound: Sequence[tuple[Entry, str]], channels: Sequence[str], *, whole: bool
-) -> tuple[list[Read], dict[str, str]]:
+) -> tuple[list[RecordingFacts], dict[str, str]]:
     """Return a row for each recording, and of those that can't be used why."""
     read, failed, contradicted = [], {}, []
     for entry, label in tqdm(sound, "looking into", unit="recording", disable=None):
@@ -417,10 +417,10 @@ def _rows(
     return read, failed
 
 
-def _row(entry: Entry, label: str, channels: Sequence[str], *, whole: bool) -> Read:
+def _row(entry: Entry, label: str, channels: Sequence[str], *, whole: bool) -> RecordingFacts:
     opened = _opened(entry, channels, whole=whole)
     facts = entry_facts(entry, opened)
-    return Read(entry.name, label, opened.samples, facts.sampling_rate, facts.rpm)
+    return RecordingFacts(entry.name, label, opened.samples, facts.sampling_rate, facts.rpm)
 
 
 def _opened(entry: Entry, channels: Sequence[str], *, whole: bool) -> Recording | RecordingSource:

@@ -87,7 +87,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedRecording:
     """A recording as a config lists it: its entry, its class and the channels to read."""
 
     entry: Entry
@@ -103,7 +103,7 @@ def open_subject(
     bearing: str | None = None,
     rpm: float | None = None,
     full: bool = False,
-    listed: Listed | None = None,
+    listed: ListedRecording | None = None,
 ) -> Subject:
     """Read a recording and gather what is known of it; see `inspect_file`."""
     path = Path(path)
@@ -128,7 +128,7 @@ def _require_positive(name: str, value: float | None, unit: str) -> None:
         raise FaultdiagError(f"the {name} given is {value:g} {unit}; give a positive number")
 
 
-def _source(path: Path, channel: str | None, listed: Listed | None) -> RecordingSource:
+def _source(path: Path, channel: str | None, listed: ListedRecording | None) -> RecordingSource:
     """Open a recording with the channels that the user names, else those that the config lists."""
     if listed is None or channel is not None:
         return open_recording(path, channel=channel)
@@ -156,7 +156,7 @@ def _sampled(source: RecordingSource, recording: Recording) -> list[str]:
 
 
 def _facts(
-    recording: Recording, variables: list[Variable], user: Statement, listed: Listed | None
+    recording: Recording, variables: list[Variable], user: Statement, listed: ListedRecording | None
 ) -> Facts:
     """Return rate and speed: what the user states first, then what the config or others do."""
     file = Statement(recording.sampling_rate, recording.rpm)
@@ -198,7 +198,7 @@ def inspect_file(
     bearing: str | None = None,
     rpm: float | None = None,
     full: bool = False,
-    listed: Listed | None = None,
+    listed: ListedRecording | None = None,
 ) -> Json:
     """Return what a file holds as plain values, ready for JSON.
 
@@ -279,7 +279,7 @@ def _warnings(subject: Subject, columns: Mapping[str, Statistics]) -> list[str]:
 
 
 def inspect_files(
-    jobs: Sequence[tuple[Path, Listed | None]], **options: Any
+    jobs: Sequence[tuple[Path, ListedRecording | None]], **options: Any
 ) -> tuple[list[Json], list[str]]:
     """Inspect several files: what was found of those that can be read, and why others can't.
 
@@ -300,7 +300,7 @@ def inspect_files(
     return results, problems
 
 
-def listed_recordings(config: Config) -> list[Listed]:
+def listed_recordings(config: Config) -> list[ListedRecording]:
     """Return the recordings that a config selects, each with its class.
 
     Raises
@@ -314,7 +314,7 @@ def listed_recordings(config: Config) -> list[Listed]:
             f"{config.data.root} holds windows that were cut before, and no recording to inspect"
         )
     rows = zip(chosen.entries, chosen.labels, chosen.channels, strict=True)
-    return [Listed(*row) for row in rows]
+    return [ListedRecording(*row) for row in rows]
 
 
 def inspect_signals(path: Path, **options: Any) -> Iterator[Json]:

@@ -118,7 +118,7 @@ def class_confusion(logits: ArrayLike, temperature: float = TEMPERATURE) -> floa
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedRecordings:
     """Recordings that adaptation has moved to another class.
 
     Parameters
@@ -142,11 +142,11 @@ class Moved:
         return asdict(self)
 
 
-def moved_recordings(before: Unlabelled, after: Unlabelled) -> Moved:
+def moved_recordings(before: Unlabelled, after: Unlabelled) -> MovedRecordings:
     """Compare the classes of the same recordings before and after adaptation."""
     moved = before.classes != after.classes
     decided = before.agreements >= DECIDED
-    return Moved(len(moved), int(moved.sum()), int((moved & decided).sum()))
+    return MovedRecordings(len(moved), int(moved.sum()), int((moved & decided).sum()))
 
 
 def reverse_accuracy(

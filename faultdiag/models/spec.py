@@ -256,7 +256,7 @@ def parse_spec(
 
 
 @dataclass(frozen=True)
-class _Examined:
+class _Examination:
     """The sound parts of a spec, what its network sees, and the problems of the other parts."""
 
     spec: ModelSpec
@@ -266,7 +266,7 @@ class _Examined:
 
 def _examine(
     bare: ModelSpec, *, slots: object, options: Document, representation: object
-) -> _Examined:
+) -> _Examination:
     name = bare.name
     front, seen, front_problems = _front(representation, bare)
     spec = replace(bare, front=front)
@@ -275,7 +275,7 @@ def _examine(
     except FaultdiagError as error:
         # The positions of an unknown network are unknown, but blocks and options can be checked.
         _, problems = parse_slots(slots, sys.maxsize, name)
-        return _Examined(spec, seen, [f"model.name: {error}", *problems, *front_problems])
+        return _Examination(spec, seen, [f"model.name: {error}", *problems, *front_problems])
     usable, problems = _check_options(name, options)
     known = defaults(name) | usable
     source = "window.length" if front.is_raw else f"the length that {FRONT_PLACE} gives"
@@ -283,7 +283,7 @@ def _examine(
     problems += [*front_problems, *_check_shape(name, shape, shortest, source)]
     parsed, slot_problems = parse_slots(slots, entry.positions(**known), name)
     spec = replace(spec, slots=tuple(parsed), options=usable)
-    return _Examined(spec, seen, problems + slot_problems)
+    return _Examination(spec, seen, problems + slot_problems)
 
 
 def _front(representation: object, bare: ModelSpec) -> tuple[FrontSpec, tuple[int, int], list[str]]:
@@ -324,7 +324,7 @@ def parse_front(representation: object) -> FrontSpec:
     )
 
 
-def _try_out(examined: _Examined) -> list[str]:
+def _try_out(examined: _Examination) -> list[str]:
     """Pass two windows through the sound parts, and return the problems that this shows."""
     spec = examined.spec
     if spec.name not in NETWORKS:

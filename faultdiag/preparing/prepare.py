@@ -31,7 +31,7 @@ from faultdiag.preparing.folder import (
     write_document,
 )
 from faultdiag.preparing.integrity import DamagedError
-from faultdiag.preparing.recordings import Chosen, choose_recordings
+from faultdiag.preparing.recordings import ChosenRecordings, choose_recordings
 from faultdiag.preparing.window_index import WindowIndex, open_windows, write_windows
 from faultdiag.signal import normalize
 from faultdiag.signal.kinds import oddity
@@ -111,7 +111,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenSignals:
     """What was written, and what was found on the way.
 
     Parameters
@@ -132,7 +132,9 @@ class Written:
     duplicates: list[Duplicate]
 
 
-def write_signals(folder: Path, config: Config, chosen: Chosen, hashes: Sequence[str]) -> Written:
+def write_signals(
+    folder: Path, config: Config, chosen: ChosenRecordings, hashes: Sequence[str]
+) -> WrittenSignals:
     """Write the recordings at the config's rate, one after the other."""
     rows = list(zip(chosen.entries, chosen.labels, chosen.channels, hashes, strict=True))
     rate = config.data.sampling_rate
@@ -165,12 +167,14 @@ def write_signals(folder: Path, config: Config, chosen: Chosen, hashes: Sequence
                 )
             )
         writer.finish()
-    return Written(recordings, unnamed, odd, _find_duplicates(config, chosen, recordings, prints))
+    return WrittenSignals(
+        recordings, unnamed, odd, _find_duplicates(config, chosen, recordings, prints)
+    )
 
 
 def _find_duplicates(
     config: Config,
-    chosen: Chosen,
+    chosen: ChosenRecordings,
     recordings: Sequence[PreparedRecording],
     prints: Fingerprints,
 ) -> list[Duplicate]:
@@ -316,7 +320,7 @@ def _sweep(root: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _identity(config: Config, chosen: Chosen, hashes: Sequence[str]) -> str:
+def _identity(config: Config, chosen: ChosenRecordings, hashes: Sequence[str]) -> str:
     settings: Json = {
         "format": FORMAT,
         "channels": config.data.channels,
@@ -350,9 +354,9 @@ def _identity(config: Config, chosen: Chosen, hashes: Sequence[str]) -> str:
 def _write_rest(
     folder: Path,
     config: Config,
-    written: Written,
+    written: WrittenSignals,
     identity: str,
-    chosen: Chosen,
+    chosen: ChosenRecordings,
 ) -> None:
     """Split the recordings, and write windows and description."""
     recordings = written.recordings
@@ -393,7 +397,11 @@ def _split_description(config: Config, split: Split) -> Json:
 
 
 def _notes(
-    config: Config, written: Written, chosen: Chosen, split: Split, classes: Sequence[str]
+    config: Config,
+    written: WrittenSignals,
+    chosen: ChosenRecordings,
+    split: Split,
+    classes: Sequence[str],
 ) -> list[str]:
     """Return what is notable about rates, names, channels, the split and the classes."""
     recordings = written.recordings

@@ -93,7 +93,7 @@ def _of_bearing(entry: Entry, bearing: str) -> Entry:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenRecordings:
     """The recordings of a config: those of its data, and with transfer those of its target.
 
     Parameters
@@ -118,7 +118,7 @@ class Chosen:
     notes: list[str]
 
 
-def choose_recordings(config: Config) -> Chosen:
+def choose_recordings(config: Config) -> ChosenRecordings:
     """Return the recordings that a config asks for, with their classes.
 
     Raises
@@ -133,7 +133,7 @@ def choose_recordings(config: Config) -> Chosen:
     wanted = target_of(config)
     if isinstance(wanted, TargetFact):
         entries, target = _target_among(entries, wanted)
-    chosen = Chosen(
+    chosen = ChosenRecordings(
         entries,
         label_entries(entries, config.data.label),
         [config.data.channels] * len(entries),
@@ -158,7 +158,7 @@ def _target_among(entries: Sequence[Entry], wanted: TargetFact) -> tuple[list[En
     return kept, [i for i, entry in enumerate(kept) if id(entry.facts) in chosen]
 
 
-def _with_target(source: Chosen, wanted: TargetData) -> Chosen:
+def _with_target(source: ChosenRecordings, wanted: TargetData) -> ChosenRecordings:
     """Add the recordings of a target of other data."""
     data = wanted.data
     try:
@@ -173,7 +173,7 @@ def _with_target(source: Chosen, wanted: TargetData) -> Chosen:
             f"the target of transfer: {reason}{without if 'label' in reason else ''}"
         ) from error
     first = len(source.entries)
-    return Chosen(
+    return ChosenRecordings(
         [*source.entries, *selection.entries],
         [*source.labels, *labels],
         [*source.channels, *[data.channels] * len(labels)],

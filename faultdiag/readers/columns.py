@@ -23,7 +23,7 @@ from faultdiag.readers.base import (
     rate_of_increment,
 )
 from faultdiag.readers.layouts import Layout, NamedArrays
-from faultdiag.readers.source import DamageError, Row, Stored, distinct, reading
+from faultdiag.readers.source import DamageError, Row, StoredArray, distinct, reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Column:
     def require_there(self) -> None:
         """Do nothing: the library compared the header with the file."""
 
-    def fields(self) -> Mapping[str, Stored]:
+    def fields(self) -> Mapping[str, StoredArray]:
         """Return nothing: it is no struct."""
         return {}
 

@@ -28,7 +28,7 @@ from faultdiag.readers.source import (
     MOST_ARRAYS,
     Allowance,
     DamageError,
-    Stored,
+    StoredArray,
     is_hdf5,
     reading,
     require_plausible,
@@ -71,7 +71,7 @@ class Struct:
 
     name: str
     kind: str
-    inside: Mapping[str, Stored]
+    inside: Mapping[str, StoredArray]
 
     shape = (1, 1)
     real = False
@@ -79,7 +79,7 @@ class Struct:
     def require_there(self) -> None:
         """Do nothing: it holds no samples."""
 
-    def fields(self) -> Mapping[str, Stored]:
+    def fields(self) -> Mapping[str, StoredArray]:
         """Return the fields of the struct."""
         return self.inside if self.kind == "struct" else {}
 
@@ -113,7 +113,7 @@ class Attribute:
     def require_there(self) -> None:
         """Do nothing: it holds no samples."""
 
-    def fields(self) -> Mapping[str, Stored]:
+    def fields(self) -> Mapping[str, StoredArray]:
         """Return nothing: it is no struct."""
         return {}
 
@@ -174,7 +174,7 @@ class Hdf5Array:
         with hdf5_damage():
             self._require_there()
 
-    def fields(self) -> Mapping[str, Stored]:
+    def fields(self) -> Mapping[str, StoredArray]:
         """Return nothing: it is no struct."""
         return {}
 
@@ -300,7 +300,7 @@ class _Visit:
 
 def _arrays(
     group: "h5py.Group", prefix: str, depth: int, visit: _Visit
-) -> Iterator[tuple[str, Stored]]:
+) -> Iterator[tuple[str, StoredArray]]:
     """Yield the arrays of a group and of the groups in it, each once; a struct is one of them."""
     import h5py
 
@@ -339,7 +339,9 @@ def _members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:
         yield name, item
 
 
-def _facts(file: "h5py.File", arrays: Mapping[str, Stored]) -> Iterator[tuple[str, Stored]]:
+def _facts(
+    file: "h5py.File", arrays: Mapping[str, StoredArray]
+) -> Iterator[tuple[str, StoredArray]]:
     """Yield rates, steps and speeds among the attributes of the file, its groups and arrays."""
     for holder, attributes in _holders(file, arrays)[:100]:
         for name in islice(attributes, _MOST_ATTRIBUTES):
@@ -348,7 +350,7 @@ def _facts(file: "h5py.File", arrays: Mapping[str, Stored]) -> Iterator[tuple[st
                 yield f"{holder}@{name}", Attribute(name, attributes[name])
 
 
-def _holders(file: "h5py.File", arrays: Mapping[str, Stored]) -> list[tuple[str, Any]]:
+def _holders(file: "h5py.File", arrays: Mapping[str, StoredArray]) -> list[tuple[str, Any]]:
     """Return the attributes of the file, of the groups above arrays, and of the arrays."""
     groups = {name[:i] for name in arrays for i, c in enumerate(name) if c == "/" and i}
     return [

@@ -25,7 +25,7 @@ from faultdiag.readers.base import (
     unit_of,
 )
 from faultdiag.readers.leaves import leaves, nearest, parts, short_paths
-from faultdiag.readers.source import RecordingSource, Row, Rows, Stored, reading, table
+from faultdiag.readers.source import RecordingSource, Row, Rows, StoredArray, reading, table
 from faultdiag.signal.recording import require_channels
 
 _CWRU_ENDS = ("DE", "FE", "BA")
@@ -63,14 +63,14 @@ class Layout:
     rows: Mapping[str, Row]
     choice: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
-    rate: Stored | None = None
-    interval: Stored | None = None
-    speed: Stored | None = None
+    rate: StoredArray | None = None
+    interval: StoredArray | None = None
+    speed: StoredArray | None = None
     rpm_per_speed: float = 1.0
-    time: tuple[str, Stored] | None = None
+    time: tuple[str, StoredArray] | None = None
 
 
-def layout(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> Layout:
+def layout(arrays: Mapping[str, StoredArray], stem: str, asked: Collection[str]) -> Layout:
     """Return the layout of a file: that of CWRU, of MFPT, of UESTC, or any one signal.
 
     Parameters
@@ -90,7 +90,7 @@ def layout(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> L
     )
 
 
-def rows_of(name: str, array: Stored) -> dict[str, Row]:
+def rows_of(name: str, array: StoredArray) -> dict[str, Row]:
     """Return the channels of an array: one for a vector, more for a long table, none otherwise.
 
     A row and a column are vectors. A table has its channels along the shorter side; they are
@@ -106,7 +106,7 @@ def rows_of(name: str, array: Stored) -> dict[str, Row]:
     return {f"{name}_{i + 1}": Row(array, i) for i in range(size.columns)}
 
 
-def _cwru(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> Layout | None:
+def _cwru(arrays: Mapping[str, StoredArray], stem: str, asked: Collection[str]) -> Layout | None:
     signals: dict[int, dict[str, str]] = {}
     for name in arrays:
         if match := _CWRU_SIGNAL.fullmatch(name):
@@ -129,7 +129,7 @@ def _cwru(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> La
     )
 
 
-def _cwru_speed(arrays: Mapping[str, Stored], number: int) -> Stored | None:
+def _cwru_speed(arrays: Mapping[str, StoredArray], number: int) -> StoredArray | None:
     """Return the variable of a recording's shaft speed."""
     for name, array in arrays.items():
         match = _CWRU_SPEED.fullmatch(name)
@@ -156,7 +156,7 @@ def _cwru_number(
     return numbers[0] if len(numbers) == 1 else None
 
 
-def _mfpt(arrays: Mapping[str, Stored]) -> Layout | None:
+def _mfpt(arrays: Mapping[str, StoredArray]) -> Layout | None:
     bearing = arrays.get("bearing")
     fields = bearing.fields() if bearing is not None else {}
     if "gs" not in fields or "sr" not in fields:
@@ -170,7 +170,7 @@ def _mfpt(arrays: Mapping[str, Stored]) -> Layout | None:
     )
 
 
-def _uestc(arrays: Mapping[str, Stored]) -> Layout | None:
+def _uestc(arrays: Mapping[str, StoredArray]) -> Layout | None:
     rate = arrays.get("SampleFrequency")
     if rate is None or "Data" not in arrays:
         return None
@@ -178,7 +178,7 @@ def _uestc(arrays: Mapping[str, Stored]) -> Layout | None:
     return Layout(rows, rate=rate) if rows else None
 
 
-def _any_signal(arrays: Mapping[str, Stored], stem: str, asked: Collection[str]) -> Layout:
+def _any_signal(arrays: Mapping[str, StoredArray], stem: str, asked: Collection[str]) -> Layout:
     """Return the layout of a file that holds one signal, or one beside a vector of its times.
 
     Only where no variable is a signal, the fields of structs are looked at.
@@ -202,7 +202,7 @@ def _any_signal(arrays: Mapping[str, Stored], stem: str, asked: Collection[str])
     return Layout(rows, choice, known, rate, interval, speed, time=times)
 
 
-def _with_fields(arrays: Mapping[str, Stored], stem: str) -> Mapping[str, Stored]:
+def _with_fields(arrays: Mapping[str, StoredArray], stem: str) -> Mapping[str, StoredArray]:
     """Return the arrays; where none of them is a signal, the fields of structs."""
     if any(rows_of(*item) for item in arrays.items()):
         return arrays
@@ -210,8 +210,8 @@ def _with_fields(arrays: Mapping[str, Stored], stem: str) -> Mapping[str, Stored
 
 
 def _take_times(
-    signals: dict[str, dict[str, Row]], arrays: Mapping[str, Stored]
-) -> tuple[str, Stored] | None:
+    signals: dict[str, dict[str, Row]], arrays: Mapping[str, StoredArray]
+) -> tuple[str, StoredArray] | None:
     """Remove the vector of times from the signals and return it, if there is one."""
     name = _time(arrays, signals)
     if name is None:
@@ -230,7 +230,7 @@ def _channels(signals: Mapping[str, Mapping[str, Row]], stem: str) -> dict[str, 
     return {name: row for rows in signals.values() for name, row in rows.items()}
 
 
-def _without_file_name(inside: Mapping[str, Stored], stem: str) -> dict[str, Stored]:
+def _without_file_name(inside: Mapping[str, StoredArray], stem: str) -> dict[str, StoredArray]:
     """Return arrays by paths that don't begin with the file's own name, as each file has its."""
     first = {parts(path)[0] for path in inside}
     top = first.pop() if len(first) == 1 else None
@@ -261,7 +261,7 @@ LABELS = frozenset({"y", "label", "labels", "target", "targets", "class", "class
 _MOSTLABELS = 1_000_000
 
 
-def _windows(arrays: Mapping[str, Stored]) -> str:
+def _windows(arrays: Mapping[str, StoredArray]) -> str:
     """Return in words that a file holds windows with a label each; empty where it doesn't."""
     for (name, array), (label, vector) in product(arrays.items(), repeat=2):
         size = _window_size(array, vector)
@@ -276,7 +276,7 @@ def _windows(arrays: Mapping[str, Stored]) -> str:
     return ""
 
 
-def _window_size(array: Stored, labels: Stored) -> tuple[int, int] | None:
+def _window_size(array: StoredArray, labels: StoredArray) -> tuple[int, int] | None:
     """Return the count and the length of windows in an array for these labels, if they fit."""
     if not array.real:
         return None
@@ -291,7 +291,7 @@ def _sides(shape: Sequence[int]) -> list[int]:
     return [side for side in shape if side > 1]
 
 
-def _is_labels(name: str, array: Stored) -> bool:
+def _is_labels(name: str, array: StoredArray) -> bool:
     """Return whether a vector holds a class for each row of something: few whole numbers."""
     sides = _sides(array.shape)
     if len(sides) != 1:
@@ -309,7 +309,9 @@ def _is_few_classes(values: NDArray[np.generic]) -> bool:
     return whole and np.unique(values).size <= max(2, min(100, len(values) // 4))
 
 
-def _time(arrays: Mapping[str, Stored], signals: Mapping[str, Mapping[str, Row]]) -> str | None:
+def _time(
+    arrays: Mapping[str, StoredArray], signals: Mapping[str, Mapping[str, Row]]
+) -> str | None:
     """Return the one vector that is named like a time and is as long as another signal."""
     lengths = {name: max(arrays[name].shape) for name in signals}
     times = [
@@ -323,11 +325,11 @@ def _time(arrays: Mapping[str, Stored], signals: Mapping[str, Mapping[str, Row]]
 
 
 def _fact(
-    arrays: Mapping[str, Stored],
+    arrays: Mapping[str, StoredArray],
     named: Callable[[str], bool],
     plausible: Callable[[Iterable[float]], float | None],
     target: str | None,
-) -> Stored | None:
+) -> StoredArray | None:
     """Return the scalar of such a name, if all that lie nearest to a signal agree on a value."""
     scalars = [
         name
@@ -376,7 +378,7 @@ class NamedArrays:
     def __init__(
         self,
         path: Path,
-        arrays: Mapping[str, Stored],
+        arrays: Mapping[str, StoredArray],
         kind: str,
         known: Callable[[Collection[str]], Layout] | None = None,
     ) -> None:
@@ -459,7 +461,7 @@ class NamedArrays:
             )
         return next(iter(lengths.values()))
 
-    def _rate_of_times(self, name: str, time: Stored) -> float | None:
+    def _rate_of_times(self, name: str, time: StoredArray) -> float | None:
         count = max(time.shape)
         times = time.block([0], 0, min(count, _TIMES))[0].astype(np.float64)
         resolution = decimal_step(np.round(times[:_FEW_TIMES] - times[0], 9))
@@ -477,7 +479,7 @@ class NamedArrays:
         return f"its variables: {', '.join(names[:_MOST_LISTED]) or 'none'}{more}"
 
 
-def _positive(array: Stored | None) -> float | None:
+def _positive(array: StoredArray | None) -> float | None:
     if array is None or not array.real or 0 in array.shape:
         return None
     value = array.scalar()

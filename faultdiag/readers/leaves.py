@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from faultdiag.readers.base import key
-from faultdiag.readers.source import MOST_ARRAYS, Stored
+from faultdiag.readers.source import MOST_ARRAYS, StoredArray
 
 _DEEPEST = 8
 _NAMES = ("name", "label", "title", "channel", "channelname", "signalname", "id")
@@ -21,7 +21,7 @@ _NAMES = ("name", "label", "title", "channel", "channelname", "signalname", "id"
 class HasElements(Protocol):
     """An array that may be a struct of several elements."""
 
-    def elements(self) -> Sequence[Mapping[str, Stored]]:
+    def elements(self) -> Sequence[Mapping[str, StoredArray]]:
         """Return the fields of each element."""
 
 
@@ -33,7 +33,7 @@ class HasText(Protocol):
         """Return the text; empty for anything else."""
 
 
-def leaves(arrays: Mapping[str, Stored]) -> dict[str, Stored]:
+def leaves(arrays: Mapping[str, StoredArray]) -> dict[str, StoredArray]:
     """Return the arrays, and the fields of the structs among them, by path.
 
     Raises
@@ -45,7 +45,7 @@ def leaves(arrays: Mapping[str, Stored]) -> dict[str, Stored]:
     return dict(islice(found, MOST_ARRAYS))
 
 
-def _below(path: str, array: Stored, depth: int) -> Iterator[tuple[str, Stored]]:
+def _below(path: str, array: StoredArray, depth: int) -> Iterator[tuple[str, StoredArray]]:
     rows = array.elements() if isinstance(array, HasElements) else [array.fields()]
     yield path, array
     if depth >= _DEEPEST:
@@ -56,7 +56,7 @@ def _below(path: str, array: Stored, depth: int) -> Iterator[tuple[str, Stored]]
             yield from _below(f"{path}{label}{joint}{name}", inside, depth + 1)
 
 
-def _labels(rows: Sequence[Mapping[str, Stored]]) -> list[str]:
+def _labels(rows: Sequence[Mapping[str, StoredArray]]) -> list[str]:
     """Return labels by which the elements of a struct array differ."""
     if len(rows) < 2:
         return [""] * len(rows)
@@ -66,7 +66,7 @@ def _labels(rows: Sequence[Mapping[str, Stored]]) -> list[str]:
     return [f"({number})" for number in range(1, len(rows) + 1)]
 
 
-def _name(row: Mapping[str, Stored]) -> str:
+def _name(row: Mapping[str, StoredArray]) -> str:
     by_key = {key(name): array for name, array in row.items()}
     texts = [by_key[name] for name in _NAMES if name in by_key]
     found = next((t.text() for t in texts if isinstance(t, HasText) and t.text()), "")

@@ -84,7 +84,7 @@ class Plain:
 
 
 @dataclass(frozen=True, slots=True)
-class Deflated:
+class DeflatedBytes:
     """Bytes that lie in a file as one zlib stream of `packed` bytes at `offset`."""
 
     path: Path
@@ -194,7 +194,7 @@ class Array:
         """
         self.require_there()
         size = self.stop - self.start
-        if isinstance(self.source, Deflated):
+        if isinstance(self.source, DeflatedBytes):
             content = b"".join(self.source.pieces(self.start, size, last=True))
         else:
             content = self.source.read(self.start, size)
@@ -224,7 +224,7 @@ class Array:
         DamageError
             If it would; of an array that is not packed the header was compared with the file.
         """
-        if isinstance(self.source, Deflated):
+        if isinstance(self.source, DeflatedBytes):
             name = self.name or "a field"
             require_plausible(name, self.source.packed, self.stop - self.start)
 
@@ -305,7 +305,7 @@ class Array:
 
     def _unpack(self) -> NDArray[np.generic]:
         """Return all values in the order of the file, unpacked piece by piece."""
-        if not isinstance(self.source, Deflated):
+        if not isinstance(self.source, DeflatedBytes):
             return self.values().ravel(order="F")
         self.require_there()
         dtype = np.dtype(self.dtype)
@@ -540,7 +540,7 @@ def _top_array(
         return _mat5_array(Plain(path), start, length, order)
     if kind != _COMPRESSED:
         raise DamageError(f"the element at byte {start - 8} is no array (type {kind})")
-    source = Deflated(path, start, length, allowance)
+    source = DeflatedBytes(path, start, length, allowance)
     head = source.read(0, 8)
     kind, unpacked = struct.unpack(f"{order}II", head) if len(head) == 8 else (0, 0)
     if kind != _MATRIX or unpacked > _MOST_UNPACKED_PER_BYTE * length:

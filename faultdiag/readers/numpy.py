@@ -29,7 +29,7 @@ from faultdiag.readers.source import (
     Allowance,
     DamageError,
     RawTable,
-    Stored,
+    StoredArray,
     reading,
     require_plausible,
     table,
@@ -186,7 +186,7 @@ class NpyArray:
         if self.packed is not None:
             require_plausible(self.name, self.packed, self.header.size)
 
-    def fields(self) -> Mapping[str, Stored]:
+    def fields(self) -> Mapping[str, StoredArray]:
         """Return nothing: it is no struct."""
         return {}
 
@@ -275,7 +275,7 @@ def _zip_damage() -> Iterator[None]:
 
 def _array(
     path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, allowance: Allowance
-) -> Stored:
+) -> StoredArray:
     name = member.filename.removesuffix(".npy")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DamageError(f"{name} is packed in the unknown way {member.compress_type}")
@@ -292,7 +292,7 @@ def _array(
     offset = _data_offset(path, member)
     if offset + member.file_size > path.stat().st_size:
         raise DamageError(f"{name} ends early")
-    return NpyArray(name, header, _Mapped(path, member, header, offset + header.length))
+    return NpyArray(name, header, _MemberMap(path, member, header, offset + header.length))
 
 
 def _data_offset(path: Path, member: zipfile.ZipInfo) -> int:
@@ -310,7 +310,7 @@ def _opened(path: Path, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
 
 
 @dataclass
-class _Mapped:
+class _MemberMap:
     """Maps a member of an archive that is not packed; its checksum is compared once."""
 
     path: Path

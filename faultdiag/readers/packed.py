@@ -43,7 +43,7 @@ class Scratch:
 
 
 @dataclass(frozen=True)
-class Unpacked:
+class UnpackedRecording:
     """A recording that was unpacked into a temporary folder, which lasts as long as this.
 
     Parameters
@@ -98,7 +98,7 @@ class UnpackedSamples:
     """Samples of an unpacked recording."""
 
     content: Samples
-    owner: Unpacked
+    owner: UnpackedRecording
 
     def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
         """Yield the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""
@@ -161,7 +161,7 @@ def recordings_in_zip(archive: zipfile.ZipFile, suffixes: Sequence[str]) -> list
     return members[:_MOST_MEMBERS]
 
 
-def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Unpacked:
+def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> UnpackedRecording:
     with archive.open(member) as file:
         return _unpack(path, file, PurePosixPath(member.filename).name, member.compress_size)
 
@@ -173,7 +173,7 @@ class Readable(Protocol):
         """Return so many bytes, fewer at the end."""
 
 
-def _unpack(path: Path, file: Readable, name: str, packed: int) -> Unpacked:
+def _unpack(path: Path, file: Readable, name: str, packed: int) -> UnpackedRecording:
     """Write a packed file into a temporary folder, under its own name."""
     folder = Scratch()
     inner = folder.path / name
@@ -187,7 +187,7 @@ def _unpack(path: Path, file: Readable, name: str, packed: int) -> Unpacked:
                     "measurement packs like that"
                 )
             out.write(piece)
-    return Unpacked(path, inner, folder)
+    return UnpackedRecording(path, inner, folder)
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class Archive:
     """Several recordings in one file; their channels are ``file:channel``."""
 
     path: Path
-    members: dict[str, Unpacked]
+    members: dict[str, UnpackedRecording]
 
     def variables(self) -> list[Variable]:
         """Return the variables of all recordings."""
@@ -266,7 +266,7 @@ def open_excel(path: Path) -> Reader:
     inner = folder.path / f"{path.stem}.tsv"
     lines = ["\t".join(map(_cell, row)) for row in rows]
     inner.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    return Unpacked(path, inner, folder)
+    return UnpackedRecording(path, inner, folder)
 
 
 def _holds_numbers(rows: Sequence[Sequence[object]]) -> bool:

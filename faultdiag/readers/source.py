@@ -210,7 +210,7 @@ class Allowance:
             )
 
 
-class Stored(Protocol):
+class StoredArray(Protocol):
     """One array of a file, known from its header.
 
     An array of real numbers with at most two sides longer than 1 is a table: its samples run
@@ -242,7 +242,7 @@ class Stored(Protocol):
             If it can't.
         """
 
-    def fields(self) -> Mapping[str, "Stored"]:
+    def fields(self) -> Mapping[str, "StoredArray"]:
         """Return the fields of a struct of one element; nothing for anything else."""
 
     def scalar(self) -> float:
@@ -349,7 +349,7 @@ class Samples(Protocol):
 class Row:
     """One channel: an array and, where that holds several channels, which of them."""
 
-    array: Stored
+    array: StoredArray
     column: int | None = None
 
 

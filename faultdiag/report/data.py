@@ -7,7 +7,7 @@ from faultdiag.datasets.published import ARCHIVES
 from faultdiag.documents import Document, Json
 from faultdiag.errors import counted, did_you_mean
 from faultdiag.fetch.download import FileResult
-from faultdiag.fetch.run import Fetched
+from faultdiag.fetch.run import FetchResults
 from faultdiag.metrics.tables import format_table
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import Fold
@@ -254,7 +254,7 @@ def common_notes(notes: Sequence[Sequence[str]]) -> list[str]:
     return common
 
 
-def format_fetched(fetched: Fetched) -> str:
+def format_fetched(fetched: FetchResults) -> str:
     """Return what there is now, what failed and why, what to do next and what to cite."""
     results = fetched.files
     megabytes = sum(result.received for result in results) / 1e6
@@ -276,7 +276,7 @@ def format_fetched(fetched: Fetched) -> str:
     return "\n".join(lines)
 
 
-def fetched_document(fetched: Fetched) -> Json:
+def fetched_document(fetched: FetchResults) -> Json:
     """Return the same as plain values.
 
     ``dataset, folder, licence, citation`` and ``files``: per file ``file, title, status``

@@ -33,7 +33,7 @@ from faultdiag.evidence.peaks import (
 )
 from faultdiag.evidence.physics import physics_verdict
 from faultdiag.evidence.rate_check import StatedRate
-from faultdiag.inspection.inspect import PEAKS, Listed, Subject, open_subject, rate_verdict
+from faultdiag.inspection.inspect import PEAKS, ListedRecording, Subject, open_subject, rate_verdict
 from faultdiag.readers.base import channel_unit
 from faultdiag.report.drawing import show_names_plainly
 from faultdiag.report.findings import in_short
@@ -213,7 +213,7 @@ def plot_inspection(
     bearing: str | None = None,
     rpm: float | None = None,
     full: bool = False,
-    listed: Listed | None = None,
+    listed: ListedRecording | None = None,
 ) -> None:
     """Draw a recording's first channel, or the one named, as a PNG.
 

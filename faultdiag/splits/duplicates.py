@@ -279,7 +279,7 @@ class Fingerprints:
         ends = np.cumsum([len(row) for row in self._codes])
         tracks = np.searchsorted(ends, order, side="right")
         lags = _voted(codes, tracks, np.concatenate(self._places)[order])
-        signals = _Kept(read)
+        signals = _RecordingCache(read)
         found = []
         for first, second, lag in lags:
             one, other = self._tracks[first], self._tracks[second]
@@ -404,7 +404,7 @@ def _starts_of_runs(*columns: NDArray[np.generic]) -> NDArray[np.intp]:
     return np.maximum.accumulate(np.where(np.concatenate(([True], changes)), rows, 0))
 
 
-class _Kept:
+class _RecordingCache:
     """Reads recordings and keeps the last few in memory."""
 
     def __init__(self, read: Callable[[int], Channels]) -> None:

@@ -71,7 +71,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _References:
     """What is fitted on the training and validation parts, besides the temperature."""
 
     novelty: Novelty
@@ -83,7 +83,7 @@ class _Fitted:
 
 
 @dataclass(frozen=True)
-class _Scored:
+class _ScoredCheckpoint:
     """A calibrated checkpoint and its logits of each part."""
 
     source: Checkpoint
@@ -165,21 +165,21 @@ def finish(
     return Outcome(metrics, best.source.temperature, _reliabilities(best))
 
 
-def _fit(source: Checkpoint, prepared: Prepared) -> _Fitted:
+def _fit(source: Checkpoint, prepared: Prepared) -> _References:
     """Fit what a checkpoint says of novel and of healthy windows."""
     known = fit_novelty(prepared)
     if source.transfer is not None:
         known = with_target(known, prepared)
-    return _Fitted(known, fit_healthy_windows(prepared, source.healthy))
+    return _References(known, fit_healthy_windows(prepared, source.healthy))
 
 
-def _scores_of_parts(best: _Scored, prepared: Prepared) -> Json:
+def _scores_of_parts(best: _ScoredCheckpoint, prepared: Prepared) -> Json:
     """Return the scores of test and validation, and of the parts that only transfer has."""
     of_transfer = [part for part in (TARGET_ADAPT, SOURCE_TEST) if part in prepared.parts]
     return {part: best.scores(prepared, part) for part in (*PARTS, *of_transfer)}
 
 
-def _fitted_metrics(best: _Scored, fitted: _Fitted, prepared: Prepared) -> Json:
+def _fitted_metrics(best: _ScoredCheckpoint, fitted: _References, prepared: Prepared) -> Json:
     """Return what ``metrics.json`` says of novelty, calibration, signature and split."""
     metrics: Json = {"novelty": score_novelty(fitted.novelty, prepared)}
     metrics["calibration"] = {
@@ -191,31 +191,33 @@ def _fitted_metrics(best: _Scored, fitted: _Fitted, prepared: Prepared) -> Json:
     return metrics | {"split": describe_split(prepared)}
 
 
-def _reliabilities(best: _Scored) -> dict[str, tuple[Reliability, Reliability]]:
+def _reliabilities(best: _ScoredCheckpoint) -> dict[str, tuple[Reliability, Reliability]]:
     """Return the reliability of each part that is drawn and has labels."""
     bins = {part: best.reliability(part) for part in DRAWN}
     return {part: pair for part, pair in bins.items() if pair is not None}
 
 
-def _calibrate(path: Path, prepared: Prepared, device: torch.device, fitted: _Fitted) -> _Scored:
+def _calibrate(
+    path: Path, prepared: Prepared, device: torch.device, fitted: _References
+) -> _ScoredCheckpoint:
     source = load(path)
     read = part_reader(source, prepared, device)
     valid = read("valid")
     signature = fit_signature_of(source, prepared, valid, device)
     calibrated = _store(path, source, calibrate(prepared, valid), fitted, signature)
     others = [part for part in prepared.parts if part not in {"train", "valid"}]
-    return _Scored(calibrated, {"valid": valid, **{part: read(part) for part in others}})
+    return _ScoredCheckpoint(calibrated, {"valid": valid, **{part: read(part) for part in others}})
 
 
 def _calibrate_last(
     folder: Path,
-    chosen: _Scored,
+    chosen: _ScoredCheckpoint,
     prepared: Prepared,
     device: torch.device,
-    fitted: _Fitted,
+    fitted: _References,
     *,
     same_epoch: bool,
-) -> _Scored:
+) -> _ScoredCheckpoint:
     """Calibrate ``last.pt``; where its weights are the chosen ones, nothing needs to run again."""
     path = folder / "last.pt"
     if same_epoch:
@@ -227,15 +229,19 @@ def _calibrate_last(
 
 
 def _refitted(
-    path: Path, chosen: _Scored, prepared: Prepared, device: torch.device, fitted: _Fitted
-) -> _Scored:
+    path: Path,
+    chosen: _ScoredCheckpoint,
+    prepared: Prepared,
+    device: torch.device,
+    fitted: _References,
+) -> _ScoredCheckpoint:
     """Return a model trained on train and valid, judged on valid by the one chosen before."""
     source = load(path)
     signature = with_head_of(source, chosen.source.signature, device)
     stored = _store(path, source, chosen.temperature, fitted, signature)
     read = part_reader(stored, prepared, device)
     others = {part: read(part) for part in chosen.logits if part != "valid"}
-    return _Scored(stored, {"valid": chosen.logits["valid"], **others})
+    return _ScoredCheckpoint(stored, {"valid": chosen.logits["valid"], **others})
 
 
 def _same_weights(one: Checkpoint, other: Checkpoint) -> bool:
@@ -263,14 +269,14 @@ def _transfer_metrics(
 
 def _scores(model: Checkpoint, prepared: Prepared, device: torch.device) -> Json | None:
     said = part_reader(model, prepared, device)("test")
-    return _Scored(model, {"test": said}).scores(prepared, "test")
+    return _ScoredCheckpoint(model, {"test": said}).scores(prepared, "test")
 
 
 def _store(
     path: Path,
     source: Checkpoint,
     temperature: Temperature,
-    fitted: _Fitted,
+    fitted: _References,
     signature: Signature | None,
 ) -> Checkpoint:
     """Return the checkpoint with this calibration; write it unless it has it already."""

@@ -17,7 +17,12 @@ from faultdiag.config.schema import TransferConfig
 from faultdiag.documents import Document, Json
 from faultdiag.errors import counted
 from faultdiag.evaluation.evaluate import PartLogits, part_reader
-from faultdiag.metrics.unlabelled import Moved, Unlabelled, describe_unlabelled, moved_recordings
+from faultdiag.metrics.unlabelled import (
+    MovedRecordings,
+    Unlabelled,
+    describe_unlabelled,
+    moved_recordings,
+)
 from faultdiag.preparing.folder import Prepared
 from faultdiag.splits.within import TARGET_ADAPT
 from faultdiag.training.run_folder import ADAPTED, SOURCE
@@ -51,7 +56,7 @@ class Verdict:
     classes: tuple[str, ...]
     before: Unlabelled
     after: Unlabelled
-    moved: Moved
+    moved: MovedRecordings
     guarded: bool
 
     @classmethod

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faultdiag.evidence.trend import Measured, build_trend, order, time_in_name
+from faultdiag.evidence.trend import TrendPoint, build_trend, order, time_in_name
 
 
-def recording(number: int, level: float, *, time: datetime | None = None) -> Measured:
+def recording(number: int, level: float, *, time: datetime | None = None) -> TrendPoint:
     windows = level + np.random.default_rng(number).normal(size=20)
-    return Measured(f"rig/{number}.csv", time, {"rms": float(np.median(windows))}, {"rms": windows})
+    return TrendPoint(
+        f"rig/{number}.csv", time, {"rms": float(np.median(windows))}, {"rms": windows}
+    )
 
 
 def test_names_are_ordered_as_numbers() -> None:

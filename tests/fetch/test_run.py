@@ -14,23 +14,23 @@ import urllib3
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.fetch.download import ATTEMPTS, Download
-from faultdiag.fetch.run import Fetched, fetch
+from faultdiag.fetch.run import FetchResults, fetch
 from faultdiag.system.locks import HeldError, own_folder
 from tests.data_fixtures import contents, full_disk
 from tests.fetch import server as trick
 from tests.fetch.server import Server
 
 
-def get(server: Server, folder: Path, **options: Any) -> Fetched:
+def get(server: Server, folder: Path, **options: Any) -> FetchResults:
     settings = {"base_url": server.url, "pause": 0.001, "timeout": 5.0, **options}
     return fetch("cwru", out=folder, **settings)
 
 
-def statuses(fetched: Fetched) -> dict[str, str]:
+def statuses(fetched: FetchResults) -> dict[str, str]:
     return {row.file.file: row.status for row in fetched.files}
 
 
-def error_of(fetched: Fetched, file: str) -> str:
+def error_of(fetched: FetchResults, file: str) -> str:
     rows = {row.file.file: row for row in fetched.files}
     assert rows[file].status == "failed"
     return rows[file].error or ""
