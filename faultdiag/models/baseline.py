@@ -15,10 +15,13 @@ from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.features import extract
 from faultdiag.models.spec import BaselineNames, ModelSpec
-from faultdiag.signal.bearings import KnownBearing, get_bearing
+from faultdiag.signal.bearings import FaultOrders, KnownBearing, StatedBearing, get_bearing
 
 # Name of what a baseline has learnt, in the state dict: the bytes that skops stored.
 LEARNT = "skops"
+
+EACH = "each"
+"""In place of a bearing: the one that each recording names."""
 
 # Probabilities below this are taken for it, so that every logit is finite.
 LEAST = 1e-12
@@ -39,33 +42,42 @@ class BaselineModel(nn.Module):
     sampling_rate
         Hz.
     bearing
-        The one whose fault orders it looks at, or None if it looks at none.
+        The one whose fault orders it looks at, or None.
+    each
+        Whether it looks at the fault orders of each recording's own bearing.
     """
 
     not_exported = "a baseline looks at features, which numpy computes and no graph holds"
 
     def __init__(
-        self, baseline: Baseline, sampling_rate: float, bearing: KnownBearing | None = None
+        self,
+        baseline: Baseline,
+        sampling_rate: float,
+        bearing: KnownBearing | None = None,
+        *,
+        each: bool = False,
     ) -> None:
         super().__init__()
         self.baseline = baseline
         self.sampling_rate = sampling_rate
         self.bearing = bearing
+        self.needs_bearing = each
 
     @property
     def needs_speed(self) -> bool:
         """Whether it must be given the shaft rate of each window."""
-        return self.bearing is not None
+        return self.needs_bearing or self.bearing is not None
 
-    def features(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Floats:
+    def features(self, windows: Tensor, known: Tensor | None = None) -> Floats:
         """Return the features of windows, ``(B, features)``.
 
         Parameters
         ----------
         windows
             Normalised, ``(B, C, L)``.
-        shaft_rate
-            ``(B,)`` in Hz; only where it looks at fault orders.
+        known
+            Where it looks at fault orders: shaft rates ``(B,)`` in Hz. Where it looks at those of
+            each recording's bearing: `faultdiag.signal.bearings.CONDITIONS`, ``(B, 5)``.
 
         Raises
         ------
@@ -74,21 +86,32 @@ class BaselineModel(nn.Module):
         """
         if not self.baseline.sees_features:
             return np.zeros((len(windows), 0))
-        if self.needs_speed and shaft_rate is None:
+        if self.needs_speed and known is None:
             raise FaultdiagError(
                 f"baseline '{self.baseline.name}' looks at shaft orders and was given no shaft rate"
             )
-        rates = None if shaft_rate is None else shaft_rate.cpu().double().numpy()
-        return extract.compute(
-            windows.detach().cpu().float().numpy(),
-            self.sampling_rate,
-            shaft_rates=rates,
-            bearing=self.bearing,
-        )
+        x = windows.detach().cpu().float().numpy()
+        values = None if known is None else known.cpu().double().numpy()
+        if self.needs_bearing and values is not None:
+            return self._of_each(x, values)
+        return extract.compute(x, self.sampling_rate, shaft_rates=values, bearing=self.bearing)
 
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
+    def _of_each(self, x: NDArray[np.float32], known: Floats) -> Floats:
+        """Return the features of windows at the fault orders of their own bearings."""
+        table = np.zeros((len(x), len(self.baseline.features)))
+        for orders in np.unique(known[:, 1:], axis=0):
+            own = (known[:, 1:] == orders).all(axis=1)
+            table[own] = extract.compute(
+                x[own],
+                self.sampling_rate,
+                shaft_rates=known[own, 0],
+                bearing=StatedBearing("", FaultOrders(*orders.tolist())),
+            )
+        return table
+
+    def forward(self, windows: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logarithms of the probabilities of windows, in float64."""
-        probabilities = self.baseline.probabilities(self.features(windows, shaft_rate))
+        probabilities = self.baseline.probabilities(self.features(windows, known))
         return torch.from_numpy(np.log(np.maximum(probabilities, LEAST))).to(windows.device)
 
     def _save_to_state_dict(
@@ -139,7 +162,8 @@ def build_baseline(
     sampling_rate
         Hz.
     bearing
-        As `faultdiag.signal.bearings.get_bearing` takes it; without it there are no fault orders.
+        As `faultdiag.signal.bearings.get_bearing` takes it, or `EACH`; without it there are no
+        fault orders.
     options
         The baseline's own; ``BASELINES.options(name)`` lists them.
 
@@ -154,17 +178,18 @@ def build_baseline(
     >>> len(model.baseline.columns), model.needs_speed
     (39, True)
     """
-    known = None if bearing is None else get_bearing(str(bearing))
+    each = bearing == EACH
+    known = None if bearing is None or each else get_bearing(str(bearing))
     if not sees_features(name):
         return BaselineModel(BASELINES.build(name, [], classes, **options), sampling_rate)
     baseline = BASELINES.build(
-        name, extract.names(channels, orders=known is not None), classes, **options
+        name, extract.names(channels, orders=bearing is not None), classes, **options
     )
-    if known is not None and not {*baseline.groups} & {*extract.ORDER_GROUPS}:
+    if bearing is not None and not {*baseline.groups} & {*extract.ORDER_GROUPS}:
         # It uses none of the orders, so it must not ask for a speed either.
         without = extract.names(channels, orders=False)
-        baseline, known = BASELINES.build(name, without, classes, **options), None
-    return BaselineModel(baseline, sampling_rate, known)
+        return BaselineModel(BASELINES.build(name, without, classes, **options), sampling_rate)
+    return BaselineModel(baseline, sampling_rate, known, each=each)
 
 
 def sees_features(name: str) -> bool:
@@ -320,11 +345,11 @@ def _try_option(name: str, channels: Sequence[str], key: str, value: str | int |
 
 
 def _require_bearing(value: object) -> None:
-    if value is None:
+    if value is None or value == EACH:
         return
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise FaultdiagError(
             f'bearing is {value!r}; write its name, such as "6205", or its geometry, such as '
-            '"9,0.3126,1.537"'
+            f'"9,0.3126,1.537", or {EACH} for the one that each recording names'
         )
     get_bearing(str(value))

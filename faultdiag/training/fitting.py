@@ -112,6 +112,8 @@ class Fitter:
 
 def features_of(network: BaselineModel, windows: WindowBatches, rows: Tensor) -> Floats:
     """Compute the features that a baseline sees of windows."""
+    if network.needs_bearing:
+        return network.features(windows.windows(rows), windows.conditions(rows))
     speeds = (windows.shaft_rates(rows),) if network.needs_speed else ()
     return network.features(windows.windows(rows), *speeds)
 
@@ -129,6 +131,7 @@ def try_baseline(network: BaselineModel, windows: WindowBatches, rows: Tensor) -
     if not baseline.sees_features:
         return f"baseline {baseline.name}: uses no features"
     orders = f" at the orders of bearing {network.bearing.name}" if network.bearing else ""
+    orders = " at the orders of each recording's bearing" if network.needs_bearing else orders
     return (
         f"baseline {baseline.name}: {table.shape[1]} features of each window "
         f"({', '.join(baseline.groups)}{orders}); computed for one batch of {len(table)} windows"

@@ -7,7 +7,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.config.schema import Config
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.baseline import build_baseline, sees_features
+from faultdiag.models.baseline import EACH, build_baseline, sees_features
 from faultdiag.models.spec import BaselineNames, ModelSpec, parse_spec
 from faultdiag.models.zoo import options_for
 from faultdiag.preparing.folder import Prepared, PreparedRecording
@@ -31,9 +31,9 @@ class _Fault:
 def baseline_spec(name: str, options: Document, prepared: Prepared) -> tuple[ModelSpec, list[str]]:
     """Return the spec of a baseline for prepared data, and notes on what it looks at.
 
-    The fault orders are those of the option ``bearing``, else of the bearing that all training
-    recordings name. Without one, or if a recording has no shaft speed, the baseline sees no orders
-    and a note says so.
+    The fault orders are those of the option ``bearing``, which may be `EACH`, else of the bearing
+    that all training recordings name. Without one, or if a recording has no shaft speed, the
+    baseline sees no orders and a note says so.
 
     Parameters
     ----------
@@ -77,10 +77,12 @@ def _choose(name: str, options: Document, prepared: Prepared) -> tuple[str | Non
     )
     if not trial.needs_speed:
         return None, ""
-    bearing = _bearing(options.get("bearing"), prepared)
+    given = options.get("bearing")
+    bearing = _bearing(given, prepared)
     if not isinstance(bearing, _Fault):
-        return bearing.name, _others(bearing, prepared.recordings)
-    if options.get("bearing") is not None:
+        own = given == EACH
+        return (EACH, "") if own else (bearing.name, _others(bearing, prepared.recordings))
+    if given is not None:
         raise FaultdiagError(
             f"model.bearing is given for the shaft orders of '{name}', but {bearing.reason}; "
             f"{bearing.remedy}, or leave model.bearing out"
@@ -94,13 +96,27 @@ def _choose(name: str, options: Document, prepared: Prepared) -> tuple[str | Non
 
 
 def _bearing(given: str | int | None, prepared: Prepared) -> KnownBearing | _Fault:
-    """Return the bearing whose orders are looked at: the one given, else that of the training."""
+    """Return the bearing whose orders are looked at: the one given, else that of the training.
+
+    Of `EACH` it is that of one recording, if all name a known one.
+    """
     silent = [recording.name for recording in prepared.recordings if recording.rpm is None]
     if silent:
         return _Fault(
             f"the shaft speed of {_some(silent)} is unknown", "leave them out with data.select"
         )
+    if given == EACH:
+        return _own_bearing(prepared)
     return _trained_bearing(prepared) if given is None else get_bearing(str(given))
+
+
+def _own_bearing(prepared: Prepared) -> KnownBearing | _Fault:
+    """Return a recording's bearing, if all recordings name a known one."""
+    bearings = {recording.name: recording.bearing for recording in prepared.recordings}
+    unknown = [name for name, bearing in bearings.items() if bearing is None]
+    if unknown:
+        return _Fault(f"the bearing of {_some(unknown)} is unknown", "state it with data.bearing")
+    return next(bearing for bearing in bearings.values() if bearing is not None)
 
 
 def _trained_bearing(prepared: Prepared) -> KnownBearing | _Fault:
@@ -109,7 +125,8 @@ def _trained_bearing(prepared: Prepared) -> KnownBearing | _Fault:
     names = sorted({_named(prepared.recordings[number]) for number in trained})
     if len(names) > 1:
         shown = _some([name or "none" for name in names])
-        return _Fault(f"the training recordings name several bearings ({shown})", GIVE)
+        several = f"the training recordings name several bearings ({shown})"
+        return _Fault(several, f"{GIVE}, or {EACH} for that of each recording")
     if not names[0]:
         return _Fault("no training recording names its bearing", GIVE)
     try:
@@ -134,7 +151,7 @@ def _others(bearing: KnownBearing, recordings: Sequence[PreparedRecording]) -> s
         return ""
     return (
         f"the fault orders of bearing {bearing.name} are looked for in all recordings, but "
-        f"{_some(strange)} name another bearing"
+        f"{_some(strange)} name another bearing (model.bearing: {EACH} looks for those of each)"
     )
 
 

@@ -25,7 +25,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.features import extract
 from faultdiag.models.baseline import LEAST, BaselineModel, build_baseline, problems_of
 from faultdiag.models.spec import spec_of
-from faultdiag.signal.bearings import get_bearing
+from faultdiag.signal.bearings import conditions, get_bearing
 
 NAMES = list(BASELINES)
 CLASSES = ["B", "IR", "OR"]
@@ -141,6 +141,24 @@ def test_without_a_bearing_or_orders_in_use_it_needs_no_speed(name: str) -> None
     )
     assert not models.needs_speed(without)
     assert without.features(windows()).shape == (24, 21)
+
+
+def test_each_window_at_the_orders_of_its_own_bearing() -> None:
+    """Windows of two bearings in one batch have the features that each has alone."""
+    bearings = [get_bearing("6205"), get_bearing("6203")]
+    known = torch.tensor([conditions(1780.0 + 7 * n, bearings[n % 2]) for n in range(24)])
+    model = build_baseline("svm", ["DE"], CLASSES, sampling_rate=RATE, bearing="each")
+    assert models.needs_speed(model)
+    assert models.needs_bearing(model)
+    table = model.features(windows(), known.double())
+    rates = known[:, 0].double().numpy()
+    for number, bearing in enumerate(bearings):
+        own = slice(number, None, 2)
+        alone = extract.compute(
+            windows()[own].numpy(), RATE, shaft_rates=rates[own], bearing=bearing
+        )
+        np.testing.assert_allclose(table[own], alone, rtol=1e-5, atol=1e-5)
+    assert model.features(windows(0), known[:0]).shape == (0, table.shape[1])
 
 
 def test_a_speed_that_is_lacking() -> None:

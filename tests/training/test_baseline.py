@@ -277,7 +277,7 @@ class TestBearing:
         assert bearing == "6203"
         assert note == (
             "the fault orders of bearing 6203 are looked for in all recordings, but 97, 105, 118 "
-            "name another bearing"
+            "name another bearing (model.bearing: each looks for those of each)"
         )
 
     def test_none_where_several_are_named(self, prepared: Prepared) -> None:
@@ -285,8 +285,20 @@ class TestBearing:
         assert self.chosen(prepared) == (
             None,
             "svm sees no shaft orders, because the training recordings name several bearings "
-            "(6203, 6205); give model.bearing: its name, or balls,ball_diameter,pitch_diameter",
+            "(6203, 6205); give model.bearing: its name, or balls,ball_diameter,pitch_diameter, or "
+            "each for that of each recording",
         )
+
+    def test_that_of_each_recording(self, prepared: Prepared) -> None:
+        self.change(prepared, 1, bearing="6203")
+        assert self.chosen(prepared, bearing="each") == ("each", "")
+        self.change(prepared, 2, bearing="NU299")
+        with pytest.raises(
+            FaultdiagError,
+            match=r"for the shaft orders of 'svm', but the bearing of 118 is unknown; state it "
+            r"with data\.bearing, or leave model\.bearing out",
+        ):
+            self.chosen(prepared, bearing="each")
 
     @pytest.mark.parametrize(
         ("named", "because"),
