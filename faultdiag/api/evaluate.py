@@ -7,6 +7,7 @@ from faultdiag.api.train import ConfigLike, as_config
 from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.run import evaluate_run
+from faultdiag.report.drawing import require_png
 from faultdiag.report.figures import noise_figure
 from faultdiag.system.crashes import memory_errors
 from faultdiag.system.terminal import note
@@ -75,8 +76,7 @@ def evaluate(
 def _require_plot(plot: Path | None, snr: Sequence[float]) -> None:
     if plot is None:
         return
-    if plot.suffix.lower() != ".png":
-        raise FaultdiagError(f"--plot is {plot}; a PNG is drawn, so give a name that ends in .png")
+    require_png(plot)
     if len(set(snr)) < 2:
         given = f"--snr is {snr[0]:g} alone" if snr else "no --snr was given"
         raise FaultdiagError(

@@ -19,6 +19,7 @@ from faultdiag.inspection.inspect import (
 )
 from faultdiag.readers.finding import nothing_in, recordings_in
 from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
+from faultdiag.report.drawing import require_png
 from faultdiag.report.inspection import format_inspection, plot_inspection
 from faultdiag.system.terminal import printable_json
 
@@ -237,8 +238,7 @@ def _require_one_file(paths: Sequence[Path], plot: Path) -> None:
         raise FaultdiagError(f"--plot draws one recording, {len(paths)} were given")
     if paths[0].is_dir():
         raise FaultdiagError(f"--plot draws one recording and {paths[0]} is a folder; name one")
-    if plot.suffix.lower() != ".png":
-        raise FaultdiagError(f"--plot is {plot}; a PNG is drawn, so give a name that ends in .png")
+    require_png(plot)
 
 
 def _json(document: object) -> str:

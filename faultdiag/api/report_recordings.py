@@ -28,7 +28,7 @@ from faultdiag.prediction.events import (
 from faultdiag.prediction.inputs import find
 from faultdiag.prediction.reading import EvidenceRequest, ReadRequest
 from faultdiag.prediction.stored_rows import StoredRow, read_stored_rows
-from faultdiag.report.drawing import draw_charts
+from faultdiag.report.drawing import draw_charts, require_png
 from faultdiag.report.findings import EnvelopeSummary, explanation_text
 from faultdiag.report.pages.prediction import (
     MOST_PAGES,
@@ -396,8 +396,7 @@ def draw_explanation(result: RecordingResult, png: Path) -> None:
     FaultdiagError
         If the name isn't one of a PNG, or the file can't be written.
     """
-    if png.suffix.lower() != ".png":
-        raise FaultdiagError(f"--plot is {png}; a PNG is drawn, so give a name that ends in .png")
+    require_png(png)
     if result.explanation is not None:
         name = Path(result.path).name
         title = f"{name}: {result.label}, {result.confidence or 0:.2f}"

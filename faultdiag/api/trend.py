@@ -27,7 +27,7 @@ from faultdiag.prediction.reading import ReadRequest, find_bearing
 from faultdiag.readers.base import Reader, channels_of
 from faultdiag.readers.read import open_reader, reader_errors
 from faultdiag.readers.source import RecordingSource
-from faultdiag.report.drawing import draw_charts
+from faultdiag.report.drawing import draw_charts, require_png
 from faultdiag.report.pages.render import to_json
 from faultdiag.report.trend import trend_charts, trend_text
 from faultdiag.signal.bearings import KnownBearing
@@ -112,8 +112,7 @@ def draw_trend(found: Trend, png: Path) -> None:
     FaultdiagError
         If the name isn't one of a PNG, or the file can't be written.
     """
-    if png.suffix.lower() != ".png":
-        raise FaultdiagError(f"--plot is {png}; a PNG is drawn, so give a name that ends in .png")
+    require_png(png)
     draw_charts(trend_charts(found), png)
 
 

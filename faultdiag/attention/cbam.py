@@ -79,7 +79,45 @@ class SpatialGate(nn.Module):
         return x * torch.sigmoid(z)
 
 
-class CBAM(nn.Module):
+class _Gates(nn.Module):
+    """A channel gate and then a position gate: what the variants share.
+
+    A variant has a `name`, the `unset` value of its reduction, and says what its gates have.
+    """
+
+    name: ClassVar[str]
+    unset: ClassVar[dict[str, int]]
+    mlp_bias: ClassVar[bool] = False
+    position_bias: ClassVar[bool] = False
+    position_norm: ClassVar[bool] = False
+    mean_first: ClassVar[bool] = False
+
+    def __init__(
+        self, channels: int, *, reduction: int | None = None, kernel_size: int = 7
+    ) -> None:
+        super().__init__()
+        check_channels(self.name, channels)
+        check_odd(self.name, kernel_size)
+        hidden = hidden_width(self.name, channels, reduction, default=self.unset["reduction"])
+        self.channel = ChannelGate(channels, hidden, bias=self.mlp_bias)
+        self.spatial = SpatialGate(
+            kernel_size,
+            bias=self.position_bias,
+            norm=self.position_norm,
+            mean_first=self.mean_first,
+        )
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Leave torch's default initialisation; a variant may set its own."""
+
+    def forward(self, x: "Tensor") -> "Tensor":
+        """Gate `x`, ``(batch, channels, length)``, by channel and then by position."""
+        gated: Tensor = self.spatial(self.channel(x))
+        return gated
+
+
+class CBAM(_Gates):
     """Channel gate, then position gate with a BatchNorm, as the authors released it.
 
     ``z = x * sigmoid(MLP(mean_L(x)) + MLP(max_L(x)))``, then
@@ -114,29 +152,19 @@ class CBAM(nn.Module):
     """
 
     reference: ClassVar[str] = "Woo et al., ECCV 2018, arXiv:1807.06521"
-    unset: ClassVar[dict[str, object]] = {"reduction": 16}
+    name: ClassVar[str] = "cbam"
+    unset: ClassVar[dict[str, int]] = {"reduction": 16}
+    mlp_bias: ClassVar[bool] = True
+    position_norm: ClassVar[bool] = True
 
-    def __init__(
-        self, channels: int, *, reduction: int | None = None, kernel_size: int = 7
-    ) -> None:
-        super().__init__()
-        check_channels("cbam", channels)
-        check_odd("cbam", kernel_size)
-        hidden = hidden_width("cbam", channels, reduction, default=16)
-        self.channel = ChannelGate(channels, hidden, bias=True)
-        self.spatial = SpatialGate(kernel_size, bias=False, norm=True, mean_first=False)
+    def _initialise(self) -> None:
         for name, parameter in self.named_parameters():
             if name.endswith("bias") or name == "spatial.norm.weight":
                 nn.init.zeros_(parameter)
         nn.init.kaiming_normal_(self.spatial.conv.weight, mode="fan_out")
 
-    def forward(self, x: "Tensor") -> "Tensor":
-        """Gate `x`, ``(batch, channels, length)``, by channel and then by position."""
-        gated: Tensor = self.spatial(self.channel(x))
-        return gated
 
-
-class CBAMWithoutNorm(nn.Module):
+class CBAMWithoutNorm(_Gates):
     """CBAM with a bias instead of the BatchNorm in the position gate and none in the MLP.
 
     ``z = x * sigmoid(MLP(mean_L(x)) + MLP(max_L(x)))``, then
@@ -147,10 +175,9 @@ class CBAMWithoutNorm(nn.Module):
     channels
         Channels ``C`` of the map.
     reduction
-        Ratio of channels to the MLP's hidden width ``d``. None is 16 with a width of at least 1;
-        a given one may not exceed `channels`.
+        As of `CBAM`.
     kernel_size
-        Odd kernel size ``k`` of the position gate.
+        As of `CBAM`.
 
     Raises
     ------
@@ -168,25 +195,12 @@ class CBAMWithoutNorm(nn.Module):
     """
 
     reference: ClassVar[str] = "after Woo et al., ECCV 2018, arXiv:1807.06521"
-    unset: ClassVar[dict[str, object]] = {"reduction": 16}
-
-    def __init__(
-        self, channels: int, *, reduction: int | None = None, kernel_size: int = 7
-    ) -> None:
-        super().__init__()
-        check_channels("cbam_nobn", channels)
-        check_odd("cbam_nobn", kernel_size)
-        hidden = hidden_width("cbam_nobn", channels, reduction, default=16)
-        self.channel = ChannelGate(channels, hidden, bias=False)
-        self.spatial = SpatialGate(kernel_size, bias=True, norm=False, mean_first=False)
-
-    def forward(self, x: "Tensor") -> "Tensor":
-        """Gate `x`, ``(batch, channels, length)``, by channel and then by position."""
-        gated: Tensor = self.spatial(self.channel(x))
-        return gated
+    name: ClassVar[str] = "cbam_nobn"
+    unset: ClassVar[dict[str, int]] = {"reduction": 16}
+    position_bias: ClassVar[bool] = True
 
 
-class CBAMReduction8(nn.Module):
+class CBAMReduction8(_Gates):
     """CBAM with reduction 8 and neither bias nor BatchNorm anywhere.
 
     ``z = x * sigmoid(MLP(mean_L(x)) + MLP(max_L(x)))``, then
@@ -197,10 +211,9 @@ class CBAMReduction8(nn.Module):
     channels
         Channels ``C`` of the map.
     reduction
-        Ratio of channels to the MLP's hidden width ``d``. None is 8 with a width of at least 1;
-        a given one may not exceed `channels`.
+        As of `CBAM`, but None is 8.
     kernel_size
-        Odd kernel size ``k`` of the position gate.
+        As of `CBAM`.
 
     Raises
     ------
@@ -218,19 +231,6 @@ class CBAMReduction8(nn.Module):
     """
 
     reference: ClassVar[str] = "after Woo et al., ECCV 2018, arXiv:1807.06521"
-    unset: ClassVar[dict[str, object]] = {"reduction": 8}
-
-    def __init__(
-        self, channels: int, *, reduction: int | None = None, kernel_size: int = 7
-    ) -> None:
-        super().__init__()
-        check_channels("cbam_r8", channels)
-        check_odd("cbam_r8", kernel_size)
-        hidden = hidden_width("cbam_r8", channels, reduction, default=8)
-        self.channel = ChannelGate(channels, hidden, bias=False)
-        self.spatial = SpatialGate(kernel_size, bias=False, norm=False, mean_first=True)
-
-    def forward(self, x: "Tensor") -> "Tensor":
-        """Gate `x`, ``(batch, channels, length)``, by channel and then by position."""
-        gated: Tensor = self.spatial(self.channel(x))
-        return gated
+    name: ClassVar[str] = "cbam_r8"
+    unset: ClassVar[dict[str, int]] = {"reduction": 8}
+    mean_first: ClassVar[bool] = True

@@ -443,6 +443,16 @@ def arrays_of_mat5(path: Path, order: str) -> list[Array]:
     return [array for array in found if array.name]
 
 
+def _content_of(array: Array) -> tuple[Source, int, int]:
+    """Return where the content of an array is: its source, first byte and end.
+
+    What lies in the file as it is stays there; what is packed is unpacked once for all fields.
+    """
+    if isinstance(array.source, Plain):
+        return array.source, array.start, array.stop
+    return Held(array.content()), 0, array.stop - array.start
+
+
 def elements_of(array: Array) -> list[dict[str, Array]]:
     """Return the fields of each element of a struct.
 
@@ -451,10 +461,7 @@ def elements_of(array: Array) -> list[dict[str, Array]]:
     DamageError
         If the struct contradicts its format.
     """
-    # What lies in the file as it is stays there; what is packed is unpacked once for all fields.
-    plain = isinstance(array.source, Plain)
-    source, start = (array.source, array.start) if plain else (Held(array.content()), 0)
-    stop = start + array.stop - array.start
+    source, start, stop = _content_of(array)
     head = _Elements(source.read(start, min(stop - start, _MOST_NAMES_BYTES)), array.order)
     (width,) = struct.unpack(f"{array.order}i", head.take((_INT32,), 4))
     names = head.take(_NAME_TYPES)
@@ -477,9 +484,7 @@ def cells_of(array: Array) -> list[dict[str, Array]]:
     DamageError
         If the array contradicts its format.
     """
-    plain = isinstance(array.source, Plain)
-    source, start = (array.source, array.start) if plain else (Held(array.content()), 0)
-    stop = start + array.stop - array.start
+    source, start, stop = _content_of(array)
     keys = [f"{{{number}}}" for number in range(1, min(array.size, MOST_ARRAYS) + 1)]
     return [_fields(array, keys, source, start, stop)[0]]
 

@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import Reader, Variable, channels_of
 from faultdiag.readers.source import (
     ALWAYS_UNPACKED,
@@ -29,6 +29,7 @@ from faultdiag.readers.source import (
     Samples,
     reading,
 )
+from faultdiag.signal.recording import require_channels
 
 _PIECE = 2**20
 _MOST_MEMBERS = 1000
@@ -219,12 +220,7 @@ class Archive:
                 f"{self.path} holds several signals ({', '.join(every[:20])}); choose a channel, "
                 "or unpack it and name the folder"
             )
-        for name in channels:
-            if name not in every:
-                raise FaultdiagError(
-                    f"{self.path} has no channel '{name}'{did_you_mean(name, every)}; "
-                    f"it has: {', '.join(every[:20])}"
-                )
+        require_channels(self.path, channels, every)
         owners = {name.partition(":")[0] for name in channels}
         if len(owners) > 1:
             raise FaultdiagError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faultdiag.documents import Json
-from faultdiag.errors import printable_lines
+from faultdiag.errors import FaultdiagError, printable_lines
 from faultdiag.report.charts import Chart, Curve
 from faultdiag.report.style import DASHES, LIGHT
 from faultdiag.system.files import replacing
@@ -38,6 +38,18 @@ def blank_figure(width: float, height: float) -> "Figure":
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
+
+
+def require_png(path: Path) -> None:
+    """Refuse the name of a picture that isn't one of a PNG.
+
+    Raises
+    ------
+    FaultdiagError
+        If it ends in anything but ``.png``.
+    """
+    if path.suffix.lower() != ".png":
+        raise FaultdiagError(f"--plot is {path}; a PNG is drawn, so give a name that ends in .png")
 
 
 def save_figure(figure: "Figure", path: Path, *, dpi: int = 150) -> None:

@@ -6,11 +6,11 @@ Every function takes the representation's registry name for its message.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import AfterValidator, Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.representations import fourier
@@ -80,6 +80,26 @@ def check_shape(
     if not 0 < sampling_rate < math.inf:
         raise FaultdiagError(
             f"representation '{name}': sampling_rate is {sampling_rate} Hz; give a positive number"
+        )
+
+
+def check_segments(name: str, segment: int, hop: int, length: int) -> None:
+    """Refuse segments that are longer than a window, too short, or that leave samples out.
+
+    Raises
+    ------
+    FaultdiagError
+        If a segment has fewer than 4 samples or more than `length`, or `hop` more than a segment.
+    """
+    if not 4 <= segment <= length:
+        raise FaultdiagError(
+            f"representation '{name}': segment is {segment} samples and a window has {length}; "
+            f"use 4 to {length}"
+        )
+    if hop > segment:
+        raise FaultdiagError(
+            f"representation '{name}': hop is {hop} samples and a segment has {segment}, so that "
+            f"samples between them would be left out; use 1 to {segment}"
         )
 
 
@@ -281,3 +301,30 @@ class Scaling:
         if self.scale == "log":
             return (magnitudes + FLOOR * magnitudes.amax(dims, keepdim=True) + TINY).log()
         return magnitudes
+
+
+class WindowFront(nn.Module):
+    """What representations share that need nothing but the windows.
+
+    A subclass has a `name`, computes from windows of checked shape in `_compute`, and sets
+    `channels`, `length`, `out_channels` and `out_length`.
+    """
+
+    name: ClassVar[str]
+    needs_speed: ClassVar[bool] = False
+    channels: int
+    length: int
+
+    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
+        """Return ``(batch, out_channels, out_length)`` of windows ``(batch, channels, length)``."""
+        del shaft_rate
+        check_windows(self.name, windows, self.channels, self.length)
+        return in_full_precision(self._compute, windows)
+
+    def _compute(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _set_frequencies(self, spacing: float, lines: int) -> None:
+        """Keep the frequencies of `lines` spectral lines, in Hz, as the buffer ``frequencies``."""
+        steps = torch.arange(lines, dtype=torch.float64)
+        self.register_buffer("frequencies", steps * spacing, persistent=False)

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faultdiag.representations.base import (
     Band,
@@ -13,18 +12,17 @@ from faultdiag.representations.base import (
     Scaling,
     Standardise,
     Taper,
+    WindowFront,
     amplitudes,
     centred,
     check_shape,
-    check_windows,
     count_lines,
-    in_full_precision,
     taper_of,
 )
 from faultdiag.representations.envelope import BandEnvelope, band_lines
 
 
-class EnvelopeSpectrum(nn.Module):
+class EnvelopeSpectrum(WindowFront):
     """Amplitude spectrum of the squared envelope: how often something strikes, per band.
 
     The window's mean is removed, the Hilbert envelope taken in each band by the Fourier
@@ -66,7 +64,7 @@ class EnvelopeSpectrum(nn.Module):
        Mech. Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017
     """
 
-    needs_speed: ClassVar[bool] = False
+    name: ClassVar[str] = "envelope_spectrum"
     reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
     frequencies: Tensor
     taper: Tensor
@@ -85,26 +83,20 @@ class EnvelopeSpectrum(nn.Module):
         standardise: Standardise = "window",
     ) -> None:
         super().__init__()
-        name = "envelope_spectrum"
-        check_shape(name, channels, length, sampling_rate, shortest=4)
+        check_shape(self.name, channels, length, sampling_rate, shortest=4)
         spacing = sampling_rate / length
         self.channels, self.length = channels, length
-        self.envelope = BandEnvelope(band_lines(name, length, sampling_rate, band, bands), length)
+        self.envelope = BandEnvelope(
+            band_lines(self.name, length, sampling_rate, band, bands), length
+        )
         last = self.envelope.lines - 1
         self.out_channels = channels * bands
         self.out_length = count_lines(
-            name, max_frequency, spacing=spacing, last=last, limit=last * spacing
+            self.name, max_frequency, spacing=spacing, last=last, limit=last * spacing
         )
         self.scaling = Scaling(scale, standardise)
-        lines = torch.arange(self.out_length, dtype=torch.float64)
-        self.register_buffer("frequencies", lines * spacing, persistent=False)
+        self._set_frequencies(spacing, self.out_length)
         self.register_buffer("taper", taper_of(taper, self.envelope.grid), persistent=False)
-
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Return ``(batch, out_channels, out_length)`` of ``(batch, channels, length)``."""
-        del shaft_rate
-        check_windows("envelope_spectrum", windows, self.channels, self.length)
-        return in_full_precision(self._compute, windows)
 
     def _compute(self, x: Tensor) -> Tensor:
         a = amplitudes(centred(self.envelope(x)), self.taper.to(x.dtype))

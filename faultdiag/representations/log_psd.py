@@ -3,17 +3,17 @@
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.representations.base import (
     TINY,
     Count,
     Taper,
+    WindowFront,
     centred,
+    check_segments,
     check_shape,
-    check_windows,
-    in_full_precision,
     taper_of,
 )
 from faultdiag.representations.fourier import half_spectrum
@@ -22,7 +22,7 @@ FLOOR = 1e-12
 """Added to every power, as a share of their mean: 120 dB below it."""
 
 
-class LogPowerSpectrum(nn.Module):
+class LogPowerSpectrum(WindowFront):
     """Log power spectral density: the spectrum without what single impacts and phases add.
 
     A window is cut into overlapping segments, each less its own mean. With the mean power over
@@ -64,7 +64,7 @@ class LogPowerSpectrum(nn.Module):
        IEEE Trans. Audio Electroacoust. 15 (1967) 70-73, doi:10.1109/TAU.1967.1161901
     """
 
-    needs_speed: ClassVar[bool] = False
+    name: ClassVar[str] = "log_psd"
     needs_rate: ClassVar[bool] = False
     reference: ClassVar[str] = "Welch 1967, doi:10.1109/TAU.1967.1161901"
     frequencies: Tensor
@@ -82,8 +82,8 @@ class LogPowerSpectrum(nn.Module):
         taper: Taper = "hann",
     ) -> None:
         super().__init__()
-        check_shape("log_psd", channels, length, sampling_rate, shortest=4)
-        _check_segments(segment, hop, length)
+        check_shape(self.name, channels, length, sampling_rate, shortest=4)
+        check_segments(self.name, segment, hop, length)
         lines = segment // 2
         if bands is not None and lines % bands:
             raise FaultdiagError(
@@ -98,12 +98,6 @@ class LogPowerSpectrum(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.register_buffer("taper", taper_of(taper, segment), persistent=False)
 
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Return ``(batch, channels, out_length)`` for windows ``(batch, channels, length)``."""
-        del shaft_rate
-        check_windows("log_psd", windows, self.channels, self.length)
-        return in_full_precision(self._compute, windows)
-
     def _compute(self, x: Tensor) -> Tensor:
         segments = centred(x.unfold(-1, self.segment, self.hop))  # (B, C, T, N)
         real, imaginary = half_spectrum(segments * self.taper.to(x.dtype))  # (B, C, T, 1 + lines)
@@ -111,16 +105,3 @@ class LogPowerSpectrum(nn.Module):
         power = power.unflatten(-1, (self.out_length, -1)).mean(-1)  # (B, C, out_length)
         level = (power + FLOOR * power.mean(-1, keepdim=True) + TINY).log10()
         return centred(level)
-
-
-def _check_segments(segment: int, hop: int, length: int) -> None:
-    if not 4 <= segment <= length:
-        raise FaultdiagError(
-            f"representation 'log_psd': segment is {segment} samples and a window has {length}; "
-            f"use 4 to {length}"
-        )
-    if hop > segment:
-        raise FaultdiagError(
-            f"representation 'log_psd': hop is {hop} samples and a segment has {segment}, which "
-            f"leaves out the samples between two segments; use 1 to {segment}"
-        )

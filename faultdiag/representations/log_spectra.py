@@ -4,17 +4,16 @@ from typing import Annotated, ClassVar
 
 import torch
 from pydantic import AfterValidator
-from torch import Tensor, nn
+from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.representations.base import (
     TINY,
     Count,
     Positive,
+    WindowFront,
     centred,
     check_shape,
-    check_windows,
-    in_full_precision,
     taper_of,
 )
 from faultdiag.representations.fourier import half_spectrum
@@ -32,7 +31,7 @@ def _sizes(values: tuple[int, ...]) -> tuple[int, ...]:
 Sizes = Annotated[tuple[int, ...], AfterValidator(_sizes)]
 
 
-class LogSpectra(nn.Module):
+class LogSpectra(WindowFront):
     """Mean level and fluctuation of every line of short-time spectra, at several resolutions.
 
     For each segment size ``N`` with hop ``N / overlap`` and a Hann window, with the power
@@ -75,7 +74,7 @@ class LogSpectra(nn.Module):
        synthesis", Proc. IEEE 65 (1977) 1558-1564, doi:10.1109/PROC.1977.10770
     """
 
-    needs_speed: ClassVar[bool] = False
+    name: ClassVar[str] = "log_spectra"
     needs_rate: ClassVar[bool] = False
     reference: ClassVar[str] = "Allen and Rabiner 1977, doi:10.1109/PROC.1977.10770"
     frequencies: Tensor
@@ -91,7 +90,7 @@ class LogSpectra(nn.Module):
         floor: Positive = 1e-3,
     ) -> None:
         super().__init__()
-        check_shape("log_spectra", channels, length, sampling_rate, shortest=8)
+        check_shape(self.name, channels, length, sampling_rate, shortest=8)
         _check_sizes(segments, overlap, length)
         self.channels, self.length = channels, length
         self.segments, self.overlap, self.floor = segments, overlap, floor
@@ -101,12 +100,6 @@ class LogSpectra(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
         for n in segments:
             self.register_buffer(f"taper{n}", taper_of("hann", n), persistent=False)
-
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Return ``(batch, 2 channels, out_length)`` for ``(batch, channels, length)``."""
-        del shaft_rate
-        check_windows("log_spectra", windows, self.channels, self.length)
-        return in_full_precision(self._compute, windows)
 
     def _compute(self, x: Tensor) -> Tensor:
         x = centred(x)

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faultdiag.representations.base import (
     Positive,
@@ -11,17 +10,16 @@ from faultdiag.representations.base import (
     Scaling,
     Standardise,
     Taper,
+    WindowFront,
     amplitudes,
     centred,
     check_shape,
-    check_windows,
     count_lines,
-    in_full_precision,
     taper_of,
 )
 
 
-class AmplitudeSpectrum(nn.Module):
+class AmplitudeSpectrum(WindowFront):
     """Amplitude spectrum: the length becomes frequency, from 0 in steps of ``rate / length``.
 
     ``a[k] = 2 / sum(w) |sum_n w[n] (x[n] - mean) exp(-2 pi i k n / L)|``, so that a sine of
@@ -55,7 +53,7 @@ class AmplitudeSpectrum(nn.Module):
        transform", Proc. IEEE 66 (1978) 51-83, doi:10.1109/PROC.1978.10837
     """
 
-    needs_speed: ClassVar[bool] = False
+    name: ClassVar[str] = "spectrum"
     reference: ClassVar[str] = "Harris 1978, doi:10.1109/PROC.1978.10837"
     frequencies: Tensor
     taper: Tensor
@@ -72,27 +70,20 @@ class AmplitudeSpectrum(nn.Module):
         standardise: Standardise = "window",
     ) -> None:
         super().__init__()
-        check_shape("spectrum", channels, length, sampling_rate, shortest=4)
+        check_shape(self.name, channels, length, sampling_rate, shortest=4)
         spacing = sampling_rate / length
         self.channels, self.length = channels, length
         self.out_channels = channels
         self.out_length = count_lines(
-            "spectrum",
+            self.name,
             max_frequency,
             spacing=spacing,
             last=length // 2,
             limit=sampling_rate / 2,
         )
         self.scaling = Scaling(scale, standardise)
-        lines = torch.arange(self.out_length, dtype=torch.float64)
-        self.register_buffer("frequencies", lines * spacing, persistent=False)
+        self._set_frequencies(spacing, self.out_length)
         self.register_buffer("taper", taper_of(taper, length), persistent=False)
-
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Return ``(batch, channels, out_length)`` of windows ``(batch, channels, length)``."""
-        del shaft_rate
-        check_windows("spectrum", windows, self.channels, self.length)
-        return in_full_precision(self._compute, windows)
 
     def _compute(self, x: Tensor) -> Tensor:
         a = amplitudes(centred(x), self.taper.to(x.dtype))[..., : self.out_length]

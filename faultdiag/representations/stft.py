@@ -2,10 +2,8 @@
 
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from faultdiag.errors import FaultdiagError
 from faultdiag.representations.base import (
     Count,
     Positive,
@@ -13,17 +11,17 @@ from faultdiag.representations.base import (
     Scaling,
     Standardise,
     Taper,
+    WindowFront,
     amplitudes,
     centred,
+    check_segments,
     check_shape,
-    check_windows,
     count_lines,
-    in_full_precision,
     taper_of,
 )
 
 
-class ShortTimeSpectra(nn.Module):
+class ShortTimeSpectra(WindowFront):
     """Amplitude spectra of short overlapping segments; the spectral lines become channels.
 
     The window's mean is removed; segment ``t`` starts at sample ``t * hop`` and lies wholly
@@ -64,7 +62,7 @@ class ShortTimeSpectra(nn.Module):
        synthesis", Proc. IEEE 65 (1977) 1558-1564, doi:10.1109/PROC.1977.10770
     """
 
-    needs_speed: ClassVar[bool] = False
+    name: ClassVar[str] = "stft"
     reference: ClassVar[str] = "Allen and Rabiner 1977, doi:10.1109/PROC.1977.10770"
     frequencies: Tensor
     taper: Tensor
@@ -83,41 +81,21 @@ class ShortTimeSpectra(nn.Module):
         standardise: Standardise = "window",
     ) -> None:
         super().__init__()
-        check_shape("stft", channels, length, sampling_rate, shortest=4)
-        _check_segments(segment, hop, length)
+        check_shape(self.name, channels, length, sampling_rate, shortest=4)
+        check_segments(self.name, segment, hop, length)
         spacing = sampling_rate / segment
         self.channels, self.length = channels, length
         self.segment, self.hop = segment, hop
         self.lines = count_lines(
-            "stft", max_frequency, spacing=spacing, last=segment // 2, limit=sampling_rate / 2
+            self.name, max_frequency, spacing=spacing, last=segment // 2, limit=sampling_rate / 2
         )
         self.out_channels = channels * self.lines
         self.out_length = 1 + (length - segment) // hop
         self.scaling = Scaling(scale, standardise)
-        lines = torch.arange(self.lines, dtype=torch.float64)
-        self.register_buffer("frequencies", lines * spacing, persistent=False)
+        self._set_frequencies(spacing, self.lines)
         self.register_buffer("taper", taper_of(taper, segment), persistent=False)
-
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Return ``(batch, out_channels, out_length)`` of ``(batch, channels, length)``."""
-        del shaft_rate
-        check_windows("stft", windows, self.channels, self.length)
-        return in_full_precision(self._compute, windows)
 
     def _compute(self, x: Tensor) -> Tensor:
         segments = centred(x).unfold(-1, self.segment, self.hop)  # (B, C, frames, segment)
         a = amplitudes(segments, self.taper.to(x.dtype))[..., : self.lines]
         return self.scaling(a.transpose(-1, -2).flatten(1, 2))  # (B, C * lines, frames)
-
-
-def _check_segments(segment: int, hop: int, length: int) -> None:
-    if not 4 <= segment <= length:
-        raise FaultdiagError(
-            f"representation 'stft': segment is {segment} samples and a window has {length}; "
-            f"use 4 to {length}"
-        )
-    if hop > segment:
-        raise FaultdiagError(
-            f"representation 'stft': hop is {hop} samples and a segment has {segment}, so that "
-            f"samples between them would be left out; use 1 to {segment}"
-        )

@@ -6,7 +6,7 @@ from functools import partial
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.representations.base import (
@@ -15,9 +15,8 @@ from faultdiag.representations.base import (
     Positive,
     Scaling,
     Standardise,
+    WindowFront,
     check_shape,
-    check_windows,
-    in_full_precision,
 )
 
 
@@ -110,7 +109,7 @@ def _store(state: _State, done: tuple[Tensor, Tensor]) -> None:
 Init = Literal["uniform", "logarithmic", "zero"]
 
 
-class VariationalModes(nn.Module):
+class VariationalModes(WindowFront):
     """Modes of each channel by variational mode decomposition: narrow bands that find themselves.
 
     Channel ``c * modes + k`` is mode ``k`` of channel ``c``, the lowest centre frequency first;
@@ -138,7 +137,7 @@ class VariationalModes(nn.Module):
        Process. 62 (2014) 531-544, doi:10.1109/TSP.2013.2288675
     """
 
-    needs_speed: ClassVar[bool] = False
+    name: ClassVar[str] = "vmd"
     not_exported: ClassVar[str] = (
         "variational mode decomposition repeats until the modes of each window settle, up to 500 "
         "times, and a graph has no such loop"
@@ -160,7 +159,7 @@ class VariationalModes(nn.Module):
         standardise: Standardise = "none",
     ) -> None:
         super().__init__()
-        check_shape("vmd", channels, length, sampling_rate)
+        check_shape(self.name, channels, length, sampling_rate)
         _check_modes("representation 'vmd'", modes, length)
         self.channels, self.length = channels, length
         self.out_channels, self.out_length = channels * modes, length
@@ -174,12 +173,6 @@ class VariationalModes(nn.Module):
             iterations=iterations,
             init=init,
         )
-
-    def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
-        """Return the modes ``(batch, out_channels, length)`` of ``(batch, channels, length)``."""
-        del shaft_rate
-        check_windows("vmd", windows, self.channels, self.length)
-        return in_full_precision(self._compute, windows)
 
     def _compute(self, x: Tensor) -> Tensor:
         modes, _ = self.decompose(x)  # (B, C, K, L)

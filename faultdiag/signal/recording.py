@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError, did_you_mean
+from faultdiag.errors import FaultdiagError, did_you_mean, listed_names
 
 
 def require_channels(source: Path, names: Iterable[str], known: Collection[str]) -> None:
@@ -92,6 +92,22 @@ def constant(source: Path, channel: str, samples: int, value: float) -> Faultdia
         f"{source}: channel {channel} is constant: all {samples} samples are "
         f"{value:g}; a vibration signal is needed (unplugged sensor?)"
     )
+
+
+def require_channels(source: object, wanted: Iterable[str], known: Collection[str]) -> None:
+    """Refuse channels that a file or recording does not have.
+
+    Raises
+    ------
+    FaultdiagError
+        Naming the first one, what is nearest to it, and up to twenty that there are.
+    """
+    for name in wanted:
+        if name not in known:
+            raise FaultdiagError(
+                f"{source} has no channel '{name}'{did_you_mean(name, known)}; "
+                f"it has: {listed_names(known)}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

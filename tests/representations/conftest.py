@@ -1,14 +1,5 @@
 """One thread: the transforms here are too short to gain from more."""
 
-from collections.abc import Iterator
+from tests.models.conftest import one_thread
 
-import pytest
-import torch
-
-
-@pytest.fixture(autouse=True, scope="package")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+__all__ = ["one_thread"]

@@ -16,19 +16,6 @@ from faultdiag.report import figures as figures_module
 from faultdiag.report.figures import confusion_figure, curves_figure, embedding_figure
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Gives the figures instead of rendering them, which takes most of the time."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path, **_: object) -> None:
-        figures.append(figure)
-        path.touch()
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
-
-
 def history(epochs: int) -> list[dict[str, float]]:
     return [
         {

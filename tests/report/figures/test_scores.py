@@ -15,19 +15,6 @@ BEFORE = Reliability(np.array([0, 10, 30]), np.array([NONE, 0.6, 0.9]), np.array
 AFTER = Reliability(np.array([0, 20, 20]), np.array([NONE, 0.5, 0.8]), np.array([NONE, 0.5, 0.9]))
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Gives the figures instead of rendering them, which takes most of the time."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path, **_: object) -> None:
-        figures.append(figure)
-        path.touch()
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
-
-
 def test_each_part_has_its_points_and_errors(tmp_path: Path, drawn: list[Figure]) -> None:
     parts = {"valid": (BEFORE, AFTER), "test": (AFTER, BEFORE)}
     reliability_figure(parts, tmp_path / "c.png", temperature=1.837)
