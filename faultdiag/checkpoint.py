@@ -74,21 +74,21 @@ def require_sound(path: Path, document: Document) -> None:
 def _problem(stored: object, length: object, channels: int) -> str | None:
     if not isinstance(length, int) or length < 1:
         return f"cannot be read for windows of {length!r} samples"
-    found = _found(stored) if isinstance(stored, dict) else stored
-    return novelty.check(found, channels * novelty.bands_of(length))
+    detection = _found(stored) if isinstance(stored, dict) else stored
+    return novelty.check(detection, channels * novelty.bands_of(length))
 
 
 def _found(stored: Document) -> Json:
     """Return the fields of a novelty, its reference as an array; others are passed over."""
-    found = {field.name: stored.get(field.name) for field in fields(Novelty)}
-    found["basis"] = stored.get("basis", "")  # earlier checkpoints have none
-    reference = found["reference"]
+    values = {field.name: stored.get(field.name) for field in fields(Novelty)}
+    values["basis"] = stored.get("basis", "")  # earlier checkpoints have none
+    reference = values["reference"]
     if isinstance(reference, torch.Tensor):
         # Sparse or quantised tensors, and those of no memory at all, have no array.
         plain = (reference.layout, reference.device.type) == (torch.strided, "cpu")
         usable = plain and reference.dtype == torch.float32
-        found["reference"] = reference.detach().numpy() if usable else None
-    return found
+        values["reference"] = reference.detach().numpy() if usable else None
+    return values
 
 
 def require_consistent(path: Path, document: Document) -> None:
@@ -137,11 +137,11 @@ def require_consistent(path: Path, document: Document) -> None:
 
 
 def _require_temperature(path: Path, calibration: object) -> None:
-    found = calibration.get("temperature") if isinstance(calibration, dict) else calibration
-    if not isinstance(found, (int, float)) or not 0 < found < math.inf:
+    temperature = calibration.get("temperature") if isinstance(calibration, dict) else calibration
+    if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
         raise FaultdiagError(
-            f"{path} has the calibration temperature {found!r}, which must be a number above 0; "
-            "take another copy, or train again"
+            f"{path} has the calibration temperature {temperature!r}, which must be a number above "
+            "0; take another copy, or train again"
         )
 
 
@@ -237,10 +237,10 @@ class Checkpoint:
     def recorded_at(self) -> float | None:
         """Hz that the training's config stated for recordings without a rate, or None."""
         data = self.config.get("data")
-        found = data.get("recorded_at") if isinstance(data, Mapping) else None
-        if not isinstance(found, int | float) or isinstance(found, bool):
+        rate = data.get("recorded_at") if isinstance(data, Mapping) else None
+        if not isinstance(rate, int | float) or isinstance(rate, bool):
             return None
-        return float(found) if 0 < found < math.inf else None
+        return float(rate) if 0 < rate < math.inf else None
 
     @property
     def temperature(self) -> float:

@@ -81,15 +81,15 @@ def select_device(name: str) -> torch.device:
         raise FaultdiagError(f"unknown device '{name}'; use auto, cpu, cuda or cuda:N")
     if name == "cpu":
         return torch.device(name)
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if found == 0:
+    devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if devices == 0:
         raise FaultdiagError(
             f"--device {name}: torch {torch.__version__} finds no CUDA device; use --device cpu, "
             "or install a CUDA build of torch and the driver"
         )
-    if int(name.partition(":")[2] or 0) >= found:
+    if int(name.partition(":")[2] or 0) >= devices:
         raise FaultdiagError(
-            f"--device {name}: the CUDA devices there are cuda:0 to cuda:{found - 1}; use one "
+            f"--device {name}: the CUDA devices there are cuda:0 to cuda:{devices - 1}; use one "
             "of them, or cpu"
         )
     # Read by cuBLAS when it starts, and needed for results that repeat bit for bit.
@@ -384,8 +384,8 @@ def logits_of(
         first += len(rows)
     if result is None:
         raise ValueError("there are no windows")
-    found: NDArray[np.float64] = result.cpu().numpy()
-    return found
+    array: NDArray[np.float64] = result.cpu().numpy()
+    return array
 
 
 class TorchScorer:

@@ -301,36 +301,36 @@ def fit(train: Levels, held_out: Floats, *, independent: int, basis: str) -> Nov
     return Novelty(train, threshold, rate, min(NEIGHBOURS, len(train)), basis)
 
 
-def check(found: object, columns: int) -> str | None:
+def check(stored: object, columns: int) -> str | None:
     """Return what is wrong with the stored fields of a `Novelty`, or None.
 
     Parameters
     ----------
-    found
+    stored
         The fields by name, ``reference`` as an array.
     columns
         The columns that the reference must have: channels times bands.
     """
-    if not isinstance(found, Mapping):
-        return f"is {type(found).__name__}, not a mapping"
-    reference = found.get("reference")
+    if not isinstance(stored, Mapping):
+        return f"is {type(stored).__name__}, not a mapping"
+    reference = stored.get("reference")
     if not isinstance(reference, np.ndarray) or reference.dtype != np.float32:
         return "has no reference of float32 numbers"
     if reference.ndim != 2 or not len(reference) or reference.shape[1] != columns:
         return f"has a reference of the shape {reference.shape}, it must be (windows, {columns})"
     if not np.isfinite(reference).all():
         return "has a reference with numbers that are not finite"
-    return _check_numbers(found, len(reference))
+    return _check_numbers(stored, len(reference))
 
 
-def _check_numbers(found: Document, rows: int) -> str | None:
+def _check_numbers(stored: Document, rows: int) -> str | None:
     limits = {"threshold": math.inf, "false_positive_rate": 1.0, "neighbours": rows + 1.0}
     for name, limit in limits.items():
-        value = found.get(name)
+        value = stored.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < limit:
             return f"has the {name} {value!r}, which must be a number above 0 and below {limit:g}"
-    if not isinstance(found["neighbours"], int):
-        return f"has {found['neighbours']!r} neighbours, which must be a whole number"
-    if not isinstance(found.get("basis", ""), str):
-        return f"has the basis {found['basis']!r}, which must be text"
+    if not isinstance(stored["neighbours"], int):
+        return f"has {stored['neighbours']!r} neighbours, which must be a whole number"
+    if not isinstance(stored.get("basis", ""), str):
+        return f"has the basis {stored['basis']!r}, which must be text"
     return None

@@ -255,8 +255,8 @@ class _Explanations:
             explained = self._explainer.explain(windows, number, label, rpm=outcome.header.rpm)
         except FaultdiagError as error:
             return (f"what the network looked at: {error}",)
-        found: Explanation = explained
-        return found
+        explanation: Explanation = explained
+        return explanation
 
 
 def _result(

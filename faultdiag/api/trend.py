@@ -82,8 +82,8 @@ def trend(
             "none of the recordings of --healthy can be measured:"
             + "".join(f"\n  {problem}" for problem in more)
         )
-    found = build_trend(measured, reference, sigmas=sigmas, persistence=persistence)
-    return found, [*problems, *more]
+    built = build_trend(measured, reference, sigmas=sigmas, persistence=persistence)
+    return built, [*problems, *more]
 
 
 def _measure(
@@ -99,12 +99,12 @@ def _measure(
     return measured, problems
 
 
-def trend_output(found: Trend, *, as_json: bool) -> str:
+def trend_output(trend: Trend, *, as_json: bool) -> str:
     """Return a trend as text, or as JSON."""
-    return to_json(found) + "\n" if as_json else trend_text(found)
+    return to_json(trend) + "\n" if as_json else trend_text(trend)
 
 
-def draw_trend(found: Trend, png: Path) -> None:
+def draw_trend(trend: Trend, png: Path) -> None:
     """Draw a trend as a PNG.
 
     Raises
@@ -113,7 +113,7 @@ def draw_trend(found: Trend, png: Path) -> None:
         If the name isn't one of a PNG, or the file can't be written.
     """
     require_png(png)
-    draw_charts(trend_charts(found), png)
+    draw_charts(trend_charts(trend), png)
 
 
 # Length of a window; a shorter recording is one window.

@@ -87,12 +87,12 @@ class EMCA(nn.Module):
         previous
             Channel means ``(batch, previous_channels[i])`` of the earlier stages.
         """
-        found = tuple(p.shape[1] for p in previous)
-        if found != self.previous_channels:
+        widths = tuple(p.shape[1] for p in previous)
+        if widths != self.previous_channels:
             raise FaultdiagError(
                 "attention block 'emca' takes descriptors of earlier stages with channels "
-                f"{list(self.previous_channels)}, found {list(found)}; build it with "
-                f"previous_channels={found}"
+                f"{list(self.previous_channels)}, found {list(widths)}; build it with "
+                f"previous_channels={widths}"
             )
         means = x.mean(-1)  # (B, C)
         gate = torch.sigmoid(convolve(means.unsqueeze(0), self.local.weight))  # (1, B, C)

@@ -176,7 +176,7 @@ def trend(
     from faultdiag.api.trend import trend as make
 
     options = report_options(channel=channel, sampling_rate=sampling_rate, rpm=rpm, bearing=bearing)
-    found, problems = make(
+    built, problems = make(
         paths,
         healthy or [],
         options.request,
@@ -184,9 +184,9 @@ def trend(
         persistence=persistence,
         pattern=pattern,
     )
-    show(trend_output(found, as_json=as_json), nl=False)
+    show(trend_output(built, as_json=as_json), nl=False)
     for problem in problems:
         say(f"left out: {problem}")
     if plot is not None:
-        draw_trend(found, plot)
+        draw_trend(built, plot)
         say(f"drew {plot}")

@@ -48,10 +48,10 @@ def override(data: Json, setting: str) -> None:
 def _child(node: Any, key: str, setting: str) -> object:
     """Return a copy of the value under a key: other places of a YAML anchor stay as they are."""
     place = _index(node, key, setting) if isinstance(node, list) else key
-    found = {} if isinstance(place, str) and node.get(place) is None else node[place]
-    if not isinstance(found, (dict, list)):
-        raise FaultdiagError(f"--set {setting}: '{key}' is {found!r} and has no keys")
-    node[place] = copy(found)
+    child = {} if isinstance(place, str) and node.get(place) is None else node[place]
+    if not isinstance(child, (dict, list)):
+        raise FaultdiagError(f"--set {setting}: '{key}' is {child!r} and has no keys")
+    node[place] = copy(child)
     return node[place]
 
 

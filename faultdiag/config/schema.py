@@ -293,10 +293,10 @@ def _named_problems(value: object) -> list[str]:
         return []  # pydantic tells
     name, options = schedule_of(value)
     try:
-        found = SCHEDULES.problems(name, options)
+        problems = SCHEDULES.problems(name, options)
     except FaultdiagError as error:
         return [f"train.schedule: {error}"]
-    return [f"train.schedule.{key}: {problem}" for key, problem in found.items()]
+    return [f"train.schedule.{key}: {problem}" for key, problem in problems.items()]
 
 
 # What pydantic calls a problem -> what would work, in the words of YAML.
@@ -542,8 +542,8 @@ def _target_problems(transfer: Document, data: Document) -> list[str]:
             DataConfig.model_validate(section)
         except ValidationError as error:
             problems = [f"data.{problem_text(dict(e), DataConfig)}" for e in error.errors()]
-    found = [f"transfer.target{problem.removeprefix('data')}" for problem in problems]
-    return [*found, *_unlike_problems(source, section)]
+    problems = [f"transfer.target{problem.removeprefix('data')}" for problem in problems]
+    return [*problems, *_unlike_problems(source, section)]
 
 
 def _target_fact_problems(target: Document) -> list[str]:
@@ -662,8 +662,8 @@ def _window_problems(window: object) -> list[str]:
     given = [key for key in ("stride", "per_class") if window.get(key) is not None]
     if len(given) == 1:
         return []
-    found = "both stride and per_class" if given else "neither stride nor per_class"
-    return [f"window has {found}; give exactly one of them (the other null or left out)"]
+    which = "both stride and per_class" if given else "neither stride nor per_class"
+    return [f"window has {which}; give exactly one of them (the other null or left out)"]
 
 
 def _split_problems(split: object) -> list[str]:
@@ -674,10 +674,10 @@ def _split_problems(split: object) -> list[str]:
         return []  # pydantic tells
     if strategy not in STRATEGIES:
         return [f"split.strategy: {unknown(STRATEGIES.kind, strategy, STRATEGIES)}"]
-    found = STRATEGIES.problems(strategy, section)
+    problems = STRATEGIES.problems(strategy, section)
     if "folds" in STRATEGIES.options(strategy):
-        found |= {k: v for k, v in option_problems(section).items() if k not in found}
-    return [f"split.{key}: {problem}" for key, problem in found.items()]
+        problems |= {k: v for k, v in option_problems(section).items() if k not in problems}
+    return [f"split.{key}: {problem}" for key, problem in problems.items()]
 
 
 def _kind(value: object) -> str:

@@ -17,11 +17,11 @@ def texts() -> dict[str, str]:
 
 def listing() -> str:
     """Return a line per starter: its name and the first line of its comment."""
-    found = texts()
-    width = max(len(name) for name in found)
+    starters = texts()
+    width = max(len(name) for name in starters)
     return "\n".join(
         f"{name.ljust(width)}  {text.splitlines()[0].removeprefix('#').strip()}"
-        for name, text in found.items()
+        for name, text in starters.items()
     )
 
 
@@ -33,10 +33,10 @@ def write(name: str, path: Path) -> Path:
     FaultdiagError
         If no starter has this name, or the file exists.
     """
-    found = texts()
-    if name not in found:
-        raise unknown("starter", name, found)
+    starters = texts()
+    if name not in starters:
+        raise unknown("starter", name, starters)
     if path.exists():
         raise FaultdiagError(f"{path} exists; give another file with --out")
-    write_text(path, found[name])
+    write_text(path, starters[name])
     return path

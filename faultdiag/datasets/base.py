@@ -171,17 +171,17 @@ def find_recordings(root: Path, suffixes: Collection[str] = SUFFIXES) -> list[st
     known = tuple(suffixes)
     # Only where any format will do are files of unknown suffixes opened.
     by_content = known == SUFFIXES
-    found = sorted(
+    files = sorted(
         name
         for name in names
         if name.lower().endswith(known) or (by_content and is_recording(root / name))
     )
-    if not found:
+    if not files:
         raise FaultdiagError(
             f"{root} holds no recording; looked for files that end in: {', '.join(suffixes)}; "
             f"it holds: {some(names)}"
         )
-    return found
+    return files
 
 
 def _visible_files(root: Path) -> list[str]:

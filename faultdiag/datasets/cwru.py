@@ -129,20 +129,20 @@ def _locate(root: Path, numbers: Collection[int]) -> dict[int, Path]:
     paths = _mat_files(root)
     problems: list[str] = []
     claims = _claims(paths, numbers, problems)
-    found = {}
+    paths_by_number = {}
     for number in sorted(claims.keys() & set(numbers)):
         problems += _contradictions(number, claims[number])
-        found[number] = claims[number][0]
+        paths_by_number[number] = claims[number][0]
     if problems:
         raise FaultdiagError("\n".join(problems))
-    if not found:
+    if not paths_by_number:
         wanted = _some((str(catalogue()[n]) for n in sorted(numbers)), len(numbers))
         raise FaultdiagError(
             f"{root} holds none of the {counted(len(numbers), 'recording')} selected: looked for "
             f"{wanted}; "
             f"its .mat files: {_some((str(p.relative_to(root)) for p in paths), len(paths))}"
         )
-    return found
+    return paths_by_number
 
 
 def numbers_in(name: str) -> list[int]:
@@ -156,8 +156,8 @@ def numbers_in(name: str) -> list[int]:
     ([98], [])
     """
     tokens = re.split(r"[^0-9A-Za-z]", Path(name).stem)
-    found = {int(token) for token in tokens if token.isdecimal()}
-    return sorted(found & catalogue().keys())
+    numbers = {int(token) for token in tokens if token.isdecimal()}
+    return sorted(numbers & catalogue().keys())
 
 
 def _mat_files(root: Path) -> list[Path]:

@@ -95,10 +95,10 @@ class FilePattern:
 
 def first_fit(patterns: Sequence[FilePattern], path: str) -> dict[str, object] | None:
     """Return the facts by the first pattern that a path fits, those of the others being None."""
-    found = next((facts for p in patterns if (facts := p.facts(path)) is not None), None)
-    if found is None:
+    fit = next((facts for p in patterns if (facts := p.facts(path)) is not None), None)
+    if fit is None:
         return None
-    return {name: found.get(name) for pattern in patterns for name in pattern.fields}
+    return {name: fit.get(name) for pattern in patterns for name in pattern.fields}
 
 
 def number_or_text(text: str) -> int | float | str:

@@ -43,10 +43,10 @@ def identify(path: Path) -> Document | None:
     FaultdiagError
         If the file or the mark of its folder can't be read.
     """
-    found = cwru.identify(path)
+    facts = cwru.identify(path)
     for known in published_sets().values():
-        found = found or known.identify(path)
-    return found or synthetic.identify(path)
+        facts = facts or known.identify(path)
+    return facts or synthetic.identify(path)
 
 
 def identify_by_name(
@@ -105,12 +105,12 @@ def _cwru_by_length(path: Path, variables: Iterable[Variable]) -> cwru.Known | N
     file has one, two or three channels, and its bytes tell how many samples each has.
     """
     counts = {max(v.shape, default=0) for v in variables if v.channel}
-    found = [
+    candidates = [
         known
         for number in numbers_in(path.name)
         if (known := cwru.catalogue()[number]) and any(_fits(known, count) for count in counts)
     ]
-    return found[0] if len(found) == 1 else None
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _fits(known: cwru.Known, count: int) -> bool:

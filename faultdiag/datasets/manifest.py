@@ -264,10 +264,10 @@ class Manifest:
                 )
             return self.root
         names = NAMES if self._file is None else (self._file,)
-        found = [self.root / name for name in names if (self.root / name).is_file()]
-        if len(found) != 1:
-            raise FaultdiagError(self._not_found(found))
-        return found[0]
+        manifests = [self.root / name for name in names if (self.root / name).is_file()]
+        if len(manifests) != 1:
+            raise FaultdiagError(self._not_found(manifests))
+        return manifests[0]
 
     def _place(self, row: "CheckedRow", name: str, otherwise: str) -> str:
         """Return where a rate or speed is written: in the row, or in the config."""
@@ -275,9 +275,9 @@ class Manifest:
             return otherwise
         return f"{name} in line {row.row.line} of {self.path.name}"
 
-    def _not_found(self, found: Sequence[Path]) -> str:
-        if found:
-            both = " and ".join(path.name for path in found)
+    def _not_found(self, candidates: Sequence[Path]) -> str:
+        if candidates:
+            both = " and ".join(path.name for path in candidates)
             return f"{self.root} holds {both}; say with data.file which one is meant"
         if not self.root.is_dir():
             return f"{self.root} does not exist; name the manifest, or the folder it lies in"
@@ -366,8 +366,8 @@ class CheckedRow:
         if given is None:
             return ["path is empty"]
         if self.recording.is_file():
-            found = self.recording.suffix
-            ends = f"its suffix is '{found}'; files that can be read end in: {', '.join(READABLE)}"
+            suffix = self.recording.suffix
+            ends = f"its suffix is '{suffix}'; files that can be read end in: {', '.join(READABLE)}"
             return [] if is_recording(self.recording) else [f"{given}: {ends}"]
         kind = "is a folder" if self.recording.is_dir() else "does not exist"
         return [f"{self.recording} {kind}"]
@@ -389,7 +389,7 @@ class CheckedRow:
 
 def _problems(rows: Sequence[CheckedRow]) -> list[str]:
     """Return what is wrong with the rows, each by its line."""
-    found = []
+    lines = []
     seen: dict[Path, int] = {}
     for row in rows:
         line = row.row.line
@@ -398,8 +398,8 @@ def _problems(rows: Sequence[CheckedRow]) -> list[str]:
             first = seen.setdefault(row.recording.resolve(), line)
             problems = [f"{row.row.values['path']} stands in line {first} too"]
             problems = [] if first == line else problems
-        found += [f"line {line}: {problem}" for problem in problems]
-    return found
+        lines += [f"line {line}: {problem}" for problem in problems]
+    return lines
 
 
 def rows_error(path: Path, problems: Sequence[str]) -> str:

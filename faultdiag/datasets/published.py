@@ -155,8 +155,8 @@ class PublishedSet:
 
     def by_name(self, stem: str) -> Facts | None:
         """Return the facts that a file's name without suffix gives alone, or None."""
-        found = self.parse(stem)
-        return found[0] if len(found) == 1 else None
+        rows = self.parse(stem)
+        return rows[0] if len(rows) == 1 else None
 
     def identify(self, path: Path) -> Facts | None:
         """Return the facts of a recording that is known by its bytes, or None.
@@ -167,8 +167,8 @@ class PublishedSet:
             If the file can't be read.
         """
         known = self.recognise(path)
-        found = [] if known is None else self.parse(known)
-        return found[0] if len(found) == 1 else None
+        rows = [] if known is None else self.parse(known)
+        return rows[0] if len(rows) == 1 else None
 
     def recognise(self, path: Path) -> str | None:
         """Return the published path, without suffix, of the recording whose bytes a file holds.
@@ -273,8 +273,8 @@ class PublishedDataset:
         every = find_recordings(self.root, known.suffixes)
         for path in every:
             full = self._whole(path)
-            found = known.parse(full)
-            own = full if found else known.recognise(self.root / path)
+            rows = known.parse(full)
+            own = full if rows else known.recognise(self.root / path)
             if own is None:
                 strangers.append(path)
                 continue
@@ -338,9 +338,9 @@ class PublishedDataset:
         return f"left out: {some(names)}"
 
     def _facts(self, path: str) -> Sequence[Facts]:
-        found = self.published.parse(self._whole(path))
-        known = None if found else self.published.recognise(self.root / path)
-        return found if known is None else self.published.parse(known)
+        rows = self.published.parse(self._whole(path))
+        known = None if rows else self.published.recognise(self.root / path)
+        return rows if known is None else self.published.parse(known)
 
     def _lost(self, claims: Mapping[str, Sequence[str]]) -> list[Entry]:
         """Return documented recordings that the folder lacks, with the folder as their path."""

@@ -214,7 +214,7 @@ def _look_up(
 def _contradictions(file: Statement, known: Document, user: Statement) -> list[str]:
     """Return in words where the user contradicts the file or the catalogue."""
     rates = [("the file", file.sampling_rate), ("the catalogue", known.get("sampling_rate"))]
-    found = [
+    contradictions = [
         f"{user.rate_place} is {user.sampling_rate:g} Hz; {who} says {value:g} Hz"
         for who, value in rates
         if _differ(user.sampling_rate, value, _RATE_TOLERANCE)
@@ -223,7 +223,7 @@ def _contradictions(file: Statement, known: Document, user: Statement) -> list[s
         ("the file", file.rpm, _SPEED_TOLERANCE),
         ("the catalogue", None if file.rpm else known.get("rpm"), _NOMINAL_TOLERANCE),
     ]
-    return found + [
+    return contradictions + [
         f"{user.rpm_place} is {user.rpm:g} rpm; {who} says {value:g} rpm"
         for who, value, tolerance in speeds
         if _differ(user.rpm, value, tolerance)

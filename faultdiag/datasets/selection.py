@@ -21,8 +21,8 @@ def values_of(rows: Sequence[Facts]) -> dict[str, tuple[object, ...]]:
     {'size': (None, '007', '014')}
     """
     names = dict.fromkeys(name for row in rows for name in row)
-    found = {name: {row.get(name) for row in rows} for name in names}
-    return {name: tuple(sorted(values, key=_order)) for name, values in found.items()}
+    values_by_name = {name: {row.get(name) for row in rows} for name in names}
+    return {name: tuple(sorted(values, key=_order)) for name, values in values_by_name.items()}
 
 
 def choose(rows: Sequence[Facts], select: Mapping[str, Sequence[object]]) -> list[Facts]:

@@ -34,7 +34,7 @@ def _parse(path: str) -> Sequence[Facts]:
     # Healthy recordings of both parts differ by a capital and by their folder.
     gears = "gearset" in path.lower().split("/") or match[1] in _GEAR
     gears = gears and "bearingset" not in path.lower().split("/")
-    table = {word.lower(): found for word, found in (_GEAR if gears else _BEARING).items()}
+    table = {word.lower(): place for word, place in (_GEAR if gears else _BEARING).items()}
     if match[1].lower() not in table:
         return []
     fault, code = table[match[1].lower()]

@@ -48,15 +48,15 @@ class Synthetic:
         rows = choose([known.facts for known in _simulable()], select)
         wanted = [catalogue()[row["number"]] for row in rows]
         present = self._present()
-        found = [known for known in wanted if known.number in present]
-        if not found:
+        chosen = [known for known in wanted if known.number in present]
+        if not chosen:
             raise FaultdiagError(
                 f"{self.root} holds none of the {counted(len(wanted), 'recording')} selected, "
                 "among them "
                 f"{wanted[0]}; simulated there: {', '.join(map(str, sorted(present)))}"
             )
         return Selection(
-            entries=[_entry(known, self.root / f"{known.number}.mat") for known in found],
+            entries=[_entry(known, self.root / f"{known.number}.mat") for known in chosen],
             # What nobody asked for by name is not missing: the folder holds what was simulated.
             missing=[str(k) for k in wanted if k.number not in present] if select else [],
         )

@@ -216,13 +216,13 @@ def read_array(path: Path, name: str) -> NDArray[np.generic]:
 
 
 def _read(path: Path, name: str) -> NDArray[np.generic]:
-    found = format_of(path)
-    if found == ".npy":
+    kind = format_of(path)
+    if kind == ".npy":
         return np.asarray(np.load(path, allow_pickle=False))
-    if found == ".npz":
+    if kind == ".npz":
         with np.load(path, allow_pickle=False) as archive:
             return np.asarray(archive[name])
-    if found == ".h5":
+    if kind == ".h5":
         import h5py
 
         with h5py.File(path, "r", locking=False) as file:
@@ -427,17 +427,17 @@ def chosen_pair(root: Path, windows: str | None = None, labels: str | None = Non
         If there is none, or several could be meant.
     """
     every = pairs_of(root)
-    found = [
+    pairs = [
         pair
         for pair in every
         if windows in {None, pair.windows, pair.path.name}
         and labels in {None, pair.labels, pair.labels_path.name}
     ]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    if len(pairs) == 1:
+        return pairs[0]
+    if pairs:
         raise FaultdiagError(
-            f"{root} holds {len(found)} sets of windows: {some(map(str, found))}; name one with "
+            f"{root} holds {len(pairs)} sets of windows: {some(map(str, pairs))}; name one with "
             "data.windows and data.labels"
         )
     held = f"it holds: {some(map(str, every))}" if every else "none is there"

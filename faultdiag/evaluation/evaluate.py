@@ -138,7 +138,7 @@ def part_reader(
 
 
 def score_part(
-    said: PartLogits,
+    logits: PartLogits,
     prepared: Prepared,
     *,
     classes: tuple[str, ...],
@@ -148,21 +148,21 @@ def score_part(
     """Score the logits of a part; parameters and result as for `evaluate_part`."""
     result: Json = dict(
         metrics.evaluate(
-            said.labels,
-            said.probabilities(temperature),
-            said.recordings,
+            logits.labels,
+            logits.probabilities(temperature),
+            logits.recordings,
             classes=classes,
             healthy=[name for name in healthy if name in classes],
         )
     )
     for row in result["recording"]["rows"]:
         row["recording"] = prepared.recordings[row["recording"]].name
-    unscaled = metrics.expected_calibration_error(said.labels, said.probabilities())
-    bins = metrics.reliability(said.labels, said.probabilities(temperature))
+    unscaled = metrics.expected_calibration_error(logits.labels, logits.probabilities())
+    bins = metrics.reliability(logits.labels, logits.probabilities(temperature))
     calibration = {
         "ece_unscaled": unscaled,
-        "nll": metrics.nll(said.logits, said.labels, temperature=temperature),
-        "nll_unscaled": metrics.nll(said.logits, said.labels),
+        "nll": metrics.nll(logits.logits, logits.labels, temperature=temperature),
+        "nll_unscaled": metrics.nll(logits.logits, logits.labels),
         "temperature": temperature,
     }
     # What is long goes last: people read this.
@@ -213,7 +213,7 @@ def evaluate_part(
     negative log-likelihood of the windows in nats, and ``temperature``. ``ece_unscaled`` and
     ``nll_unscaled`` are those at temperature 1.
     """
-    said = part_logits(
+    logits = part_logits(
         network,
         prepared,
         part,
@@ -224,7 +224,7 @@ def evaluate_part(
         snr=snr,
         kind=kind,
     )
-    scored = said.labelled()
+    scored = logits.labelled()
     if scored is None:
         raise FaultdiagError(
             f"the {part} part has no labels of {', '.join(classes)}, so there is nothing to score; "
@@ -285,15 +285,15 @@ def require_fit(checkpoint: Checkpoint, prepared: Prepared) -> None:
         "data.sampling_rate": checkpoint.sampling_rate,
         "window.length": checkpoint.length,
     }
-    found = {
+    actual = {
         "data.channels": list(prepared.channels),
         "data.sampling_rate": prepared.sampling_rate,
         "window.length": prepared.length,
     }
     problems = [
-        f"{key} is {_shown(found[key])}, the model was trained with {_shown(expected[key])}"
+        f"{key} is {_shown(actual[key])}, the model was trained with {_shown(expected[key])}"
         for key in expected
-        if found[key] != expected[key]
+        if actual[key] != expected[key]
     ]
     strange = [name for name in prepared.classes if name not in checkpoint.classes]
     if strange:

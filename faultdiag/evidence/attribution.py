@@ -103,10 +103,10 @@ def integrated_gradients(target: Target) -> Floats:
     difference = _logit(target, target.inputs) - _logit(target, torch.zeros_like(target.inputs))
     steps = FEWEST_STEPS
     while True:
-        found = _attributed(target, method, n_steps=steps, internal_batch_size=256)
-        off = np.abs(found.sum(axis=(1, 2)) - difference)
+        relevance = _attributed(target, method, n_steps=steps, internal_batch_size=256)
+        off = np.abs(relevance.sum(axis=(1, 2)) - difference)
         if (off <= COMPLETE * np.maximum(np.abs(difference), 1e-6)).all():
-            return found
+            return relevance
         steps *= 2
         if steps > MOST_STEPS:
             raise FaultdiagError(
@@ -128,10 +128,10 @@ def grad_cam(target: Target) -> Floats:
     if layer is None:
         raise FaultdiagError("Grad-CAM needs a convolution, and this network has none")
     method = _captum().LayerGradCam(target.network, layer)
-    found = _attributed(target, method, relu_attributions=True)
-    places = np.linspace(0, found.shape[-1] - 1, target.inputs.shape[-1])
-    grid = np.arange(found.shape[-1])
-    return np.stack([np.interp(places, grid, row) for row in found.sum(axis=1)])
+    relevance = _attributed(target, method, relu_attributions=True)
+    places = np.linspace(0, relevance.shape[-1] - 1, target.inputs.shape[-1])
+    grid = np.arange(relevance.shape[-1])
+    return np.stack([np.interp(places, grid, row) for row in relevance.sum(axis=1)])
 
 
 def _last_convolution(target: Target) -> nn.Module | None:
@@ -190,8 +190,8 @@ def _attributed(target: Target, method: Any, **options: Any) -> Floats:
     inputs = target.inputs.clone().requires_grad_()
     if not target.network(inputs[:1], *(t[:1] for t in target.extra)).requires_grad:
         raise FaultdiagError("this model is computed without gradients, as baselines are")
-    found = method.attribute(inputs, **arguments, **options)
-    return np.asarray(found.detach().cpu().double().numpy())
+    relevance = method.attribute(inputs, **arguments, **options)
+    return np.asarray(relevance.detach().cpu().double().numpy())
 
 
 def _logit(target: Target, inputs: Tensor) -> Floats:

@@ -120,10 +120,10 @@ def _envelope(
 ) -> Spectrum | None:
     if too_short(x.size, fs, rpm):
         return None
-    found = averaged_envelope_spectra(x, fs, [band])[0]
+    whole = averaged_envelope_spectra(x, fs, [band])[0]
     highest = highest_order(bearing) * rpm / 60 if rpm else HIGHEST_HZ
-    last = int(highest / found.frequencies[1]) + 1
-    return Spectrum(found.frequencies[:last], found.amplitudes[:last])
+    last = int(highest / whole.frequencies[1]) + 1
+    return Spectrum(whole.frequencies[:last], whole.amplitudes[:last])
 
 
 def _columns(places: Floats, values: NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
@@ -201,8 +201,8 @@ def measure_details(
         bearing=machine.bearing,
         unit=stated or request.units,
     )
-    found, refusal = _severity(x, machine, stated, request)
-    return RecordingDetails(views, found, refusal)
+    zone, refusal = _severity(x, machine, stated, request)
+    return RecordingDetails(views, zone, refusal)
 
 
 def _severity(
@@ -214,7 +214,7 @@ def _severity(
     if units is None:
         return None, NO_UNITS
     try:
-        found = severity(
+        zone = severity(
             x,
             machine.fs,
             units=units,
@@ -225,4 +225,4 @@ def _severity(
         )
     except FaultdiagError as error:
         return None, str(error)
-    return found, None
+    return zone, None

@@ -137,13 +137,13 @@ class Explainer:
             missing.append(NO_CAPTUM)
             return None
         target = target_of(self._network, inputs, label, tuple(s[:1] for s in speeds))
-        found = {}
+        relevances = {}
         for name in self._methods:
             try:
-                found[name] = _over_channels(METHODS[name](target))
+                relevances[name] = _over_channels(METHODS[name](target))
             except FaultdiagError as error:
                 missing.append(f"{name}: {error}")
-        return TimeRelevance(start, self._fs, inputs[0, 0].double().numpy(), found)
+        return TimeRelevance(start, self._fs, inputs[0, 0].double().numpy(), relevances)
 
     def _front(
         self, inputs: Tensor, speeds: tuple[Tensor, ...], label: int
@@ -153,18 +153,18 @@ class Explainer:
         seen = self._network.front(inputs, *speeds).detach()
         if seen.ndim != 3:
             return None
-        found = gradient_x_input(target_of(self._network.network, seen, label))
+        relevance = gradient_x_input(target_of(self._network.network, seen, label))
         axis, places = _front_axis(self._network.front, seen.shape[-1])
-        return FrontRelevance(axis, places, found.sum(axis=1).mean(axis=0))
+        return FrontRelevance(axis, places, relevance.sum(axis=1).mean(axis=0))
 
     def _gates(self, inputs: Tensor, speeds: tuple[Tensor, ...]) -> tuple[Gate, ...]:
         run = torch.inference_mode()(lambda: self._network(inputs, *speeds))
         return tuple(attention_gates(self._network, run))
 
 
-def _over_channels(found: Floats) -> Floats:
+def _over_channels(relevance: Floats) -> Floats:
     """Relevance of the first window, summed over channels where it has them: ``(length,)``."""
-    first = found[0]
+    first = relevance[0]
     return np.asarray(first.sum(axis=0) if first.ndim == 2 else first)
 
 

@@ -297,10 +297,10 @@ def strongest_fault(peaks: Sequence[EnvelopePeak]) -> EnvelopePeak | None:
 
 def _kinds(peak: EnvelopePeak) -> set[str]:
     """Kinds of fault, or the names of other lines, that a peak may be a harmonic of."""
-    found = [_FAULT.fullmatch(name) for name in peak.matches]
-    if not any(found):
+    matches = [_FAULT.fullmatch(name) for name in peak.matches]
+    if not any(matches):
         return set()
-    return {m[1] if m else name for m, name in zip(found, peak.matches, strict=True)}
+    return {m[1] if m else name for m, name in zip(matches, peak.matches, strict=True)}
 
 
 def _levels(
@@ -318,12 +318,12 @@ def _levels(
 def _places(levels: NDArray[np.float64], count: int, apart: int) -> list[int]:
     """Return the highest lines, each at least `apart` from a higher one."""
     left = levels.copy()
-    found: list[int] = []
-    while len(found) < count and left.max(initial=-np.inf) >= LEAST_PROMINENCE:
+    places: list[int] = []
+    while len(places) < count and left.max(initial=-np.inf) >= LEAST_PROMINENCE:
         place = int(left.argmax())
-        found.append(place)
+        places.append(place)
         left[max(place - apart, 0) : place + apart + 1] = -np.inf
-    return found
+    return places
 
 
 def _near(order: float, lines: Sequence[KnownLine]) -> list[KnownLine]:

@@ -135,8 +135,8 @@ def severity(
     Examples
     --------
     >>> t = np.arange(12_000) / 12_000
-    >>> found = severity(np.sin(2 * np.pi * 100 * t), 12_000, units="g", group=2, mounting="rigid")
-    >>> round(found.velocity, 2), found.zone
+    >>> result = severity(np.sin(2 * np.pi * 100 * t), 12_000, units="g", group=2, mounting="rigid")
+    >>> round(result.velocity, 2), result.zone
     (11.04, 'D')
     """
     known = parse_units(units)

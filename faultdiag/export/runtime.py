@@ -228,10 +228,10 @@ def _require_shapes(path: Path, session: "InferenceSession", facts: ModelFacts) 
     expected |= {name: list(x.shape[1:]) for name, x in condition_inputs(facts, one).items()}
     expected |= {name: [len(facts.classes)] for name in (LOGITS, PROBABILITIES)}
     values = [*session.get_inputs(), *session.get_outputs()]
-    found = {value.name: list(value.shape[1:]) for value in values}
-    if found != expected:
+    actual = {value.name: list(value.shape[1:]) for value in values}
+    if actual != expected:
         raise FaultdiagError(
-            f"{path} contradicts itself: the sizes of its graph are {found}, those of its "
+            f"{path} contradicts itself: the sizes of its graph are {actual}, those of its "
             f"metadata {expected}; use another copy, or export again"
         )
     if any(isinstance(value.shape[0], int) for value in values):

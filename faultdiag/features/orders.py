@@ -82,15 +82,15 @@ class Bands:
         first `reach` lines of their spectrum free of aliasing.
         """
         single = lines.astype(np.complex64)
-        found = []
+        envelopes = []
         for start, stop in self.edges:
             points = next_fast_length(stop - start + self.reach)
             # Taking only the band's lines shifts the band to 0 Hz: its envelope stays the same.
             z = np.fft.ifft(single[:, start:stop], points)
             square = np.square(z.real) + np.square(z.imag)
             mean = square.mean(axis=-1, keepdims=True)
-            found.append(square / np.maximum(mean, np.finfo(np.float32).tiny))
-        return found
+            envelopes.append(square / np.maximum(mean, np.finfo(np.float32).tiny))
+        return envelopes
 
     def levels(self, envelopes: list[Singles]) -> Singles:
         """Return log10 of the amplitudes of the envelopes' spectra, ``(windows, bands, reach)``."""
@@ -259,9 +259,9 @@ def scores(levels: Singles, teeth: Teeth) -> Singles:
     if not orders:
         return np.zeros(levels.shape[:2], dtype=np.float32)
     floor = np.median(levels[..., teeth.around], axis=-1).sum(axis=-1)
-    found = _read(levels, teeth.positions).sum(axis=-2).max(axis=-1)
+    sums = _read(levels, teeth.positions).sum(axis=-2).max(axis=-1)
     spread = NOISE_SPREAD * np.sqrt(orders)
-    return np.asarray((found - floor - orders * NOISE_MEAN) / spread, dtype=np.float32)
+    return np.asarray((sums - floor - orders * NOISE_MEAN) / spread, dtype=np.float32)
 
 
 def _read(levels: Singles, positions: Floats) -> Singles:

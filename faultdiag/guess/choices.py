@@ -164,7 +164,7 @@ def guess_sizes(
     FaultdiagError
         If a recording is too short for any window.
     """
-    samples = int(min(min(found) for found in lengths.values()))
+    samples = int(min(min(counts) for counts in lengths.values()))
     usual = _wanted(rate, rpm) if seconds is None else round(seconds * rate)
     wanted = _Window(usual, rate, rpm, samples, shortest)
     # Of long windows one has to do for the test.

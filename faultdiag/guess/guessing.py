@@ -193,15 +193,15 @@ def _sizes(rows: Sequence[Document]) -> list[str]:
 
 def _own(root: Path, paths: Sequence[str]) -> Source:
     parts = own_split(paths)
-    found = guess_labels_below(root, paths) if parts else guess_labels(root, paths)
+    guess = guess_labels_below(root, paths) if parts else guess_labels(root, paths)
     reason = f"{counted(len(paths), 'recording')} of no published set that is known here"
     return Source(
         "folder",
         root,
         reason,
-        options=found.options,
-        label=found.label,
-        label_reason="; ".join(found.reasons),
+        options=guess.options,
+        label=guess.label,
+        label_reason="; ".join(guess.reasons),
         split={"strategy": "across", "fact": "part", **dict(sorted(parts.items()))}
         if parts
         else {},
@@ -321,26 +321,26 @@ def guess_config(
         or a catalogue contradicts the rate.
     """
     source = _with_rate(find_source(root), sampling_rate, override_rate)
-    found = _look(source, channels)
-    rate = _rate(found)
-    samples = _samples(found, rate)
+    labelled = _look(source, channels)
+    rate = _rate(labelled)
+    samples = _samples(labelled, rate)
     lengths: dict[str, list[float]] = {}
-    for row, count in zip(found.read, samples, strict=True):
+    for row, count in zip(labelled.read, samples, strict=True):
         lengths.setdefault(row.label, []).append(count)
-    sizes = _sizes_for(found, rate, samples, lengths)
+    sizes = _sizes_for(labelled, rate, samples, lengths)
     sections = {
         "": [Setting("seed", 0)],
-        "data": _data(found, rate),
+        "data": _data(labelled, rate),
         "window": _window(sizes),
-        **_split(found, sizes),
-        **_training(found, sizes, lengths, rate),
+        **_split(labelled, sizes),
+        **_training(labelled, sizes, lengths, rate),
     }
-    text = config_text(_head(root, found), sections)
+    text = config_text(_head(root, labelled), sections)
     parse_config(files.parse(text, "the config guessed"), "the config guessed")
-    return Guess(text, _explanation(root, found, sections))
+    return Guess(text, _explanation(root, labelled, sections))
 
 
-def _samples(found: _LabelledSource, rate: float) -> list[int]:
+def _samples(labelled: _LabelledSource, rate: float) -> list[int]:
     """Return how many samples each recording has after resampling to the config's rate.
 
     Raises
@@ -348,28 +348,28 @@ def _samples(found: _LabelledSource, rate: float) -> list[int]:
     FaultdiagError
         If two rates are too far apart for that.
     """
-    pairs = [(row.sampling_rate or rate, row.samples) for row in found.read]
+    pairs = [(row.sampling_rate or rate, row.samples) for row in labelled.read]
     return [Resampler(*resampling_ratio(own, rate), count).resampled for own, count in pairs]
 
 
 def _sizes_for(
-    found: _LabelledSource,
+    labelled: _LabelledSource,
     rate: float,
     samples: Sequence[int],
     lengths: Mapping[str, Sequence[float]],
 ) -> Sizes:
     """Return sizes whose split was tried out on the recordings."""
-    source = found.source
+    source = labelled.source
     if source.dataset == "windows":
         return _sizes_of_windows(source)
-    shortest = found.read[samples.index(min(samples))].name
-    sizes = _guess_sizes(found, rate, lengths, shortest)
+    shortest = labelled.read[samples.index(min(samples))].name
+    sizes = _guess_sizes(labelled, rate, lengths, shortest)
     # Only where whole recordings are held out do copies of one matter.
     whole = bool(source.split or sizes.others)
-    entries = {entry.name: entry for entry in found.entries}
+    entries = {entry.name: entry for entry in labelled.entries}
     items = [
         SplitItem(row.name, count, row.label, entry.facts, sha256(entry.path) if whole else "")
-        for row, count in zip(found.read, samples, strict=True)
+        for row, count in zip(labelled.read, samples, strict=True)
         if (entry := entries.get(row.name))
     ]
     return require_trainable(items, sizes, source.split or sizes.split)
@@ -496,29 +496,29 @@ def _without_broken(
     return replace(source, options={**source.options, "exclude": paths}), usable
 
 
-def _rate(found: _LabelledSource) -> float:
-    unknown = [row.name for row in found.read if row.sampling_rate is None]
+def _rate(labelled: _LabelledSource) -> float:
+    unknown = [row.name for row in labelled.read if row.sampling_rate is None]
     if unknown:
         raise FaultdiagError(
-            f"nothing states the sampling rate of {len(unknown)} of the {len(found.read)} "
+            f"nothing states the sampling rate of {len(unknown)} of the {len(labelled.read)} "
             f"recordings looked into: {some(unknown)}; give it with --sampling-rate HZ"
         )
-    return min(row.sampling_rate for row in found.read if row.sampling_rate is not None)
+    return min(row.sampling_rate for row in labelled.read if row.sampling_rate is not None)
 
 
-def _data(found: _LabelledSource, rate: float) -> list[Setting]:
+def _data(labelled: _LabelledSource, rate: float) -> list[Setting]:
     """Return the settings of the section ``data``, each with its reason."""
-    source, signals = found.source, found.signals
+    source, signals = labelled.source, labelled.signals
     settings = [
         Setting("dataset", source.dataset, source.reason),
         Setting("root", str(source.root)),
         *_options(source, signals),
         Setting("channels", list(signals.channels), signals.reason),
-        Setting("sampling_rate", _plain(rate), f"Hz; {_rates(found.read, rate)}"),
+        Setting("sampling_rate", _plain(rate), f"Hz; {_rates(labelled.read, rate)}"),
     ]
     if source.select:
         settings.append(Setting("select", source.select, source.select_reason))
-    return [*settings, _label_setting(found), _healthy_setting(found)]
+    return [*settings, _label_setting(labelled), _healthy_setting(labelled)]
 
 
 def _label_setting(found: _LabelledSource) -> Setting:
@@ -582,28 +582,28 @@ def _sizes_of_windows(source: Source) -> Sizes:
     return Sizes(length, length, source.split, reasons)
 
 
-def _split(found: _LabelledSource, sizes: Sizes) -> dict[str, list[Setting]]:
+def _split(labelled: _LabelledSource, sizes: Sizes) -> dict[str, list[Setting]]:
     comment = sizes.reasons["split"]
-    if found.source.split and found.source.dataset != "windows":
-        own = ", ".join(name for part in PARTS for name in found.source.split.get(part, ()))
-        first, *others = (Setting(name, value) for name, value in found.source.split.items())
+    if labelled.source.split and labelled.source.dataset != "windows":
+        own = ", ".join(name for part in PARTS for name in labelled.source.split.get(part, ()))
+        first, *others = (Setting(name, value) for name, value in labelled.source.split.items())
         text = f"the split is yours: the folders {own} stay apart"
         return {"split": [replace(first, comment=text), *others]}
     if sizes.split["strategy"] == "within_recording":
-        facts = [entry.facts for entry in found.entries]
-        comment = f"{split_comment(found.labels, facts)} Here {comment}."
+        facts = [entry.facts for entry in labelled.entries]
+        comment = f"{split_comment(labelled.labels, facts)} Here {comment}."
     first, *others = (Setting(name, value) for name, value in sizes.split.items())
     return {"split": [replace(first, comment=comment), *others]}
 
 
 def _training(
-    found: _LabelledSource, sizes: Sizes, lengths: dict[str, list[float]], rate: float
+    labelled: _LabelledSource, sizes: Sizes, lengths: dict[str, list[float]], rate: float
 ) -> dict[str, list[Setting]]:
     share = sizes.split.get("fractions", [0.6])[0]
     samples = sum(
-        sum(rows) / len(rows) * found.classes[label] * share for label, rows in lengths.items()
+        sum(rows) / len(rows) * labelled.classes[label] * share for label, rows in lengths.items()
     )
-    network = choose_network(parts=found.names_parts, length=sizes.length, rate=rate)
+    network = choose_network(parts=labelled.names_parts, length=sizes.length, rate=rate)
     batch = 128 if samples / sizes.stride > 100 * _BATCH else _BATCH
     steps = max(samples / sizes.stride / batch, 1)
     epochs = min(max(20, round(_STEPS / steps)), 60)
@@ -616,16 +616,17 @@ def _training(
     }
 
 
-def _head(root: Path, found: _LabelledSource) -> list[str]:
+def _head(root: Path, labelled: _LabelledSource) -> list[str]:
     return [
-        f"{counted(len(found.entries), 'recording')} of {len(found.classes)} classes in {root}.",
-        f"Guessed by `faultdiag init --from`, which read {found.signals.whole} of them: the "
+        f"{counted(len(labelled.entries), 'recording')} of {len(labelled.classes)} classes in "
+        f"{root}.",
+        f"Guessed by `faultdiag init --from`, which read {labelled.signals.whole} of them: the "
         "comments say what each setting rests on.",
-        *found.notes,
+        *labelled.notes,
     ]
 
 
-def _explanation(root: Path, found: _LabelledSource, sections: dict[str, list[Setting]]) -> str:
+def _explanation(root: Path, labelled: _LabelledSource, sections: dict[str, list[Setting]]) -> str:
     rows = [
         (f"{section}.{setting.name}".lstrip("."), setting)
         for section, settings in sections.items()
@@ -633,7 +634,7 @@ def _explanation(root: Path, found: _LabelledSource, sections: dict[str, list[Se
         if setting.comment
     ]
     lines = [f"{name} = {_shown(setting.value)}: {setting.comment}" for name, setting in rows]
-    return "\n".join([_head(root, found)[0], *found.notes, *lines])
+    return "\n".join([_head(root, labelled)[0], *labelled.notes, *lines])
 
 
 def _shown(value: object) -> str:

@@ -242,13 +242,13 @@ def _patterns(shape: _Shape, kind: str, reasons: list[str], speeds: Collection[s
     """Return the shape's pattern; two where some of its classes have digits and some none."""
     pieces = _pieces(shape, reasons, speeds)
     endings = {state != first_letters(state) for state in shape.states}
-    found = []
+    patterns = []
     for has_digits in sorted(endings, reverse=True):
         field = f"{{fault:alpha}}{{{kind}{':int' if kind == 'rpm' else ''}}}"
         pieces[shape.place] = field if has_digits else "{fault:alpha}"
         separators = [_literal(text) for text in shape.separators] + [""]
-        found.append("".join(p + s for p, s in zip(pieces, separators, strict=True)))
-    return found
+        patterns.append("".join(p + s for p, s in zip(pieces, separators, strict=True)))
+    return patterns
 
 
 def _pieces(shape: _Shape, reasons: list[str], speeds: Collection[str]) -> list[str]:
@@ -376,14 +376,14 @@ def guess_labels_below(root: Path, paths: Sequence[str]) -> LabelGuess:
         As `guess_labels`, or if the recordings lie at several depths.
     """
     below = [path.partition("/")[2] for path in paths]
-    found = guess_labels(root, below)
+    guess = guess_labels(root, below)
     depths = {path.count("/") for path in below}
     if len(depths) > 1:
         raise FaultdiagError(
             f"{root} has folders for training and test, and recordings at several depths below "
             "them; keep all at one depth, or list them in a manifest.csv: path,label,part"
         )
-    return replace(found, options={"pattern": _below_part(found.options, depths.pop())})
+    return replace(guess, options={"pattern": _below_part(guess.options, depths.pop())})
 
 
 def _below_part(options: Document, depth: int) -> str | list[str]:
@@ -464,12 +464,12 @@ def _folders_at(level: int, parents: Sequence[list[str]], count: int) -> LabelGu
 
 
 def _files(paths: Sequence[str], *, least: int) -> list[LabelGuess]:
-    found = name_patterns(paths)
-    if found is None or (found.share == 0 and len(found.states) > _MOST_CLASSES):
+    guesses = name_patterns(paths)
+    if guesses is None or (guesses.share == 0 and len(guesses.states) > _MOST_CLASSES):
         return []
-    if found.classes < least:
+    if guesses.classes < least:
         return []
-    pattern: Any = found.patterns[0] if len(found.patterns) == 1 else found.patterns
+    pattern: Any = guesses.patterns[0] if len(guesses.patterns) == 1 else guesses.patterns
     example = Path(paths[0]).name
-    reasons = [f"the files are named like {example}", *found.reasons]
-    return [LabelGuess({"pattern": pattern}, found.label, found.share, reasons)]
+    reasons = [f"the files are named like {example}", *guesses.reasons]
+    return [LabelGuess({"pattern": pattern}, guesses.label, guesses.share, reasons)]

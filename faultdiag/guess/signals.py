@@ -127,9 +127,9 @@ def channel_kinds(paths: Sequence[Path], names: Sequence[str]) -> dict[str, Sign
         for name, samples in _samples(path, names).items():
             votes[name].append(signal_kind(samples))
     kinds = {}
-    for name, found in votes.items():
-        against = [kind for kind in found if not kind.is_vibration]
-        most = 2 * len(against) >= len(found)
+    for name, own in votes.items():
+        against = [kind for kind in own if not kind.is_vibration]
+        most = 2 * len(against) >= len(own)
         kinds[name] = against[0] if against and most else SignalKind("vibration", "")
     return kinds
 
@@ -375,13 +375,13 @@ def _read(
     broken: Mapping[str, str],
 ) -> Signals:
     """Read the first channels that are alive in every recording, else the first ones."""
-    found = []
+    attempts = []
     for channels in candidates:
         read, failed = _rows(sound, channels, whole=True)
-        found.append(Signals(read, channels, reason, {**broken, **failed}))
+        attempts.append(Signals(read, channels, reason, {**broken, **failed}))
         if not failed:
             break
-    best = min(found, key=lambda signals: len(signals.broken))
+    best = min(attempts, key=lambda signals: len(signals.broken))
     if not best.read:
         raise FaultdiagError("\n".join(list(best.broken.values())[:5]))
     return best

@@ -51,8 +51,8 @@ def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15) -> Relia
 
     Examples
     --------
-    >>> found = reliability(np.array([0, 1]), np.array([[0.75, 0.25], [0.75, 0.25]]), bins=2)
-    >>> found.windows.tolist(), found.accuracy.tolist(), found.confidence.tolist()
+    >>> result = reliability(np.array([0, 1]), np.array([[0.75, 0.25], [0.75, 0.25]]), bins=2)
+    >>> result.windows.tolist(), result.accuracy.tolist(), result.confidence.tolist()
     ([0, 2], [nan, 0.5], [nan, 0.75])
     """
     confidence, right = _confidence_and_hits(labels, probabilities)

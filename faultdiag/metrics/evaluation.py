@@ -202,13 +202,13 @@ def evaluate(
     """
     part = scored_windows(labels, probabilities, recordings, classes)
     is_healthy = np.array([name in healthy for name in part.classes])
-    found = score(
+    scored = score(
         part.labels, part.called, part.probabilities, classes=part.classes, healthy=is_healthy
     )
     recording = _evaluate_recordings(part, is_healthy)
     right = np.bincount(part.group[part.right], minlength=part.counts.size)
     by_class = stratified_intervals(part.recording_labels(), part.calls())
-    scores = found.summary
+    scores = scored.summary
 
     def ends(interval: tuple[float, float] | None, score: float | None) -> list[float] | None:
         return _ends(widened(interval, score, part.numbers.size))
@@ -223,31 +223,32 @@ def evaluate(
         "recordings": part.numbers.size,
         "recording_accuracy": recording["accuracy"],
         "per_class": {
-            name: {**row, "windows": found.cases[name]} for name, row in found.per_class.items()
+            name: {**row, "windows": scored.cases[name]} for name, row in scored.per_class.items()
         },
-        "confusion": found.confusion,
+        "confusion": scored.confusion,
         "recording": recording,
     }
 
 
 def _evaluate_recordings(part: ScoredWindows, is_healthy: NDArray[np.bool_]) -> RecordingEvaluation:
     true = part.recording_labels()
-    said = aggregate_recordings(part)
-    found = score(true, said.label, said.probabilities, classes=part.classes, healthy=is_healthy)
-    interval = wilson_interval(int(np.equal(true, said.label).sum()), true.size)
+    calls = aggregate_recordings(part)
+    scores = score(true, calls.label, calls.probabilities, classes=part.classes, healthy=is_healthy)
+    interval = wilson_interval(int(np.equal(true, calls.label).sum()), true.size)
     return {
-        **found.summary,
+        **scores.summary,
         "accuracy_interval": _ends(interval),
         "per_class": {
-            name: {**row, "recordings": found.cases[name]} for name, row in found.per_class.items()
+            name: {**row, "recordings": scores.cases[name]}
+            for name, row in scores.per_class.items()
         },
-        "confusion": found.confusion,
-        "rows": _rows(part, true, said),
+        "confusion": scores.confusion,
+        "rows": _rows(part, true, calls),
     }
 
 
-def _rows(part: ScoredWindows, true: Ints, said: Aggregates) -> list[RecordingRow]:
-    columns = (part.numbers, true, said.label, said.confidence, said.agreement, part.counts)
+def _rows(part: ScoredWindows, true: Ints, calls: Aggregates) -> list[RecordingRow]:
+    columns = (part.numbers, true, calls.label, calls.confidence, calls.agreement, part.counts)
     return [
         {
             "recording": number,

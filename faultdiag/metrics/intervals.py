@@ -227,8 +227,8 @@ def stratified_intervals(
 
     Examples
     --------
-    >>> found = stratified_intervals(np.array([0, 0, 1, 1]), np.array([[4, 0], [0, 4]] * 2))
-    >>> found.balanced_accuracy
+    >>> result = stratified_intervals(np.array([0, 0, 1, 1]), np.array([[4, 0], [0, 4]] * 2))
+    >>> result.balanced_accuracy
     (0.0, 1.0)
     """
     of_class = np.bincount(labels)
@@ -296,8 +296,8 @@ def paired_difference(differences: Sequence[float], test_to_train: float) -> Pai
 
     Examples
     --------
-    >>> found = paired_difference([0.02, 0.03, 0.01, 0.02, 0.02], 0.25)
-    >>> f"{found.mean:.3f}, {found.low:.4f} to {found.high:.4f}, p = {found.p:.4f}"
+    >>> result = paired_difference([0.02, 0.03, 0.01, 0.02, 0.02], 0.25)
+    >>> f"{result.mean:.3f}, {result.low:.4f} to {result.high:.4f}, p = {result.p:.4f}"
     '0.020, 0.0068 to 0.0332, p = 0.0135'
     """
     from scipy.special import stdtr, stdtrit

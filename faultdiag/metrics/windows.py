@@ -101,9 +101,9 @@ class ScoredWindows:
         mixed = np.flatnonzero(labels[self.group] != self.labels)
         if mixed.size:
             i = mixed[0]
-            found = sorted({self.classes[self.labels[i]], self.classes[labels[self.group[i]]]})
+            names = sorted({self.classes[self.labels[i]], self.classes[labels[self.group[i]]]})
             raise ValueError(
-                f"recording {self.recordings[i]} has windows of several classes: {', '.join(found)}"
+                f"recording {self.recordings[i]} has windows of several classes: {', '.join(names)}"
             )
         return labels
 
@@ -200,10 +200,10 @@ class RunningAggregate:
 
     Examples
     --------
-    >>> found = RunningAggregate(2)
-    >>> found.add(np.array([[0.9, 0.1], [0.4, 0.6]]))
-    >>> found.add(np.array([[0.8, 0.2], [0.7, 0.3]]))
-    >>> found.result()
+    >>> result = RunningAggregate(2)
+    >>> result.add(np.array([[0.9, 0.1], [0.4, 0.6]]))
+    >>> result.add(np.array([[0.8, 0.2], [0.7, 0.3]]))
+    >>> result.result()
     Aggregate(label=0, confidence=0.7, agreement=0.75)
     """
 

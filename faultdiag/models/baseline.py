@@ -278,8 +278,8 @@ SOME_BEARING = "6205"
 
 def known_options(name: str) -> Json:
     """Return every option of a baseline in a config, with its default."""
-    found = {option.name: option.default for option in BASELINES.options(name).values()}
-    return found | ({"bearing": None} if sees_features(name) else {})
+    defaults = {option.name: option.default for option in BASELINES.options(name).values()}
+    return defaults | ({"bearing": None} if sees_features(name) else {})
 
 
 def minimum_length(name: str) -> int:

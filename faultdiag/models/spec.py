@@ -418,13 +418,13 @@ def _parse_entries(
     problems: list[str] = []
     taken: dict[int, str] = {}
     for place, entry in entries:
-        found, slot = _parse_slot(place, entry, positions, network)
+        own, slot = _parse_slot(place, entry, positions, network)
         for position in slot.after if slot else ():
             if position in taken:
-                found.append(f"{place}.after is {position}, where {taken[position]} already stands")
+                own.append(f"{place}.after is {position}, where {taken[position]} already stands")
             taken.setdefault(position, place)
-        problems += found
-        if slot and not found:
+        problems += own
+        if slot and not own:
             slots.append(slot)
     return slots, problems
 

@@ -62,8 +62,8 @@ def diagnose_files(
         Seconds that may pass without anything read of a file; None is no limit.
     """
     requests = (ReadRequest(path, channel, sampling_rate, rpm, bearing) for path in files)
-    found = diagnose_requests(diagnoser, requests, evidence=evidence, jobs=jobs, limit=limit)
-    with closing(found) as results:
+    rows = diagnose_requests(diagnoser, requests, evidence=evidence, jobs=jobs, limit=limit)
+    with closing(rows) as results:
         yield from (result for result in results if isinstance(result, Row))
 
 

@@ -213,8 +213,8 @@ def _read_document(folder: Path) -> Json:
     except (OSError, ValueError) as error:
         raise DamagedError(folder, f"cannot read {path.name}: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        found = document.get("format") if isinstance(document, dict) else None
-        raise DamagedError(folder, f"its format is {found}, not {FORMAT}")
+        version = document.get("format") if isinstance(document, dict) else None
+        raise DamagedError(folder, f"its format is {version}, not {FORMAT}")
     return document
 
 

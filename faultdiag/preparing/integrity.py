@@ -79,11 +79,11 @@ def check_files(folder: Path, files: Document, *, full: bool) -> bool:
     same = True
     for name in FILES:
         path, known = folder / name, files[name]
-        found = _state(path)
-        if found["bytes"] != known["bytes"]:
-            raise ValueError(f"{name} has {found['bytes']} bytes, {known['bytes']} were written")
-        same = same and found == {key: known[key] for key in found}
-        if (full or found["modified"] != known["modified"]) and sha256_of(path) != known["sha256"]:
+        state = _state(path)
+        if state["bytes"] != known["bytes"]:
+            raise ValueError(f"{name} has {state['bytes']} bytes, {known['bytes']} were written")
+        same = same and state == {key: known[key] for key in state}
+        if (full or state["modified"] != known["modified"]) and sha256_of(path) != known["sha256"]:
             raise ValueError(f"{name} was changed: its digest differs")
     return same
 

@@ -66,13 +66,13 @@ def _oddities(recording: Recording) -> list[str]:
     return [text for name, row in rows if (text := oddity(name, row, recording.sampling_rate))]
 
 
-def taken_by_number(unnamed: Mapping[str, Sequence[str]], asked: Sequence[str]) -> list[str]:
+def taken_by_number(unnamed: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[str]:
     """Return a note about recordings whose channels have other names than in the config."""
     if not unnamed:
         return []
     names = [f"{name} ({', '.join(channels)})" for name, channels in unnamed.items()]
     return [
-        f"no channel is called {' or '.join(asked)} in {counted(len(names), 'recording')}, so the "
+        f"no channel is called {' or '.join(wanted)} in {counted(len(names), 'recording')}, so the "
         f"same number of theirs were taken: {_some(names)}"
     ]
 

@@ -97,9 +97,9 @@ def run_cell(config: Config, levels: tuple[str, ...], *, device: str, folder: Pa
     folder
         Where there is room for the run while it lasts.
     """
-    with Failure() as failure, warnings.catch_warnings(record=True) as said, _quiet():
+    with Failure() as failure, warnings.catch_warnings(record=True) as caught, _quiet():
         row = _figures(config, levels, device, folder)
-        return {**row, "warnings": sorted({str(warning.message) for warning in said})}
+        return {**row, "warnings": sorted({str(warning.message) for warning in caught})}
     return {"reason": failure.reason, "memory": failure.memory}
 
 
@@ -198,8 +198,8 @@ def _in_noise(run: Path, levels: tuple[str, ...], device: str) -> list[Json]:
     pairs = [kind_and_snr(level) for level in levels]
     kinds, ratios = (list(dict.fromkeys(values)) for values in zip(*pairs, strict=True))
     scored = evaluate_run(run, "test", snr=ratios, noise=kinds, device=device)
-    found: list[Json] = scored["noise"]
-    return found
+    in_noise: list[Json] = scored["noise"]
+    return in_noise
 
 
 def leak_of(split: Document) -> str:

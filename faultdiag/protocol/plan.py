@@ -360,9 +360,9 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
     _refuse(path, problems)
     cells = [
         Cell(model, protocol, fold.name, seed, fold.config, levels, tuple(section.noise_kinds))
-        for (seed, model, protocol), found in folds.items()
+        for (seed, model, protocol), folds_of_cell in folds.items()
         for levels in [tuple(section.noise) if protocol in noisy else ()]
-        for fold in found
+        for fold in folds_of_cell
     ]
     cells, problems = _only(cells, section.only)
     _refuse(path, problems)
@@ -501,10 +501,12 @@ def _configs(
     configs, problems = {}, []
     for protocol, change in protocols.items():
         for row in rows[protocol]:
-            config, found = try_config(merged(merged(data, change), row.override))
+            config, config_problems = try_config(merged(merged(data, change), row.override))
             if config is not None:
                 configs[row.name, protocol] = config
-            problems += [f"{PROTOCOL}: {row.name} on {protocol}: {problem}" for problem in found]
+            problems += [
+                f"{PROTOCOL}: {row.name} on {protocol}: {problem}" for problem in config_problems
+            ]
     return configs, problems
 
 

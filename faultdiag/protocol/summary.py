@@ -198,9 +198,9 @@ def _means(
     for cell, row in scored:
         if row[score] is not None:
             values.setdefault(getattr(cell, axis), []).append(row[score])
-    whole = max((len(found) for found in values.values()), default=0)
+    whole = max((len(scores) for scores in values.values()), default=0)
     whole = max(whole, len({getattr(cell, other) for cell, _ in scored}))
-    return (sum(found) / whole for found in values.values() if len(found) == whole)
+    return (sum(scores) / whole for scores in values.values() if len(scores) == whole)
 
 
 def _ends(values: Sequence[float]) -> list[float] | None:

@@ -138,8 +138,8 @@ def channel_unit(channel: str) -> str | None:
     >>> [channel_unit(name) for name in ("acc [g]", "DE (m/s²)", "Data_1", "acc (2)", "[]")]
     ['g', 'm/s²', None, None, None]
     """
-    found = _IN_BRACKETS.search(channel)
-    return found[1].strip() if found else None
+    match = _IN_BRACKETS.search(channel)
+    return match[1].strip() if match else None
 
 
 @dataclass(frozen=True, slots=True)

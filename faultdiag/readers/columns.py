@@ -151,19 +151,19 @@ def _arrow_column(file: Any, each: Any, types: Any) -> Column:
                 f"column {each.name} has no value in row {int(np.argmax(places)) + 1}, and "
                 f"{values.null_count} are missing in all"
             )
-        found = values.to_numpy()
+        array = values.to_numpy()
         # Seconds from the first: a whole number of nanoseconds since 1970 fits no float.
-        return (found - found[0]) / np.timedelta64(1, "s") if stamp else np.asarray(found)
+        return (array - array[0]) / np.timedelta64(1, "s") if stamp else np.asarray(array)
 
     return Column(each.name, str(each.type), file.metadata.num_rows, real, read)
 
 
 def _facts(metadata: Mapping[bytes, bytes]) -> dict[str, float]:
-    found = {}
+    facts = {}
     for name, value in metadata.items():
         with suppress(ValueError):
-            found[name.decode("utf-8", "replace")] = float(value)
-    return found
+            facts[name.decode("utf-8", "replace")] = float(value)
+    return facts
 
 
 _TIME_FUNCTIONS = (0, 1)

@@ -128,9 +128,9 @@ def _table_from(
     start = _first_row([lines[i] for i in full[: place + 1]], way[0], sample)
     numbered = _numbered_header(lines[full[start]], way[0], lines, full[start + 1 :])
     first = full[start + 1] if numbered else full[start]
-    found = _dialect(way, lines[:first], sum(map(len, raw[:first])), sample[-49:])
-    found = replace(found, spaced=_is_spaced(lines[first:]))
-    return replace(found, names=tuple(numbered)) if numbered else found
+    table = _dialect(way, lines[:first], sum(map(len, raw[:first])), sample[-49:])
+    table = replace(table, spaced=_is_spaced(lines[first:]))
+    return replace(table, names=tuple(numbered)) if numbered else table
 
 
 # Lines that may stand above a table with clocks or text, and lines by which it is judged.
@@ -147,8 +147,8 @@ def _mixed_table(raw: Sequence[bytes], lines: Sequence[str], full: Sequence[int]
             if kinds is not None:
                 first = full[place]
                 offset = sum(map(len, raw[:first]))
-                found = _dialect((separator, comma), lines[:first], offset, sample, kinds)
-                return replace(found, spaced=_is_spaced(lines[first:]))
+                table = _dialect((separator, comma), lines[:first], offset, sample, kinds)
+                return replace(table, spaced=_is_spaced(lines[first:]))
     return None
 
 
@@ -203,7 +203,7 @@ def _way(first: str, second: str) -> tuple[str, bool] | None:
     """Return separator and decimal comma of two lines with the same number of columns, or None."""
     for separator, comma in _WAYS:
         cells_of = [_split(line, separator, comma) for line in (first, second)]
-        if all(cells_of) and len({len(found or ()) for found in cells_of}) == 1:
+        if all(cells_of) and len({len(row or ()) for row in cells_of}) == 1:
             return separator, comma
     return None
 
@@ -233,14 +233,14 @@ def _begun(line: str, separator: str, rows: Sequence[Sequence[str]]) -> bool:
     """Return whether a line that is no row of numbers looks like a damaged one."""
     marked = line.startswith(_COMMENT)
     bare = line if _MISSING.fullmatch(line.split(separator, maxsplit=1)[0]) else line.lstrip(_MARKS)
-    found = [clean(cell) for cell in bare.split(separator)]
-    if len(found) < 2:
+    parts = [clean(cell) for cell in bare.split(separator)]
+    if len(parts) < 2:
         return False
-    only = _only_numbers(found)
+    only = _only_numbers(parts)
     if marked and len(bare) < len(line):
-        return only and _has_decimals_of(found, rows)
-    started = _is_number(next(filter(None, found), ""))
-    return only or started or (not marked and _has_decimals_of(found, rows))
+        return only and _has_decimals_of(parts, rows)
+    started = _is_number(next(filter(None, parts), ""))
+    return only or started or (not marked and _has_decimals_of(parts, rows))
 
 
 def _is_number(cell: str) -> bool:
@@ -314,13 +314,13 @@ def _split(line: str, separator: str, comma: bool) -> list[str] | None:
     """Return the cells of a line if all of them are numbers, with a decimal point, else None."""
     if separator != " " and separator not in line:
         return None
-    found = cells(line, separator)
+    row = cells(line, separator)
     if comma:
         # A comma that separates, too, is told apart by quotes around every number.
-        if separator == "," and line.count('"') != 2 * len(found):
+        if separator == "," and line.count('"') != 2 * len(row):
             return None
-        found = _with_points(found)
-    return found if found and all(map(NUMBER.fullmatch, found)) else None
+        row = _with_points(row)
+    return row if row and all(map(NUMBER.fullmatch, row)) else None
 
 
 def _with_points(line: Sequence[str]) -> list[str]:
@@ -401,10 +401,10 @@ def _rows_of_text(before: Sequence[str], separator: str, columns: int) -> Iterat
 
 def _named(line: str, separator: str, columns: int) -> list[str]:
     """Return the cells of a line if there is one for each column; the last may be empty."""
-    found = cells(line, separator)
-    if len(found) == columns - 1 and separator != " " and line.rstrip(" ").endswith(separator):
-        return [*found, ""]
-    return found if len(found) == columns else []
+    row = cells(line, separator)
+    if len(row) == columns - 1 and separator != " " and line.rstrip(" ").endswith(separator):
+        return [*row, ""]
+    return row if len(row) == columns else []
 
 
 def _facts(before: Sequence[str]) -> tuple[float | None, float | None]:

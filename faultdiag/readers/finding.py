@@ -34,14 +34,14 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
     files = _visible_files(folder, pattern)
     if pattern is not None:
         return sorted(files, key=_natural)
-    found = set(filter(is_recording, files))
-    prose = set(filter(is_prose, found))
+    recordings = set(filter(is_recording, files))
+    prose = set(filter(is_prose, recordings))
     _note_left_out(folder, prose, "text without a table of numbers")
-    packages = (path for path in files if path not in found and is_package(path))
+    packages = (path for path in files if path not in recordings and is_package(path))
     _note_left_out(
         folder, packages, "archives or sheets that are damaged or not one recording each"
     )
-    return sorted(found - prose, key=_natural)
+    return sorted(recordings - prose, key=_natural)
 
 
 def _visible_files(folder: Path, pattern: str | None) -> list[Path]:

@@ -56,8 +56,8 @@ def hdf5_damage() -> Iterator[None]:
         *(OSError, RuntimeError, LookupError, ValueError, TypeError),
         *(AttributeError, ArithmeticError, NotImplementedError),
     ) as error:
-        said = str(error.args[0] if error.args else error) or type(error).__name__
-        raise DamageError(said.splitlines()[0]) from error
+        reason = str(error.args[0] if error.args else error) or type(error).__name__
+        raise DamageError(reason.splitlines()[0]) from error
 
 
 def text_of(value: object) -> str:
@@ -89,8 +89,8 @@ class Struct:
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Refuse: it is no table."""
-        asked = f"samples {start} to {stop} of its columns {list(columns)}"
-        raise TypeError(f"{self.name} is {self.kind}: there are no {asked}")
+        wanted = f"samples {start} to {stop} of its columns {list(columns)}"
+        raise TypeError(f"{self.name} is {self.kind}: there are no {wanted}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,8 +123,8 @@ class Attribute:
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
         """Refuse: it is no table."""
-        asked = f"samples {start} to {stop} of its columns {list(columns)}"
-        raise TypeError(f"{self.name} is an attribute: there are no {asked}")
+        wanted = f"samples {start} to {stop} of its columns {list(columns)}"
+        raise TypeError(f"{self.name} is an attribute: there are no {wanted}")
 
 
 class Hdf5Array:

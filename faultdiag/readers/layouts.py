@@ -70,7 +70,7 @@ class Layout:
     time: tuple[str, StoredArray] | None = None
 
 
-def layout(arrays: Mapping[str, StoredArray], stem: str, asked: Collection[str]) -> Layout:
+def layout(arrays: Mapping[str, StoredArray], stem: str, wanted: Collection[str]) -> Layout:
     """Return the layout of a file: that of CWRU, of MFPT, of UESTC, or any one signal.
 
     Parameters
@@ -79,14 +79,14 @@ def layout(arrays: Mapping[str, StoredArray], stem: str, asked: Collection[str])
         The file's variables.
     stem
         The file's name without its suffix; it tells which of several recordings is meant.
-    asked
+    wanted
         Channels or variables asked for; a variable's name tells it too.
     """
     return (
-        _cwru(arrays, stem, asked)
+        _cwru(arrays, stem, wanted)
         or _mfpt(arrays)
         or _uestc(arrays)
-        or _any_signal(arrays, stem, asked)
+        or _any_signal(arrays, stem, wanted)
     )
 
 
@@ -106,14 +106,14 @@ def rows_of(name: str, array: StoredArray) -> dict[str, Row]:
     return {f"{name}_{i + 1}": Row(array, i) for i in range(size.columns)}
 
 
-def _cwru(arrays: Mapping[str, StoredArray], stem: str, asked: Collection[str]) -> Layout | None:
+def _cwru(arrays: Mapping[str, StoredArray], stem: str, wanted: Collection[str]) -> Layout | None:
     signals: dict[int, dict[str, str]] = {}
     for name in arrays:
         if match := _CWRU_SIGNAL.fullmatch(name):
             signals.setdefault(int(match[1]), {})[match[2]] = name
     if not signals:
         return None
-    number = _cwru_number(signals, stem, asked)
+    number = _cwru_number(signals, stem, wanted)
     if number is None:
         names = sorted(chain.from_iterable(channels.values() for channels in signals.values()))
         return Layout(
@@ -139,7 +139,7 @@ def _cwru_speed(arrays: Mapping[str, StoredArray], number: int) -> StoredArray |
 
 
 def _cwru_number(
-    signals: Mapping[int, Mapping[str, str]], stem: str, asked: Collection[str]
+    signals: Mapping[int, Mapping[str, str]], stem: str, wanted: Collection[str]
 ) -> int | None:
     """Return the number whose variables are meant, or None if nothing tells.
 
@@ -147,7 +147,7 @@ def _cwru_number(
     """
     in_name = set(map(int, re.findall(r"(?<![0-9A-Za-z])[0-9]{1,9}(?![0-9A-Za-z])", stem)))
     ways = (
-        [n for n, channels in signals.items() if set(asked) & set(channels.values())],
+        [n for n, channels in signals.items() if set(wanted) & set(channels.values())],
         [n for n in signals if n in in_name],
         [n for n, channels in signals.items() if "DE" in channels],
         list(signals),
@@ -178,7 +178,7 @@ def _uestc(arrays: Mapping[str, StoredArray]) -> Layout | None:
     return Layout(rows, rate=rate) if rows else None
 
 
-def _any_signal(arrays: Mapping[str, StoredArray], stem: str, asked: Collection[str]) -> Layout:
+def _any_signal(arrays: Mapping[str, StoredArray], stem: str, wanted: Collection[str]) -> Layout:
     """Return the layout of a file that holds one signal, or one beside a vector of its times.
 
     Only where no variable is a signal, the fields of structs are looked at.
@@ -191,7 +191,7 @@ def _any_signal(arrays: Mapping[str, StoredArray], stem: str, asked: Collection[
     if not signals:
         return Layout({}, "holds no signal: one vector of real numbers is needed")
     aliases = short_paths(list(signals))
-    target = _target(signals, {aliases.get(name, name) for name in asked})
+    target = _target(signals, {aliases.get(name, name) for name in wanted})
     rate = _fact(inside, is_rate, plausible_rate, target)
     interval = None if rate else _fact(inside, is_increment, _plausible_step, target)
     speed = _fact(inside, is_speed, plausible_speed, target)
@@ -239,10 +239,10 @@ def _without_file_name(inside: Mapping[str, StoredArray], stem: str) -> dict[str
     return {path.removeprefix(f"{top}."): array for path, array in inside.items()}
 
 
-def _target(found: Mapping[str, Mapping[str, Row]], asked: Collection[str]) -> str | None:
+def _target(signals: Mapping[str, Mapping[str, Row]], names: Collection[str]) -> str | None:
     """Return the signal whose facts are wanted, or None where that is open."""
-    wanted = [name for name, rows in found.items() if set(rows) & set(asked) or name in asked]
-    every = wanted or list(found)
+    wanted = [name for name, rows in signals.items() if set(rows) & set(names) or name in names]
+    every = wanted or list(signals)
     return every[0] if len(every) == 1 else None
 
 
@@ -389,11 +389,11 @@ class NamedArrays:
 
     def variables(self) -> list[Variable]:
         """Return the file's variables."""
-        found = self._layout(())
+        chosen = self._layout(())
         channels: dict[str, list[str]] = {}
-        for channel, row in found.rows.items():
+        for channel, row in chosen.rows.items():
             # A field of a struct has no name of its own; its struct is the channel's alias.
-            owners = [v for v, c in found.aliases.items() if c == channel]
+            owners = [v for v, c in chosen.aliases.items() if c == channel]
             owners += [row.array.name, parts(channel)[0], *self._arrays]
             owner = next(name for name in owners if name in self._arrays)
             channels.setdefault(owner, []).append(channel)
@@ -410,36 +410,36 @@ class NamedArrays:
         FaultdiagError
             If the file holds no such channel, or it is no vector of real numbers.
         """
-        found = self._layout(channels or ())
-        names = self._names(found, channels)
-        rows = tuple(found.rows[name] for name in names)
+        chosen = self._layout(channels or ())
+        names = self._names(chosen, channels)
+        rows = tuple(chosen.rows[name] for name in names)
         samples = self._length(names, rows)
         with reading(self._path, self._kind):
             for row in rows:
                 row.array.require_there()
-            speed = _positive(found.speed)
-            rate = _positive(found.rate)
-            if rate is None and (step := _positive(found.interval)):
+            speed = _positive(chosen.speed)
+            rate = _positive(chosen.rate)
+            if rate is None and (step := _positive(chosen.interval)):
                 rate = rate_of_increment(step)
-            if rate is None and found.time is not None:
-                rate = self._rate_of_times(*found.time)
+            if rate is None and chosen.time is not None:
+                rate = self._rate_of_times(*chosen.time)
         kinds = ", ".join(dict.fromkeys(row.array.kind for row in rows))
-        rpm = None if speed is None else speed * found.rpm_per_speed
+        rpm = None if speed is None else speed * chosen.rpm_per_speed
         return RecordingSource(self._path, names, samples, rate, rpm, kinds, self._kind, Rows(rows))
 
-    def _layout(self, asked: Sequence[str]) -> Layout:
+    def _layout(self, wanted: Sequence[str]) -> Layout:
         if self._known is not None:
-            return self._known(asked)
+            return self._known(wanted)
         with reading(self._path, self._kind):
-            return layout(self._arrays, self._path.stem, asked)
+            return layout(self._arrays, self._path.stem, wanted)
 
-    def _names(self, found: Layout, channels: Sequence[str] | None) -> tuple[str, ...]:
-        if found.choice and (channels is None or not found.rows):
-            raise FaultdiagError(f"{self._path} {found.choice}; {self._listing()}")
+    def _names(self, chosen: Layout, channels: Sequence[str] | None) -> tuple[str, ...]:
+        if chosen.choice and (channels is None or not chosen.rows):
+            raise FaultdiagError(f"{self._path} {chosen.choice}; {self._listing()}")
         if channels is None:
-            return tuple(found.rows)
-        names = tuple(found.aliases.get(name, name) for name in channels)
-        require_channels(self._path, names, found.rows)
+            return tuple(chosen.rows)
+        names = tuple(chosen.aliases.get(name, name) for name in channels)
+        require_channels(self._path, names, chosen.rows)
         return names
 
     def _length(self, names: Sequence[str], rows: Sequence[Row]) -> int:
@@ -454,9 +454,9 @@ class NamedArrays:
                 )
             lengths[name] = size.samples
         if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+            listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
             raise FaultdiagError(
-                f"{self._path}: its channels differ in length in samples: {found}; "
+                f"{self._path}: its channels differ in length in samples: {listed}; "
                 "read one channel at a time"
             )
         return next(iter(lengths.values()))

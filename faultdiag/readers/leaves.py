@@ -41,8 +41,8 @@ def leaves(arrays: Mapping[str, StoredArray]) -> dict[str, StoredArray]:
     DamageError
         If a struct contradicts its format.
     """
-    found = (item for name, array in arrays.items() for item in _below(name, array, 0))
-    return dict(islice(found, MOST_ARRAYS))
+    items = (item for name, array in arrays.items() for item in _below(name, array, 0))
+    return dict(islice(items, MOST_ARRAYS))
 
 
 def _below(path: str, array: StoredArray, depth: int) -> Iterator[tuple[str, StoredArray]]:
@@ -69,8 +69,8 @@ def _labels(rows: Sequence[Mapping[str, StoredArray]]) -> list[str]:
 def _name(row: Mapping[str, StoredArray]) -> str:
     by_key = {key(name): array for name, array in row.items()}
     texts = [by_key[name] for name in _NAMES if name in by_key]
-    found = next((t.text() for t in texts if isinstance(t, HasText) and t.text()), "")
-    return found if found.isprintable() else ""
+    text = next((t.text() for t in texts if isinstance(t, HasText) and t.text()), "")
+    return text if text.isprintable() else ""
 
 
 def parts(path: str) -> list[str]:

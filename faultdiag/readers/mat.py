@@ -350,7 +350,7 @@ def arrays_of_mat4(path: Path, order: str) -> list[Array]:
     """
     size = path.stat().st_size
     position = 0
-    found = []
+    arrays = []
     with path.open("rb") as file:
         while position < size:
             file.seek(position)
@@ -359,11 +359,11 @@ def arrays_of_mat4(path: Path, order: str) -> list[Array]:
                 raise DamageError(f"there is no array at byte {position}")
             numbers = struct.unpack(f"{order}5i", head)
             name = file.read(min(max(numbers[4], 0), 1000))
-            found.append(_array(path, position, numbers, name, order))
-            position = found[-1].stop
+            arrays.append(_array(path, position, numbers, name, order))
+            position = arrays[-1].stop
             if position > size:
-                raise DamageError(f"the values of {found[-1].name} don't fit into the file")
-    return found
+                raise DamageError(f"the values of {arrays[-1].name} don't fit into the file")
+    return arrays
 
 
 def _array(path: Path, position: int, numbers: tuple[int, ...], name: bytes, order: str) -> Array:
@@ -427,7 +427,7 @@ def arrays_of_mat5(path: Path, order: str) -> list[Array]:
     size = path.stat().st_size
     allowance = Allowance(size)
     position = HEADER_BYTES
-    found: list[Array] = []
+    arrays: list[Array] = []
     with path.open("rb") as file:
         while position < size:
             file.seek(position)
@@ -435,12 +435,12 @@ def arrays_of_mat5(path: Path, order: str) -> list[Array]:
             kind, length = struct.unpack(f"{order}II", head) if len(head) == 8 else (0, 0)
             if not 0 < length <= size - position - 8:
                 raise DamageError(f"the variable at byte {position} reaches beyond its end")
-            if len(found) >= MOST_ARRAYS:
+            if len(arrays) >= MOST_ARRAYS:
                 raise DamageError(f"it holds more than {MOST_ARRAYS} arrays")
             where = (path, kind, position + 8, length, order)
-            found.append(_top_array(*where, allowance=allowance))
+            arrays.append(_top_array(*where, allowance=allowance))
             position += 8 + length
-    return [array for array in found if array.name]
+    return [array for array in arrays if array.name]
 
 
 def _content_of(array: Array) -> tuple[Source, int, int]:
@@ -531,9 +531,9 @@ class _Elements:
 
     def take(self, kinds: tuple[int, ...], length: int | None = None) -> bytes:
         """Return the bytes of the next element, which must have one of these types."""
-        kind, start, found = self.next()
-        content = self.content[start : start + found]
-        if kind not in kinds or len(content) < found or length not in (None, found):
+        kind, start, size = self.next()
+        content = self.content[start : start + size]
+        if kind not in kinds or len(content) < size or length not in (None, size):
             raise DamageError("the header of an array has an element that is out of place")
         return content
 
@@ -620,9 +620,9 @@ def open_arrays(path: Path) -> dict[str, Array]:
     with path.open("rb") as file:
         head = file.read(128)
     with reading(path):
-        found = _arrays(path, head)
-        by_name = {array.name: array for array in found}
-        if len(by_name) < len(found):
+        arrays = _arrays(path, head)
+        by_name = {array.name: array for array in arrays}
+        if len(by_name) < len(arrays):
             raise DamageError("two of its variables have the same name")
         return by_name
 

@@ -39,8 +39,8 @@ def cells(line: str, separator: str) -> list[str]:
     """
     if separator == " ":
         return [clean(cell) for cell in line.split()]
-    found = [clean(cell) for cell in _quoted(line, separator)]
-    return found[:-1] if found[-1] == "" and len(found) > 1 else found
+    row = [clean(cell) for cell in _quoted(line, separator)]
+    return row[:-1] if row[-1] == "" and len(row) > 1 else row
 
 
 def _quoted(line: str, separator: str) -> list[str]:
@@ -187,16 +187,16 @@ def mixed_numbers(
     ValueError
         If a row has another number of cells, or a cell is not of its column's kind.
     """
-    found = np.full((len(rows), len(kinds)), np.nan)
+    numbers = np.full((len(rows), len(kinds)), np.nan)
     columns = list(zip(*rows, strict=True))
     if any(len(row) != len(kinds) for row in rows):
         raise ValueError("a row has another number of cells")
     for i, (column, kind) in enumerate(zip(columns, kinds, strict=False)):
         if kind == "clock":
-            found[:, i] = [_seconds(cell) for cell in column]
+            numbers[:, i] = [_seconds(cell) for cell in column]
         elif kind == "number":
-            found[:, i] = [float(c.replace(",", ".") if decimal_comma else c) for c in column]
-    return found
+            numbers[:, i] = [float(c.replace(",", ".") if decimal_comma else c) for c in column]
+    return numbers
 
 
 def _seconds(cell: str) -> float:

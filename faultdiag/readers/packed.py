@@ -75,8 +75,8 @@ class UnpackedRecording:
             As the reader of the recording itself.
         """
         with self.named():
-            found = self._reader.source(channels)
-        return replace(found, path=self.path, content=UnpackedSamples(found.content, self))
+            unpacked = self._reader.source(channels)
+        return replace(unpacked, path=self.path, content=UnpackedSamples(unpacked.content, self))
 
     @cached_property
     def _reader(self) -> Reader:
@@ -138,16 +138,16 @@ def open_zip(path: Path) -> Reader:
         try:
             with zipfile.ZipFile(path) as archive:
                 members = recordings_in_zip(archive, tuple(READERS))
-                found = {m.filename: _member(path, archive, m) for m in members}
+                readers = {m.filename: _member(path, archive, m) for m in members}
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
             raise DamageError(str(error)) from error
-    if not found:
+    if not readers:
         raise FaultdiagError(
             f"{path} is a zip archive without a recording; files that can be read end in: "
             f"{', '.join(READERS)}"
         )
-    only = next(iter(found.values()))
-    return only if len(found) == 1 else Archive(path, found)
+    only = next(iter(readers.values()))
+    return only if len(readers) == 1 else Archive(path, readers)
 
 
 def recordings_in_zip(archive: zipfile.ZipFile, suffixes: Sequence[str]) -> list[zipfile.ZipInfo]:

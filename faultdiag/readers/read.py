@@ -263,13 +263,13 @@ def is_recording(path: Path) -> bool:
 
 
 def _is_known_inside(path: Path) -> bool:
-    found = format_of(path)
-    if found == ".npz":
+    kind = format_of(path)
+    if kind == ".npz":
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
-    if found is None:
+    if kind is None:
         return path.stat().st_size > 0 and holds_numbers(path)
-    return found not in _ANYTHING
+    return kind not in _ANYTHING
 
 
 # A list or a note in Excel is shorter than any recording.
@@ -343,16 +343,16 @@ def too_slow(path: Path, limit: float | None) -> FaultdiagError:
 def _reader(path: Path) -> Reader:
     _require_file(path)
     suffix = path.suffix.lower()
-    found = format_of(path)
-    if found is None and suffix not in _TEXT and holds_numbers(path):
+    kind = format_of(path)
+    if kind is None and suffix not in _TEXT and holds_numbers(path):
         # MATLAB's save -ascii writes text under .mat; recorders leave the suffix out.
-        found = ".txt"
-    if found is None and suffix not in READERS:
-        said = f"the suffix '{path.suffix}'" if suffix else "no suffix"
+        kind = ".txt"
+    if kind is None and suffix not in READERS:
+        shown = f"the suffix '{path.suffix}'" if suffix else "no suffix"
         raise FaultdiagError(
-            f"{path} has {said}; files that can be read end in: {', '.join(READERS)}"
+            f"{path} has {shown}; files that can be read end in: {', '.join(READERS)}"
         )
-    reader = READERS.get(found or suffix)(path)
+    reader = READERS.get(kind or suffix)(path)
     side = side_file(path)
     return reader if side is None else WithSideFile(reader, side)
 

@@ -462,7 +462,7 @@ def distinct(names: Sequence[str]) -> list[str]:
     >>> distinct(["x", "y", "x", "x_2"])
     ['x', 'y', 'x_2', 'x_2_2']
     """
-    found: list[str] = []
+    unique: list[str] = []
     taken: set[str] = set()
     last: dict[str, int] = {}
     for name in names:
@@ -472,5 +472,5 @@ def distinct(names: Sequence[str]) -> list[str]:
             fresh = f"{name}_{number}"
         last[name] = number
         taken.add(fresh)
-        found.append(fresh)
-    return found
+        unique.append(fresh)
+    return unique

@@ -109,19 +109,19 @@ class Tdms:
     ----------
     path
         The file.
-    found
+    channels
         Its channels.
     """
 
     path: Path
-    found: tuple[TdmsChannel, ...]
+    channels: tuple[TdmsChannel, ...]
 
     def variables(self) -> list[Variable]:
         """Return the channels."""
         names = {id(channel): name for name, channel in self._signals.items()}
         return [
             Variable(f"{c.group}/{c.name}", (c.samples,), c.dtype.name, names.get(id(c)))
-            for c in self.found
+            for c in self.channels
         ]
 
     def source(self, channels: Sequence[str] | None) -> RecordingSource:
@@ -164,15 +164,15 @@ class Tdms:
 
     @cached_property
     def _signals(self) -> dict[str, TdmsChannel]:
-        signals = [c for c in self.found if c.dtype.kind in "fiu" and c.samples > 1]
+        signals = [c for c in self.channels if c.dtype.kind in "fiu" and c.samples > 1]
         plain = Counter(c.name for c in signals)
         return {c.name if plain[c.name] == 1 else f"{c.group}/{c.name}": c for c in signals}
 
     def _require_one(self, what: str, names: Sequence[str], values: Sequence[object]) -> None:
         if len(set(values)) > 1:
-            found = ", ".join(f"{n} has {v}" for n, v in zip(names, values, strict=True))
+            listed = ", ".join(f"{n} has {v}" for n, v in zip(names, values, strict=True))
             raise FaultdiagError(
-                f"{self.path}: its channels differ in {what}: {found}; read one channel at a time"
+                f"{self.path}: its channels differ in {what}: {listed}; read one channel at a time"
             )
 
 
@@ -216,8 +216,8 @@ def _opened(raw: BinaryIO) -> "Iterator[TdmsFile]":
         *(ArithmeticError, AttributeError, LookupError, NotImplementedError, RuntimeError),
         *(TypeError, ValueError, struct.error, EOFError),
     ) as error:
-        said = str(error) or type(error).__name__
-        raise DamageError(said.splitlines()[0]) from error
+        reason = str(error) or type(error).__name__
+        raise DamageError(reason.splitlines()[0]) from error
 
 
 def _channels(path: Path) -> Iterator[TdmsChannel]:

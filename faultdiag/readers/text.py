@@ -92,16 +92,16 @@ class TextBlocks:
         FaultdiagError
             If a line is as long as a block.
         """
-        found: list[Block] = []
+        blocks: list[Block] = []
         offset, line, row = self.dialect.offset, self.dialect.lines + 1, 0
         blank = 0
         while text := self._lines(offset):
             if self.dialect.columns == 1:
                 blank = self._refuse_gap(text, line, blank)
             rows = self._rows_only(text).count(b"\n")
-            found.append(Block(offset, len(text), line, row, rows))
+            blocks.append(Block(offset, len(text), line, row, rows))
             offset, line, row = offset + len(text), line + _lines_in(text), row + rows
-        return found
+        return blocks
 
     def numbers(self, block: Block) -> NDArray[np.float64]:
         """Return the numbers of a block, ``(rows, columns)``.
@@ -116,7 +116,7 @@ class TextBlocks:
         try:
             if not self.dialect.plain:
                 return self._mixed(self._rows_only(text))
-            found = np.loadtxt(
+            numbers = np.loadtxt(
                 BytesIO(self._plain(self._rows_only(text))),
                 delimiter=None if separator == " " else self._separator,
                 comments=None,
@@ -124,9 +124,9 @@ class TextBlocks:
             )
         except ValueError as error:
             raise self._bad_line(block, text) from error
-        if found.shape != (block.rows, self.dialect.columns):
+        if numbers.shape != (block.rows, self.dialect.columns):
             raise self._bad_line(block, text)
-        return found
+        return numbers
 
     def first_cell(self, column: int) -> str:
         """Return a cell of the first row."""
@@ -137,9 +137,9 @@ class TextBlocks:
 
     def _row(self, line: str) -> list[str]:
         """Return the cells of a line; those of text may be left out at its end."""
-        found = raw_cells(line, self.dialect.separator)
-        left = self.dialect.kinds[len(found) :]
-        return found + [""] * len(left) if set(left) <= {"text"} else found
+        row = raw_cells(line, self.dialect.separator)
+        left = self.dialect.kinds[len(row) :]
+        return row + [""] * len(left) if set(left) <= {"text"} else row
 
     def _mixed(self, text: bytes) -> NDArray[np.float64]:
         lines = text.decode("utf-8", "replace").splitlines()
@@ -215,31 +215,31 @@ class TextBlocks:
         return text[:end]
 
     def _bad_line(self, block: Block, text: bytes) -> FaultdiagError:
-        said = f"a line that does not hold {self.dialect.columns} numbers"
+        problem = f"a line that does not hold {self.dialect.columns} numbers"
         for number, raw in enumerate(_ends(text).split(b"\n"), block.line):
             line = raw.decode("utf-8", errors="replace").strip(" ")
             if not line or is_comment(line):
                 continue
             if not self._is_row(line):
-                said = f"line {number}, which is {line[:60]!r}"
+                problem = f"line {number}, which is {line[:60]!r}"
                 break
         names = {" ": "spaces", "\t": "tabs"}
         what = "numbers" if self.dialect.plain else f"cells ({', '.join(self.dialect.kinds)})"
         between = names.get(self.dialect.separator, f"'{self.dialect.separator}'")
         how = f" with {between} between them" if self.dialect.columns > 1 else ""
         return FaultdiagError(
-            f"{self.path}: {said}; every line from line {self.dialect.lines + 1} on must hold "
+            f"{self.path}: {problem}; every line from line {self.dialect.lines + 1} on must hold "
             f"{self.dialect.columns} {what}{how}: fix or delete it"
         )
 
     def _is_row(self, line: str) -> bool:
         if self.dialect.plain:
-            found = cells(line, self.dialect.separator)
-            return len(found) == self.dialect.columns and all(map(self._is_number, found))
-        found = self._row(line)
-        pairs = zip(found, self.dialect.kinds, strict=False)
+            row = cells(line, self.dialect.separator)
+            return len(row) == self.dialect.columns and all(map(self._is_number, row))
+        row = self._row(line)
+        pairs = zip(row, self.dialect.kinds, strict=False)
         fitting = all(fits_kind(c, k, self.dialect.decimal_comma) for c, k in pairs)
-        return len(found) == self.dialect.columns and fitting
+        return len(row) == self.dialect.columns and fitting
 
     def _is_number(self, cell: str) -> bool:
         if self.dialect.decimal_comma:
@@ -326,17 +326,17 @@ def open_text(path: Path) -> Reader:
         raise FaultdiagError(
             f"{path} is no text: it begins with {head[:24]!r}; a text file holds numbers in lines"
         )
-    found = dialect(head, whole=len(head) == path.stat().st_size)
+    table = dialect(head, whole=len(head) == path.stat().st_size)
     if is_wide(head) and (wide := wide_table(path)) is not None:
         return wide
-    if found is None:
+    if table is None:
         first = head.lstrip(b"\xef\xbb\xbf").split(b"\n")[0][:60].decode("utf-8", "replace")
         raise FaultdiagError(
             f"{path} holds no table of numbers: at least two lines with the same number "
             f"of columns are needed in its first {len(head)} bytes; its first line is "
             f"{first.strip()!r}"
         )
-    return TextTable(path, TextBlocks(path, found))
+    return TextTable(path, TextBlocks(path, table))
 
 
 @dataclass(frozen=True)
@@ -390,11 +390,11 @@ class TextTable:
 
     @cached_property
     def _names(self) -> list[str]:
-        found = self._dialect.names
-        left = [i for i in range(len(found)) if i not in (self._time, self._counter)]
+        names = self._dialect.names
+        left = [i for i in range(len(names)) if i not in (self._time, self._counter)]
         unnamed = {i: f"ch{number}" for number, i in enumerate(left, 1)}
         timed = {self._time: "time", self._counter: "index"}
-        return distinct([name or unnamed.get(i) or timed[i] for i, name in enumerate(found)])
+        return distinct([name or unnamed.get(i) or timed[i] for i, name in enumerate(names)])
 
     @cached_property
     def _channels(self) -> dict[str, int]:
@@ -435,13 +435,13 @@ class TextTable:
         if len(self._dialect.names) < 2 or len(self._first) < _FEWEST_TIMES:
             return ()
         rising = np.flatnonzero((np.diff(self._first, axis=0) >= 0).all(axis=0)).tolist()
-        found = [
+        clocks = [
             column
             for column in rising
             if self._first[-1, column] > self._first[0, column]
             and isinstance(sampling_rate(self._first[:, column], self._resolution(column)), float)
         ]
-        return tuple(found) if len(found) < self._dialect.kinds.count("number") else ()
+        return tuple(clocks) if len(clocks) < self._dialect.kinds.count("number") else ()
 
     @cached_property
     def _counter(self) -> int | None:

@@ -223,9 +223,9 @@ def _checked(path: Path, chunk: bytes | None, offset: int, length: int, size: in
     if code == _EXTENSIBLE:
         (code,) = struct.unpack_from("<H", chunk, 24)
     if (code, bits) not in _STORED:
-        found = _CODES.get(code, f"format {code} of {bits} bits")
+        encoding = _CODES.get(code, f"format {code} of {bits} bits")
         raise FaultdiagError(
-            f"{path} holds samples coded as {found}; save it as PCM of 8, 16, 24 or 32 bits, "
+            f"{path} holds samples coded as {encoding}; save it as PCM of 8, 16, 24 or 32 bits, "
             "or as float"
         )
     if channels == 0 or rate == 0 or width != channels * bits // 8:

@@ -54,7 +54,7 @@ def leak_lines(split: Document) -> list[str]:
     lines: list[str] = []
     left = len(by_class)
     for level in LEVELS:
-        classes = [name for name, found in by_class.items() if found == level]
+        classes = [name for name, leak in by_class.items() if leak == level]
         left -= len(classes)
         if classes:
             some = len(classes) < len(by_class)

@@ -91,10 +91,10 @@ def tidy(axes: "Axes") -> None:
 
 def legend_above(axes: "Axes", columns: int = 4) -> None:
     """Put the legend above the axes, where no curve can run through it."""
-    found = axes.legend(
+    legend = axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, handlelength=2.2, **LEGEND
     )
-    for text in found.get_texts():
+    for text in legend.get_texts():
         text.set_parse_math(False)
 
 

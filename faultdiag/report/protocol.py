@@ -546,11 +546,11 @@ def _failure(cell: Cell, row: Document) -> Json:
 
 def _versions(rows: Sequence[Document]) -> dict[str, list[str]]:
     """Return each package with the versions that trained the cells."""
-    found: dict[str, set[str]] = {}
+    by_package: dict[str, set[str]] = {}
     for row in rows:
         for name, version in row["versions"].items():
-            found.setdefault(name, set()).add(version)
-    return {name: sorted(versions) for name, versions in found.items()}
+            by_package.setdefault(name, set()).add(version)
+    return {name: sorted(versions) for name, versions in by_package.items()}
 
 
 def _folds(plan: Plan, protocol: str) -> list[str]:

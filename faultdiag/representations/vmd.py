@@ -256,18 +256,18 @@ def decompose(
     peak = torch.where(peak > 0, peak, 1)
     solver = Solver(alpha, tau, tolerance, iterations)
     centres = _first_centres(init, modes, length).to(lines)
-    found, centres = solver.solve(lines / peak, centres)  # (R, K, L), (R, K)
+    spectra, centres = solver.solve(lines / peak, centres)  # (R, K, L), (R, K)
     centres, order = centres.sort(-1)
-    found = found.gather(1, order[..., None].expand_as(found)) * peak[:, None]
+    spectra = spectra.gather(1, order[..., None].expand_as(spectra)) * peak[:, None]
     shape = (*signals.shape[:-1], modes)
-    return _from_cosine_lines(found).reshape(*shape, length), centres.reshape(shape)
+    return _from_cosine_lines(spectra).reshape(*shape, length), centres.reshape(shape)
 
 
-def _check_modes(asked: str, modes: int, length: int) -> None:
+def _check_modes(wanted: str, modes: int, length: int) -> None:
     if length < 4 * modes:
         fewer = f", or {length // 4} modes or fewer" if length >= 4 else ""
         raise FaultdiagError(
-            f"{asked}: modes is {modes} and a signal has {length} samples; "
+            f"{wanted}: modes is {modes} and a signal has {length} samples; "
             f"use {4 * modes} samples or more{fewer}"
         )
 

@@ -68,7 +68,7 @@ def signal_kind(samples: ArrayLike) -> SignalKind:
     if x.size < 2 or deviation <= 1e-12 * abs(mean) or deviation == 0:
         return SignalKind("constant", "is constant")
     tests = (_rising, _constant, _levels, _pulses, _slow)
-    return next((found for test in tests if (found := test(x))), SignalKind("vibration", ""))
+    return next((kind for test in tests if (kind := test(x))), SignalKind("vibration", ""))
 
 
 def _rising(x: NDArray[np.float64]) -> SignalKind | None:
@@ -212,12 +212,12 @@ def oddity(name: str, samples: ArrayLike, rate: float | None) -> str | None:
         Hz, or None where it is not known.
     """
     kind = signal_kind(samples)
-    found = []
+    oddities = []
     if not kind.is_vibration:
-        found.append(f"channel {name} {kind.reason}: it doesn't look like a vibration")
+        oddities.append(f"channel {name} {kind.reason}: it doesn't look like a vibration")
     if kind.kind in {"vibration", "slow"} and (band := band_warning(name, samples, rate)):
-        found.append(band)
-    return "; ".join(found) or None
+        oddities.append(band)
+    return "; ".join(oddities) or None
 
 
 def _power(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,13 +18,13 @@ def require_channels(source: Path, names: Iterable[str], known: Collection[str])
     Raises
     ------
     FaultdiagError
-        Naming the first of them, the nearest known one, and all known ones.
+        Naming the first of them, the nearest known one, and up to twenty known ones.
     """
     for name in names:
         if name not in known:
             raise FaultdiagError(
                 f"{source} has no channel '{name}'{did_you_mean(name, known)}; "
-                f"it has: {', '.join(known)}"
+                f"it has: {listed_names(known)}"
             )
 
 
@@ -53,9 +53,9 @@ def _require_finite(
         return
     channel, sample = np.argwhere(~finite)[0]
     name = names[channel] if channel < len(names) else channel
-    found = "beyond 3.4e38" if np.isfinite(given).all() else "NaN or infinite"
+    what = "beyond 3.4e38" if np.isfinite(given).all() else "NaN or infinite"
     bad = int((~finite).sum())
-    raise not_finite(source, bad, single.size, int(sample), str(name), found=found)
+    raise not_finite(source, bad, single.size, int(sample), str(name), what=what)
 
 
 def require_positive(source: Path, name: str, value: float | None) -> None:
@@ -77,11 +77,11 @@ def not_finite(
     sample: int,
     channel: str,
     *,
-    found: str = "NaN or infinite",
+    what: str = "NaN or infinite",
 ) -> FaultdiagError:
     """Return the error for a recording with `bad` of `size` samples that are not numbers."""
     return FaultdiagError(
-        f"{source}: {bad} of {size} samples are {found}, "
+        f"{source}: {bad} of {size} samples are {what}, "
         f"the first at sample {sample} of channel {channel}; fix or delete them first"
     )
 
@@ -92,22 +92,6 @@ def constant(source: Path, channel: str, samples: int, value: float) -> Faultdia
         f"{source}: channel {channel} is constant: all {samples} samples are "
         f"{value:g}; a vibration signal is needed (unplugged sensor?)"
     )
-
-
-def require_channels(source: object, wanted: Iterable[str], known: Collection[str]) -> None:
-    """Refuse channels that a file or recording does not have.
-
-    Raises
-    ------
-    FaultdiagError
-        Naming the first one, what is nearest to it, and up to twenty that there are.
-    """
-    for name in wanted:
-        if name not in known:
-            raise FaultdiagError(
-                f"{source} has no channel '{name}'{did_you_mean(name, known)}; "
-                f"it has: {listed_names(known)}"
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

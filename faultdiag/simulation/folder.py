@@ -173,16 +173,16 @@ def _check_numbers(numbers: Mapping[str, float]) -> None:
 def _make_room(out: Path, names: Sequence[str], *, overwrite: bool) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        found = sorted(path.name for path in out.iterdir())
+        content = sorted(path.name for path in out.iterdir())
     except OSError as error:
         raise FaultdiagError(
             f"cannot simulate into {out}: {error.strerror}; choose another folder"
         ) from error
-    if not found:
+    if not content:
         return
     ours = simulated_files(out)
     # Without a list of ours every file is another's.
-    foreign = found if ours is None else sorted(set(found) & set(names) - set(ours))
+    foreign = content if ours is None else sorted(set(content) & set(names) - set(ours))
     if ours is None or foreign:
         raise FaultdiagError(
             f"{out} holds {foreign[0]}, which was not simulated there and "

@@ -280,14 +280,14 @@ class Fingerprints:
         tracks = np.searchsorted(ends, order, side="right")
         lags = _voted(codes, tracks, np.concatenate(self._places)[order])
         signals = _RecordingCache(read)
-        found = []
+        duplicates = []
         for first, second, lag in lags:
             one, other = self._tracks[first], self._tracks[second]
             x, y = (signals[recording][channel] for recording, channel in (one, other))
             shortest = min(minimum[one[0]], minimum[other[0]])
             runs = shared_runs(x, y, lag, shortest)
-            found += [_duplicate(one, other, lag, run) for run in runs]
-        return sorted(found, key=lambda row: (row.recordings, row.channels, row.start))
+            duplicates += [_duplicate(one, other, lag, run) for run in runs]
+        return sorted(duplicates, key=lambda row: (row.recordings, row.channels, row.start))
 
 
 def find_duplicates(signals: Sequence[NDArray[np.floating]], minimum: int) -> list[Duplicate]:

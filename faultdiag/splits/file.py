@@ -62,10 +62,10 @@ def digest(path: str | Path) -> str:
     FaultdiagError
         If it can't be read.
     """
-    found = split_path(path)
-    if not found.is_file():
-        raise _unreadable(found, "there is no such file")
-    return sha256(found)
+    file = split_path(path)
+    if not file.is_file():
+        raise _unreadable(file, "there is no such file")
+    return sha256(file)
 
 
 def read_split_file(path: str | Path) -> SavedSplit:
@@ -76,18 +76,18 @@ def read_split_file(path: str | Path) -> SavedSplit:
     FaultdiagError
         If it can't be read, is no split, or a part has no segment.
     """
-    found = split_path(path)
+    file = split_path(path)
     try:
-        document = json.loads(found.read_text(encoding="utf-8"))
-        saved = _saved(found, document)
+        document = json.loads(file.read_text(encoding="utf-8"))
+        saved = _saved(file, document)
     except OSError as error:
-        raise _unreadable(found, error.strerror) from error
+        raise _unreadable(file, error.strerror) from error
     except (ValueError, TypeError, KeyError) as error:
-        raise _unreadable(found, f"it is no split.json ({error!r})") from error
+        raise _unreadable(file, f"it is no split.json ({error!r})") from error
     for part in PARTS:
         if not saved.parts[part]:
             raise FaultdiagError(
-                f"the split {found} has no segment in its {part} part; give one with all three"
+                f"the split {file} has no segment in its {part} part; give one with all three"
             )
     return saved
 

@@ -289,14 +289,14 @@ def _whole_recordings(
 
 
 def _note(items: Sequence[SplitItem], plan: WindowPlan, cut: TargetPlan, *, at_random: bool) -> str:
-    said = f"transfer: {len(items)} target recordings, adapted to without labels"
+    text = f"transfer: {len(items)} target recordings, adapted to without labels"
     share = f"{cut.adapt:.0%}"
     if at_random:
-        return f"{said}: {share} of the windows of each, drawn at random, and tested on the others"
+        return f"{text}: {share} of the windows of each, drawn at random, and tested on the others"
     if cut.hold_out == "recordings":
-        return f"{said}: {share} of them whole, and tested on the others"
+        return f"{text}: {share} of them whole, and tested on the others"
     gap = plan.length if cut.gap is None else cut.gap
-    return f"{said}: the first {share} of each, a gap of {gap} samples, and tested on the rest"
+    return f"{text}: the first {share} of each, a gap of {gap} samples, and tested on the rest"
 
 
 def _from_file(items: Sequence[SplitItem], plan: WindowPlan, seed: int, options: Document) -> Split:

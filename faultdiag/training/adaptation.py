@@ -377,11 +377,11 @@ class Adaptation:
         rows = evenly(len(self.target), MOST_JUDGED)
         seen = self._features(self.target, rows)
         logits = seen.logits.double().cpu().numpy()
-        found = describe_unlabelled(logits, self.target.recordings[rows])
+        unlabelled = describe_unlabelled(logits, self.target.recordings[rows])
         columns = {
-            "target_agreement": found.agreement,
-            "target_confusion": found.confusion,
-            "target_information": found.information,
+            "target_agreement": unlabelled.agreement,
+            "target_confusion": unlabelled.confusion,
+            "target_information": unlabelled.information,
         }
         if self.settings.selection == "reverse_validation" and self._valid is not None:
             columns["reverse_accuracy"] = self._reverse(seen, logits, self._valid)

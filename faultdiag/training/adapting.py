@@ -232,9 +232,9 @@ def adapted_metrics(
         read = part_reader(adapted, prepared, device)
         options = {"classes": adapted.classes, "healthy": adapted.healthy}
         for name, part in (("valid", "valid"), ("source_test", "test")):
-            said = read(part).labelled()
-            if said is not None:
-                scores = score_part(said, prepared, temperature=adapted.temperature, **options)
+            logits = read(part).labelled()
+            if logits is not None:
+                scores = score_part(logits, prepared, temperature=adapted.temperature, **options)
                 metrics[name] = scores
         metrics["split"] = describe_split(prepared)
     note = adapted.transfer or {}

@@ -268,8 +268,8 @@ def _transfer_metrics(
 
 
 def _scores(model: Checkpoint, prepared: Prepared, device: torch.device) -> Json | None:
-    said = part_reader(model, prepared, device)("test")
-    return _ScoredCheckpoint(model, {"test": said}).scores(prepared, "test")
+    logits = part_reader(model, prepared, device)("test")
+    return _ScoredCheckpoint(model, {"test": logits}).scores(prepared, "test")
 
 
 def _store(

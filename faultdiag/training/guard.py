@@ -185,9 +185,9 @@ def adapted_note(
     }
 
 
-def measure(said: PartLogits) -> Unlabelled:
+def measure(logits: PartLogits) -> Unlabelled:
     """Return the measures of what a network says of target windows."""
-    return describe_unlabelled(said.logits, said.recordings)
+    return describe_unlabelled(logits.logits, logits.recordings)
 
 
 def chosen_by(transfer: TransferConfig | None, verdict: Verdict) -> str:

@@ -166,11 +166,11 @@ class PredictionReport:
 
     def ranked(self) -> list["RankedResult"]:
         """Return the recordings with their findings, those that need a look first."""
-        found = [
+        ranked = [
             RankedResult(number, result, result.finding(self.healthy))
             for number, result in enumerate(self.results, 1)
         ]
-        return sorted(found, key=RankedResult.order)
+        return sorted(ranked, key=RankedResult.order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -395,16 +395,16 @@ def recording_facts(result: RecordingResult) -> list[tuple[str, str]]:
     return rows
 
 
-def _severity_facts(found: Severity) -> list[tuple[str, str]]:
+def _severity_facts(severity: Severity) -> list[tuple[str, str]]:
     velocity = (
-        f"{found.velocity:.2f} mm/s RMS, {found.lowest:g} to 1000 Hz; the signal is in "
-        f"{found.units} (said by the {found.units_source})"
+        f"{severity.velocity:.2f} mm/s RMS, {severity.lowest:g} to 1000 Hz; the signal is in "
+        f"{severity.units} (said by the {severity.units_source})"
     )
     rows = [("Velocity", velocity)]
-    if found.zone:
+    if severity.zone:
         zone = (
-            f"{found.zone}: {MEANING[found.zone]} (group {found.group}, {found.mounting} mounting; "
-            f"{found.source})"
+            f"{severity.zone}: {MEANING[severity.zone]} (group {severity.group}, "
+            f"{severity.mounting} mounting; {severity.source})"
         )
         rows.append(("Zone of the machine", zone))
     return rows

@@ -120,7 +120,7 @@ def _facts(document: Document) -> list[tuple[str, str]]:
         ("Finished", str(document.get("date", "not stored"))),
         ("Data", f"{data.get('dataset', '?')} in {data.get('root', '?')}"),
         ("Devices", ", ".join(map(str, document.get("devices") or ())) or "–"),
-        *((str(name), " and ".join(map(str, found))) for name, found in versions.items()),
+        *((str(name), " and ".join(map(str, numbers))) for name, numbers in versions.items()),
     ]
 
 

@@ -323,11 +323,11 @@ def _scaled(value: float | None, scale: float) -> float:
 
 
 def _confusions(test: Document, healthy: Sequence[str]) -> list[ConfusionTable]:
-    found = [("recordings", (test.get("recording") or {}).get("confusion"))]
-    found.append(("windows", test.get("confusion")))
+    matrices = [("recordings", (test.get("recording") or {}).get("confusion"))]
+    matrices.append(("windows", test.get("confusion")))
     return [
         confusion_table(unit, stored["labels"], stored["matrix"], healthy)
-        for unit, stored in found
+        for unit, stored in matrices
         if stored
     ]
 
