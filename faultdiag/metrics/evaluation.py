@@ -233,16 +233,16 @@ def evaluate(
 def _evaluate_recordings(part: ScoredWindows, is_healthy: NDArray[np.bool_]) -> RecordingEvaluation:
     true = part.recording_labels()
     calls = aggregate_recordings(part)
-    scores = score(true, calls.label, calls.probabilities, classes=part.classes, healthy=is_healthy)
+    scored = score(true, calls.label, calls.probabilities, classes=part.classes, healthy=is_healthy)
     interval = wilson_interval(int(np.equal(true, calls.label).sum()), true.size)
     return {
-        **scores.summary,
+        **scored.summary,
         "accuracy_interval": _ends(interval),
         "per_class": {
-            name: {**row, "recordings": scores.cases[name]}
-            for name, row in scores.per_class.items()
+            name: {**row, "recordings": scored.cases[name]}
+            for name, row in scored.per_class.items()
         },
-        "confusion": scores.confusion,
+        "confusion": scored.confusion,
         "rows": _rows(part, true, calls),
     }
 
