@@ -146,10 +146,7 @@ def try_adapt(
         get_bearing(request.bearing)
     own = as_config(config or parse_config(source.config, f"the config in {run}"), settings)
     method = method or _of_config(own)
-    prepared, missing = _source_data(Path(run), source, own, named=config is not None)
-    if missing is not None and config is not None and (method is None or needs_source(method)):
-        raise FaultdiagError(missing)
-    chosen, why = choose_method(method, missing)
+    prepared, chosen, why = _choose(Path(run), source, own, method, named=config is not None)
     own = _with_method(own, chosen, force=force, by_steps=epochs is None)
     require_method(own)
     with claim_new(out, "--out"), TemporaryDirectory() as temporary:
@@ -175,6 +172,16 @@ def try_adapt(
             split = _split_of(Path(run))
             write_adapted(out, source, result, config=own, split=split, device=on_device)
     return result
+
+
+def _choose(
+    run: Path, source: Checkpoint, config: Config, method: str | None, *, named: bool
+) -> tuple[Prepared | None, str, str]:
+    """Return the source's data where they are at hand, the method to adapt with, and why."""
+    prepared, missing = _source_data(run, source, config, named=named)
+    if missing is not None and named and (method is None or needs_source(method)):
+        raise FaultdiagError(missing)
+    return prepared, *choose_method(method, missing)
 
 
 def _loaded(run: Path) -> Checkpoint:

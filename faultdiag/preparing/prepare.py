@@ -153,22 +153,31 @@ def write_signals(
             for text in _oddities(recording):
                 odd.setdefault(text, []).append(entry.name)
             fitted = _at_rate(recording, rate)
+            recorded_at = recording.sampling_rate or rate
+            offset = writer.append(fitted)
             recordings.append(
-                PreparedRecording(
-                    name=entry.name,
-                    source=str(entry.path),
-                    sha256=digest,
-                    label=label,
-                    samples=fitted.samples,
-                    offset=writer.append(fitted),
-                    rpm=fitted.rpm,
-                    recorded_at=recording.sampling_rate or rate,
-                    facts=dict(fitted.facts),
-                )
+                _described(entry, label, digest, fitted, offset=offset, recorded_at=recorded_at)
             )
         writer.finish()
     return WrittenSignals(
         recordings, unnamed, odd, _find_duplicates(config, chosen, recordings, prints)
+    )
+
+
+def _described(
+    entry: Entry, label: str, digest: str, fitted: Recording, *, offset: int, recorded_at: float
+) -> PreparedRecording:
+    """Return the description of a recording that was written at `offset`."""
+    return PreparedRecording(
+        name=entry.name,
+        source=str(entry.path),
+        sha256=digest,
+        label=label,
+        samples=fitted.samples,
+        offset=offset,
+        rpm=fitted.rpm,
+        recorded_at=recorded_at,
+        facts=dict(fitted.facts),
     )
 
 
