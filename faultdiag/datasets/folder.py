@@ -49,9 +49,9 @@ class Folder:
     """One's own recordings, labelled by the sub-folders they lie in or by their names.
 
     Without a pattern each sub-folder is a class: its name is the fact ``label``. With one, the
-    facts are the pattern's fields (`FilePattern`); ``rpm`` and ``sampling_rate`` among them are
-    used as such. Where files name their channels in many ways, one that has as many as asked
-    for is taken whatever they are called.
+    facts are the pattern's fields (`FilePattern`); ``rpm``, ``sampling_rate`` and
+    ``sampling_rate_khz`` among them are used as such. Where files name their channels in many
+    ways, one that has as many as asked for is taken whatever they are called.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class Folder:
 
     def _facts_of(self, path: str) -> Json | None:
         if self._patterns:
-            return first_fit(self._patterns, path)
+            return _with_rate(first_fit(self._patterns, path))
         return {"label": path.partition("/")[0]} if "/" in path else None
 
     def _entry(self, path: str, facts: Document, name: str) -> Entry:
@@ -175,6 +175,14 @@ class Folder:
             "(such as '{fault}_{rpm}'), or list the recordings in a manifest"
         )
         return f"{self.root}: {self._strange(strangers)}: {some(strangers)}; {remedy}"
+
+
+def _with_rate(facts: Json | None) -> Json | None:
+    """Return facts with the sampling rate in Hz where a name has it in kHz."""
+    rate = (facts or {}).get("sampling_rate_khz")
+    if facts is None or not isinstance(rate, int | float):
+        return facts
+    return {**facts, "sampling_rate": 1000 * rate}
 
 
 def _fits(path: str, globs: Iterable[str]) -> bool:

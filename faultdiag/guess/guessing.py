@@ -29,8 +29,9 @@ from faultdiag.guess.choices import (
     names_parts,
     require_trainable,
 )
-from faultdiag.guess.names import alike, guess_labels, guess_labels_below, is_healthy, own_split
+from faultdiag.guess.labels import guess_own_labels, own_split
 from faultdiag.guess.signals import RecordingFacts, Signals, look_into, split_comment
+from faultdiag.guess.states import ONE_NAME, alike, is_healthy
 from faultdiag.preparing.recordings import label_entries
 from faultdiag.readers.read import list_variables
 from faultdiag.signal.resampling import Resampler, resampling_ratio
@@ -192,8 +193,7 @@ def _sizes(rows: Sequence[Document]) -> list[str]:
 
 
 def _own(root: Path, paths: Sequence[str]) -> Source:
-    parts = own_split(paths)
-    guess = guess_labels_below(root, paths) if parts else guess_labels(root, paths)
+    guess = guess_own_labels(root, paths)
     reason = f"{counted(len(paths), 'recording')} of no published set that is known here"
     return Source(
         "folder",
@@ -202,9 +202,7 @@ def _own(root: Path, paths: Sequence[str]) -> Source:
         options=guess.options,
         label=guess.label,
         label_reason="; ".join(guess.reasons),
-        split={"strategy": "across", "fact": "part", **dict(sorted(parts.items()))}
-        if parts
-        else {},
+        split=own_split(paths, guess.options),
     )
 
 
@@ -526,9 +524,7 @@ def _label_setting(found: _LabelledSource) -> Setting:
     classes = ", ".join(f"{name} ({count})" for name, count in sorted(found.classes.items()))
     why = f"{source.label_reason}; " if source.label_reason else ""
     why += f"classes, and how many recordings each has: {classes}"
-    why += "".join(
-        f"; {text}: give them one name in their folders or files" for text in alike(found.classes)
-    )
+    why += "".join(f"; {text}; {ONE_NAME}" for text in alike(found.classes))
     return Setting("label", source.label, why)
 
 

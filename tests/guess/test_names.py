@@ -4,13 +4,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from faultdiag.datasets.facts import FilePattern, first_fit
 from faultdiag.datasets.folder import Folder
 from faultdiag.errors import FaultdiagError
-from faultdiag.guess.names import alike, guess_labels, name_patterns
+from faultdiag.guess.labels import guess_labels
+from faultdiag.guess.names import name_patterns
+from faultdiag.guess.states import alike
 from faultdiag.preparing.recordings import label_entries
+from tests.commands import done
 
 
 def guessed(root: Path, names: list[str]) -> tuple[Any, str, dict[str, str]]:
@@ -153,3 +157,16 @@ def test_the_choice_of_the_label_says_what_it_rejected(tmp_path: Path) -> None:
         "not taken for classes: the recordings lie in the folders high, low" in reason
         for reason in found.reasons
     )
+
+
+def test_init_and_check_name_classes_that_are_probably_one(tmp_path: Path) -> None:
+    for place, label in enumerate(("正常", "Normal", "OR5", "OuterRaceFault")):
+        (tmp_path / "rig" / label).mkdir(parents=True)
+        x = np.random.default_rng(place).standard_normal(9000)
+        np.savez(tmp_path / "rig" / label / "1.npz", acc=x, fs=12_000)
+    out = tmp_path / "a.yaml"
+    told = done("init", "--from", tmp_path / "rig", "--out", out)
+    checked = done("check", "--config", out, "--set", f"data.prepared={tmp_path / 'p'}")
+    for text in (told, checked):
+        assert "Normal, 正常: probably one class (healthy)" in text
+        assert "OR5, OuterRaceFault: probably one class (outer race); if so, give" in text
