@@ -20,7 +20,7 @@ from faultdiag.datasets.base import some
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_bearing, needs_speed
-from faultdiag.models.front import facts_for
+from faultdiag.models.front import facts_for, seen_by
 from faultdiag.noise import Disturb, add_noise
 from faultdiag.preparing.folder import Prepared, PreparedRecording, gather
 from faultdiag.preparing.window_index import WindowIndex
@@ -423,7 +423,8 @@ class TorchScorer:
         self, windows: NDArray[np.float32], conditions: NDArray[np.float32] | None
     ) -> NDArray[np.float64]:
         """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``."""
-        seen = self.normalize(torch.from_numpy(windows).to(self.device))
+        raw = torch.from_numpy(windows).to(self.device)
+        seen = self.normalize(seen_by(self.network, raw))
         known: tuple[Tensor, ...] = ()
         if conditions is not None:
             known = facts_for(self.network, torch.from_numpy(conditions).to(self.device))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from faultdiag.documents import Document
 from faultdiag.features.healthy import HealthyReference
 from faultdiag.novelty import Novelty
+from faultdiag.signal import normalize
 from faultdiag.signature import Signature
 
 if TYPE_CHECKING:
@@ -19,6 +20,50 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FeatureInput:
+    """How windows become the features that a graph of a baseline takes.
+
+    Parameters
+    ----------
+    names
+        Of the features, in the order of the columns.
+    normalize, state
+        The name and the fitted state of the normaliser, as plain lists.
+    bearing
+        A name or a geometry, or ``each`` for that of each recording: the one whose fault orders the
+        baseline looks at, if it does.
+    """
+
+    names: tuple[str, ...]
+    normalize: str
+    state: Document
+    bearing: str | None = None
+
+    def compute(self, windows: Singles, sampling_rate: float, conditions: Singles | None) -> Floats:
+        """Return the features ``(B, features)`` of raw windows ``(B, C, L)``.
+
+        Parameters
+        ----------
+        sampling_rate
+            Hz.
+        conditions
+            ``(B, 5)``, where there is a bearing.
+        """
+        from faultdiag.features import extract
+        from faultdiag.signal.bearings import get_bearing
+
+        state = {name: np.array(values, np.float32) for name, values in self.state.items()}
+        normalised = normalize.normalizer(self.normalize, state)(windows.astype(np.float64))
+        if self.bearing is None or conditions is None:
+            return extract.compute(normalised, sampling_rate)
+        known = conditions.astype(np.float64)
+        if self.bearing == extract.EACH:
+            return extract.compute_for_each(normalised, sampling_rate, known)
+        bearing = get_bearing(self.bearing)
+        return extract.compute(normalised, sampling_rate, shaft_rates=known[:, 0], bearing=bearing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +92,8 @@ class ModelFacts:
         Hz that its training stated for recordings of which nothing else states the rate.
     signature
         From which evidence on a recording has a bearing signature, if the model can tell.
+    features
+        How windows become what a graph takes, if that is features.
     provenance
         What the model was trained on and how it did in its tests: plain data, for people.
     """
@@ -63,6 +110,7 @@ class ModelFacts:
     recorded_at: float | None = None
     needs_bearing: bool = False
     signature: Signature | None = None
+    features: FeatureInput | None = None
     provenance: Document = field(default_factory=dict)
 
 

@@ -160,6 +160,11 @@ def export_run(
         _write_weights(target, source, origin)
         return Export((target, _write_card(target, run, record)))
     graph, facts = graph_of(source, origin)
+    if int8 and facts.features is not None:
+        raise FaultdiagError(
+            "--int8 makes integers of convolutions and dense layers, and "
+            f"'{source.model_spec.name}' has none; export it without"
+        )
     made = to_onnx(graph, facts)
     check = None
     if int8:

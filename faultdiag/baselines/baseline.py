@@ -181,6 +181,10 @@ class Baseline(ABC):
     fewest_classes: ClassVar[int] = 1
     # False for one that ignores the window.
     sees_features: ClassVar[bool] = True
+    # Whether its classifier rounds features to float32.
+    in_single: ClassVar[bool] = False
+    # Why it can't be an ONNX graph; None if skl2onnx writes it.
+    not_exported: ClassVar[str | None] = None
 
     def __init__(
         self, features: Sequence[str], classes: Sequence[str], use: Sequence[str] = ()

@@ -12,6 +12,7 @@ class Dummy(Baseline):
     reference = "the shares of the classes in training: what any other must beat"
     types: ClassVar = ("sklearn.dummy.DummyClassifier",)
     sees_features = False
+    not_exported = "it returns the same numbers for every window"
 
     def train(self, x: Floats, labels: Ints, seed: int) -> Classifier:
         """Count the classes."""

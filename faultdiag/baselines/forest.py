@@ -34,6 +34,7 @@ class RandomForest(Baseline):
     """
 
     name = "random_forest"
+    in_single = True
     reference = "Breiman 2001, doi:10.1023/A:1010933404324"
     types: ClassVar = (
         "sklearn.ensemble._forest.RandomForestClassifier",

@@ -61,6 +61,7 @@ class Physics(Baseline):
     name = "physics"
     reference = "fault orders as in Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
     types: ClassVar = ()
+    not_exported = "it is a rule on scores and no classifier of scikit-learn"
     needs_orders = True
 
     def __init__(

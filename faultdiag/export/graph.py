@@ -15,9 +15,12 @@ from torch import Tensor, nn
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
+from faultdiag.export.classifier import classifier_document, feature_input
 from faultdiag.export.metadata import to_texts
 from faultdiag.export.runtime import LOGITS, PROBABILITIES, WINDOWS, OnnxScorer, condition_inputs
 from faultdiag.inference import facts_of, normalizer
+from faultdiag.models.baseline import BaselineModel
+from faultdiag.models.front import seen_by
 from faultdiag.models.layers import AttentionSlot, without_phases
 from faultdiag.representations import fourier
 from faultdiag.scoring import ModelFacts
@@ -57,7 +60,7 @@ class DiagnosisGraph(nn.Module):
     def forward(self, windows: Tensor, facts: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return logits and probabilities ``(B, classes)`` of raw windows ``(B, C, L)``."""
         known = () if facts is None else (facts,)
-        logits = self.network(self.normalize(windows), *known)
+        logits = self.network(self.normalize(seen_by(self.network, windows)), *known)
         return logits, torch.softmax(logits / self.temperature, -1)
 
 
@@ -84,7 +87,11 @@ def graph_of(source: Checkpoint, provenance: Document) -> tuple[DiagnosisGraph, 
             f"'{source.model_spec.name}' can't be written as an ONNX graph: {reason}; use its run "
             "folder or checkpoint"
         )
-    facts = replace(facts_of(source, network), provenance=provenance)
+    facts = replace(
+        facts_of(source, network),
+        provenance=provenance,
+        features=feature_input(source, network) if isinstance(network, BaselineModel) else None,
+    )
     normalize = normalizer(source.normalize, cpu)
     return DiagnosisGraph(network, normalize, source.temperature), facts
 
@@ -117,7 +124,10 @@ def to_onnx(graph: DiagnosisGraph, facts: ModelFacts) -> OnnxGraph:
         gives other probabilities.
     """
     require_packages()
-    document = _exported(graph.eval(), facts).model_proto
+    if isinstance(graph.network, BaselineModel):
+        document = classifier_document(graph.network.baseline, graph.temperature, OPSET)
+    else:
+        document = _exported(graph.eval(), facts).model_proto
     for node in document.graph.node:
         # The rest is stack traces, with the paths of this machine.
         kept = [entry for entry in node.metadata_props if entry.key == SCOPES]

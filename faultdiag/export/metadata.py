@@ -8,7 +8,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,24 @@ from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.features.healthy import healthy_from_stored, healthy_to_stored
 from faultdiag.novelty import Novelty
-from faultdiag.scoring import ModelFacts
+from faultdiag.scoring import FeatureInput, ModelFacts
 from faultdiag.signature import Signature
 
 FORMAT = 1
 PREFIX = "faultdiag."
 
 Positive = Field(gt=0, allow_inf_nan=False)
+
+
+class _Features(BaseModel):
+    """How windows become what the graph of a baseline takes."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    names: list[str] = Field(min_length=1)
+    normalize: str
+    state: dict[str, Any]
+    bearing: str | None = None
 
 
 class _Stored(BaseModel):
@@ -44,11 +55,13 @@ class _Stored(BaseModel):
     needs_bearing: bool = False
     temperature: float = Positive
     recorded_at: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    features: _Features | None = None
 
 
 def to_texts(facts: ModelFacts) -> dict[str, str]:
     """Return the facts of a model as texts by key."""
     document: Json = {name: getattr(facts, name) for name in _Stored.model_fields}
+    document["features"] = None if facts.features is None else asdict(facts.features)
     document |= {"format": FORMAT, "novelty": _novelty_to_plain(facts.novelty)}
     if facts.healthy_reference is not None:
         document["healthy_reference"] = healthy_to_stored(facts.healthy_reference)
@@ -89,11 +102,18 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
         needs_bearing=stored.needs_bearing,
         temperature=stored.temperature,
         recorded_at=stored.recorded_at,
+        features=_features(stored.features),
         novelty=_novelty_from_plain(path, document.get("novelty"), stored),
         healthy_reference=healthy_from_stored(document.get("healthy_reference")),
         signature=_signature(path, document.get("signature"), len(stored.classes)),
         provenance={name: value for name, value in document.items() if name not in known},
     )
+
+
+def _features(stored: _Features | None) -> FeatureInput | None:
+    if stored is None:
+        return None
+    return FeatureInput(tuple(stored.names), stored.normalize, stored.state, stored.bearing)
 
 
 def _signature(path: Path, stored: object, classes: int) -> Signature | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".onnx"
 WINDOWS, SHAFT_RATE, CONDITIONS = "windows", "shaft_rate", "conditions"
+FEATURES = "features"
 LOGITS, PROBABILITIES = "logits", "probabilities"
 # Windows per batch: more would not stay in the cache between layers.
 BATCH = 256
@@ -132,11 +133,21 @@ class OnnxScorer:
             yield pool, count
 
     def _run(self, output: str, windows: Singles, conditions: Singles | None) -> Singles:
-        feed = {WINDOWS: np.ascontiguousarray(windows, np.float32)}
-        if conditions is not None:
-            feed |= condition_inputs(self.facts, np.ascontiguousarray(conditions, np.float32))
+        feed = graph_inputs(self.facts, windows, conditions)
         result: Singles = self._session.run([output], feed)[0]
         return result
+
+
+def graph_inputs(
+    facts: ModelFacts, windows: Singles, conditions: Singles | None
+) -> dict[str, NDArray[Any]]:
+    """Return what a graph is fed: windows and what it needs to know of them, or their features."""
+    if facts.features is not None:
+        return {FEATURES: facts.features.compute(windows, facts.sampling_rate, conditions)}
+    feed = {WINDOWS: np.ascontiguousarray(windows, np.float32)}
+    if conditions is not None:
+        feed |= condition_inputs(facts, np.ascontiguousarray(conditions, np.float32))
+    return feed
 
 
 def condition_inputs(facts: ModelFacts, conditions: Singles) -> dict[str, Singles]:
@@ -223,9 +234,12 @@ def _onnxruntime() -> Any:
 
 def _require_shapes(path: Path, session: "InferenceSession", facts: ModelFacts) -> None:
     """Refuse a graph that contradicts its own metadata."""
-    expected = {WINDOWS: [len(facts.channels), facts.length]}
-    one = np.ones((1, len(bearings.CONDITIONS)), np.float32)
-    expected |= {name: list(x.shape[1:]) for name, x in condition_inputs(facts, one).items()}
+    if facts.features is None:
+        expected = {WINDOWS: [len(facts.channels), facts.length]}
+        one = np.ones((1, len(bearings.CONDITIONS)), np.float32)
+        expected |= {name: list(x.shape[1:]) for name, x in condition_inputs(facts, one).items()}
+    else:
+        expected = {FEATURES: [len(facts.features.names)]}
     expected |= {name: [len(facts.classes)] for name in (LOGITS, PROBABILITIES)}
     values = [*session.get_inputs(), *session.get_outputs()]
     actual = {value.name: list(value.shape[1:]) for value in values}

@@ -33,8 +33,11 @@ from faultdiag.features.orders import (
     order_features,
     whiten,
 )
-from faultdiag.signal.bearings import KnownBearing
+from faultdiag.signal.bearings import FaultOrders, KnownBearing, StatedBearing
 from faultdiag.signal.resampling import PASS_BAND
+
+EACH = "each"
+"""In place of a bearing: the one that each recording names."""
 
 Floats = NDArray[np.float64]
 
@@ -176,6 +179,32 @@ def compute(
             for channel in range(channels):
                 table[rows, channel] = _channel(windows[rows, channel], plan, comb)
     return table.reshape(count, channels * width)
+
+
+def compute_for_each(
+    windows: NDArray[np.floating], sampling_rate: float, conditions: Floats
+) -> Floats:
+    """Return the features of windows at the fault orders of their own bearings.
+
+    Parameters
+    ----------
+    windows
+        ``(windows, channels, length)``.
+    sampling_rate
+        Hz.
+    conditions
+        ``(windows, 5)``: `faultdiag.signal.bearings.CONDITIONS` of each window.
+    """
+    table = np.zeros((len(windows), windows.shape[1] * len(names([""]))))
+    for orders in np.unique(conditions[:, 1:], axis=0):
+        own = (conditions[:, 1:] == orders).all(axis=1)
+        table[own] = compute(
+            windows[own],
+            sampling_rate,
+            shaft_rates=conditions[own, 0],
+            bearing=StatedBearing("", FaultOrders(*orders.tolist())),
+        )
+    return table
 
 
 def _by_shaft_rate(shaft_rates: Floats | None, count: int) -> list[tuple[float, NDArray[np.intp]]]:

@@ -14,14 +14,12 @@ from faultdiag.baselines.baseline import Baseline
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.features import extract
+from faultdiag.features.extract import EACH
 from faultdiag.models.spec import BaselineNames, ModelSpec
-from faultdiag.signal.bearings import FaultOrders, KnownBearing, StatedBearing, get_bearing
+from faultdiag.signal.bearings import KnownBearing, get_bearing
 
 # Name of what a baseline has learnt, in the state dict: the bytes that skops stored.
 LEARNT = "skops"
-
-EACH = "each"
-"""In place of a bearing: the one that each recording names."""
 
 # Probabilities below this are taken for it, so that every logit is finite.
 LEAST = 1e-12
@@ -47,7 +45,7 @@ class BaselineModel(nn.Module):
         Whether it looks at the fault orders of each recording's own bearing.
     """
 
-    not_exported = "a baseline looks at features, which numpy computes and no graph holds"
+    in_double = True
 
     def __init__(
         self,
@@ -62,6 +60,11 @@ class BaselineModel(nn.Module):
         self.sampling_rate = sampling_rate
         self.bearing = bearing
         self.needs_bearing = each
+
+    @property
+    def not_exported(self) -> str | None:
+        """Why it can't be a graph; None if it can, from its features on."""
+        return self.baseline.not_exported
 
     @property
     def needs_speed(self) -> bool:
@@ -90,24 +93,11 @@ class BaselineModel(nn.Module):
             raise FaultdiagError(
                 f"baseline '{self.baseline.name}' looks at shaft orders and was given no shaft rate"
             )
-        x = windows.detach().cpu().float().numpy()
+        x = windows.detach().cpu().numpy()
         values = None if known is None else known.cpu().double().numpy()
         if self.needs_bearing and values is not None:
-            return self._of_each(x, values)
+            return extract.compute_for_each(x, self.sampling_rate, values)
         return extract.compute(x, self.sampling_rate, shaft_rates=values, bearing=self.bearing)
-
-    def _of_each(self, x: NDArray[np.float32], known: Floats) -> Floats:
-        """Return the features of windows at the fault orders of their own bearings."""
-        table = np.zeros((len(x), len(self.baseline.features)))
-        for orders in np.unique(known[:, 1:], axis=0):
-            own = (known[:, 1:] == orders).all(axis=1)
-            table[own] = extract.compute(
-                x[own],
-                self.sampling_rate,
-                shaft_rates=known[own, 0],
-                bearing=StatedBearing("", FaultOrders(*orders.tolist())),
-            )
-        return table
 
     def forward(self, windows: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the logarithms of the probabilities of windows, in float64."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
+from faultdiag.representations import fourier
 from faultdiag.representations.base import (
     TINY,
     Count,
@@ -180,16 +181,27 @@ class FaultOrderCombs(nn.Module):
             floor = LEAST_LINE * magnitude.mean(-1, keepdim=True) + TINY
             real, imaginary = real / (magnitude + floor), imaginary / (magnitude + floor)
         bands = [
-            self._level((real[..., start:stop], imaginary[..., start:stop]))
-            for start, stop in self.edges
+            self._level((_stacked(real, edges), _stacked(imaginary, edges)))
+            for edges in self._groups()
         ]
-        return torch.stack(bands, 2).flatten(1, 2)
+        return torch.cat(bands, -2).flatten(1, 2)
+
+    def _groups(self) -> list[list[tuple[int, int]]]:
+        """Return the bands that are transformed at once.
+
+        Each alone, which needs least memory; in an exported graph all narrow ones together, because
+        every band would be the same piece of the graph once more.
+        """
+        if fourier.exporting():
+            return [self.edges[:-1], self.edges[-1:]]
+        return [[edge] for edge in self.edges]
 
     def _level(self, band: Pair) -> Tensor:
+        """Return the levels ``(B, C, bands, reach)`` of lines ``(B, C, bands, lines)``."""
         # Taking only the band's lines shifts the band to 0 Hz: its envelope stays the same.
         points = self._points(band[0].shape[-1])
         real, imaginary = spectrum(*band, points=points, inverse=True)
-        square = real.square() + imaginary.square()  # (B, C, points)
+        square = real.square() + imaginary.square()  # (B, C, bands, points)
         square = centred(square / (square.mean(-1, keepdim=True) + TINY))
         taper = self.get_buffer(f"taper{points}").to(square.dtype)
         amplitude = magnitudes(square * taper)[..., : self.reach]
@@ -219,6 +231,11 @@ def _band_edges(lines: int, bands: int) -> tuple[list[tuple[int, int]], int]:
     reach = int(lines * WIDTH)
     starts = torch.linspace(1, lines + 1 - reach, bands, dtype=torch.float64).round().int().tolist()
     return [*((start, start + reach) for start in starts), (1, lines + 1)], reach
+
+
+def _stacked(lines: Tensor, edges: list[tuple[int, int]]) -> Tensor:
+    """Return the lines of bands, ``(B, C, bands, lines of a band)``."""
+    return torch.stack([lines[..., start:stop] for start, stop in edges], -2)
 
 
 def _level_around(levels: Tensor, position: Tensor, lines: Tensor) -> Tensor:

@@ -40,6 +40,11 @@ def by_matrices() -> Iterator[None]:
         _BY_MATRICES.reset(token)
 
 
+def exporting() -> bool:
+    """Return whether this runs within `by_matrices`."""
+    return _BY_MATRICES.get()
+
+
 def magnitudes(x: Tensor) -> Tensor:
     """Return the magnitudes of the lines from 0 to ``N // 2`` of real ``(..., N)``."""
     if not _BY_MATRICES.get():

@@ -12,12 +12,14 @@ import pytest
 import faultdiag
 from faultdiag.api import export as subject
 from faultdiag.api.export import export_run
+from faultdiag.api.train import train
 from faultdiag.errors import FaultdiagError
 from faultdiag.export.metadata import config_digest
 from faultdiag.export.runtime import load
 from faultdiag.prediction.rows import COLUMNS
 from faultdiag.system.files import parse
 from tests.commands import done, refused, run
+from tests.data_fixtures import tiny_config
 
 # Imports of these packages fail, as where they are not installed.
 BLOCKED = """
@@ -41,15 +43,14 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_rows_are_those_of_the_checkpoint(
-    trained: Path, exported: Path, recordings: Path, tmp_path: Path
-) -> None:
+def same_rows(models: tuple[Path, Path], recordings: Path, tmp_path: Path) -> None:
+    """Both models write the same rows: numbers within 1e-5, all else equal."""
     tables = []
-    for number, model in enumerate((trained, exported)):
+    for number, model in enumerate(models):
         out = tmp_path / f"{number}.csv"
         done("predict", model, recordings, "--out", out)
         tables.append(list(csv.DictReader(out.read_text(encoding="utf-8").splitlines())))
-    classes = faultdiag.load(exported).classes
+    classes = faultdiag.load(models[1]).classes
     for network, graph in zip(*tables, strict=True):
         for name in COLUMNS:
             if name not in NUMBERS:
@@ -79,6 +80,26 @@ def test_load_without_torch_scikit_learn_and_matplotlib(exported: Path, recordin
     first, _heading, *rows = finished.stdout.splitlines()
     assert first == "IR cpu"
     assert [row.split(",")[1] for row in rows] == ["ok"] * 3
+
+
+def test_rows_are_those_of_the_checkpoint(
+    trained: Path, exported: Path, recordings: Path, tmp_path: Path
+) -> None:
+    same_rows((trained, exported), recordings, tmp_path)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_baseline_gives_the_same_rows(
+    recordings: Path, prepared_root: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(recordings, prepared_root, model={"name": "random_forest", "trees": 20})
+    forest = train(config, run=tmp_path / "forest", device="cpu").folder
+    done("export", forest, "--out", tmp_path / "forest.onnx")
+    same_rows((forest, tmp_path / "forest.onnx"), recordings, tmp_path)
+    refused(
+        run("export", forest, "--int8"),
+        "--int8 makes integers of convolutions and dense layers, and 'random_forest' has none",
+    )
 
 
 def test_facts_that_travel_with_the_graph(trained: Path, exported: Path) -> None:

@@ -25,27 +25,14 @@ REFUSED = [
 FRONTS = [name for name in representations.REPRESENTATIONS if name not in REFUSED]
 
 
-# Every band is the same piece of the graph once more: the exporter takes 40 s for all thirteen.
-FEW_BANDS = {"fault_order_combs": {"bands": 1}}
-
-
 @pytest.mark.parametrize("name", list(models.NETWORKS))
 def test_every_network(name: str) -> None:
-    front = getattr(models.NETWORKS.get(name), "representation", None)
-    if front not in FEW_BANDS:
-        compare(exported_network(name))
-        return
-    # Untrained these have logits of several units; a low temperature would only enlarge rounding.
-    combs = {"name": front, **FEW_BANDS[front]}
-    compare(exported_network(name, temperature=1.0, representation=combs))
+    compare(exported_network(name))
 
 
 @pytest.fixture(scope="module")
 def fronts() -> Pair:
-    parts = {
-        name: representations.build(name, 2, LENGTH, RATE, **FEW_BANDS.get(name, {}))
-        for name in FRONTS
-    }
+    parts = {name: representations.build(name, 2, LENGTH, RATE) for name in FRONTS}
     return exported(SideBySide(parts), channels=2)
 
 
