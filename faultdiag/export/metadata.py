@@ -10,19 +10,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from faultdiag import novelty, signature
-from faultdiag.checkpoint import Checkpoint
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.features.healthy import healthy_from_stored, healthy_to_stored
 from faultdiag.novelty import Novelty
 from faultdiag.scoring import FeatureInput, ModelFacts
 from faultdiag.signature import Signature
+
+if TYPE_CHECKING:
+    # It imports torch, which reading these facts must not.
+    from faultdiag.checkpoint import Checkpoint
 
 FORMAT = 1
 PREFIX = "faultdiag."
@@ -206,12 +209,12 @@ class RunRecord:
     A document that is missing or can't be read is empty.
     """
 
-    source: Checkpoint
+    source: "Checkpoint"
     metrics: Document
     split: Document
 
 
-def read_record(run: Path, source: Checkpoint) -> RunRecord:
+def read_record(run: Path, source: "Checkpoint") -> RunRecord:
     """Read the documents beside a checkpoint.
 
     Parameters
@@ -260,7 +263,7 @@ def bearings_of(split: Document) -> list[str]:
     return sorted({str(known["bearing"]) for known in facts if known.get("bearing")})
 
 
-def _split(source: Checkpoint, metrics: Document) -> Json:
+def _split(source: "Checkpoint", metrics: Document) -> Json:
     measured = metrics.get("split", {})
     strategy = source.config["split"]["strategy"]
     return {"strategy": strategy, **{key: measured.get(key) for key in _SPLIT}}
