@@ -3,7 +3,8 @@
     python scripts/transfer_tables.py RUN        RUN is the folder of `faultdiag protocol`
     python scripts/docs_tables.py
 
-A run cut short has rows for what is finished: each says how many pairs and seeds they are.
+A run cut short has rows for what is finished: each says how many pairs and seeds they are. Stored
+rows that it has no cells of stay; the column ``schedule`` says how each was trained.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 from faultdiag.metrics.tables import format_table
 from faultdiag.protocol.section import read_section
 from faultdiag.system import files
+from faultdiag.training.adaptation import trains
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs" / "protocol_transfer.yaml"
@@ -33,6 +35,7 @@ PUBLISHED = {
 }
 PAIRS = {
     "row": "network, method",
+    "schedule": "schedule",
     "cells": "pairs × seeds",
     "before": "before %",
     "adapted": "inductive %",
@@ -44,6 +47,7 @@ PAIRS = {
 TARGETS = {
     "protocol": "target",
     "row": "network, method",
+    "schedule": "schedule",
     "cells": "cells",
     "before": "before %",
     "adapted": "adapted %",
@@ -67,8 +71,17 @@ def cells(folder: Path) -> list[dict[str, Any]]:
         row = json.loads(line)
         found = place.fullmatch(row.get("cell", ""))
         if found:
-            rows[row["key"]] = {**row["transfer"], "accuracy": row["accuracy"], **found.groupdict()}
+            own = {"accuracy": row["accuracy"], "schedule": schedule(row["config"])}
+            rows[row["key"]] = {**row["transfer"], **own, **found.groupdict()}
     return list(rows.values())
+
+
+def schedule(config: dict[str, Any]) -> str:
+    """How long the source is trained and the target adapted to, in steps or epochs."""
+    train, transfer = config["train"], config["transfer"]
+    source = f"{train['steps']} steps" if train["steps"] else f"{train['epochs']} epochs"
+    adapts = transfer["steps"] and trains(transfer["method"])
+    return f"{source} + {transfer['steps']}" if adapts else source
 
 
 def percent(values: Sequence[float]) -> str:
@@ -87,6 +100,7 @@ def of_pairs(rows: Sequence[dict[str, Any]]) -> dict[str, object]:
     short = f" ({len(rows)} cells)" if len(rows) < pairs * len(seeds) else ""
     return {
         "row": rows[0]["row"],
+        "schedule": rows[0]["schedule"],
         "cells": f"{pairs} × {len(seeds)}{short}",
         **means,
         "worst": f"{100 * worst['adapted']:.1f} ({worst['fold']}, seed {worst['seed']})",
@@ -100,6 +114,7 @@ def of_target(rows: Sequence[dict[str, Any]]) -> dict[str, object]:
     return {
         "protocol": rows[0]["protocol"],
         "row": rows[0]["row"],
+        "schedule": rows[0]["schedule"],
         "cells": len(rows),
         "before": percent([row["before"] for row in rows]),
         "adapted": percent([row["adapted"] for row in rows]),
@@ -120,12 +135,16 @@ def grouped(rows: Sequence[dict[str, Any]], protocols: Sequence[str]) -> list[li
 def store(
     name: str, columns: dict[str, str], lines: Sequence[dict[str, object]], note: str
 ) -> None:
+    path = ROOT / "docs" / "results" / f"{name}.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    rows = [[line[key] for key in columns] for line in lines]
+    names = 1 + list(columns).index("row")  # the first columns say what a row is of
+    measured = [row[:names] for row in rows]
     document = {
         "command": f"{COMMAND}; {note}",
         "columns": list(columns.values()),
-        "rows": [[line[key] for key in columns] for line in lines],
+        "rows": rows + [row for row in stored if row[:names] not in measured],
     }
-    path = ROOT / "docs" / "results" / f"{name}.json"
     files.write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     print(f"{path}\n{format_table(lines, columns)}\n")
 
