@@ -126,7 +126,11 @@ def _source(
     """Split the recordings that are not of the target by the strategy."""
     source = [i for i in range(len(items)) if i not in {*target}]
     _require_both(items, source, target)
-    inner = STRATEGIES.build(strategy, [items[i] for i in source], plan, seed, **options)
+    try:
+        inner = STRATEGIES.build(strategy, [items[i] for i in source], plan, seed, **options)
+    except FaultdiagError as error:
+        left_out = f"the {len(target)} recordings of transfer.target are not of the source"
+        raise FaultdiagError(f"{error} ({left_out})") from error
     parts = {part: _renumbered(inner.parts[part], source) for part in PARTS}
     return replace(inner, parts=parts)
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faultdiag.baselines import BASELINES
-from faultdiag.config.schema import Config
+from faultdiag.config.schema import Config, TransferConfig
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError, unknown
+from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 from faultdiag.inference import BATCH, WindowBatches, arguments_of, autocast
 from faultdiag.metrics.unlabelled import describe_unlabelled, reverse_accuracy
 from faultdiag.novelty import evenly
@@ -100,13 +100,23 @@ def require_method(config: Config) -> None:
         )
     problems = TRANSFER.problems(transfer.method, transfer.options)
     if problems:
-        raise FaultdiagError("\n".join(f"transfer.{key}: {text}" for key, text in problems.items()))
+        raise FaultdiagError(
+            "\n".join(
+                f"transfer.{key}: {_with_fields(key, text)}" for key, text in problems.items()
+            )
+        )
     if config.model.name in BASELINES:
         raise FaultdiagError(
             f"transfer adapts networks, and model.name is the baseline '{config.model.name}'; "
             "choose a network, such as wdcnn, or transfer.method: none"
         )
     require_windows(transfer.method, *batch_size_of(config))
+
+
+def _with_fields(key: str, text: str) -> str:
+    """Return a problem of an option, and the field of the section that it may be meant for."""
+    meant = did_you_mean(key, TransferConfig.model_fields)
+    return f"{text}; or a field of the section{meant}" if meant else text
 
 
 def require_phases(config: Config) -> None:
@@ -125,6 +135,11 @@ def require_phases(config: Config) -> None:
         raise FaultdiagError(
             f"train.steps is {config.train.steps}, and nothing says how many steps adapt after "
             "them; add transfer.steps, such as 500, or write train.epochs in place of train.steps"
+        )
+    if adapts and transfer.steps is None and config.train.epochs < 2:
+        raise FaultdiagError(
+            f"train.epochs is {config.train.epochs}, which leaves no epoch to adapt in; use 2 or "
+            "more, or add transfer.steps, such as 500"
         )
     if not adapts and transfer.start_epoch is not None:
         raise FaultdiagError(

@@ -400,6 +400,14 @@ def test_a_target_of_other_data_without_labels(make: Make, tmp_path: Path) -> No
             r"transfer\.start_epoch is 1, but adabn adapts after the last epoch; leave it out",
         ),
         (
+            {"transfer": {"method": "mk_mmd", "batchsize": 8}},
+            r"transfer\.batchsize: .*; or a field of the section \(did you mean 'batch_size'\?\)",
+        ),
+        (
+            {"transfer": {"method": "mk_mmd"}, "train__epochs": 1},
+            r"train\.epochs is 1, which leaves no epoch to adapt in; use 2 or more, or add ",
+        ),
+        (
             {"transfer": {"method": "mk_mmd"}, "train__steps": 5},
             r"train\.steps is 5, and nothing says how many steps adapt after them; add transfer\.",
         ),
@@ -424,6 +432,10 @@ def test_a_target_of_other_data_without_labels(make: Make, tmp_path: Path) -> No
         (
             {"transfer": {"method": "mk_mmd", "target": {"fact": "load_hp", "values": [7]}}},
             r"transfer\.target: select\.load_hp: no recording has 7; there are: 0, 1, 2; name",
+        ),
+        (
+            {"transfer": {"method": "mk_mmd", "target": {"fact": "load_hp", "values": [0]}}},
+            r"no recording has 0; there are: 1, 2 \(the 2 recordings of transfer\.target are not of",
         ),
         (
             {"transfer": {"method": "mk_mmd", "target": {"fact": "lod_hp", "values": [0]}}},
