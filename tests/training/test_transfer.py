@@ -435,7 +435,7 @@ def test_a_target_of_other_data_without_labels(make: Make, tmp_path: Path) -> No
         ),
         (
             {"transfer": {"method": "mk_mmd", "target": {"fact": "load_hp", "values": [0]}}},
-            r"no recording has 0; there are: 1, 2 \(the 2 recordings of transfer\.target are not of",
+            r"no recording has 0; there are: 1, 2 \(the 2 recordings of transfer\.target are not",
         ),
         (
             {"transfer": {"method": "mk_mmd", "target": {"fact": "lod_hp", "values": [0]}}},
