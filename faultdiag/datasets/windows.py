@@ -22,7 +22,8 @@ from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.readers.hdf5 import hdf5_damage
 from faultdiag.readers.layouts import LABELS, SHORTEST_WINDOW
-from faultdiag.readers.mat import open_arrays
+from faultdiag.readers.leaves import leaves
+from faultdiag.readers.mat import Array, open_arrays
 from faultdiag.readers.numpy import read_header
 from faultdiag.readers.source import DamageError, format_of, reading
 from faultdiag.signal.recording import Recording
@@ -136,7 +137,7 @@ def _go_together(windows: Path, labels: Path) -> bool:
 
 def _own(path: Path, name: str) -> str:
     """Return the name that tells an array: that of its file where it has no other."""
-    return path.stem if path.suffix.lower() == ".npy" else name
+    return path.stem if path.suffix.lower() == ".npy" else name.replace(".", "_")
 
 
 def _is_label(key: _Key) -> bool:
@@ -188,8 +189,13 @@ def _hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         return {name: item.shape for name, item in items if isinstance(item, h5py.Dataset)}
 
 
+def _mat_arrays(path: Path) -> dict[str, Array]:
+    """Return the variables of a MATLAB file, and the fields of its structs by path."""
+    return {n: array for n, array in leaves(open_arrays(path)).items() if isinstance(array, Array)}
+
+
 def _mat_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    return {name: array.shape for name, array in open_arrays(path).items()}
+    return {name: array.shape for name, array in _mat_arrays(path).items()}
 
 
 _SHAPES = {".npy": _npy_shapes, ".npz": _npz_shapes, ".h5": _hdf5_shapes}
@@ -228,7 +234,7 @@ def _read(path: Path, name: str) -> NDArray[np.generic]:
         with h5py.File(path, "r", locking=False) as file:
             values = np.asarray(file[name])
             return np.char.decode(values.astype("S")) if values.dtype.kind in "OS" else values
-    array = open_arrays(path)[name]
+    array = _mat_arrays(path)[name]
     if array.real:
         return array.values()
     cells = [inside.text() for row in array.elements() for inside in row.values()]

@@ -186,6 +186,8 @@ def _any_signal(arrays: Mapping[str, StoredArray], stem: str, wanted: Collection
     if windows := _windows(arrays):
         return Layout({}, windows)
     inside = _with_fields(arrays, stem)
+    if windows := _windows(inside):
+        return Layout({}, windows)
     signals = {name: rows for name, array in inside.items() if (rows := rows_of(name, array))}
     times = _take_times(signals, inside)
     if not signals:
@@ -259,6 +261,8 @@ def _plain(name: str) -> str:
 SHORTEST_WINDOW = 16
 LABELS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "标签"})
 _MOSTLABELS = 1_000_000
+# Of labels with a column for each class.
+_MOST_COLUMNS = 100
 
 
 def _windows(arrays: Mapping[str, StoredArray]) -> str:
@@ -294,10 +298,13 @@ def _sides(shape: Sequence[int]) -> list[int]:
 def _is_labels(name: str, array: StoredArray) -> bool:
     """Return whether a vector holds a class for each row of something: few whole numbers."""
     sides = _sides(array.shape)
+    named = _last(name).lower() in LABELS
+    if len(sides) == 2:
+        # One column a class, with a 1 in that of each row.
+        return named and min(sides) <= _MOST_COLUMNS
     if len(sides) != 1:
         return False
-    named = _last(name).lower() in LABELS
-    if array.kind in {"str", "bytes", "object", "cell"}:
+    if array.kind in {"str", "bytes", "object", "cell", "bool"}:
         return named
     if not array.real or sides[0] > _MOSTLABELS:
         return False

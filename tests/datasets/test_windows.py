@@ -16,6 +16,7 @@ from faultdiag.datasets.windows import LEAK, Windows, class_names
 from faultdiag.errors import FaultdiagError
 from faultdiag.guess.guessing import guess_config
 from faultdiag.preparing.prepare import prepare
+from faultdiag.readers.read import read_recording
 from faultdiag.system import files
 from tests.readers.samples import mat
 
@@ -171,3 +172,15 @@ def test_no_windows(tmp_path: Path) -> None:
         Windows(path).entries({})
     with pytest.raises(FaultdiagError, match="does not exist; name the file of the windows"):
         Windows(tmp_path / "no.npz").entries({})
+
+
+@pytest.mark.parametrize("kind", ["one hot", "struct", "texts"])
+def test_a_label_is_never_a_signal(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "w.mat"
+    labels = {"one hot": np.eye(3)[Y], "struct": Y, "texts": NAMED.astype(object)}[kind]
+    inside = {"data": X, "label": labels}
+    path.write_bytes(mat({"rig": inside} if kind == "struct" else inside))
+    with pytest.raises(FaultdiagError, match=r"holds 90 windows of 256 samples .* with a label"):
+        read_recording(path)
+    entries = Windows(path, recorded_at=12_000).entries({}).entries
+    assert sum(entry.facts["windows"] for entry in entries) == COUNT
