@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.details import DetailRequest
 from faultdiag.evidence.explanation import Explanation
@@ -154,7 +155,7 @@ def _report(
 
 def model_facts(model: Path, diagnoser: Diagnoser) -> ModelFacts:
     """Return what a report says of a model."""
-    facts = diagnoser.facts
+    facts, bundled = diagnoser.facts, bundled_model(model)
     return ModelFacts(
         name=str(model),
         classes=facts.classes,
@@ -163,6 +164,7 @@ def model_facts(model: Path, diagnoser: Diagnoser) -> ModelFacts:
         window_seconds=facts.length / facts.sampling_rate,
         channels=facts.channels,
         novelty=facts.novelty is not None,
+        limits=bundled.limits if bundled else (),
     )
 
 
@@ -252,7 +254,9 @@ class _Explanations:
         label = outcome.diagnosis.label
         number = self._facts.classes.index(label)
         try:
-            explained = self._explainer.explain(windows, number, label, rpm=outcome.header.rpm)
+            explained = self._explainer.explain(
+                windows, number, label, rpm=outcome.header.rpm, bearing=outcome.header.bearing
+            )
         except FaultdiagError as error:
             return (f"what the network looked at: {error}",)
         explanation: Explanation = explained

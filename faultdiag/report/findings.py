@@ -1,6 +1,6 @@
 """What a diagnosis, its evidence and its explanation mean for whoever decides."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -61,6 +61,29 @@ STATES: dict[Rank, tuple[str, str]] = {
     Rank.NO_FINDING: ("no finding", "good"),
     Rank.NOT_DIAGNOSED: ("not diagnosed", "caution"),
 }
+# After a number of recordings, in a sentence.
+COUNTED: dict[Rank, str] = {
+    Rank.CONFIRMED: "with a confirmed fault",
+    Rank.CONTRADICTED: "where network and envelope disagree",
+    Rank.UNCONFIRMED: "with an unconfirmed fault",
+    Rank.NOVEL: "unlike the training data",
+    Rank.UNSURE: "unsure",
+}
+# What to do about recordings of a rank, for whoever decides.
+ADVICE: dict[Rank, str] = {
+    Rank.CONFIRMED: "The network and the envelope of the signal, which needs no training, name the "
+    "same part. Plan an inspection of these bearings.",
+    Rank.CONTRADICTED: "The network and the envelope name different parts, so one of them is "
+    "wrong. Check shaft speed, bearing and sampling rate, then measure again before you decide. "
+    "Don't take such a bearing for healthy.",
+    Rank.UNCONFIRMED: "Only the network sees a fault; nothing in the envelope confirms it or "
+    "contradicts it. Measure again, and compare with a recording of the same bearing when it was "
+    "healthy.",
+    Rank.NOVEL: "The network has seen nothing like these in training, so its diagnosis may be "
+    "wrong whatever its confidence. Check the sensor, its mounting and the machine first.",
+    Rank.UNSURE: "The network leans towards healthy and can't decide. Measure again: longer, or at "
+    "another load or speed.",
+}
 
 
 # By whether the class is a healthy one.
@@ -95,6 +118,11 @@ class Finding:
     def tone(self) -> str:
         """``alarm``, ``caution`` or ``good``."""
         return STATES[self.rank][1]
+
+    @property
+    def advice(self) -> str:
+        """What to do; nothing where there is nothing to do."""
+        return ADVICE.get(self.rank, "")
 
     @property
     def needs_attention(self) -> bool:
@@ -170,6 +198,7 @@ def finding(
     confidence: float,
     *,
     healthy: bool,
+    probabilities: Mapping[str, float] | None = None,
     novelty: float | None = None,
     signature: str | None = None,
     envelope: EnvelopeSummary | None = None,
@@ -182,6 +211,8 @@ def finding(
         The diagnosis.
     healthy
         Whether the class is a healthy one.
+    probabilities
+        Of all classes, to name the next one where the confidence is low.
     novelty
         Above 1 where the recording is unlike the training data.
     signature
@@ -195,17 +226,26 @@ def finding(
     novel = novelty is not None and novelty > 1
     if novel:
         reasons.append(
-            f"Unlike the training data (novelty {novelty:.2g}, above 1): the model has seen "
-            "nothing like it, so the diagnosis may be wrong whatever its confidence."
+            f"Unlike the training data (novelty {novelty:.2g}, above 1): the diagnosis may be "
+            "wrong whatever its confidence."
         )
     if confidence < SURE:
-        reasons.append(f"The confidence is below {SURE:g}: the windows are split between classes.")
+        reasons.append(f"The confidence is below {SURE:g}{_next(label, probabilities or {})}.")
     agreement = envelope.agreement if envelope else "unknown"
     if agreement == "disagrees":
         return Finding(Rank.CONTRADICTED, tuple(reasons))
     if agreement == "agrees" and not healthy:
         return Finding(Rank.CONFIRMED, tuple(reasons))
     return Finding(_unconfirmed(healthy, novel, confidence), tuple(reasons))
+
+
+def _next(label: str, probabilities: Mapping[str, float]) -> str:
+    """Return the most probable class after the diagnosed one, in words."""
+    others = {name: share for name, share in probabilities.items() if name != label}
+    if not others:
+        return ""
+    name = max(others, key=lambda other: others[other])
+    return f"; next is {name}, {others[name]:.2f}"
 
 
 def _unconfirmed(healthy: bool, novel: bool, confidence: float) -> Rank:
@@ -223,7 +263,9 @@ def diagnosis_words(label: str, confidence: float, envelope: EnvelopeSummary | N
     """
     part = part_of(label)
     name = PART_NAMES[part] if part else label
-    network = f"network: {name}{f' ({label})' if name != label else ''}, {confidence:.2f}"
+    # "inner race (inner)" says nothing more than "inner race".
+    code = "" if name.startswith(label.lower()) else f" ({label})"
+    network = f"network: {name}{code}, {confidence:.2f}"
     return f"{network}; envelope: {envelope.words}" if envelope else network
 
 

@@ -14,7 +14,16 @@ from faultdiag.evidence.physics import Agreement, part_of
 from faultdiag.evidence.severity import MEANING, Severity
 from faultdiag.prediction.rows import NO_SIGNATURE
 from faultdiag.report.charts import Chart
-from faultdiag.report.findings import STATES, EnvelopeSummary, Finding, Rank, finding, summarise
+from faultdiag.report.findings import (
+    ADVICE,
+    COUNTED,
+    STATES,
+    EnvelopeSummary,
+    Finding,
+    Rank,
+    finding,
+    summarise,
+)
 from faultdiag.report.pages.recording_charts import explanation_charts, signal_charts
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg
@@ -25,10 +34,15 @@ from faultdiag.signal.bearings import KnownBearing
 MOST_PAGES = 60
 MOST_FIRST = 20
 MOST_CLASSES = 8
+# Names of recordings that share one reason.
+MOST_NAMES = 5
+# Rows of a table: a browser lays out long lists block by block, as they are scrolled to.
+BLOCK = 250
 SEVERITY_NOTE = (
     "The zones of ISO 20816-3 grade the vibration of a whole machine, measured on its bearing "
     "housings. They say nothing about which part is faulty."
 )
+UNIT_SOURCES = {"argument": "as --units states", "file": "as the name of the channel states"}
 AGREEMENTS: dict[Agreement, str] = {
     "agrees": "agrees with the network",
     "disagrees": "disagrees with the network",
@@ -60,6 +74,8 @@ class ModelFacts:
         Their names.
     novelty
         Whether it knows how unlike the training data a recording is.
+    limits
+        What else it can't know, in sentences.
     """
 
     name: str
@@ -69,6 +85,7 @@ class ModelFacts:
     window_seconds: float
     channels: tuple[str, ...]
     novelty: bool
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +141,7 @@ class RecordingResult:
             self.label,
             self.confidence,
             healthy=part_of(self.label, healthy) == "healthy",
+            probabilities=self.probabilities,
             novelty=self.novelty,
             signature=self.signature,
             envelope=self.envelope_summary,
@@ -244,13 +262,63 @@ class RecordingRow:
 
 
 @dataclass(frozen=True, eq=False)
+class RankGroup:
+    """Recordings of one rank that need a look, and what to do about them.
+
+    ``rows`` are the first of them, `count` is how many there are.
+    """
+
+    rank: Rank
+    rows: list[RecordingRow]
+    count: int
+
+    @property
+    def title(self) -> str:
+        """The rank, and how many recordings have it."""
+        state = STATES[self.rank][0]
+        return f"{state[0].upper()}{state[1:]}: {counted(self.count, 'recording')}"
+
+    @property
+    def advice(self) -> str:
+        """What to do."""
+        return ADVICE[self.rank]
+
+    @property
+    def tone(self) -> str:
+        """The tone of the rank."""
+        return STATES[self.rank][1]
+
+    @property
+    def more(self) -> int:
+        """How many are not listed."""
+        return self.count - len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why recordings could not be diagnosed: one reason, the first of their names, their count."""
+
+    reason: str
+    names: tuple[str, ...]
+    count: int
+
+    @property
+    def words(self) -> str:
+        """The recordings, in words."""
+        more = self.count - len(self.names)
+        return ", ".join(self.names) + (f" and {more} more" if more else "")
+
+
+@dataclass(frozen=True, eq=False)
 class PredictionView:
     """What the template of a prediction shows."""
 
     lead: str
     figures: list[tuple[int, str]]
-    first: list[RecordingRow]
-    attention: int
+    first: list[RankGroup]
+    refusals: list[Refusal]
+    blocks: list[list[RecordingRow]]
+    novelty: bool
     rows: list[RecordingRow]
     pages: list[RecordingRow]
     limits: list[str]
@@ -278,13 +346,15 @@ def prediction_view(report: PredictionReport) -> PredictionView:
         )
         for entry in ranked
     ]
-    attention = [row for row in rows if row.finding.needs_attention]
+    ordered = sorted(rows, key=lambda row: row.number)
     return PredictionView(
         lead=_lead(rows),
         figures=_figures(rows),
-        first=attention[:MOST_FIRST],
-        attention=len(attention),
-        rows=sorted(rows, key=lambda row: row.number),
+        first=_groups(rows),
+        refusals=_refusals(ordered),
+        blocks=[ordered[i : i + BLOCK] for i in range(0, len(ordered), BLOCK)],
+        novelty=any(row.result.novelty is not None for row in rows),
+        rows=ordered,
         pages=[row for row in rows if row.page],
         limits=_limits(report),
         warnings=_warnings(report.results),
@@ -309,19 +379,38 @@ def display_names(paths: Sequence[str]) -> list[str]:
     return ["/".join(p[shared:]) for p in parts]
 
 
+def _groups(rows: Sequence[RecordingRow]) -> list[RankGroup]:
+    """Group the recordings that need a look by their rank, the first `MOST_FIRST` of them."""
+    counts = Counter(row.finding.rank for row in rows)
+    first = [row for row in rows if row.finding.needs_attention][:MOST_FIRST]
+    return [
+        RankGroup(rank, [row for row in first if row.finding.rank == rank], counts[rank])
+        for rank in ADVICE
+        if counts[rank]
+    ]
+
+
+def _refusals(rows: Sequence[RecordingRow]) -> list[Refusal]:
+    """Group the recordings without a diagnosis by their reason, the most frequent first."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if row.finding.rank == Rank.NOT_DIAGNOSED:
+            reason = row.finding.reasons[0].removeprefix(f"{row.result.path}: ")
+            names.setdefault(reason, []).append(row.name)
+    ordered = sorted(names.items(), key=lambda pair: -len(pair[1]))
+    return [Refusal(reason, tuple(own[:MOST_NAMES]), len(own)) for reason, own in ordered]
+
+
 def _lead(rows: Sequence[RecordingRow]) -> str:
     counts = Counter(row.finding.rank for row in rows)
     attention = sum(row.finding.needs_attention for row in rows)
-    if not attention:
-        words = "None of the recordings shows a finding"
-    else:
-        words = f"{attention} of {counted(len(rows), 'recording')} need a look"
-        details = [
-            f"{counts[rank]} {STATES[rank][0]}" for rank in Rank if counts[rank] and rank < 6
-        ]
-        words += f": {', '.join(details)}"
     failed = counts[Rank.NOT_DIAGNOSED]
-    return f"{words}.{f' {failed} could not be diagnosed.' if failed else ''}"
+    refused = f" {failed} could not be diagnosed." if failed else ""
+    if not attention:
+        return f"None of the recordings shows a finding.{refused}"
+    details = [f"{counts[rank]} {words}" for rank, words in COUNTED.items() if counts[rank]]
+    words = f"{attention} of {counted(len(rows), 'recording')} need a look: {', '.join(details)}."
+    return f"{words}{refused}"
 
 
 def _figures(rows: Sequence[RecordingRow]) -> list[tuple[int, str]]:
@@ -345,6 +434,7 @@ def _limits(report: PredictionReport) -> list[str]:
             "names one of "
             "them for every recording, also where the machine has another fault."
         )
+        limits += [f"{text[0].upper()}{text[1:]}." for text in model.limits]
         if not model.novelty:
             limits.append("It can't say how unlike the training data a recording is.")
     else:
@@ -368,7 +458,7 @@ def _warnings(results: Sequence[RecordingResult]) -> list[str]:
             f"Nothing states the sampling rate of {counted(assumed, 'recording')}; the model's was "
             "assumed. If it is another, their diagnosis is wrong; give it with --sampling-rate."
         )
-    if any(result.severity for result in results):
+    if any(result.severity and result.severity.zone for result in results):
         warnings.append(SEVERITY_NOTE)
     return warnings
 
@@ -397,8 +487,6 @@ def recording_facts(result: RecordingResult) -> list[tuple[str, str]]:
 
 def _severity_facts(severity: Severity) -> list[tuple[str, str]]:
     velocity = (
-        f"{severity.velocity:.2f} mm/s RMS, {severity.lowest:g} to 1000 Hz; the signal is in "
-        f"{severity.units} (said by the {severity.units_source})"
     )
     rows = [("Velocity", velocity)]
     if severity.zone:

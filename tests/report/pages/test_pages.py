@@ -1,20 +1,28 @@
 """Pages: valid HTML that needs nothing from outside, and that hostile names can't break."""
 
+import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
 
+from faultdiag.bundled.catalogue import MODELS
 from faultdiag.report import style
-from faultdiag.report.pages.prediction import PredictionReport, render_prediction
+from faultdiag.report.pages.prediction import (
+    PredictionReport,
+    RecordingResult,
+    render_prediction,
+)
 from faultdiag.report.pages.protocol import render_protocol
 from faultdiag.report.pages.run import render_run
 from tests.report.pages.samples import (
     HOSTILE,
+    MODEL,
     incomplete,
     over_time,
     prediction,
@@ -162,8 +170,8 @@ def test_recordings_that_need_a_look_come_first_and_say_why() -> None:
     page = render_prediction(report, "html")
     assert "network: outer race (OR), 0.93; envelope: inner race" in page
     assert (
-        "2 of 3 recordings need a look: 1 fault, confirmed, 1 network and envelope disagree."
-        in page
+        "2 of 3 recordings need a look: 1 with a confirmed fault, 1 where network and envelope "
+        "disagree." in page
     )
 
 
@@ -199,6 +207,37 @@ def test_only_so_many_recordings_have_a_page_and_the_page_says_so() -> None:
     assert page.count('<article class="page"') == 12
     assert "18 recordings have no page of their own here" in page
     assert page.count('<td class="n">30</td>') == 1
+
+
+def test_first_come_groups_by_rank_each_with_what_to_do() -> None:
+    page = render_prediction(prediction(), "html")
+    titles = [text_of(e) for e in parsed(page).iter("h4")]
+    assert titles[:2] == [
+        "Fault, confirmed: 3 recordings",
+        "Network and envelope disagree: 1 recording",
+    ]
+    assert "Plan an inspection of these bearings." in page
+    assert "next is OR, 0.05" not in page
+
+
+def test_a_low_confidence_names_the_next_class() -> None:
+    page = render_prediction(prediction([result(confidence=0.6)]), "html")
+    assert "The confidence is below 0.7; next is OR, 0.05." in page
+
+
+def test_recordings_without_diagnosis_are_grouped_by_reason_on_the_first_page() -> None:
+    failed = [RecordingResult(f"d/{n}.mat", error=f"d/{n}.mat: it is empty") for n in range(7)]
+    for form in ("html", "md"):
+        page = render_prediction(prediction([*failed, result("d/x.mat")]), form)
+        assert page.count("it is empty") == 1 + 7
+        assert re.search(r"and 2 more\)?: it is empty", page)
+
+
+def test_what_the_bundled_model_cannot_know_is_on_the_page() -> None:
+    limits = MODELS["bearing-types"].limits
+    page = render_prediction(prediction(model=replace(MODEL, limits=limits)), "html")
+    for text in limits:
+        assert text[1:] in html.unescape(page)
 
 
 def test_an_assumed_rate_is_a_warning() -> None:
