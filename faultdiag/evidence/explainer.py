@@ -174,4 +174,4 @@ def _front_axis(front: nn.Module, places: int) -> tuple[str, Floats]:
         values = getattr(front, attribute, None)
         if isinstance(values, Tensor) and values.numel() == places:
             return axis, np.asarray(values.double().numpy(), dtype=np.float64)
-    return "position", np.arange(places, dtype=np.float64)
+    return str(getattr(front, "axis", "position")), np.arange(places, dtype=np.float64)

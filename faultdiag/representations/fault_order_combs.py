@@ -102,6 +102,7 @@ class FaultOrderCombs(nn.Module):
 
     needs_speed: ClassVar[bool] = True
     needs_bearing: ClassVar[bool] = True
+    axis: ClassVar[str] = "tooth of the fault combs"
     reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
     harmonic: Tensor
     sideband: Tensor

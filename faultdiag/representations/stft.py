@@ -63,6 +63,7 @@ class ShortTimeSpectra(WindowFront):
     """
 
     name: ClassVar[str] = "stft"
+    axis: ClassVar[str] = "frame of the spectrogram"
     reference: ClassVar[str] = "Allen and Rabiner 1977, doi:10.1109/PROC.1977.10770"
     frequencies: Tensor
     taper: Tensor

@@ -142,6 +142,7 @@ class VariationalModes(WindowFront):
         "variational mode decomposition repeats until the modes of each window settle, up to 500 "
         "times, and a graph has no such loop"
     )
+    axis: ClassVar[str] = "sample of the window"
     reference: ClassVar[str] = "Dragomiretskiy and Zosso 2014, doi:10.1109/TSP.2013.2288675"
 
     def __init__(

@@ -1,5 +1,6 @@
 """What a network looked at: sanity checks on networks that are known to look at something."""
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
@@ -22,6 +23,9 @@ from faultdiag.evidence.attribution import (
 )
 from faultdiag.evidence.explainer import Explainer
 from faultdiag.evidence.explanation import occlude_bands
+from faultdiag.models.front import Fronted
+from faultdiag.representations import REPRESENTATIONS
+from faultdiag.signal.bearings import get_bearing
 
 LENGTH, FS = 1024, 12_000
 NETWORKS = ("cnn1d", "wdcnn", "resnet1d")
@@ -129,6 +133,23 @@ def test_the_network_itself_stays_as_it_is() -> None:
     assert torch.equal(net(x), before)
 
 
+@pytest.mark.parametrize("name", ["wdcnn", "resnet1d", "densenet1d"])
+def test_grad_cam_is_of_one_value_for_each_sample(name: str) -> None:
+    found = grad_cam(target_of(network(name), torch.randn(2, 1, LENGTH), 0))
+    assert found.shape == (2, LENGTH)
+    assert (found >= 0).all()
+
+
+def test_a_network_that_standardises_is_refused_after_few_steps() -> None:
+    class Standardising(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            x = x / (x.square().mean((1, 2), keepdim=True).sqrt() + 1e-9)
+            return x.abs().mean((1, 2))[:, None] * torch.tensor([1.0, -1.0], dtype=x.dtype)
+
+    with pytest.raises(FaultdiagError, match=r"after 128 steps .* standardises"):
+        integrated_gradients(target_of(Standardising(), torch.randn(1, 1, 64), 1))
+
+
 def test_grad_cam_needs_a_convolution() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(LENGTH, 2))
     with pytest.raises(FaultdiagError, match="Grad-CAM needs a convolution"):
@@ -231,3 +252,38 @@ def test_an_explanation_is_of_the_surest_window() -> None:
     assert found.time.window == pytest.approx(windows[3, 0], abs=1e-6)
     assert list(found.time.methods) == ["gradient_x_input"]
     assert (found.windows, found.label) == (4, "three")
+
+
+FRONTS = [{"name": "cnn1d", "representation": name} for name in REPRESENTATIONS]
+EXPLAINED = [{"name": name} for name in models.NETWORKS] + FRONTS
+
+
+@pytest.mark.parametrize("options", EXPLAINED, ids=lambda o: "-".join(o.values()))
+def test_every_network_behind_every_front_end_is_explained_or_says_why_not(
+    options: dict[str, str],
+) -> None:
+    if options.get("representation") == "fault_order_combs":
+        options = {"name": "tied_z"}  # its twenty teeth are too few for others
+    net = models.build(channels=1, classes=4, length=2048, sampling_rate=FS, **options).eval()
+    windows = np.random.default_rng(0).normal(size=(2, 1, 2048)).astype(np.float32)
+    methods = ("gradient_x_input", "grad_cam")
+    found = Explainer(net, lambda x: x, FS, methods=methods).explain(
+        windows, 1, "IR", rpm=1797.0, bearing=get_bearing("6205")
+    )
+    assert np.isfinite(found.bands.drops).all()
+    assert found.time is not None
+    for method in set(methods) - set(found.time.methods):
+        (reason,) = (text for text in found.missing if text.startswith(f"{method}: "))
+        assert re.search("no gradient reaches|needs a convolution", reason)
+    if isinstance(net, Fronted) and (found.front or options["representation"] != "raw"):
+        assert found.front is not None
+        assert np.isfinite(found.front.values).all()
+        assert found.front.axis != "position"
+
+
+@pytest.mark.parametrize("name", ["tied_z", "tied_teeth"])
+def test_a_tied_network_asks_for_speed_and_bearing(name: str) -> None:
+    net = network(name, sampling_rate=FS)
+    explainer = Explainer(net, lambda x: x, FS)
+    with pytest.raises(FaultdiagError, match="needs the bearing"):
+        explainer.explain(noise(2), 1, "IR", rpm=1797.0)
