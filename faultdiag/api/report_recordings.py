@@ -284,6 +284,8 @@ def _result(
         views=details.views if details else None,
         severity=details.severity if details else None,
         missing=missing,
+        warnings=header.warnings,
+        time=header.time,
     )
     return _with_diagnosis(result, outcome.diagnosis)
 

@@ -154,7 +154,8 @@ def measure_indicators(request: ReadRequest) -> TrendPoint:
     values = {name: windows[:, i] for i, name in enumerate(NAMES)}
     values["prominence"] = np.array([_prominence(x, facts, bearing)])
     medians = {name: _median(column) for name, column in values.items()}
-    return TrendPoint(str(request.path), time_in_name(request.path), medians, values)
+    time = request.time or source.time or time_in_name(request.path)
+    return TrendPoint(str(request.path), time, medians, values)
 
 
 def _open(request: ReadRequest, reader: Reader) -> RecordingSource:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -172,6 +173,7 @@ def _lines(text: str) -> list[int]:
 def _entry(value: object, line: int) -> Row:
     if not isinstance(value, dict):
         return Row(line, {}, f"it is {value!r}; write a mapping, such as {{path: a.mat, label: N}}")
+    value = {name: v.isoformat() if isinstance(v, date) else v for name, v in value.items()}
     plain = {name: v for name, v in value.items() if isinstance(v, str | int | float | None)}
     odd = [name for name in value if name not in plain and name != "channel"]
     if odd:
@@ -195,7 +197,8 @@ class Manifest:
     The columns: ``path``, relative to the manifest; ``label``; ``sampling_rate`` in Hz and
     ``rpm``, used where the file states none; ``channel``, the file's own name of what
     ``data.channels`` asks for (several with commas between). Any other column is a fact, among
-    them ``bearing``, a name of the catalogue or a geometry, for networks that see fault orders.
+    them ``bearing``, a name of the catalogue or a geometry, for networks that see fault orders,
+    and ``time``, in ISO 8601, for trends.
 
     Parameters
     ----------
@@ -341,6 +344,11 @@ class CheckedRow:
         return None if value is None else float(value)
 
     @property
+    def time(self) -> datetime | None:
+        """When it was recorded, by the column ``time`` in ISO 8601; None for another form."""
+        return parse_time(self.row.values.get("time"))
+
+    @property
     def bearing(self) -> str | None:
         """The known bearing or the geometry that it names; None where it names neither."""
         try:
@@ -385,6 +393,23 @@ class CheckedRow:
             if value is not None
             and not (isinstance(value, int | float) and 0 < value < float("inf"))
         ]
+
+
+def parse_time(value: object) -> datetime | None:
+    """Return a time of ISO 8601 without its zone, in UTC if it has one; None for another form.
+
+    Examples
+    --------
+    >>> parse_time("2025-04-01 12:30").isoformat(), parse_time("2025-04-01T12:30+02:00").isoformat()
+    ('2025-04-01T12:30:00', '2025-04-01T10:30:00')
+    >>> parse_time("3 May"), parse_time(1.5)
+    (None, None)
+    """
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _problems(rows: Sequence[CheckedRow]) -> list[str]:

@@ -6,6 +6,7 @@ windows into `Probabilities`, and the whole into a `RecordingDiagnosis`.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ class Header:
         The bearing, if it was looked for and is known.
     warnings
         What is odd about its facts or its channels.
+    time
+        When it was recorded, where a manifest or the file states that.
     """
 
     channels: tuple[str, ...]
@@ -45,6 +48,7 @@ class Header:
     windows: int
     bearing: KnownBearing | None = None
     warnings: tuple[str, ...] = ()
+    time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

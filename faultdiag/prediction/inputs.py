@@ -113,6 +113,7 @@ def _request(row: CheckedRow, options: ReadRequest, manifest: str) -> ReadReques
         sampling_rate=rate or options.sampling_rate,
         rpm=rpm or options.rpm,
         bearing=row.bearing or options.bearing,
+        time=row.time,
         rate_place=f"sampling_rate {line}" if rate else options.rate_place,
         rpm_place=f"rpm {line}" if rpm else options.rpm_place,
     )

@@ -5,6 +5,7 @@ A long recording is read piece by piece: the memory it takes does not grow with 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ class ReadRequest:
         Whether these two win over a file or a catalogue that states others.
     rate_place, rpm_place
         Where the two are written, for messages.
+    time
+        When the recording was made; it wins over what the file states.
     """
 
     path: Path
@@ -72,6 +75,7 @@ class ReadRequest:
     override_rate: bool = False
     rate_place: str = "--sampling-rate"
     rpm_place: str = "--rpm"
+    time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ class _Samples:
     rpm: float | None
     bearing: KnownBearing | None
     warnings: tuple[str, ...] = ()
+    time: datetime | None = None
 
 
 def read_events(
@@ -215,7 +220,8 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
     rate_source = facts.rate_source or "assumed"
     known = (source.samples, source.path, source.channels, rate, rate_source, rpm, bearing)
     # A recording that is known by its name alone is marked so in ``sampling_rate_source``.
-    yield from _cut(_Samples(read, *known, facts.overridden), model)
+    time = request.time or source.time
+    yield from _cut(_Samples(read, *known, facts.overridden, time), model)
 
 
 def one_line(error: FaultdiagError) -> str:
@@ -269,6 +275,7 @@ def _cut(samples: _Samples, model: ModelInput) -> Iterator[ReadEvent]:
         count,
         samples.bearing,
         (*samples.warnings, *_oddities(samples)),
+        samples.time,
     )
     statistics: list[Floats] = []
     novelty = model.novelty and RecordingNovelty(model.novelty, count)

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -402,6 +403,8 @@ class RecordingSource:
         What the file is, in words.
     content
         Where the samples come from.
+    time
+        When it was recorded, where the file states that; of no time zone.
     """
 
     path: Path
@@ -412,6 +415,7 @@ class RecordingSource:
     kind: str
     format: str
     content: Samples = field(repr=False)
+    time: datetime | None = None
 
     def __post_init__(self) -> None:
         if len(self.channels) > MOST_CHANNELS:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from importlib import import_module
 from itertools import chain
@@ -87,6 +88,8 @@ class TdmsChannel:
         What its properties, its group's and the file's say of rate in Hz and speed in rpm.
     scaling
         The first kind of scaling that the library doesn't know, or an empty text.
+    time
+        When its waveform begins, UTC, or None.
     """
 
     group: str
@@ -96,6 +99,7 @@ class TdmsChannel:
     rates: tuple[float, ...]
     speeds: tuple[float, ...]
     scaling: str = ""
+    time: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ class Tdms:
         kinds = ", ".join(dict.fromkeys(c.dtype.name for c in chosen))
         places = TdmsSamples(self.path, tuple((c.group, c.name) for c in chosen))
         return RecordingSource(
-            self.path, names, chosen[0].samples, rates[0], rpm, kinds, _KIND, places
+            self.path, names, chosen[0].samples, rates[0], rpm, kinds, _KIND, places, chosen[0].time
         )
 
     def _require_scalings(self, chosen: Sequence[TdmsChannel]) -> None:
@@ -242,7 +246,17 @@ def _channels(path: Path) -> Iterator[TdmsChannel]:
                     tuple(_rates(owners)),
                     tuple(_numbers(owners, is_speed)),
                     _unknown_scaling(owners),
+                    _start(channel.properties),
                 )
+
+
+def _start(properties: Document) -> datetime | None:
+    """Return when a waveform begins; none before 1970, as clocks that were never set state."""
+    value = properties.get("wf_start_time")
+    if not isinstance(value, np.datetime64) or np.isnat(value):
+        return None
+    time = value.astype("datetime64[us]").item()
+    return time if isinstance(time, datetime) and time.year >= 1970 else None
 
 
 def _unknown_scaling(owners: Sequence[Document]) -> str:

@@ -32,7 +32,7 @@ class Curve:
     style
         Which of the colours and dashes of the style sheet: 0 is the main curve.
     low
-        Lower edge of an area or of error bars of points; `high` their upper edge.
+        Lower edge of an area, or of error bars of points and lines; `high` their upper edge.
     """
 
     x: Floats

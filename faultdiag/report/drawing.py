@@ -76,7 +76,8 @@ def show_names_plainly(figure: "Figure") -> None:
 
     for text in figure.findobj(Text):
         words = text.get_text()
-        if not _POWER.fullmatch(words):
+        # Labels of ticks are empty until they are drawn; those with names are plain from the start.
+        if words and not _POWER.fullmatch(words):
             text.set_parse_math(False)
             text.set_text(printable_lines(words))
 

@@ -115,6 +115,9 @@ def _draw_lines(axes: "Axes", rows: Sequence[Row]) -> None:
             capsize=2,
             label=model,
         )
+    counts = {row["classes"] for row in rows}
+    if len(counts) == 1 and (classes := counts.pop()):
+        axes.axhline(100 / classes, color=ORANGE, linestyle=":", linewidth=1.2, label="guessing")
     axes.set_ylim(0, 102)
     axes.set_xlabel("signal-to-noise ratio in dB")
     tidy(axes)

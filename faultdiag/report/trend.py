@@ -147,7 +147,7 @@ def charts_over_time(results: "Sequence[RecordingResult]") -> list[Chart]:
 
 
 def _time(result: "RecordingResult") -> datetime | None:
-    return None if result.confidence is None else time_in_name(Path(result.path))
+    return None if result.confidence is None else result.time or time_in_name(Path(result.path))
 
 
 def _score(result: "RecordingResult") -> float:

@@ -109,6 +109,8 @@ class RecordingResult:
         What the envelope says in short, where that is all that is known of the evidence.
     warnings, missing
         What is odd, and what is not known and how to add it.
+    time
+        When it was recorded, where a manifest or the file states that.
     """
 
     path: str
@@ -132,6 +134,7 @@ class RecordingResult:
     envelope: EnvelopeSummary | None = None
     warnings: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    time: datetime | None = None
 
     def finding(self, healthy: Sequence[str]) -> Finding:
         """Return what the diagnosis means."""
@@ -486,8 +489,7 @@ def recording_facts(result: RecordingResult) -> list[tuple[str, str]]:
 
 
 def _severity_facts(severity: Severity) -> list[tuple[str, str]]:
-    velocity = (
-    )
+    velocity = ()
     rows = [("Velocity", velocity)]
     if severity.zone:
         zone = (

@@ -117,11 +117,25 @@ def _facts(document: Document) -> list[tuple[str, str]]:
     data = document.get("data") or {}
     versions = document.get("versions") or {}
     return [
-        ("Finished", str(document.get("date", "not stored"))),
+        ("Finished", _date(document.get("date"))),
         ("Data", f"{data.get('dataset', '?')} in {data.get('root', '?')}"),
         ("Devices", ", ".join(map(str, document.get("devices") or ())) or "–"),
         *((str(name), " and ".join(map(str, numbers))) for name, numbers in versions.items()),
     ]
+
+
+def _date(text: object) -> str:
+    """Return a stored date with its minutes and zone, as far as it is one."""
+    try:
+        return f"{datetime.fromisoformat(str(text)):%Y-%m-%d %H:%M %Z}".strip()
+    except ValueError:
+        return "not stored"
+
+
+def _sentence(text: str) -> str:
+    """Return text with a capital at its beginning and a full stop at its end."""
+    text = text.strip()
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}" if text else ""
 
 
 def _section(name: str, facts: Document, rows: Sequence[Row]) -> ProtocolSection:
@@ -129,7 +143,7 @@ def _section(name: str, facts: Document, rows: Sequence[Row]) -> ProtocolSection
     charts = [chart for chart in (_accuracy_chart(name, clean), _noise_chart(name, rows)) if chart]
     notes = [str(note) for note in facts.get("notes") or ()]
     table = [_table_row(number, row) for number, row in enumerate(clean, 1)]
-    return ProtocolSection(name, str(facts.get("meaning", "")), table, charts, notes)
+    return ProtocolSection(name, _sentence(str(facts.get("meaning", ""))), table, charts, notes)
 
 
 def _table_row(number: int, row: Row) -> TableRow:
@@ -153,10 +167,14 @@ def _interval(row: Row) -> tuple[float, float] | None:
     return (float(ends[0]), float(ends[1])) if ends else None
 
 
+def _share(mean: float | None) -> float:
+    return float("nan") if mean is None else float(mean)
+
+
 def _bar(row: Row) -> tuple[float, float]:
     """Return the ends of a row's interval in %; its mean twice where it has none."""
-    mean = float(row["accuracy"]["mean"])
-    low, high = _interval(row) or (mean, mean)
+    mean = row["accuracy"]["mean"]
+    low, high = _interval(row) or (_share(mean), _share(mean))
     return 100 * low, 100 * high
 
 
@@ -203,11 +221,13 @@ def _noise_chart(name: str, rows: Sequence[Row]) -> Chart | None:
     left_out = len(models) - len(shown)
     return Chart(
         f"Accuracy over noise, {name}",
-        "Mean over seeds and folds, against the signal-to-noise ratio of the test windows."
+        "Mean over seeds and folds, against the signal-to-noise ratio of the test windows; bars "
+        "are 95 % intervals."
         + (f" The first {MOST_CURVES} models; {left_out} more are left out." if left_out else ""),
         "signal-to-noise ratio in dB",
         "accuracy in %",
         [_noise_curve(noisy, model, style) for style, model in enumerate(shown)],
+        levels=_chance(noisy),
         y_range=(0.0, 102.0),
     )
 
@@ -215,5 +235,6 @@ def _noise_chart(name: str, rows: Sequence[Row]) -> Chart | None:
 def _noise_curve(rows: Sequence[Row], model: str, style: int) -> Curve:
     own = sorted((row for row in rows if row["model"] == model), key=lambda row: row["snr"])
     levels = np.array([float(row["snr"]) for row in own])
-    means = np.array([100 * float(row["accuracy"]["mean"]) for row in own])
-    return Curve(levels, means, model, "line", style)
+    means = np.array([100 * _share(row["accuracy"]["mean"]) for row in own])
+    low, high = np.array([_bar(row) for row in own]).T
+    return Curve(levels, means, model, "line", style, low=low, high=high)

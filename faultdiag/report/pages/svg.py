@@ -7,7 +7,7 @@ dark or print.
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from faultdiag.report.charts import Chart, Curve, Floats, Mark, nice_ticks
 
@@ -15,6 +15,8 @@ from faultdiag.report.charts import Chart, Curve, Floats, Mark, nice_ticks
 WIDTH, HEIGHT = 720, 250
 LEFT, RIGHT, TOP, BOTTOM = 62, 24, 14, 46
 LABEL_HEIGHT = 15
+# Of a letter of the legend, on average; capitals are wider.
+LETTER_WIDTH = 7.8
 
 
 def draw_svg(chart: Chart, identity: str) -> Markup:
@@ -53,9 +55,8 @@ class _Axes:
     def __init__(self, chart: Chart) -> None:
         self.chart = chart
         self.rows = sorted({mark.style for mark in chart.marks})
-        named = [curve for curve in chart.curves if curve.label]
-        self.legend = named if len(named) > 1 else []
-        self.top = TOP + LABEL_HEIGHT * (len(self.rows) + bool(self.legend))
+        self.legend = _legend_rows(chart.curves)
+        self.top = TOP + LABEL_HEIGHT * (len(self.rows) + len(self.legend))
         self.bottom = self.top + HEIGHT - TOP - BOTTOM
         self.height = self.bottom + BOTTOM
         self.x_low, self.x_high = chart.x_range or _range([c.x for c in chart.curves])
@@ -153,7 +154,17 @@ def _curve(axes: _Axes, curve: Curve) -> list[Markup]:
 
 
 def _line(axes: _Axes, curve: Curve) -> list[Markup]:
-    return [Markup('<path class="line s{}" d="{}"/>').format(curve.style, _path(axes, curve))]
+    line = Markup('<path class="line s{}" d="{}"/>').format(curve.style, _path(axes, curve))
+    return [*_stems(axes, curve), line]
+
+
+def _stems(axes: _Axes, curve: Curve) -> list[Markup]:
+    """Draw the error bars of points or of a line, where it has any."""
+    if curve.low is None or curve.high is None:
+        return []
+    ends = zip(_at(axes.x(curve.x)), _at(axes.y(curve.low)), _at(axes.y(curve.high)), strict=True)
+    path = "".join(f"M{x} {low}V{high}" for x, low, high in ends if low != high)
+    return [Markup('<path class="stem s{}" d="{}"/>').format(curve.style, path)]
 
 
 def _path(axes: _Axes, curve: Curve) -> str:
@@ -187,17 +198,15 @@ def _bars(axes: _Axes, curve: Curve) -> list[Markup]:
 
 def _points(axes: _Axes, curve: Curve) -> list[Markup]:
     xs, ys = axes.x(curve.x), axes.y(curve.y)
-    pieces = []
-    if curve.low is not None and curve.high is not None:
-        stems = zip(_at(xs), _at(axes.y(curve.low)), _at(axes.y(curve.high)), strict=True)
-        path = "".join(f"M{x} {low}V{high}" for x, low, high in stems)
-        pieces.append(Markup('<path class="stem s{}" d="{}"/>').format(curve.style, path))
     dots = "".join(
         _dot(x, y, curve.style)
         for x, y in zip(xs.tolist(), ys.tolist(), strict=True)
         if np.isfinite(x) and np.isfinite(y)
     )
-    return [*pieces, Markup('<path class="dots s{}" d="{}"/>').format(curve.style, dots)]
+    return [
+        *_stems(axes, curve),
+        Markup('<path class="dots s{}" d="{}"/>').format(curve.style, dots),
+    ]
 
 
 def _dot(x: float, y: float, style: int) -> str:
@@ -257,17 +266,31 @@ def _axis_labels(axes: _Axes) -> list[Markup]:
     ]
 
 
+def _legend_rows(curves: Sequence[Curve]) -> list[list[tuple[int, Curve]]]:
+    """Place the named curves of a chart in rows, each with where it begins; none for one curve."""
+    named = [curve for curve in curves if curve.label]
+    if len(named) < 2:
+        return []
+    rows: list[list[tuple[int, Curve]]] = [[]]
+    x = LEFT
+    for curve in named:
+        width = 44 + round(LETTER_WIDTH * len(curve.label))
+        if rows[-1] and x + width > WIDTH:
+            rows.append([])
+            x = LEFT
+        rows[-1].append((x, curve))
+        x += width
+    return rows
+
+
 def _legend(axes: _Axes) -> list[Markup]:
-    pieces, x = [], float(LEFT)
-    for curve in axes.legend:
-        sign = f"M{x:.0f} {TOP - 3}h18"
-        if curve.kind == "points":
-            sign = _dot(x + 9, TOP - 3, curve.style)
-        kind = "dots" if curve.kind == "points" else "line"
-        pieces.append(
-            Markup(
-                '<path class="{} s{}" d="{}"/><text class="legend" x="{:.0f}" y="{}">{}</text>'
-            ).format(kind, curve.style, sign, x + 23, TOP + 1, curve.label)
-        )
-        x += 40 + 7.2 * len(escape(curve.label))
+    pieces = []
+    entry = Markup('<path class="{} s{}" d="{}"/><text class="legend" x="{}" y="{}">{}</text>')
+    for number, row in enumerate(axes.legend):
+        y = TOP - 3 + LABEL_HEIGHT * number
+        for x, curve in row:
+            points = curve.kind == "points"
+            sign = _dot(x + 9, y, curve.style) if points else f"M{x} {y}h18"
+            kind = "dots" if points else "line"
+            pieces.append(entry.format(kind, curve.style, sign, x + 23, y + 4, curve.label))
     return pieces

@@ -227,3 +227,17 @@ def test_embeddings_have_a_colour_for_each_class_and_a_mark_for_each_recording(
     legend = second.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["N", "IR"]
+
+
+def test_labels_of_a_logarithmic_axis_are_powers_and_names_stay_plain() -> None:
+    figure = drawing.blank_figure(4, 3)
+    axes = figure.subplots()
+    axes.set_yscale("log")
+    axes.plot([1, 2], [1e-5, 1])
+    axes.set_title("$a$_b")
+    drawing.show_names_plainly(figure)
+    figure.draw_without_rendering()
+    labels = [label for label in axes.get_yticklabels() if label.get_text()]
+    assert labels
+    assert all(label.get_parse_math() for label in labels)
+    assert not axes.title.get_parse_math()
