@@ -5,6 +5,7 @@ frequency, in the envelope of one band, all shifted by the same slip. Lines that
 mains explain as well are not counted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ HARMONICS = 4
 # Sidebands farther out are weaker, and reach the neighbouring harmonics.
 OFFSETS = np.array([0.0, -1.0, 1.0, -2.0, 2.0])
 WEIGHTS = np.array([1.0, 0.5, 0.5, 0.5, 0.5])
+# That many tell a harmonic from one of the shaft, and a ball from a cage.
+FEWEST_SIDEBANDS = 2
 MOST_SHAFT_TOLERANCE = 0.05
 # A peak of the Hann window is four lines wide.
 PEAK_LINES = 2
@@ -152,7 +155,7 @@ def fault_families(spectra: EnvelopeSpectra, bearing: KnownBearing) -> list[Faul
     while wanted:
         raised = _raised(spectra.levels, free)
         fits = [_fit(spectra, comb, raised) for comb in wanted]
-        best = max(fits, key=lambda fit: fit.score)
+        best = _strongest(fits)
         if not best.present.any():
             break
         families.append(_family(spectra, best))
@@ -184,11 +187,7 @@ def _fit(spectra: EnvelopeSpectra, comb: Comb, raised: Floats) -> _Fit:
     orders = comb.order * np.outer(1 + slips, np.arange(1, HARMONICS + 1))
     places = per_order * (orders[..., None] + comb.spacing * OFFSETS)  # (slips, harmonics, lines)
     heights = _read(raised, places)  # (bands, *places)
-    usable = ~_near_shaft_orders(places / per_order)
-    present = (heights >= LEAST_PROMINENCE) & usable
-    present &= present[..., :1]  # a sideband counts only beside its harmonic
-    if not comb.spacing:
-        present[..., 1:] = False
+    present = _present(heights >= LEAST_PROMINENCE, places / per_order, comb)
     scores = np.where(present, heights * WEIGHTS, 0.0).sum(axis=(-1, -2))
     band, slip = _best(scores, slips)
     return _Fit(
@@ -200,6 +199,35 @@ def _fit(spectra: EnvelopeSpectra, comb: Comb, raised: Floats) -> _Fit:
         present[band, slip],
         float(scores[band, slip]),
     )
+
+
+def _present(high: NDArray[np.bool_], orders: Floats, comb: Comb) -> NDArray[np.bool_]:
+    """Return which lines of a comb count, ``(..., harmonics, lines)``.
+
+    Lines that the shaft explains as well don't, unless two sidebands stand beside the harmonic
+    that it doesn't explain; a sideband counts only beside its harmonic.
+    """
+    present = high & ~_near_shaft_orders(orders)
+    if not comb.spacing:
+        present[..., 1:] = False
+    sided = present[..., 1:].sum(axis=-1) >= FEWEST_SIDEBANDS
+    present[..., 0] |= high[..., 0] & sided
+    present &= present[..., :1]
+    return np.asarray(present)
+
+
+def _strongest(fits: Sequence[_Fit]) -> _Fit:
+    """Return the fit of the largest score; a ball's before a cage's.
+
+    The cage carries a damaged ball through the load zone, so its lines are the ball's own where
+    the ball has sidebands at that distance.
+    """
+    best = max(fits, key=lambda fit: fit.score)
+    ball = next((fit for fit in fits if fit.comb.fault == "BSF"), None)
+    if best.comb.fault != "FTF" or ball is None:
+        return best
+    sidebands = int(ball.present[:, 1:].sum())
+    return ball if sidebands >= FEWEST_SIDEBANDS else best
 
 
 def _family(spectra: EnvelopeSpectra, fit: _Fit) -> FaultFamily:
