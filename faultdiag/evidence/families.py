@@ -220,14 +220,15 @@ def _strongest(fits: Sequence[_Fit]) -> _Fit:
     """Return the fit of the largest score; a ball's before a cage's.
 
     The cage carries a damaged ball through the load zone, so its lines are the ball's own where
-    the ball has sidebands at that distance.
+    the ball has sidebands at that distance, or where the cage has no harmonics.
     """
     best = max(fits, key=lambda fit: fit.score)
     ball = next((fit for fit in fits if fit.comb.fault == "BSF"), None)
     if best.comb.fault != "FTF" or ball is None:
         return best
-    sidebands = int(ball.present[:, 1:].sum())
-    return ball if sidebands >= FEWEST_SIDEBANDS else best
+    sidebands, alone = ball.present[:, 1:].sum(), best.present.sum() == 1
+    own = sidebands >= FEWEST_SIDEBANDS or (alone and ball.present.any())
+    return ball if own else best
 
 
 def _family(spectra: EnvelopeSpectra, fit: _Fit) -> FaultFamily:

@@ -5,7 +5,9 @@ import pytest
 
 from faultdiag.evidence.families import FaultFamily, fault_families
 from faultdiag.evidence.peaks import measure_envelopes
+from faultdiag.evidence.physics import FAULT_LINES, Part, physics_verdict
 from faultdiag.signal.bearings import get_bearing
+from faultdiag.simulation.rig import Case, mounted, simulate_recording
 from tests.evidence.signals import FS, RPM, SHAFT, impacts, noise, prominence_at
 
 BEARING = get_bearing("6205")
@@ -60,6 +62,26 @@ def test_lines_of_the_strongest_family_do_not_count_for_another() -> None:
     families = fault_families(measure_envelopes(x, FS, rpm=RPM, bearing=bearing), bearing)
     assert families[0].fault == "BPFI"
     assert not any(line.name == "2×BSF" for family in families[1:] for line in family.lines)
+
+
+@pytest.mark.parametrize("name", ["6205", "6203", "16,0.331,2.815,15.17"])
+@pytest.mark.parametrize("part", ["inner", "outer", "ball"])
+def test_the_lines_of_a_simulated_recording_are_those_of_its_fault(name: str, part: Part) -> None:
+    # The second harmonic of a 6203's ball is the fourth of the shaft within the tolerance.
+    bearing = mounted(name)
+    case = Case({"inner": 105, "ball": 118, "outer": 130}[part], part, "014", 0)
+    made = simulate_recording(case, seconds=3.0, seed=200, noise=2.0, bearing=bearing)
+    x = made.channels["DE"]
+    assert physics_verdict(x, FS, made.rpm, bearing).part == part
+    spectra = measure_envelopes(x, FS, rpm=made.rpm, bearing=bearing)
+    assert fault_families(spectra, bearing)[0].fault == FAULT_LINES[part]
+
+
+def test_a_cage_with_harmonics_comes_before_a_chance_line_of_the_ball() -> None:
+    rng, t = np.random.default_rng(0), np.arange(10 * FS) / FS
+    turns = 2 * np.pi * BEARING.orders.ftf * SHAFT * t
+    x = rng.normal(size=t.size) * (1 + 0.4 * sum(np.cos(k * turns) for k in (1, 2, 3)))
+    assert families_of(x)[0].fault == "FTF"
 
 
 def test_noise_has_no_families() -> None:
