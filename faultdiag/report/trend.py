@@ -26,12 +26,20 @@ def trend_text(trend: Trend) -> str:
     """Return the trend of each indicator, its limit and its alarms as a block of text."""
     count = len(trend.recordings)
     lines = [
-        f"{counted(count, 'recording')} in the order of their {trend.ordered_by}",
+        f"{counted(count, 'recording')} in the order of their {trend.ordered_by}{_timed(trend)}",
         baseline_words(trend),
     ]
     for name, label in INDICATORS.items():
         lines += ["", *_indicator_lines(trend, trend.indicators[name], label)]
     return "\n".join(lines) + "\n"
+
+
+def _timed(trend: Trend) -> str:
+    """Return why names decide where some recordings have a time."""
+    known = sum(recording.time is not None for recording in trend.recordings)
+    if trend.ordered_by == "time" or not known:
+        return ""
+    return f": only {known} of them {'has' if known == 1 else 'have'} a time"
 
 
 def baseline_words(trend: Trend) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,39 @@ def test_a_trend_finds_when_the_machine_changes(machine: Path, tmp_path: Path) -
     kurtosis = document["indicators"]["kurtosis"]
     assert 11 < kurtosis["alarm"]["persistent"] < 18
     assert max(kurtosis["values"][:12]) < kurtosis["baseline"]["limit"]
+
+
+def test_the_times_of_a_manifest_win_over_those_in_names(machine: Path, tmp_path: Path) -> None:
+    paths = sorted(machine.iterdir())
+    rows = [f"{path},2026-01-{20 - n:02d}T00:00" for n, path in enumerate(paths)]
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("\n".join(["path,time", *rows]))
+    document = json.loads(done("trend", manifest, *STATED, "--json"))
+    assert document["ordered_by"] == "time"
+    assert [row["path"] for row in document["recordings"]] == [str(p) for p in paths[::-1]]
+    manifest.write_text("\n".join(["path,time", *rows[:-1], f"{paths[-1]},yesterday"]))
+    assert "20 recordings in the order of their time" in done("trend", manifest, *STATED)
+
+
+def test_without_all_times_names_decide_and_the_text_says_so(tmp_path: Path) -> None:
+    for name in ("20250101.mat", "b.mat", "a.mat"):
+        x = np.random.default_rng(0).normal(size=FS)
+        savemat(tmp_path / name, {"DE": x[:, None]})
+    text = done("trend", tmp_path, *STATED)
+    assert "in the order of their name: only 1 of them has a time" in text
+
+
+def test_a_report_draws_recordings_in_the_order_of_a_manifest(
+    trained: Path, machine: Path, tmp_path: Path
+) -> None:
+    paths = sorted(machine.iterdir())[:3]
+    for n, path in enumerate(paths):
+        shutil.copy(path, tmp_path / f"{'cab'[n]}.mat")
+    rows = [f"{name}.mat,2026-01-0{n}" for n, name in enumerate("abc", 1)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,time", *rows]))
+    page = tmp_path / "page.html"
+    done("report", trained, tmp_path / "list.csv", *STATED, "--out", page, "--quiet")
+    assert "2026-01-01 00:00 to 2026-01-03 00:00" in page.read_text()
 
 
 def test_the_baseline_is_of_the_recordings_that_are_named(machine: Path) -> None:

@@ -1,6 +1,7 @@
 """TDMS files as recordings."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_names_that_stand_in_two_groups(path: Path) -> None:
     write(path, channel("x", X[:, 0]), channel("x", X[:, 1], "h"), channel("w", ["a", "b"]))
     assert read_recording(path).channels == ("g/x", "h/x")
     assert [v.channel for v in list_variables(path)] == ["g/x", None, "h/x"]
+
+
+def test_when_a_waveform_begins(path: Path) -> None:
+    begun = np.datetime64("2024-05-06T07:08:09.5")
+    write(path, channel("x", X[:, 0], wf_increment=1 / RATE, wf_start_time=begun))
+    assert open_recording(path).time == datetime(2024, 5, 6, 7, 8, 9, 500_000)
+    never = np.datetime64("1904-01-01T00:00:00")
+    write(path, channel("x", X[:, 0], wf_increment=1 / RATE, wf_start_time=never))
+    assert open_recording(path).time is None
 
 
 def test_a_rate_among_the_properties(path: Path) -> None:
