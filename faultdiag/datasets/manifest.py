@@ -173,12 +173,17 @@ def _lines(text: str) -> list[int]:
 def _entry(value: object, line: int) -> Row:
     if not isinstance(value, dict):
         return Row(line, {}, f"it is {value!r}; write a mapping, such as {{path: a.mat, label: N}}")
-    value = {name: v.isoformat() if isinstance(v, date) else v for name, v in value.items()}
+    value = {name: _without_dates(entry) for name, entry in value.items()}
     plain = {name: v for name, v in value.items() if isinstance(v, str | int | float | None)}
     odd = [name for name in value if name not in plain and name != "channel"]
     if odd:
         return Row(line, {}, f"{odd[0]} is {value[odd[0]]!r}; write one number or text")
     return Row(line, {**value, "label": _label(value)} if "label" in value else dict(value))
+
+
+def _without_dates(value: Any) -> Any:
+    """Return what YAML reads as a date as text."""
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _label(value: Json) -> str | None:

@@ -115,9 +115,14 @@ def _draw_lines(axes: "Axes", rows: Sequence[Row]) -> None:
             capsize=2,
             label=model,
         )
-    counts = {row["classes"] for row in rows}
-    if len(counts) == 1 and (classes := counts.pop()):
-        axes.axhline(100 / classes, color=ORANGE, linestyle=":", linewidth=1.2, label="guessing")
+    _draw_guessing(axes, rows)
     axes.set_ylim(0, 102)
     axes.set_xlabel("signal-to-noise ratio in dB")
     tidy(axes)
+
+
+def _draw_guessing(axes: "Axes", rows: Sequence[Row]) -> None:
+    """Draw what guessing gives, where all rows have as many classes."""
+    counts = {row["classes"] for row in rows}
+    if len(counts) == 1 and (classes := counts.pop()):
+        axes.axhline(100 / classes, color=ORANGE, linestyle=":", linewidth=1.2, label="guessing")

@@ -129,7 +129,9 @@ Floats = NDArray[np.float64]
 
 
 def charts_over_time(results: "Sequence[RecordingResult]") -> list[Chart]:
-    """Return charts of the recordings whose names state a time, in its order.
+    """Return charts of the recordings whose time is known, in its order.
+
+    A manifest, the file or its name states it.
 
     There are none unless `FEWEST` of them were diagnosed, at different times.
     """

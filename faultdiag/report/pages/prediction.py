@@ -412,7 +412,9 @@ def _lead(rows: Sequence[RecordingRow]) -> str:
     if not attention:
         return f"None of the recordings shows a finding.{refused}"
     details = [f"{counts[rank]} {words}" for rank, words in COUNTED.items() if counts[rank]]
-    words = f"{attention} of {counted(len(rows), 'recording')} need a look: {', '.join(details)}."
+    needs = "needs" if attention == 1 else "need"
+    of_all = f"{attention} of {counted(len(rows), 'recording')}"
+    words = f"{of_all} {needs} a look: {', '.join(details)}."
     return f"{words}{refused}"
 
 
@@ -489,7 +491,10 @@ def recording_facts(result: RecordingResult) -> list[tuple[str, str]]:
 
 
 def _severity_facts(severity: Severity) -> list[tuple[str, str]]:
-    velocity = ()
+    velocity = (
+        f"{severity.velocity:.2f} mm/s RMS, {severity.lowest:g} to 1000 Hz; the signal is in "
+        f"{severity.units}, {UNIT_SOURCES[severity.units_source]}"
+    )
     rows = [("Velocity", velocity)]
     if severity.zone:
         zone = (
