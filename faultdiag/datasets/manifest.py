@@ -181,7 +181,7 @@ def _entry(value: object, line: int) -> Row:
     return Row(line, {**value, "label": _label(value)} if "label" in value else dict(value))
 
 
-def _without_dates(value: Any) -> Any:
+def _without_dates(value: object) -> object:
     """Return what YAML reads as a date as text."""
     return value.isoformat() if isinstance(value, date) else value
 
