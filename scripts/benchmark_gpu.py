@@ -104,7 +104,7 @@ class Bench:
         windows: int | None = None,
         **changes: Any,
     ) -> Trainer:
-        """Give a training of so many windows an epoch, those of the training part unless given."""
+        """Return a training of so many windows an epoch, by default the training part."""
         device = device or self.device
         torch.manual_seed(0)
         slot = {"name": "eca", "after": [2], "residual": True} if name == "wdcnn" else None

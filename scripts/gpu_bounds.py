@@ -55,7 +55,7 @@ def memory_bound(touched: float, bandwidth: float) -> float:
 
 
 def extrapolated(sizes: tuple[int, int], values: tuple[float, float], size: int) -> float:
-    """Give what belongs to `size` on the line through two points.
+    """Return the value at `size` on the line through two points.
 
     Examples
     --------

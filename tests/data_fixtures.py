@@ -58,7 +58,7 @@ def write_recordings(folder: Path, *, seed: int = 0) -> Path:
 
 
 def tiny(root: Path, prepared: Path, **changes: Any) -> dict[str, Any]:
-    """Give a config of three classes as plain data; ``train__epochs=5`` changes one setting."""
+    """Return a config of three classes as plain data; ``train__epochs=5`` changes one setting."""
     config: dict[str, Any] = {
         "seed": 0,
         "data": {
@@ -83,12 +83,12 @@ def tiny(root: Path, prepared: Path, **changes: Any) -> dict[str, Any]:
 
 
 def tiny_config(root: Path, prepared: Path, **changes: Any) -> Config:
-    """Give the config of `tiny`, checked."""
+    """Return the config of `tiny`, checked."""
     return parse_config(tiny(root, prepared, **changes))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Give every file below a folder with its bytes."""
+    """Return every file below a folder with its bytes."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
@@ -118,7 +118,7 @@ def write_grouped(folder: Path) -> Path:
 
 
 def grouped(root: Path, prepared: Path, strategy: str, **options: Any) -> Config:
-    """Give a config that splits what `write_grouped` wrote."""
+    """Return a config that splits what `write_grouped` wrote."""
     changes: dict[str, Any] = {
         "data__select": {"number": list(GROUPED)},
         "split": {"strategy": strategy, **options},

@@ -148,9 +148,11 @@ def test_the_table_of_a_protocol_is_that_of_this_machine(
 @pytest.mark.parametrize("text", ["tcp://127.0.0.1:1", "nowhere", "\x1b[31m"])
 def test_no_scheduler(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faultdiag.system.cluster.PATIENCE", 0.2)
-    with pytest.raises(FaultdiagError, match="no Dask scheduler answers; give the address") as told:
+    with pytest.raises(
+        FaultdiagError, match="no Dask scheduler answers; give the address"
+    ) as caught:
         DaskCluster(text)
-    assert "\x1b" not in str(told.value)
+    assert "\x1b" not in str(caught.value)
 
 
 @pytest.mark.parametrize("more", [["--jobs", "2"], ["--shard", "1/2"], ["--merge"]])

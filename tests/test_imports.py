@@ -101,7 +101,7 @@ IMPORTS = {name: _imports(path) for name, path in MODULES.items()}
 
 
 def _module(target: str) -> str | None:
-    """Give the module of the package that is imported, or None if it is another package's."""
+    """Return the module of the package that is imported, or None if it is another package's."""
     head, _, rest = target.partition(".")
     if head != "faultdiag":
         return None
@@ -111,7 +111,7 @@ def _module(target: str) -> str | None:
 
 
 def _placed(module: str) -> str | None:
-    """Give the entry of the table that places a module."""
+    """Return the entry of the table that places a module."""
     while module and module not in LAYER:
         module = module.rpartition(".")[0]
     return module or None
@@ -193,7 +193,7 @@ def test_what_is_imported_by_name_is_there() -> None:
 
 
 def modules_after(code: str, folder: Path) -> set[str]:
-    """Run code in a process of its own and give the packages and modules it imported."""
+    """Run code in a process of its own and return the packages and modules it imported."""
     report = "\nimport sys\nprint()\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code + report],
@@ -207,7 +207,7 @@ def modules_after(code: str, folder: Path) -> set[str]:
 
 
 def run(*arguments: str) -> str:
-    """Give code that runs a command of faultdiag and goes on when it ends."""
+    """Return code that runs a command of faultdiag and continues when it ends."""
     return (
         "import sys\nfrom faultdiag.cli.app import main\n"
         f"sys.argv = {['faultdiag', *arguments]!r}\n"

@@ -19,7 +19,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def brief(name: str, root: Path, folder: Path, model: str) -> Config:
-    """Give a shipped config with wide strides, a small model and one epoch."""
+    """Return a shipped config with wide strides, a small model and one epoch."""
     plain = load_config(CONFIGS / f"{name}.yaml").model_dump(mode="json", exclude_unset=True)
     plain["data"] |= {"root": str(root), "prepared": str(folder / "prepared")}
     plain["window"]["stride"] = 2048

@@ -32,12 +32,12 @@ class Filter:
 
 
 def gain(*, factor: float, odd: Odd = 1) -> str:
-    """Give a function as a builder, with an option that must be given."""
+    """Return a function as a builder, with a required option."""
     return f"{factor}*{odd}"
 
 
 def plain(x: int) -> int:
-    """Give what it is given: a builder without options."""
+    """Return its argument: a builder without options."""
     return x
 
 
@@ -124,8 +124,8 @@ def test_a_value_of_another_type_or_out_of_range(options: dict[str, Any], reason
 
 
 def test_all_wrong_values_are_told_in_the_order_given() -> None:
-    told = message(lambda: FILTERS.check_options("filter", {"taps": 1, "name": 2, "width": 0}))
-    assert [part.split(" is ")[0] for part in told.split("; filter ")] == [
+    text = message(lambda: FILTERS.check_options("filter", {"taps": 1, "name": 2, "width": 0}))
+    assert [part.split(" is ")[0] for part in text.split("; filter ")] == [
         "filter 'filter': taps",
         "'filter': name",
         "'filter': width",

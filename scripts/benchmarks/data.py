@@ -37,7 +37,7 @@ class Material:
 
 
 def baseline(folder: Path, *, epochs: int = 20, **window: int) -> Config:
-    """Give the config of the published baseline on the recordings of a folder."""
+    """Return the config of the published baseline on the recordings of a folder."""
     return parse_config(
         {
             "data": {

@@ -15,7 +15,7 @@ def default_folder() -> Path:
 
 
 def keras_python(folder: Path) -> Path:
-    """Give the interpreter of the environment in a folder, made there if it isn't yet."""
+    """Return the interpreter of the environment in a folder, made there if it isn't yet."""
     python = folder.resolve() / "bin" / "python"
     if not _has_keras(python):
         print(f"making an environment with Keras in {folder} (once; TensorFlow is large)")

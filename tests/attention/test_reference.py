@@ -40,8 +40,8 @@ def cases() -> Iterator[Any]:
         for channels, length in SIZES:
             yield pytest.param(name, {}, channels, length, id=f"{name}-{channels}x{length}")
     for name, options in VARIANTS:
-        told = "-".join(f"{key}={value}" for key, value in options.items())
-        yield pytest.param(name, options, 16, 32, id=f"{name}-{told}")
+        shown = "-".join(f"{key}={value}" for key, value in options.items())
+        yield pytest.param(name, options, 16, 32, id=f"{name}-{shown}")
 
 
 def expected(name: str, block: torch.nn.Module, x: torch.Tensor, norm: Any, **options: Any) -> Any:

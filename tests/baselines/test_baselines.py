@@ -55,7 +55,7 @@ def fitted(name: str, seed: int = 0, **options: Any) -> Baseline:
 
 @cache
 def default(name: str) -> Baseline:
-    """Give the one that nobody changes."""
+    """Return the shared one, which no test changes."""
     return fitted(name)
 
 

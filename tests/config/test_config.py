@@ -1,4 +1,4 @@
-"""The config: every problem told at once, by dotted path, with what would work."""
+"""The config: every problem named at once, by dotted path, with what would work."""
 
 import re
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ SECTION_KEYS = "seed, data, window, split, normalize, model, train, transfer, pr
 
 
 def problems(data: Mapping[str, Any]) -> list[str]:
-    """Give the lines that tell the problems of a config."""
+    """Return the lines on the problems of a config."""
     with pytest.raises(FaultdiagError) as caught:
         parse_config(data, "my.yaml")
     head, *lines = str(caught.value).split("\n  ")
@@ -47,7 +47,7 @@ def problems(data: Mapping[str, Any]) -> list[str]:
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
-    """Give a config that is sound but for one value at a dotted path."""
+    """Return a config that is sound but for one value at a dotted path."""
     data: dict[str, Any] = {"window": dict(WINDOW)}
     *parents, last = path.split(".")
     node = data
@@ -386,15 +386,15 @@ PLACES = [
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(PLACES), anything)
-def test_whatever_stands_anywhere_is_taken_or_told_by_its_path(place: str, value: Any) -> None:
+def test_any_value_anywhere_is_taken_or_named_by_its_path(place: str, value: Any) -> None:
     try:
         parse_config(nested(place, value))
     except FaultdiagError as error:
-        told = str(error)
+        shown = str(error)
     else:
-        told = f"config has no problem:\n  {place}"
+        shown = f"config has no problem:\n  {place}"
     section = place.partition(".")[0]
-    assert all(line.startswith(section) for line in told.split("\n  ")[1:])
+    assert all(line.startswith(section) for line in shown.split("\n  ")[1:])
 
 
 def test_a_label_that_yaml_takes_for_a_mapping() -> None:

@@ -1,4 +1,4 @@
-"""Lists of recordings: CSV and YAML, and every wrong row told by its line."""
+"""Lists of recordings: CSV and YAML, and every wrong row named by its line."""
 
 import re
 from dataclasses import replace
@@ -180,15 +180,19 @@ def test_where_the_manifest_lies(root: Path) -> None:
     assert len(Manifest(root / "list.csv").entries({"label": ["N"]}).entries) == 1
     assert Manifest(root, file="list.csv").facts == {"label": ("IR", "N")}
 
-    def told(message: str, manifest: Manifest) -> None:
+    def fails_with(message: str, manifest: Manifest) -> None:
         with pytest.raises(FaultdiagError, match=re.escape(message)):
             manifest.entries({})
 
-    told("holds no manifest.csv or manifest.tsv or manifest.yaml or manifest.yml", Manifest(root))
-    told("lst.csv does not exist (did you mean 'list.csv'?)", Manifest(root, file="lst.csv"))
-    told("does not exist; name the manifest, or the folder", Manifest(root / "gone"))
-    told("is the manifest itself, and data.file names x", Manifest(root / "list.csv", file="x"))
-    told("has the suffix '.mat'; manifests end in .csv", Manifest(root / "a.mat"))
+    fails_with(
+        "holds no manifest.csv or manifest.tsv or manifest.yaml or manifest.yml", Manifest(root)
+    )
+    fails_with("lst.csv does not exist (did you mean 'list.csv'?)", Manifest(root, file="lst.csv"))
+    fails_with("does not exist; name the manifest, or the folder", Manifest(root / "gone"))
+    fails_with(
+        "is the manifest itself, and data.file names x", Manifest(root / "list.csv", file="x")
+    )
+    fails_with("has the suffix '.mat'; manifests end in .csv", Manifest(root / "a.mat"))
     for name in ("manifest.csv", "manifest.yml"):
         (root / name).write_text("path,label\na.mat,N\n")
-    told("holds manifest.csv and manifest.yml; say with data.file which one", Manifest(root))
+    fails_with("holds manifest.csv and manifest.yml; say with data.file which one", Manifest(root))

@@ -96,10 +96,10 @@ def test_signals_leave_parts_only(real_data: Path, folder: Path, number: int, co
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(number)
-        _, told = process.communicate()
+        _, errors = process.communicate()
         assert process.returncode == code
         assert set(contents(folder)) - {".faultdiag.lock"} == {"105.mat.part"}
-        assert ("interrupted; continue with: faultdiag fetch cwru" in told) == (code == 130)
+        assert ("interrupted; continue with: faultdiag fetch cwru" in errors) == (code == 130)
         done(*words, "--base-url", server.url)
         assert contents(folder) == {"105.mat": content}
         assert server.requests[-1][1] is not None

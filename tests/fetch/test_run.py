@@ -1,4 +1,4 @@
-"""Fetching from servers good and bad: what comes is whole and right, or told."""
+"""Fetching from servers good and bad: what arrives is whole and right, or named in an error."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -39,12 +39,12 @@ def error_of(fetched: FetchResults, file: str) -> str:
 def test_all_files_come_and_nothing_else_is_left(
     server: Server, files: dict[str, bytes], folder: Path
 ) -> None:
-    told: list[tuple[int, int, int]] = []
-    fetched = get(server, folder, progress=lambda *numbers: told.append(numbers))
+    calls: list[tuple[int, int, int]] = []
+    fetched = get(server, folder, progress=lambda *numbers: calls.append(numbers))
     assert statuses(fetched) == dict.fromkeys(files, "fetched")
     assert contents(folder) == files
     assert sorted(server.names()) == sorted(files)
-    assert told[-1] == (3, 3, sum(map(len, files.values())))
+    assert calls[-1] == (3, 3, sum(map(len, files.values())))
     agents = {agent for _, _, agent in server.requests}
     assert all(agent and agent.startswith("faultdiag/") for agent in agents)
 

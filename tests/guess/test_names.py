@@ -18,7 +18,7 @@ from tests.commands import done
 
 
 def guessed(root: Path, names: list[str]) -> tuple[Any, str, dict[str, str]]:
-    """Give the pattern, the label, and each recording's class."""
+    """Return the pattern, the label, and each recording's class."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()

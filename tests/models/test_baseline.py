@@ -47,7 +47,7 @@ def speeds(count: int = 24) -> Tensor:
 
 @cache
 def fitted(name: str) -> BaselineModel:
-    """Give the one that nobody changes."""
+    """Return the shared one, which no test changes."""
     bearing = {} if name == "dummy" else {"bearing": "6205"}
     model = build_baseline(
         name, ["DE"], CLASSES, sampling_rate=RATE, **bearing, **SMALL.get(name, {})
@@ -74,7 +74,7 @@ def specification(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def stored(model: BaselineModel) -> dict[str, Tensor]:
-    """Give the state dict after a trip through a file that holds tensors alone."""
+    """Return the state dict after a trip through a file of tensors alone."""
     file = io.BytesIO()
     torch.save(dict(model.state_dict()), file)
     file.seek(0)

@@ -176,8 +176,8 @@ def test_takes_any_channels_and_length(name: str, channels: int, length: int) ->
 def test_minimum_length_works_and_one_less_is_refused(name: str) -> None:
     shortest = network(name).minimum_length(**defaults(name))
     assert build(name, length=shortest)(inputs(name, 2, 1, shortest)).isfinite().all()
-    told = rf"^window\.length is {shortest - 1} samples; {name} needs {shortest} or more$"
-    with pytest.raises(FaultdiagError, match=told):
+    expected = rf"^window\.length is {shortest - 1} samples; {name} needs {shortest} or more$"
+    with pytest.raises(FaultdiagError, match=expected):
         untrained(name, length=shortest - 1)
 
 

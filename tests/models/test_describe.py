@@ -48,8 +48,8 @@ def test_baselines_are_told_with_their_options(
 ) -> None:
     text = models_text(everything).partition("\nBaselines, ")[2]
     for name, fact in baselines.items():
-        for told in (name, fact["summary"], fact["reference"], *fact["options"]):
-            assert told in text
+        for words in (name, fact["summary"], fact["reference"], *fact["options"]):
+            assert words in text
     assert "options: trees=200, leaf=5, use=[], bearing=null\n" in text
     assert "whatever the window: scikit-learn's ``prior``. (any window)\n    options: none" in text
 

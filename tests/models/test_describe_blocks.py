@@ -41,13 +41,13 @@ def test_an_unset_option_is_told_as_what_it_stands_for() -> None:
     assert options["cbam_r8"]["reduction"] == 8
     assert options["eca"]["kernel_size"] == "adaptive"
     assert "previous_channels" not in options["emca"]
-    # What is told is what is built.
+    # What is described is what is built.
     for name, reduction in (("se", 16), ("cbam_r8", 8), ("channel_product", 16)):
-        unset, told = (
+        unset, described = (
             [p.shape for p in build(name, 64, **given).parameters()]
             for given in ({}, {"reduction": reduction})
         )
-        assert unset == told
+        assert unset == described
 
 
 def test_the_text_names_every_block_and_its_source() -> None:

@@ -14,7 +14,9 @@ from faultdiag.models.zoo import most_classes
 from tests.models.networks import eca
 
 
-def told(name: str = "wdcnn", channels: int = 1, classes: int = 4, **settings: Any) -> list[str]:
+def problems_of(
+    name: str = "wdcnn", channels: int = 1, classes: int = 4, **settings: Any
+) -> list[str]:
     with pytest.raises(FaultdiagError) as error:
         parse_spec(name, channels, classes, **({"length": 2048} | settings), try_out=True)
     return str(error.value).splitlines()
@@ -28,7 +30,7 @@ def test_defaults_pass(name: str) -> None:
 
 
 def test_all_problems_at_once_each_with_its_place() -> None:
-    lines = told(
+    lines = problems_of(
         channels=0,
         classes=1,
         length=100,
@@ -51,7 +53,7 @@ def test_all_problems_at_once_each_with_its_place() -> None:
 
 
 def test_unknown_network() -> None:
-    first, second, third = told("wdcn", attention={"name": "nothing"})
+    first, second, third = problems_of("wdcn", attention={"name": "nothing"})
     assert first.startswith("model.name: unknown network 'wdcn' (did you mean 'wdcnn'?); known: ")
     assert second.startswith("model.attention.name: unknown attention block 'nothing'; known: ")
     assert third.startswith("model.attention.after is missing")
@@ -70,40 +72,42 @@ def test_unknown_network() -> None:
     ],
 )
 def test_options_out_of_range(name: str, options: dict[str, Any], message: str) -> None:
-    (line,) = told(name, options=options)
+    (line,) = problems_of(name, options=options)
     assert line.startswith(f"model.{next(iter(options))}: network '{name}': ")
     assert line.endswith(message)
 
 
 @pytest.mark.parametrize(("option", "value"), [("pool", True), ("pool", "4"), ("dropout", "0.1")])
 def test_options_of_another_type(option: str, value: Any) -> None:
-    (line,) = told("cnn1d", options={option: value})
+    (line,) = problems_of("cnn1d", options={option: value})
     assert f"{option} is {value!r}; Input should be a valid" in line
 
 
 def test_kernels_that_do_not_go_with_widths() -> None:
-    assert told("cnn1d", options={"kernels": (3, 5), "widths": (8, 8, 8)}) == [
+    assert problems_of("cnn1d", options={"kernels": (3, 5), "widths": (8, 8, 8)}) == [
         "model.kernels has 2 numbers and model.widths 3; give one kernel size for each width, "
         "or one for all"
     ]
 
 
 def test_heads_that_do_not_divide_the_width() -> None:
-    assert told("transformer1d", options={"heads": 3, "width": 8}) == [
+    assert problems_of("transformer1d", options={"heads": 3, "width": 8}) == [
         "model.heads is 3, which does not divide model.width 8; use one of 1, 2, 4, 8"
     ]
 
 
 def test_shortest_window_follows_the_options() -> None:
     short = {"length": 1008, "options": {"padding5": "valid"}}
-    assert told(**short) == ["window.length is 1008 samples; wdcnn needs 1009 or more"]
+    assert problems_of(**short) == ["window.length is 1008 samples; wdcnn needs 1009 or more"]
     parse_spec("wdcnn", 1, 4, length=1009, options={"padding5": "valid"}, try_out=True)
 
 
 def test_lengths_at_which_blocks_cannot_work_are_all_found() -> None:
     # 2000 samples leave 62, 31 and 15 positions after blocks 1, 2 and 3: not to be folded by 4.
     slot = {"name": "axial", "fold": 4}
-    lines = told(length=2000, attention=[slot | {"after": [1, 3]}, {"name": "eca", "after": 2}])
+    lines = problems_of(
+        length=2000, attention=[slot | {"after": [1, 3]}, {"name": "eca", "after": 2}]
+    )
     assert [line.split(":")[0] for line in lines] == [
         "model.attention.0 after block 1",
         "model.attention.0 after block 3",

@@ -429,7 +429,7 @@ def test_going_on_with_another_channel_is_refused(
 def test_two_predictions_never_share_a_file(
     trained: Path, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second is told who writes the rows, resumed or not, and no byte changes."""
+    """The second error names who writes the rows, resumed or not, and no byte changes."""
     out, windows = tmp_path / "rows.csv", tmp_path / "windows.csv"
     files = recordings / "97.mat"
     real, refusals = ahead.read_events, []

@@ -163,11 +163,11 @@ def test_killed_again_and_again_it_comes_to_the_same_end(tmp_path: Path) -> None
             [sys.executable, "-c", KILLED, str(out)], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
-        with process.stdout as told:
-            kept = int(told.readline())
-            assert kept >= done, "every row that was told to be done is kept"
+        with process.stdout as output:
+            kept = int(output.readline())
+            assert kept >= done, "every row that was reported as done is kept"
             for _ in range(number):
-                done = int(told.readline().removesuffix(".mat\n")) + 1
+                done = int(output.readline().removesuffix(".mat\n")) + 1
             os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert not out.exists()

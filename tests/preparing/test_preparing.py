@@ -376,13 +376,13 @@ def test_signals_that_stand_twice_are_found_as_they_were_recorded(
     [row] = prepared.duplicates
     assert (row.recordings, row.start, row.samples) == ((0, 1), (20_001, 0), 30_000)
     assert row.scale == pytest.approx(-0.5)
-    [told] = prepared.sharing.duplicates
-    assert told["recordings"] == ["97", "105"]
-    assert told["channels"] == ["DE", "DE"]
+    [duplicate] = prepared.sharing.duplicates
+    assert duplicate["recordings"] == ["97", "105"]
+    assert duplicate["channels"] == ["DE", "DE"]
     # The test part of the excerpt is trained on or validated on as part of the whole, whose own
     # test part begins after the excerpt's end.
-    assert told["leak"]
-    assert told["parts"] == [["train", "valid"], ["train", "valid", "test"]]
+    assert duplicate["leak"]
+    assert duplicate["parts"] == [["train", "valid"], ["train", "valid", "test"]]
     assert prepared.sharing.leak == "samples"
     assert prepared.sharing.leak_by_class == {"B": "recording", "IR": "samples", "N": "recording"}
     assert Prepared(prepared.folder).duplicates == prepared.duplicates
@@ -410,9 +410,9 @@ def test_a_damaged_folder_is_set_aside_and_prepared_again(
         file.seek(4000)
         file.write(bytes(400))
     again = prepare(config)
-    told = capsys.readouterr().err
-    assert f"warning: {before.folder} is a damaged prepared folder (signals.npy was chang" in told
-    assert f"it was moved to {before.folder}.damaged, and is prepared again" in told
+    output = capsys.readouterr().err
+    assert f"warning: {before.folder} is a damaged prepared folder (signals.npy was chang" in output
+    assert f"it was moved to {before.folder}.damaged, and is prepared again" in output
     assert again.folder == before.folder
     same = contents(again.folder)
     assert {name: same[name] for name in ("signals.npy", "windows.npz")} == {

@@ -35,7 +35,7 @@ def scores(accuracy: float = 0.5) -> Row:
 
 
 def row(accuracy: float = 0.5, noise: dict[str, float] | None = None, **other: Any) -> Row:
-    """Give what `run_cell` gives of a finished cell."""
+    """Return what `run_cell` returns of a finished cell."""
     return {
         **scores(accuracy),
         "classes": 4,

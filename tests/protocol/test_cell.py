@@ -32,7 +32,7 @@ def test_a_cell_has_the_figures_of_its_training(
     assert found["device"] == "cpu"
     assert found["config"] == made.model_dump(mode="json")
     assert list(tmp_path.iterdir()) == [], "the run folder is thrown away"
-    assert capsys.readouterr().err == "", "its own progress is not told"
+    assert capsys.readouterr().err == "", "its own progress is not shown"
 
 
 def test_a_cell_that_fails_says_why(tmp_path: Path) -> None:

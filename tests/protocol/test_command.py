@@ -165,7 +165,7 @@ def test_problems_of_the_section_are_told_without_torch(recordings: Path, tmp_pa
 
 
 def in_session(session: int) -> list[str]:
-    """Give the processes of a session that still run."""
+    """Return the processes of a session that still run."""
     rows = subprocess.run(
         ["ps", "-s", str(session), "-o", "pid=,stat=,args="],
         capture_output=True,

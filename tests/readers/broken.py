@@ -42,7 +42,7 @@ class Broken:
 
 
 def corpus() -> list[Broken]:
-    """Give all files of the corpus; the same ones each time."""
+    """Return all files of the corpus, the same ones each time."""
     parts = (_cut, _flipped, _absurd, _bombs, _other_kinds, _no_files, _no_signals, _texts)
     return [broken for part in parts for broken in part()]
 

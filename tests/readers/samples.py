@@ -30,7 +30,7 @@ def mat(variables: Mapping[str, Any], **options: Any) -> bytes:
 
 
 def hdf5(*, packed: bool = False, userblock: int = 0, matlab: bool = False) -> bytes:
-    """Give an HDF5 file; `matlab` writes it as MATLAB 7.3 does, sides in reverse."""
+    """Return an HDF5 file; `matlab` writes it as MATLAB 7.3 does, sides in reverse."""
     import h5py
 
     file, x = io.BytesIO(), signal()
@@ -57,7 +57,7 @@ def matlab_array(group: Any, name: str, values: NDArray[Any], kind: str, **how: 
 
 
 def wav(values: NDArray[Any], bits: int, *, code: int = 1, extensible: bool = False) -> bytes:
-    """Give a WAV file of stored values ``(samples, channels)``; 24 bits come as int32."""
+    """Return a WAV file of stored values ``(samples, channels)``; 24 bits come as int32."""
     types = {8: "u1", 16: "<i2", 24: "<i4", 32: "<i4"} if code == 1 else {32: "<f4", 64: "<f8"}
     data = values.astype(types[bits])
     content = data.tobytes()
@@ -115,7 +115,7 @@ def tdms() -> bytes:
 
 
 def whole() -> dict[str, bytes]:
-    """Give one sound file of every kind by its name."""
+    """Return one sound file of every kind by its name."""
     x = signal()
     cwru = {"X105_DE_time": x[:, :1], "X105_FE_time": x[:, 1:], "X105RPM": np.uint16(1797)}
     mfpt = {"bearing": {"rate": 25.0, "load": "50", "gs": x[:, :1], "sr": np.uint16(48828)}}

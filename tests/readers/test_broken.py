@@ -13,7 +13,7 @@ from tests.readers.broken import write
 
 pytest.importorskip("nptdms")
 
-# Reads every file in one process; what that process needed more than at its start is told last.
+# Reads every file in one process; what that process needed more than at its start is reported last.
 _READ_ALL = """
 import json, re, resource, sys
 from pathlib import Path

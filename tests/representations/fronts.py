@@ -85,7 +85,7 @@ def front(
 
 
 def facts(built: Any, batch: int = 3) -> tuple[torch.Tensor, ...]:
-    """What a representation must be told of windows: nothing, shaft rates, or conditions."""
+    """What a representation must know of windows: nothing, shaft rates, or conditions."""
     if getattr(built, "needs_bearing", False):
         return (conditions(batch),)
     return (rates(batch),) if built.needs_speed else ()

@@ -122,11 +122,11 @@ NOT_BUILT: list[tuple[str, tuple[int, int, float], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "shape", "options", "told"), NOT_BUILT)
+@pytest.mark.parametrize(("name", "shape", "options", "expected"), NOT_BUILT)
 def test_refuses_to_build(
-    name: str, shape: tuple[int, int, float], options: dict[str, Any], told: str
+    name: str, shape: tuple[int, int, float], options: dict[str, Any], expected: str
 ) -> None:
-    with pytest.raises(FaultdiagError, match=f"^{re.escape(told)}$"):
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         build(name, *shape, **options)
 
 
@@ -170,9 +170,9 @@ WRONG_VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "told"), WRONG_VALUES)
-def test_refuses_values_out_of_range(name: str, options: dict[str, Any], told: str) -> None:
-    with pytest.raises(FaultdiagError, match=re.escape(f"representation '{name}': {told}")):
+@pytest.mark.parametrize(("name", "options", "expected"), WRONG_VALUES)
+def test_refuses_values_out_of_range(name: str, options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(FaultdiagError, match=re.escape(f"representation '{name}': {expected}")):
         front(name, **options)
 
 
@@ -200,19 +200,19 @@ def test_lines_up_to_a_frequency(
 def test_names_the_nearest_representation_and_option() -> None:
     with pytest.raises(FaultdiagError, match=r"^unknown representation 'sftf' \(did you mean 's"):
         front("sftf")
-    told = r"^representation 'stft' has no option 'segmnt' \(did you mean 'segment'\?\)"
-    with pytest.raises(FaultdiagError, match=told):
+    expected = r"^representation 'stft' has no option 'segmnt' \(did you mean 'segment'\?\)"
+    with pytest.raises(FaultdiagError, match=expected):
         front("stft", segmnt=3)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(3, 1, 199), (3, 2, 200), (3, 200)])
 def test_refuses_windows_of_another_shape(name: str, shape: tuple[int, ...]) -> None:
-    told = (
+    expected = (
         f"representation '{name}' was built for windows (batch, 1, 200) and found {shape}; "
         "give such windows or build it for these"
     )
-    with pytest.raises(FaultdiagError, match=f"^{re.escape(told)}$"):
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         front(name)(torch.zeros(shape), rates())
 
 
@@ -240,15 +240,17 @@ RATES = [
 ]
 
 
-@pytest.mark.parametrize(("rate", "told"), RATES)
-def test_refuses_orders_without_a_speed(rate: torch.Tensor | None, told: str) -> None:
-    with pytest.raises(FaultdiagError, match=f"^{re.escape(told)}$"):
+@pytest.mark.parametrize(("rate", "expected"), RATES)
+def test_refuses_orders_without_a_speed(rate: torch.Tensor | None, expected: str) -> None:
+    with pytest.raises(FaultdiagError, match=f"^{re.escape(expected)}$"):
         front("order_envelope_spectrum")(windows(), rate)
 
 
 def test_decompose_refuses_more_modes_than_samples_allow() -> None:
-    told = "decompose: modes is 4 and a signal has 15 samples; use 16 samples or more, or 3 modes"
-    with pytest.raises(FaultdiagError, match=f"^{told} or fewer$"):
+    expected = (
+        "decompose: modes is 4 and a signal has 15 samples; use 16 samples or more, or 3 modes"
+    )
+    with pytest.raises(FaultdiagError, match=f"^{expected} or fewer$"):
         decompose(torch.zeros(2, 15))
 
 

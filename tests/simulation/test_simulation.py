@@ -56,7 +56,7 @@ def rng() -> np.random.Generator:
 
 
 def prominence(orders: Array, amplitudes: Array, order: float, share: float) -> tuple[float, float]:
-    """Give the largest line within a share of an order, over the median around, and its order."""
+    """Return the largest line within a share of an order, over the median around, and its order."""
     near = np.abs(orders - order) <= share * order
     around = (np.abs(orders - order) < 0.25) & ~(np.abs(orders - order) <= 1.5 * share * order)
     best = int(np.argmax(np.where(near, amplitudes, 0.0)))

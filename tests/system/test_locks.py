@@ -133,10 +133,10 @@ def test_waiting_ends_with_the_other_and_says_whom_for(
         with own_folder(tmp_path / "a", OTHER, wait=True):
             assert time.monotonic() - began >= 0.4
         timer.join()
-    told = capsys.readouterr().err
-    assert told.startswith("waiting for `faultdiag train")
-    assert told.endswith(f"which is writing {tmp_path / 'a'}\n")
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith("waiting for `faultdiag train")
+    assert output.endswith(f"which is writing {tmp_path / 'a'}\n")
+    assert output.count("\n") == 1
 
 
 def test_of_many_at_once_never_two_and_always_one(tmp_path: Path) -> None:

@@ -100,10 +100,10 @@ def test_any_text_is_read_or_refused_with_its_source(text: str) -> None:
     try:
         files.parse(text, "a.yaml")
     except FaultdiagError as error:
-        told = str(error)
+        message = str(error)
     else:
-        told = "a.yaml: fine"
-    assert re.match(r"a\.yaml(, line \d+)?(:| is not YAML: )", told)
+        message = "a.yaml: fine"
+    assert re.match(r"a\.yaml(, line \d+)?(:| is not YAML: )", message)
 
 
 def test_keys_keep_their_order_and_repeated_values_get_no_anchors() -> None:

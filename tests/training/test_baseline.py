@@ -98,16 +98,16 @@ def test_the_commands_take_it(config_file: Path, recordings: Path, tmp_path: Pat
     assert "model.widths: baseline 'random_forest' has no option 'widths'" in failed.stderr
     config_file.write_text(re.sub(r"  (widths|kernels):\n(  - .*\n)+", "", config_file.read_text()))
     chosen = chosen[:-2]
-    told = done("check", "--config", config_file, *chosen)
+    output = done("check", "--config", config_file, *chosen)
     assert (
         "baseline random_forest: 39 features of each window (time, energy, impulse, envelope, "
-        "whitened at the orders of bearing 6205); computed for one batch of 32 windows" in told
+        "whitened at the orders of bearing 6205); computed for one batch of 32 windows" in output
     )
     folder = tmp_path / "run"
-    told = done("train", "--config", config_file, *chosen, "--run", folder)
-    assert "one pass over the training windows: there was no epoch to choose" in told
-    told = done("eval", folder, "--snr", "60", "--snr", "-30", "--json")
-    noise = {row["snr"]: row["accuracy"] for row in json.loads(told)["noise"]}
+    output = done("train", "--config", config_file, *chosen, "--run", folder)
+    assert "one pass over the training windows: there was no epoch to choose" in output
+    output = done("eval", folder, "--snr", "60", "--snr", "-30", "--json")
+    noise = {row["snr"]: row["accuracy"] for row in json.loads(output)["noise"]}
     assert noise[60] == 1.0 > noise[-30]
     rows = [json.loads(r) for r in done("predict", folder, recordings, "--json").splitlines()]
     assert {Path(row["path"]).stem: row["label"] for row in rows} == {
@@ -409,8 +409,8 @@ def test_the_note_is_told_and_the_model_then_needs_no_speed(
     assert note in capsys.readouterr().err
     assert "there was no epoch to choose" in summary(finished)
     assert load(finished.folder).model_spec.options["bearing"] is None
-    told = done("predict", finished.folder, unknown_speed / "silent.mat", "--json", *RATES[:2])
-    assert json.loads(told)["label"] == "IR"
+    output = done("predict", finished.folder, unknown_speed / "silent.mat", "--json", *RATES[:2])
+    assert json.loads(output)["label"] == "IR"
 
 
 @pytest.mark.real

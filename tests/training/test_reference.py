@@ -56,7 +56,7 @@ def plain_network(length: int, classes: int) -> nn.Sequential:
 
 
 def same_weights(plain: nn.Module, ours: nn.Module) -> None:
-    """Give the plain network our weights, which stand in the same order."""
+    """Copy our weights, which are in the same order, into the plain network."""
     order = sorted(ours.state_dict(), key=_place)
     state = {
         name: _as_plain(ours.state_dict()[mine], mine)

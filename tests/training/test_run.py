@@ -346,7 +346,7 @@ def test_a_run_that_replaces_another_keeps_nothing_of_it(
 def test_two_trainings_never_share_a_folder(
     recordings: Path, prepared_root: Path, tmp_path: Path
 ) -> None:
-    """The second is told who holds the folder, and no byte of the first one's run changes."""
+    """The second error names who holds the folder, and no byte of the first one's run changes."""
     folder = tmp_path / "run"
     first, second = (
         tiny(recordings, prepared_root, train__epochs=1, train__batch_size=32, seed=seed)

@@ -73,7 +73,7 @@ def test_nothing_goes_wrong_and_nothing_is_fetched(page: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_does_not_scroll_sideways(page: str, width: int, tmp_path: Path) -> None:
-    # A headless window is at least 500 pixels wide, a frame is as narrow as it is told.
+    # A headless window is at least 500 pixels wide, a frame is as narrow as it is set to be.
     folder = tmp_path / "inner"
     folder.mkdir()
     (folder / "inner.html").write_text(page, encoding="utf-8")
