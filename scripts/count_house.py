@@ -7,7 +7,7 @@ import ast
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "faultdiag"
@@ -43,30 +43,40 @@ def imports(tree: ast.Module, modules: set[str]) -> Iterator[str]:
                 yield full if full in modules else str(node.module)
 
 
+def functions_of(trees: Iterable[ast.Module]) -> Iterator[ast.AST]:
+    """Yield all functions and methods, those inside others too."""
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node
+
+
+def single_importers(trees: Mapping[str, ast.Module]) -> set[str]:
+    """Return the modules that one other module imports."""
+    importers = defaultdict(set)
+    for name, tree in trees.items():
+        for target in imports(tree, set(trees)):
+            importers[target].add(name)
+    return {name for name, of in importers.items() if len(of) == 1}
+
+
 def main() -> None:
     paths = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
     texts = {name: path.read_text() for name, path in paths.items()}
     trees = {name: ast.parse(text) for name, text in texts.items()}
     lines = {name: len(text.splitlines()) for name, text in texts.items()}
-    importers = defaultdict(set)
-    for name, tree in trees.items():
-        for target in imports(tree, set(paths)):
-            importers[target].add(name)
-    functions = [
-        node
-        for tree in trees.values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    small = [n for n in paths if len(importers[n]) == 1 and lines[n] < 100]
     counts = {
         "modules": len(paths),
         "rooms": len({p.relative_to(PACKAGE).parts[0] for p in paths.values()}),
         "lines": sum(lines.values()),
         "median module": statistics.median(lines.values()),
         "largest module": max(lines.values()),
-        "single-importer modules under 100 lines": len(small),
-        "functions of complexity above 10": sum(complexity(f) > 10 for f in functions),
+        "single-importer modules under 100 lines": sum(
+            lines[name] < 100 for name in single_importers(trees)
+        ),
+        "functions of complexity above 10": sum(
+            complexity(function) > 10 for function in functions_of(trees.values())
+        ),
         "uses of Any": sum(len(re.findall(r"\bAny\b", text)) for text in texts.values()),
     }
     for what, count in counts.items():
