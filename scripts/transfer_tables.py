@@ -79,22 +79,31 @@ def cells(folder: Path) -> list[dict[str, Any]]:
 def schedule(config: dict[str, Any]) -> str:
     """How long the source is trained and the target adapted to, in steps or epochs."""
     train, transfer = config["train"], config["transfer"]
-    source = f"{train['steps']} steps" if train["steps"] else f"{train['epochs']} epochs"
+    if not train["steps"]:
+        return f"{train['epochs']} epochs"
     adapts = transfer["steps"] and trains(transfer["method"])
-    return f"{source} + {transfer['steps']}" if adapts else source
+    return f"{train['steps']}{' + ' + str(transfer['steps']) if adapts else ''} steps"
 
 
 def percent(values: Sequence[float]) -> str:
     return f"{100 * statistics.fmean(values):.1f}"
 
 
+def with_deviation(rows: Sequence[dict[str, Any]], key: str) -> str:
+    """The mean in percent, and the standard deviation over the means of seeds, with two or more."""
+    seeds = sorted({row["seed"] for row in rows})
+    means = [100 * statistics.fmean(r[key] for r in rows if r["seed"] == seed) for seed in seeds]
+    text = percent([row[key] for row in rows])
+    return f"{text} ± {statistics.stdev(means):.1f}" if len(means) > 1 else text
+
+
 def of_pairs(rows: Sequence[dict[str, Any]]) -> dict[str, object]:
     """A line on pairs of conditions: the adapted model, whatever the guard kept."""
     worst = min(rows, key=lambda row: row["adapted"])
     means = {
-        key: percent([row[key] for row in rows])
-        for key in ("before", "adapted", "transductive", "source")
+        key: percent([row[key] for row in rows]) for key in ("before", "transductive", "source")
     }
+    means["adapted"] = with_deviation(rows, "adapted")
     pairs = len({row["fold"] for row in rows})
     seeds = sorted({int(row["seed"]) for row in rows})
     short = f" ({len(rows)} cells)" if len(rows) < pairs * len(seeds) else ""
