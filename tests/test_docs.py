@@ -1,5 +1,6 @@
 """README and docs: links lead somewhere, tables equal stored results, examples run, plain words."""
 
+import json
 import os
 import re
 import shlex
@@ -10,9 +11,13 @@ from pathlib import Path
 import pytest
 
 import faultdiag
+from faultdiag.config.schema import read_config, try_config
+from faultdiag.protocol.plan import merged
+from faultdiag.protocol.section import read_section
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+RESULTS = ROOT / "docs" / "results"
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([\w-]+))?\)")
 EXAMPLE = re.compile(r"<!-- example: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
 # Words of the list in the style guide: each has a plain one in its place.
@@ -44,6 +49,30 @@ def test_tables_are_those_of_the_stored_results() -> None:
     words = [sys.executable, str(ROOT / "scripts" / "docs_tables.py"), "--check"]
     result = subprocess.run(words, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
+
+
+def test_every_stored_result_is_shown_and_names_its_command() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shown = set(re.findall(r"<!-- result: ([\w-]+) -->", text))
+    assert shown == {path.stem for path in RESULTS.glob("*.json")}
+    for path in RESULTS.glob("*.json"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        assert {len(row) for row in document["rows"]} == {len(document["columns"])}, path.name
+        command = document["command"]
+        assert re.search(r"faultdiag (train|protocol)|python scripts/", command), path.name
+        files = re.findall(r"(?:scripts|configs|docs/results)/[a-z][\w-]*\.(?:py|yaml)", command)
+        assert [name for name in files if not (ROOT / name).is_file()] == [], path.name
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_configs_of_stored_results_are_valid(path: Path) -> None:
+    data = read_config(path)
+    section = data.pop("protocol")
+    assert read_section(section)[1] == []
+    changes = [section["models"], section["protocols"]]
+    for change in (change for made in changes for change in made.values()):
+        own = {key: value for key, value in change.items() if key != "models"}
+        assert try_config(merged(data, own))[1] == []
 
 
 def test_the_readme_is_short() -> None:
