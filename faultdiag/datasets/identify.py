@@ -14,7 +14,7 @@ from faultdiag.readers.base import Variable
 
 @dataclass(frozen=True, slots=True)
 class NamedRecording:
-    """A published recording that a file is by its name and variables: in words, and its facts.
+    """A published recording that a file is by its name or variables: in words, and its facts.
 
     It is confirmed where the number of samples is that recording's too.
     """
@@ -22,12 +22,13 @@ class NamedRecording:
     title: str
     facts: Document
     confirmed: bool = False
+    by: str = "its name and variables"
 
     @property
     def doubt(self) -> str:
         """Why the facts may not hold."""
         return (
-            f"taken for {self.title} by its name and variables, though its bytes are not that "
+            f"taken for {self.title} by {self.by}, though its bytes are not that "
             "recording's: what the catalogue says of it may not hold"
         )
 
@@ -60,7 +61,7 @@ def identify_by_name(
     Parameters
     ----------
     variables
-        Returns what the file holds; called only where the name fits.
+        Returns what the file holds.
     """
     stem = PurePosixPath(path.name).stem
     named = [
@@ -68,9 +69,9 @@ def identify_by_name(
         for known in published_sets().values()
         if known.variables and (facts := known.by_name(stem)) is not None
     ]
-    if not numbers_in(path.name) and not named:
-        return None
     held = list(variables())
+    if not numbers_in(path.name) and not named:
+        return _healthy_by_length(held)
     names = {variable.name for variable in held}
     recordings = (
         NamedRecording(f"{known.title} recording {facts['name']}", facts)
@@ -94,8 +95,19 @@ def _cwru_by_name(path: Path, variables: Collection[Variable]) -> NamedRecording
 
 # What a MATLAB file of CWRU holds besides samples of 8 bytes: headers, names and the speed.
 _LEAST_BESIDE, _MOST_BESIDE = 200, 800
-# Recording 99 is published in a file with recording 98.
-_LENGTHS = {99: 485_063}
+# Samples of healthy recordings, which are at 48 kHz among faults at 12 kHz; 99 is published in a
+# file with recording 98.
+_LENGTHS = {98: 483_903, 99: 485_063, 100: 485_643}
+
+
+def _healthy_by_length(variables: Iterable[Variable]) -> NamedRecording | None:
+    """Return the healthy CWRU recording that a file under any name has the samples of, or None."""
+    counts = {max(v.shape, default=0) for v in variables if v.channel}
+    numbers = [number for number, count in _LENGTHS.items() if count in counts]
+    if len(numbers) != 1:
+        return None
+    known = cwru.catalogue()[numbers[0]]
+    return NamedRecording(f"CWRU recording {known}", known.facts, by="its number of samples")
 
 
 def _cwru_by_length(path: Path, variables: Iterable[Variable]) -> cwru.Known | None:

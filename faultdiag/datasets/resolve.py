@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from faultdiag.datasets.fingerprints import known_by_samples
 from faultdiag.datasets.identify import NamedRecording, identify, identify_by_name
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
@@ -106,7 +107,7 @@ def resolve_facts(
     user
         What the user states.
     variables
-        Returns the file's variables; called only where a name could decide something.
+        Returns the file's variables; called only where a catalogue could decide something.
     recorded_at
         Hz that a training stated for recordings without a rate.
     assumed
@@ -205,10 +206,11 @@ def _look_up(
         return _CatalogueFacts(catalogue)
     if settled:
         return _CatalogueFacts({})
-    known = identify(path)
-    return (
-        _CatalogueFacts(known) if known else _CatalogueFacts({}, identify_by_name(path, variables))
-    )
+    if known := identify(path):
+        return _CatalogueFacts(known)
+    if by_samples := known_by_samples(path, variables()):
+        return _CatalogueFacts(by_samples.facts)
+    return _CatalogueFacts({}, identify_by_name(path, variables))
 
 
 def _contradictions(file: Statement, known: Document, user: Statement) -> list[str]:
