@@ -102,7 +102,9 @@ def count_verdicts(
         clear(folder)
         _Handler.requests.clear()
         ends = pair(commands[command], folder, chance.choice([0, 0, 0.02, 0.2]))
-        counts[command][verdict(command, ends, folder, whole[command])] += 1
+        end = verdict(command, ends, folder, whole[command])
+        counts[command][end] += 1
+        print(f"pair {number + 1}, {command}: {end}", flush=True)
         clear(folder)
     return counts
 
