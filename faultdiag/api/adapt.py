@@ -1,6 +1,5 @@
 """Adapt a finished run to unlabelled recordings."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,7 @@ from faultdiag.api.train import ConfigLike, as_config
 from faultdiag.baselines import BASELINES
 from faultdiag.checkpoint import Checkpoint, load
 from faultdiag.config.schema import Config, TransferConfig, parse_config
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation.evaluate import read_split, require_fit, same_recordings
 from faultdiag.prediction.diagnoser import load as load_diagnoser
@@ -262,7 +261,7 @@ def _split_of(run: Path) -> Json | None:
     path = _folder(run) / "split.json"
     if not path.is_file():
         return None
-    document: Json = json.loads(path.read_text(encoding="utf-8"))
+    document: Json = parse_json(path.read_text(encoding="utf-8"))
     return document
 
 

@@ -37,6 +37,7 @@ from faultdiag.novelty import evenly
 from faultdiag.preparing.folder import Prepared
 from faultdiag.report.card import CARD, write_card
 from faultdiag.system.files import write_bytes
+from faultdiag.system.locks import own_file
 from faultdiag.training.run_folder import warn_unfinished
 
 SAFETENSORS = ".safetensors"
@@ -156,9 +157,11 @@ def export_run(
     record = read_record(run, source)
     origin = provenance(record)
     target = out or _default_file(run, int8=int8)
+    owned = own_file(target, "give another file with --out")
     if alone:
-        _write_weights(target, source, origin)
-        return Export((target, _write_card(target, run, record)))
+        with owned:
+            _write_weights(target, source, origin)
+            return Export((target, _write_card(target, run, record)))
     graph, facts = graph_of(source, origin)
     if int8 and facts.features is not None:
         raise FaultdiagError(
@@ -171,12 +174,13 @@ def export_run(
         prepared = run_data(run, source)
         require_fit(source, prepared)
         made, check = _quantised(graph, made, prepared, tolerance)
-    write_bytes(target, made.content)
     files = [target]
-    if safetensors:
-        files.append(target.with_name(f"{target.stem.removesuffix('.int8')}{SAFETENSORS}"))
-        _write_weights(files[-1], source, origin)
-    files.append(_write_card(target, run, record))
+    with owned:
+        write_bytes(target, made.content)
+        if safetensors:
+            files.append(target.with_name(f"{target.stem.removesuffix('.int8')}{SAFETENSORS}"))
+            _write_weights(files[-1], source, origin)
+        files.append(_write_card(target, run, record))
     return Export(tuple(files), OPSET, made.difference, check)
 
 

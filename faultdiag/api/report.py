@@ -1,7 +1,6 @@
 """Report on a run, a protocol or a prediction: recognise what is given, and make the page."""
 
 import base64
-import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from faultdiag.api.report_recordings import (
     report_on_rows,
 )
 from faultdiag.config.schema import parse_config
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.details import DetailRequest
 from faultdiag.prediction.reading import ReadRequest
@@ -28,6 +27,7 @@ from faultdiag.report.pages.prediction import RecordingResult
 from faultdiag.report.pages.protocol import ProtocolReport, render_protocol
 from faultdiag.report.pages.run import MOST_FAILURES, Embeddings, Failure, RunReport, render_run
 from faultdiag.signal.bearings import get_bearing
+from faultdiag.system import files
 from faultdiag.system.files import write_text
 from faultdiag.training.folds import RESULTS
 
@@ -208,7 +208,7 @@ def _json_of(path: Path, default: object = None) -> Any:
     if default is not None and not path.is_file():
         return default
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FaultdiagError(f"cannot read {path}: {error}; restore it, or train again") from error
 
@@ -225,20 +225,19 @@ def _history(folder: Path) -> list[Json]:
     if not path.is_file():
         return []
     try:
-        return [json.loads(line) for line in _text_of(path).splitlines() if line.strip()]
+        return [parse_json(line) for line in _text_of(path).splitlines() if line.strip()]
     except ValueError as error:
         raise FaultdiagError(f"cannot read {path}: {error}; train again") from error
 
 
 def _healthy(folder: Path) -> tuple[str, ...]:
     """Return the healthy classes of a run's config."""
-    import yaml
-
+    path = folder / "config.yaml"
     try:
-        data = yaml.safe_load(_text_of(folder / "config.yaml"))["data"]
-    except (FaultdiagError, yaml.YAMLError, KeyError, TypeError):
+        data = files.parse(_text_of(path), str(path))["data"]
+        return tuple(map(str, data.get("healthy") or ()))
+    except (FaultdiagError, KeyError, TypeError, AttributeError):
         return ()
-    return tuple(map(str, data.get("healthy") or ()))
 
 
 def _failures(folder: Path, metrics: Document, options: ReportOptions) -> Iterator[Failure]:

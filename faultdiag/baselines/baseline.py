@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import parse_json
 from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.features.extract import ORDER_GROUPS
 from faultdiag.metrics.scores import require_classes
@@ -59,7 +60,7 @@ def dumps(model: object) -> bytes:
     for address in re.findall(r'"__id__": (\d+)', schema):
         numbers.setdefault(address, str(len(numbers)))
     schema = re.sub(r'("__id__": |"file": ")(\d+)', lambda m: m[1] + numbers[m[2]], schema)
-    schema = json.dumps(json.loads(schema), separators=(",", ":"))
+    schema = json.dumps(parse_json(schema), separators=(",", ":"))
     renamed = {f"{numbers[name.removesuffix('.npy')]}.npy": data for name, data in members.items()}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
@@ -112,7 +113,7 @@ def _require_plain(content: bytes, types: Collection[str]) -> None:
         # A compressed member could be far larger in memory than the file is.
         if any(info.compress_type != zipfile.ZIP_STORED for info in file.infolist()):
             raise ValueError("its parts are compressed")
-        names = set(_types(json.loads(file.read("schema.json"))))
+        names = set(_types(parse_json(file.read("schema.json"))))
         if strange := sorted(names - {*PLAIN, *types}):
             raise ValueError(f"it holds the types {', '.join(strange)}, which no fit stores")
         for member in file.namelist():

@@ -1,6 +1,5 @@
 """A model on the windows of a part."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from torch import nn
 
 from faultdiag import metrics
 from faultdiag.checkpoint import Checkpoint
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches, logits_of
 from faultdiag.noise import add_noise
@@ -321,7 +320,7 @@ def read_split(run: Path) -> Json:
     """
     path = run / "split.json"
     try:
-        split = json.loads(path.read_text(encoding="utf-8"))
+        split = parse_json(path.read_text(encoding="utf-8"))
         return {"recordings": split["recordings"], "parts": split["parts"]}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise FaultdiagError(

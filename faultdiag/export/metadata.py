@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from faultdiag import novelty, signature
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
 from faultdiag.features.healthy import healthy_from_stored, healthy_to_stored
 from faultdiag.novelty import Novelty
@@ -136,7 +136,7 @@ def _document(path: Path, texts: Mapping[str, str]) -> Json:
     document = {}
     for name, text in own.items():
         try:
-            document[name.removeprefix(PREFIX)] = json.loads(text)
+            document[name.removeprefix(PREFIX)] = parse_json(text)
         except ValueError as error:
             raise _damaged(path, f"{name} is not JSON") from error
     return document
@@ -251,7 +251,7 @@ def config_digest(config: Document) -> str:
 
 def _read(path: Path) -> Json:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

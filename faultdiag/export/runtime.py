@@ -211,7 +211,8 @@ def _session(content: bytes, path: Path, threads: int) -> "InferenceSession":
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors are raised; its warnings are about its own choices
+    # Errors are raised; what it writes to the terminal itself holds names of the file, unescaped.
+    options.log_severity_level = 4
     try:
         return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the classes of its errors have no common base

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from faultdiag.documents import Document
+from faultdiag.documents import Document, parse_json
 from faultdiag.errors import FaultdiagError, printable
 from faultdiag.prediction.rows import encodable
 from faultdiag.system.files import write_errors, write_text
@@ -235,7 +235,7 @@ def _require_own_windows(windows: Path | None, side: Path, inputs: Document) -> 
     if windows is None or not windows.exists():
         return
     try:
-        before = json.loads(side.read_text(encoding="utf-8")).get("--windows")
+        before = parse_json(side.read_text(encoding="utf-8")).get("--windows")
     except (OSError, ValueError, AttributeError):
         before = None
     if before != inputs["--windows"]:
@@ -260,7 +260,7 @@ def _require_same_recordings(
 
 def _require_same_inputs(partial: Path, side: Path, inputs: Document) -> Document:
     try:
-        before = json.loads(side.read_text(encoding="utf-8"))
+        before = parse_json(side.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FaultdiagError(
             f"{side}, which says what {partial.name} depends on, cannot be read; delete both to "
@@ -395,7 +395,7 @@ def _json_records(file: BinaryIO) -> Iterator[tuple[dict[str, str], int]]:
     for line in file:
         if line.endswith(b"\n"):
             size += len(line)
-            cells = json.loads(line)
+            cells = parse_json(line)
             texts = {name: "" if cell is None else str(cell) for name, cell in cells.items()}
             yield texts | {"path": encodable(cells["path"])}, size
 

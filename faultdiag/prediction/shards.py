@@ -5,7 +5,6 @@ are. Rows of ``--out F.csv --shard 2/8`` go to ``F.csv.shards/2-of-8.csv``, and 
 says when they are complete and what they depend on. Merging restores the bytes of a single run.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from itertools import accumulate, chain
 from pathlib import Path
 
 from faultdiag.datasets.base import sha256
-from faultdiag.documents import Document
+from faultdiag.documents import Document, parse_json
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.resume import Count, StoredRow, count_rows, read_rows, record_ends
 from faultdiag.prediction.rows import encodable
@@ -135,7 +134,7 @@ def _shard_count(out: Path) -> int:
 def _require_unchanged(shard: Shard, out: Path, inputs: Document, windows: Path | None) -> None:
     file = shard_file(out, shard)
     try:
-        stored = json.loads(_done_file(file).read_text(encoding="utf-8"))
+        stored = parse_json(_done_file(file).read_text(encoding="utf-8"))
         before = dict(stored["inputs"])
         digests = stored[_DIGEST], stored["windows"]
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -2,14 +2,13 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.physics import AGREEMENTS, PARTS, Agreement, Part
 from faultdiag.prediction.rows import COLUMNS, EVIDENCE_COLUMNS
@@ -71,7 +70,7 @@ def is_rows_file(path: Path) -> bool:
 def _names(line: str) -> list[str]:
     if line.startswith("{"):
         try:
-            return list(json.loads(line))
+            return list(parse_json(line))
         except ValueError:
             return []
     return list(map(from_cell, next(csv.reader([line]), [])))
@@ -105,7 +104,7 @@ def _json_rows(path: Path, text: str) -> list[Json]:
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            rows.append(dict(json.loads(line)))
+            rows.append(dict(parse_json(line)))
         except (ValueError, TypeError) as error:
             raise FaultdiagError(f"{path}, line {number} is not JSON: {error}") from error
     return rows

@@ -23,7 +23,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.integrity import (
     DamagedError,
@@ -209,7 +209,7 @@ class Prepared:
 def _read_document(folder: Path) -> Json:
     path = folder / "prepared.json"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DamagedError(folder, f"cannot read {path.name}: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -327,7 +327,7 @@ def write_document(
         "recordings": [asdict(recording) for recording in recordings],
     }
     # What is read back has lists for tuples, and text for keys.
-    stored = json.loads(json.dumps(document, allow_nan=False))
+    stored = parse_json(json.dumps(document, allow_nan=False))
     stored["digest"] = document_digest(stored)
     (folder / "prepared.json").write_bytes(_as_text(stored).encode("utf-8", "backslashreplace"))
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from faultdiag.config.schema import Config
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
 from faultdiag.system.cluster import Shard
 
@@ -108,7 +108,7 @@ class Store:
 def json_row(line: bytes) -> Row | None:
     """Return the row of a finished or failed cell that a line holds, or None."""
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError:
         return None
     whole = isinstance(row, dict) and "key" in row

@@ -1,6 +1,5 @@
 """Read a recording from a file of any known format, and the facts in a JSON file beside it."""
 
-import json
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.documents import parse_json
 from faultdiag.errors import FaultdiagError, about, did_you_mean, printable
 from faultdiag.readers.base import Reader, Variable, rate_and_speed
 from faultdiag.readers.dialect import is_text
@@ -61,7 +61,7 @@ class WithSideFile:
         try:
             if self.side.stat().st_size > _MOST_BYTES:
                 return {}
-            return json.loads(self.side.read_text(encoding="utf-8-sig"))
+            return parse_json(self.side.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             raise FaultdiagError(
                 f"{self.side}, which lies beside a recording, is no JSON ({error}); fix it, or "

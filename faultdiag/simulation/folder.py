@@ -1,12 +1,12 @@
 """A folder of simulated recordings in the file layout of Case Western Reserve University."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from faultdiag.documents import parse_json
 from faultdiag.errors import FaultdiagError, counted, unknown
 from faultdiag.simulation.rig import (
     BEARING,
@@ -19,6 +19,7 @@ from faultdiag.simulation.rig import (
     simulate_recording,
 )
 from faultdiag.system.files import replacing, write_json
+from faultdiag.system.locks import LOCK, own_folder
 
 MARK = "simulated.json"
 NOTE = (
@@ -89,27 +90,28 @@ def simulate_folder(
     at_drive_end = mounted(bearing)
     chosen = cases(sorted(set(loads)), sorted(set(sizes)))
     names = [f"{case.number}.mat" for case in chosen]
-    _make_room(out, names, overwrite=overwrite)
-    settings = numbers | {"loads": sorted(set(loads)), "sizes": sorted(set(sizes))}
-    settings |= {} if bearing == BEARING.name else {"bearing": bearing}
-    # The mark comes first: whatever stops the rest, the files are known to be simulated.
-    mark = {"format": 1, "note": NOTE, "settings": settings, "recordings": names}
-    write_json(out / MARK, mark)
-    try:
-        for case in progress(chosen):
-            recording = simulate_recording(
-                case,
-                seconds=seconds,
-                seed=seed,
-                severity=severity,
-                noise=noise,
-                bearing=at_drive_end,
-            )
-            write_mat(out / f"{case.number}.mat", recording)
-    finally:
-        # A mark with nothing behind it would be in the way of the next simulation.
-        if not any((out / name).exists() for name in names):
-            (out / MARK).unlink(missing_ok=True)
+    with own_folder(out, "choose an empty folder"):
+        _make_room(out, names, overwrite=overwrite)
+        settings = numbers | {"loads": sorted(set(loads)), "sizes": sorted(set(sizes))}
+        settings |= {} if bearing == BEARING.name else {"bearing": bearing}
+        # The mark comes first: whatever stops the rest, the files are known to be simulated.
+        mark = {"format": 1, "note": NOTE, "settings": settings, "recordings": names}
+        write_json(out / MARK, mark)
+        try:
+            for case in progress(chosen):
+                recording = simulate_recording(
+                    case,
+                    seconds=seconds,
+                    seed=seed,
+                    severity=severity,
+                    noise=noise,
+                    bearing=at_drive_end,
+                )
+                write_mat(out / f"{case.number}.mat", recording)
+        finally:
+            # A mark with nothing behind it would be in the way of the next simulation.
+            if not any((out / name).exists() for name in names):
+                (out / MARK).unlink(missing_ok=True)
     return [out / name for name in names]
 
 
@@ -136,7 +138,7 @@ def simulated_files(folder: Path) -> list[str] | None:
     """
     path = folder / MARK
     try:
-        mark = json.loads(path.read_text(encoding="utf-8"))
+        mark = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -171,13 +173,7 @@ def _check_numbers(numbers: Mapping[str, float]) -> None:
 
 
 def _make_room(out: Path, names: Sequence[str], *, overwrite: bool) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        content = sorted(path.name for path in out.iterdir())
-    except OSError as error:
-        raise FaultdiagError(
-            f"cannot simulate into {out}: {error.strerror}; choose another folder"
-        ) from error
+    content = sorted(path.name for path in out.iterdir() if path.name != LOCK)
     if not content:
         return
     ours = simulated_files(out)

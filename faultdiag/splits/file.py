@@ -1,6 +1,5 @@
 """A split given back from the ``split.json`` of a run: the same segments of the same recordings."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from faultdiag.datasets.base import sha256
-from faultdiag.documents import Document
+from faultdiag.documents import Document, parse_json
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
@@ -78,7 +77,7 @@ def read_split_file(path: str | Path) -> SavedSplit:
     """
     file = split_path(path)
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = parse_json(file.read_text(encoding="utf-8"))
         saved = _saved(file, document)
     except OSError as error:
         raise _unreadable(file, error.strerror) from error

@@ -19,6 +19,7 @@ from datetime import datetime
 from io import FileIO
 from pathlib import Path
 
+from faultdiag.documents import parse_json
 from faultdiag.errors import FaultdiagError, printable
 from faultdiag.system.files import write_errors
 from faultdiag.system.terminal import note
@@ -32,7 +33,10 @@ _TRIES = 10
 _FAR = 2**30
 # Error numbers of a lock that somebody else holds.
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
-_BINARY = getattr(os, "O_BINARY", 0)
+# A link in place of the lock file is not followed: what it leads to would be emptied.
+_FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+# Bytes of a lock file that are read.
+_LONGEST = 2**16
 
 
 class HeldError(FaultdiagError):
@@ -162,7 +166,7 @@ def _open(target: Path, lock: Path) -> FileIO:
         if in_folder:
             target.mkdir(parents=True, exist_ok=True)
         try:
-            return FileIO(os.open(lock, os.O_RDWR | os.O_CREAT | _BINARY), "r+")
+            return FileIO(os.open(lock, os.O_RDWR | os.O_CREAT | _FLAGS), "r+")
         except FileNotFoundError:
             # An owner that wrote nothing removes the folder again.
             if not in_folder:
@@ -208,6 +212,9 @@ def _owner(lock: Path) -> str:
     """Return who holds a lock, in words; it is written just after the lock is taken."""
     for _ in range(_TRIES):
         time.sleep(_TICK / 4)
-        with suppress(OSError, ValueError, TypeError):
-            return str(Owner(**json.loads(lock.read_bytes())))
+        with suppress(OSError, ValueError, TypeError, KeyError, OverflowError):
+            with lock.open("rb") as file:
+                document = parse_json(file.read(_LONGEST))
+            words = {name: str(document[name]) for name in ("command", "machine", "since")}
+            return str(Owner(process=int(document["process"]), **words))
     return "another command"

@@ -1,12 +1,11 @@
 """The runs of a config with folds: their folders, and the table of their results."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError, first_names
 from faultdiag.metrics.intervals import mean_interval
 from faultdiag.preparing.folds import Fold
@@ -41,7 +40,7 @@ class FoldRuns:
     @property
     def metrics(self) -> Json:
         """What ``folds.json`` holds: a row for each fold, and mean and sd over the folds."""
-        document: Json = json.loads((self.folder / RESULTS).read_text(encoding="utf-8"))
+        document: Json = parse_json((self.folder / RESULTS).read_text(encoding="utf-8"))
         return document
 
 
@@ -100,7 +99,7 @@ def require_free(run: Path, names: Sequence[str], *, overwrite: bool, resume: bo
 def _listed(run: Path) -> list[str]:
     """Return the folders of the folds that were trained here before."""
     try:
-        document = json.loads((run / RESULTS).read_text(encoding="utf-8"))
+        document = parse_json((run / RESULTS).read_text(encoding="utf-8"))
         return [str(row["folder"]) for row in document["folds"]]
     except (OSError, ValueError, TypeError, KeyError):
         return []

@@ -17,7 +17,7 @@ import torch
 from faultdiag.checkpoint import Checkpoint, load, package_versions, save
 from faultdiag.config.schedules import SHAPED
 from faultdiag.config.schema import Config, TrainConfig, schedule_of
-from faultdiag.documents import Document, Json
+from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError, counted, first_names
 from faultdiag.evaluation.evaluate import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
@@ -263,7 +263,7 @@ def _lines(path: Path) -> int:
 def _scored_epochs(path: Path, trained: int) -> int:
     """Return after how many epochs ``metrics.json`` was written; 0 without it."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_text(encoding="utf-8"))
         # Older runs have no selection; their metrics were written at the end.
         return int(document.get("selection", {}).get("last_epoch", trained))
     except (OSError, ValueError, AttributeError, TypeError):
@@ -382,7 +382,7 @@ def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
 def _is_run(folder: Path) -> bool:
     """Return whether a training began in this folder: it writes environment.json first."""
     try:
-        document = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        document = parse_json((folder / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     versions = document.get("versions") if isinstance(document, dict) else None
@@ -508,7 +508,7 @@ def resume_notes(folder: Path, device: torch.device) -> list[str]:
 
 def _environment(folder: Path) -> Document:
     try:
-        document = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        document = parse_json((folder / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

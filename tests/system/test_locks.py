@@ -162,3 +162,34 @@ def test_of_many_at_once_never_two_and_always_one(tmp_path: Path) -> None:
         assert Counter(found) == {"owned": 1, "held": 7}
     # A folder that a loser made before the owner looked may stay, empty: it may be the user's.
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("not to be emptied")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / LOCK).symlink_to(precious)
+    (tmp_path / ".rows.csv.lock").symlink_to(precious)
+    with pytest.raises(FaultdiagError, match="lock"), own_folder(tmp_path / "run", OTHER):
+        pytest.fail("a link was taken for a lock")
+    with pytest.raises(FaultdiagError, match="lock"), own_file(tmp_path / "rows.csv", OTHER):
+        pytest.fail("a link was taken for a lock")
+    assert precious.read_text() == "not to be emptied"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 60_000,
+        b'{"command": ["a"], "process": "7\\u001b[2J", "machine": 1, "since": {}}',
+        b'{"command": 1e400, "process": 1e400, "machine": null, "since": "\\u202e"}',
+    ],
+)
+def test_whatever_an_owner_wrote_is_named_safely(content: bytes, tmp_path: Path) -> None:
+    with holding("own_folder", tmp_path / "run") as process:
+        (tmp_path / "run" / LOCK).write_bytes(content)
+        with pytest.raises(HeldError) as caught, own_folder(tmp_path / "run", OTHER):
+            pytest.fail("two owners")
+        assert str(caught.value).isprintable()
+        process.communicate("")
