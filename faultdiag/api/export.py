@@ -36,6 +36,7 @@ from faultdiag.inference import facts_of
 from faultdiag.novelty import evenly
 from faultdiag.preparing.folder import Prepared
 from faultdiag.report.card import CARD, write_card
+from faultdiag.scoring import ModelFacts
 from faultdiag.system.files import write_bytes
 from faultdiag.system.locks import own_file
 from faultdiag.training.run_folder import warn_unfinished
@@ -163,11 +164,8 @@ def export_run(
             _write_weights(target, source, origin)
             return Export((target, _write_card(target, run, record)))
     graph, facts = graph_of(source, origin)
-    if int8 and facts.features is not None:
-        raise FaultdiagError(
-            "--int8 makes integers of convolutions and dense layers, and "
-            f"'{source.model_spec.name}' has none; export it without"
-        )
+    if int8:
+        _require_layers(source, facts)
     made = to_onnx(graph, facts)
     check = None
     if int8:
@@ -182,6 +180,14 @@ def export_run(
             _write_weights(files[-1], source, origin)
         files.append(_write_card(target, run, record))
     return Export(tuple(files), OPSET, made.difference, check)
+
+
+def _require_layers(source: Checkpoint, facts: ModelFacts) -> None:
+    if facts.features is not None:
+        raise FaultdiagError(
+            "--int8 makes integers of convolutions and dense layers, and "
+            f"'{source.model_spec.name}' has none; export it without"
+        )
 
 
 def _default_file(run: Path, *, int8: bool) -> Path:

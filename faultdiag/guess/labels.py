@@ -41,8 +41,7 @@ def own_split(paths: Sequence[str], options: Document) -> Json:
     options
         Those of the dataset ``folder``, with the patterns of the names.
     """
-    given = options.get("pattern", [])
-    patterns = [FilePattern(text) for text in ([given] if isinstance(given, str) else given)]
+    patterns = [FilePattern(text) for text in _patterns_in(options)]
     rows = [facts for path in paths if (facts := first_fit(patterns, path))]
     for name in dict.fromkeys(name for row in rows for name in row):
         if name in {"label", "fault"}:
@@ -50,6 +49,12 @@ def own_split(paths: Sequence[str], options: Document) -> Json:
         if parts := _parts_of([row.get(name) for row in rows]):
             return {"strategy": "across", "fact": name, **parts}
     return {}
+
+
+def _patterns_in(options: Document) -> list[str]:
+    """Return the patterns of the dataset ``folder``, of which there may be none, one or more."""
+    given = options.get("pattern", [])
+    return [given] if isinstance(given, str) else list(given)
 
 
 def _parts_of(values: Sequence[object]) -> dict[str, list[str]]:
@@ -118,26 +123,30 @@ def _whole_pattern(guess: LabelGuess, paths: Sequence[str], *, always: bool = Fa
         Whether they are wanted where they say no more than the label; nothing is returned else,
         and where recordings lie at several depths.
     """
-    rows = [path.split("/")[:-1] for path in paths]
-    if len({len(row) for row in rows}) > 1 or not rows[0]:
-        given = guess.options.get("pattern", [])
-        return ([given] if isinstance(given, str) else given) if always else []
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = _folder_columns(paths)
+    if not columns:
+        return _patterns_in(guess.options) if always else []
     names = _name_patterns(guess, paths)
     folders = _folder_pieces(columns, guess, "".join(names))
-    varying = sum(len(set(column)) > 1 for column in columns) - (guess.level is not None)
-    more = varying > 0 or (guess.level is not None and len(names) > 1)
-    if not (more or always):
+    varying = [len(set(column)) > 1 for column in columns]
+    # The label is one of the levels that vary.
+    more = sum(varying) > (guess.level is not None)
+    if not (always or more or (guess.level is not None and len(names) > 1)):
         return []
-    first = 0 if always else next(i for i, c in enumerate(columns) if len(set(c)) > 1)
+    first = 0 if always else varying.index(True)
     return ["/".join([*folders[first:], name]) for name in names]
+
+
+def _folder_columns(paths: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the folders of all recordings by level; none where they lie at several depths."""
+    rows = [path.split("/")[:-1] for path in paths]
+    return list(zip(*rows, strict=True)) if len(set(map(len, rows))) == 1 else []
 
 
 def _name_patterns(guess: LabelGuess, paths: Sequence[str]) -> list[str]:
     """Return the patterns of the files' names; the last one takes those of any other name."""
     if guess.level is None:
-        given = guess.options["pattern"]
-        return [given] if isinstance(given, str) else list(given)
+        return _patterns_in(guess.options)
     return [*fact_patterns(paths), "{file:any}"]
 
 
@@ -195,21 +204,38 @@ def _folders(paths: Sequence[str], *, conditions: bool = False) -> list[LabelGue
     parents = [path.split("/")[:-1] for path in paths if "/" in path]
     if 2 * len(parents) <= len(paths):
         return []
-    depth = min(map(len, parents))
     guesses: list[LabelGuess] = []
-    for place in range(depth):
-        # The uppermost folder needs no pattern; others are counted from the file up.
-        names = [folders[place - depth if place else 0] for folders in parents]
-        classes = sorted(set(names))
-        share = sum(map(is_state, names)) / len(paths)
-        if len(classes) < 2 or (not conditions and is_condition(names)):
-            continue
-        if share == 0 and (guesses or len(classes) > _MOST_CLASSES):
-            continue
-        reason = f"the recordings lie in the folders {some(classes)}"
-        options = _folder_options(depth - place) if place else {}
-        guesses.append(LabelGuess(options, "{label}", share, [reason], place))
+    for level in range(min(map(len, parents))):
+        guess = _folders_at(level, parents, len(paths), conditions=conditions)
+        if guess is not None and (guess.share > 0 or not guesses):
+            guesses.append(guess)
     return guesses
+
+
+def _folders_at(
+    level: int, parents: Sequence[list[str]], count: int, *, conditions: bool
+) -> LabelGuess | None:
+    """Return a guess that the folders of a level are the classes, or None if they are not.
+
+    Parameters
+    ----------
+    parents
+        The folders of each file.
+    count
+        Of all files.
+    """
+    # The uppermost folder needs no pattern; others are counted from the file up.
+    above_file = min(map(len, parents)) - level
+    names = [folders[-above_file if level else 0] for folders in parents]
+    classes = sorted(set(names))
+    if len(classes) < 2 or (not conditions and is_condition(names)):
+        return None
+    share = sum(map(is_state, names)) / count
+    if share == 0 and len(classes) > _MOST_CLASSES:
+        return None
+    reason = f"the recordings lie in the folders {some(classes)}"
+    options = _folder_options(above_file) if level else {}
+    return LabelGuess(options, "{label}", share, [reason], level)
 
 
 def _folder_options(above_file: int) -> Json:

@@ -96,10 +96,7 @@ def _shapes(stems: Sequence[str], *, labelled: bool = True) -> list[_Shape]:
     groups: dict[tuple[str, ...], list[list[str]]] = defaultdict(list)
     for stem in stems:
         parts = _SEPARATORS.split(stem)
-        # rpm and RPM behind a number are two patterns.
-        units = [m[3] for text in parts[::2] if (m := _NUMBER.fullmatch(text))]
-        known = ["", *(unit for unit in units if unit.lower() in _UNITS)]
-        groups[(*parts[1::2], *known)].append(parts[::2])
+        groups[(*parts[1::2], *_units_in(parts[::2]))].append(parts[::2])
     largest = sorted(groups.items(), key=lambda item: -len(item[1]))[:_MOST_SHAPES]
     shapes = []
     for key, rows in largest:
@@ -111,18 +108,28 @@ def _shapes(stems: Sequence[str], *, labelled: bool = True) -> list[_Shape]:
     return shapes
 
 
+def _units_in(texts: Sequence[str]) -> list[str]:
+    """Return the units behind numbers as they are written: rpm and RPM are two patterns."""
+    units = [match[3] for text in texts if (match := _NUMBER.fullmatch(text))]
+    return ["", *(unit for unit in units if unit.lower() in _UNITS)]
+
+
 def _place(columns: Sequence[Sequence[str]]) -> int | None:
     """Return the place of the class: most words for a state, else the first letters that vary."""
-    parts = {i for i, column in enumerate(columns) if all(map(part_of_split, column))}
-    shares = [0 if i in parts else sum(map(is_state, c)) for i, c in enumerate(columns)]
-    varying_states = [s if len(set(c)) > 1 else 0 for s, c in zip(shares, columns, strict=True)]
-    if max(varying_states) > 0:
-        return varying_states.index(max(varying_states))
-    if max(shares) > 0:
-        return shares.index(max(shares))
-    lettered = [i for i, c in enumerate(columns) if i not in parts and all(map(first_letters, c))]
-    varying = [i for i in lettered if len(set(map(first_letters, columns[i]))) > 1]
-    return next(iter(varying), None)
+    # Parts of a split are no classes.
+    own = [[] if all(map(part_of_split, column)) else column for column in columns]
+    shares = [sum(map(is_state, column)) for column in own]
+    varying = [s if len(set(column)) > 1 else 0 for s, column in zip(shares, own, strict=True)]
+    for counts in (varying, shares):
+        if max(counts) > 0:
+            return counts.index(max(counts))
+    return next((i for i, column in enumerate(own) if _letters_vary(column)), None)
+
+
+def _letters_vary(texts: Sequence[str]) -> bool:
+    """Return whether all texts begin with letters, and not all with the same ones."""
+    letters = set(map(first_letters, texts))
+    return len(letters) > 1 and "" not in letters
 
 
 def _kind_of_digits(states: Iterable[str]) -> tuple[str, str]:
@@ -193,15 +200,11 @@ def _pieces(shape: _Shape, reasons: list[str], speeds: Collection[str]) -> list[
     """Return the pattern of each place but that of the class."""
     used: Counter[str] = Counter()
     pieces = []
-    dates = _dates(shape.columns)
     for i, column in enumerate(shape.columns):
         if i == shape.place:
             pieces.append("")
             continue
-        before, name, behind = _field(column, reasons, speeds)
-        name = "number" if i in dates and name == "rpm" else name
-        if i and "@" in shape.separators[i - 1]:
-            name = "position"
+        before, name, behind = _fact_at(i, shape, reasons, speeds)
         if not name:
             pieces.append(literal(column[0]))
             continue
@@ -212,6 +215,18 @@ def _pieces(shape: _Shape, reasons: list[str], speeds: Collection[str]) -> list[
     return pieces
 
 
+def _fact_at(
+    place: int, shape: _Shape, reasons: list[str], speeds: Collection[str]
+) -> tuple[str, str, str]:
+    """Return the fact at a place as `_field` does, with regard to the places around it."""
+    before, name, behind = _field(shape.columns[place], reasons, speeds)
+    if place and "@" in shape.separators[place - 1]:
+        name = "position"
+    elif name == "rpm" and place in _dates(shape.columns):
+        name = "number"
+    return before, name, behind
+
+
 def _field(
     column: Sequence[str], reasons: list[str], speeds: Collection[str]
 ) -> tuple[str, str, str]:
@@ -220,14 +235,20 @@ def _field(
     if parts is None:
         return "", "" if len(set(column)) == 1 else "part", ""
     before, numbers, behind = parts
-    # N15 before a number is no force.
-    name = ("" if before.lower() == "n" else _unit(before, numbers)) or _unit(behind, numbers)
+    name = _quantity(before, numbers, behind)
     if not name and not behind and before.lower() in _SPEED_SIGNS:
         name = _speed(numbers, reasons, speeds)
     # What is the same in several names is text; of one name nobody knows.
     if not name and len(numbers) > 1 and len(set(numbers)) == 1:
         return "", "", ""
     return before, name or "number", behind
+
+
+def _quantity(before: str, numbers: Sequence[str], behind: str) -> str:
+    """Return the quantity of numbers by the text around them; empty if that is no unit."""
+    # N15 before a number is no force.
+    unit = "" if before.lower() == "n" else _unit(before, numbers)
+    return unit or _unit(behind, numbers)
 
 
 def _split_numbers(column: Sequence[str]) -> tuple[str, list[str], str] | None:
@@ -258,7 +279,7 @@ def _unit(text: str, numbers: Sequence[str]) -> str:
 
 def _is_speed(numbers: Sequence[str], *, repeated: bool = False) -> bool:
     """Return whether numbers look like speeds: of that size, and round or met again and again."""
-    if not all(re.fullmatch(r"[1-9][0-9]*", number) for number in numbers):
+    if not _all_fit(r"[1-9][0-9]*", numbers):
         return False
     values = [int(number) for number in numbers]
     # One number alone may be that of a file.

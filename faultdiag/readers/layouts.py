@@ -194,14 +194,20 @@ def _any_signal(arrays: Mapping[str, StoredArray], stem: str, wanted: Collection
         return Layout({}, "holds no signal: one vector of real numbers is needed")
     aliases = short_paths(list(signals))
     target = _target(signals, {aliases.get(name, name) for name in wanted})
-    rate = _fact(inside, is_rate, plausible_rate, target)
-    interval = None if rate else _fact(inside, is_increment, _plausible_step, target)
-    speed = _fact(inside, is_speed, plausible_speed, target)
     rows = _channels(signals, stem)
     names = ", ".join(sorted(rows))
     choice = "" if len(signals) == 1 else f"holds several signals ({names}); choose a channel"
     known = {name: path for name, path in aliases.items() if path in rows}
-    return Layout(rows, choice, known, rate, interval, speed, time=times)
+    return Layout(rows, choice, known, *_rate_and_speed(inside, target), time=times)
+
+
+def _rate_and_speed(
+    arrays: Mapping[str, StoredArray], target: str | None
+) -> tuple[StoredArray | None, StoredArray | None, StoredArray | None]:
+    """Return the sampling rate of a signal, else the step between its samples, and its speed."""
+    rate = _fact(arrays, is_rate, plausible_rate, target)
+    interval = None if rate else _fact(arrays, is_increment, _plausible_step, target)
+    return rate, interval, _fact(arrays, is_speed, plausible_speed, target)
 
 
 def _with_fields(arrays: Mapping[str, StoredArray], stem: str) -> Mapping[str, StoredArray]:

@@ -7,7 +7,8 @@ from faultdiag.baselines import BASELINES
 from faultdiag.config.schema import Config
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.baseline import EACH, build_baseline, sees_features
+from faultdiag.features.extract import EACH
+from faultdiag.models.baseline import build_baseline, sees_features
 from faultdiag.models.spec import BaselineNames, ModelSpec, parse_spec
 from faultdiag.models.zoo import options_for
 from faultdiag.preparing.folder import Prepared, PreparedRecording
