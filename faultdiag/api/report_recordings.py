@@ -16,6 +16,7 @@ from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.details import DetailRequest
 from faultdiag.evidence.explanation import Explanation
+from faultdiag.export.runtime import OnnxScorer
 from faultdiag.prediction.ahead import read_ahead
 from faultdiag.prediction.diagnoser import Diagnoser, load
 from faultdiag.prediction.events import (
@@ -221,7 +222,7 @@ class _Explanations:
         self._facts = diagnoser.facts
         self._explainer: Any = None
         scorer: Any = diagnoser.scorer
-        if hasattr(scorer, "network"):
+        if not isinstance(scorer, OnnxScorer):
             from faultdiag.evidence.attribution import METHODS
             from faultdiag.evidence.explainer import QUICK, Explainer
 
@@ -247,7 +248,9 @@ class _Explanations:
     ) -> Explanation | tuple[str, ...]:
         """Return the explanation of a diagnosis, or what is missing."""
         if self._explainer is None:
-            return ("what the network looked at: an ONNX file has no gradients; give the run",)
+            return (
+                "what the network looked at: an ONNX file has no gradients; give the run folder",
+            )
         parts = self._windows.pop(request)
         apart = [part.reshape(len(part), -1, self._facts.length) for part in parts]
         windows = np.concatenate(apart, axis=1).transpose(1, 0, 2)

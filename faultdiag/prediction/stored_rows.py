@@ -90,7 +90,10 @@ def read_stored_rows(path: Path) -> list[StoredRow]:
         raise FaultdiagError(f"cannot read the rows in {path}: {error}") from error
     rows = _json_rows(path, text) if text.startswith("{") else _csv_rows(text)
     if not rows:
-        raise FaultdiagError(f"{path} has a heading and no rows: nothing to report on")
+        raise FaultdiagError(
+            f"{path} has a heading and no rows: nothing to report on; diagnose "
+            f"recordings first: faultdiag predict RUN RECORDINGS --out {path}"
+        )
     return [_stored(path, number, row) for number, row in enumerate(rows, 1)]
 
 

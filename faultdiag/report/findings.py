@@ -76,9 +76,9 @@ ADVICE: dict[Rank, str] = {
     Rank.CONTRADICTED: "The network and the envelope name different parts, so one of them is "
     "wrong. Check shaft speed, bearing and sampling rate, then measure again before you decide. "
     "Don't take such a bearing for healthy.",
-    Rank.UNCONFIRMED: "Only the network sees a fault; nothing in the envelope confirms it or "
-    "contradicts it. Measure again, and compare with a recording of the same bearing when it was "
-    "healthy.",
+    Rank.UNCONFIRMED: "Only the network sees a fault. Where the envelope could not be compared, "
+    "give shaft speed and bearing (--rpm, --bearing). Where it has no signature, measure again and "
+    "compare with a recording of the same bearing when it was healthy.",
     Rank.NOVEL: "The network has seen nothing like these in training, so its diagnosis may be "
     "wrong whatever its confidence. Check the sensor, its mounting and the machine first.",
     Rank.UNSURE: "The network leans towards healthy and can't decide. Measure again: longer, or at "

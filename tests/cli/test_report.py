@@ -112,6 +112,35 @@ def test_an_unfinished_run_opens_and_says_what_is_missing(trained: Path, tmp_pat
     text = done("report", tmp_path, "--format", "md")
     assert "the run isn't finished; train it with" in text.replace("\\", "")
     assert "This run has no test results" in text
+    assert "No test results are stored." in text
+
+
+def test_an_onnx_file_makes_a_page_without_what_the_network_looked_at(
+    trained: Path, files: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    model = tmp_path / "model.onnx"
+    done("export", trained, "--out", model)
+    text = done("report", model, files / "inner.mat", *STATED, "--format", "md")
+    assert "what the network looked at: an ONNX file has no gradients; give the run folder" in text
+    assert "2×BPFI" in text
+
+
+def test_rows_of_errors_alone_make_a_page(trained: Path, files: Path, tmp_path: Path) -> None:
+    rows, page = tmp_path / "rows.csv", tmp_path / "page.html"
+    run("predict", trained, files / "broken.mat", "--out", rows)
+    for arguments in ([rows], [trained, rows]):
+        done("report", *arguments, "--out", page)
+        text = page.read_text()
+        assert "No recording could be diagnosed." in text
+        assert "<h3>Not diagnosed</h3>" in text
+
+
+def test_rows_without_any_say_how_to_make_some(trained: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("path,status,label,confidence\n")
+    for arguments in ([rows], [trained, rows]):
+        refused(run("report", *arguments), "no rows: nothing to report on; diagnose recordings")
 
 
 @pytest.mark.parametrize(

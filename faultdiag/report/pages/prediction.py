@@ -42,6 +42,9 @@ SEVERITY_NOTE = (
     "The zones of ISO 20816-3 grade the vibration of a whole machine, measured on its bearing "
     "housings. They say nothing about which part is faulty."
 )
+ONE_WINDOW = (
+    "how steady the diagnosis is: the recording is a single window of the model; record longer"
+)
 UNIT_SOURCES = {"argument": "as --units states", "file": "as the name of the channel states"}
 AGREEMENTS: dict[Agreement, str] = {
     "agrees": "agrees with the network",
@@ -251,7 +254,8 @@ class RecordingRow:
         """What is not known of it, and how to add it."""
         evidence = self.result.evidence.missing if self.result.evidence else ()
         explanation = self.result.explanation.missing if self.result.explanation else ()
-        return (*self.result.missing, *evidence, *explanation)
+        single = (ONE_WINDOW,) if self.result.windows == 1 else ()
+        return (*single, *self.result.missing, *evidence, *explanation)
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -409,6 +413,8 @@ def _lead(rows: Sequence[RecordingRow]) -> str:
     attention = sum(row.finding.needs_attention for row in rows)
     failed = counts[Rank.NOT_DIAGNOSED]
     refused = f" {failed} could not be diagnosed." if failed else ""
+    if failed == len(rows):
+        return "No recording could be diagnosed."
     if not attention:
         return f"None of the recordings shows a finding.{refused}"
     details = [f"{counts[rank]} {words}" for rank, words in COUNTED.items() if counts[rank]]
@@ -423,8 +429,8 @@ def _figures(rows: Sequence[RecordingRow]) -> list[tuple[int, str]]:
     failed = sum(row.finding.rank == Rank.NOT_DIAGNOSED for row in rows)
     clear = len(rows) - attention - failed
     return [
-        (len(rows), "recordings"),
-        (attention, "need a look"),
+        (len(rows), "recording" if len(rows) == 1 else "recordings"),
+        (attention, "needs a look" if attention == 1 else "need a look"),
         (clear, "without a finding"),
         (failed, "not diagnosed"),
     ]

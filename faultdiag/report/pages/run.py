@@ -162,6 +162,7 @@ class RunView:
     calibration: list[Chart]
     calibration_words: str
     failures: list[tuple[Failure, Chart | None]]
+    no_failures: str
     environment: list[tuple[str, str]]
 
 
@@ -220,6 +221,7 @@ def run_view(report: RunReport) -> RunView:
         calibration=calibration_charts(test),
         calibration_words=_calibration_words(test),
         failures=[(failure, _failure_chart(failure)) for failure in report.failures],
+        no_failures=_no_failures(test),
         environment=_environment(report.environment),
     )
 
@@ -237,6 +239,15 @@ def _lead(test: Document) -> str:
         f"{_between(interval)}, and {percent(test['accuracy'])} of "
         f"{counted(test['windows'], 'window')}."
     )
+
+
+def _no_failures(test: Document) -> str:
+    """Return what it means that no wrong recording is listed."""
+    if not test:
+        return "No test results are stored."
+    if not test.get("recordings"):
+        return "The test results are of windows alone: which recordings are wrong is not stored."
+    return "No recording of the test part is diagnosed wrong."
 
 
 def _between(interval: Sequence[float] | None) -> str:
@@ -415,4 +426,12 @@ def _failure_chart(failure: Failure) -> Chart | None:
 
 def _environment(environment: Document) -> list[tuple[str, str]]:
     rows = [(str(k), str(v)) for k, v in (environment.get("versions") or {}).items()]
-    return rows + [(str(k), str(v)) for k, v in environment.items() if k != "versions"]
+    others = [(str(k), v) for k, v in environment.items() if k != "versions"]
+    return rows + [(name, _named_values(value)) for name, value in others]
+
+
+def _named_values(value: Json) -> str:
+    """Return a value as text; a mapping as names with their values."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {entry}" for name, entry in value.items())
+    return str(value)

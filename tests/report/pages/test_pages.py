@@ -194,6 +194,7 @@ def test_a_recording_without_signature_says_so(form: str, label: str, guess: boo
     [
         (0, "the shaft speed is not known; give it with --rpm"),
         (1, "the bearing is not known; name it, or its geometry, with --bearing"),
+        (3, "the recording is a single window of the model; record longer"),
         (5, "it is empty"),
     ],
 )
