@@ -57,6 +57,11 @@ def build(classes: int) -> Any:
     return network
 
 
+def set_seed(seed: int) -> None:
+    """Set the seeds of Python, NumPy and TensorFlow."""
+    keras.utils.set_random_seed(seed)
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     if len(sys.argv) > 2:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.keras_side import BATCH, build, keras
+from benchmarks.keras_side import BATCH, build, set_seed
 from benchmarks.until import until
 
 
 def main() -> None:
     folder, level, seed = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    keras.utils.set_random_seed(seed)
+    set_seed(seed)
     x, y = _windows(folder, "")
     network = build(int(y.max()) + 1)
     valid = _windows(folder, "valid_")
