@@ -166,12 +166,9 @@ def export_run(
     graph, facts = graph_of(source, origin)
     if int8:
         _require_layers(source, facts)
-    made = to_onnx(graph, facts)
-    check = None
+    made, check = to_onnx(graph, facts), None
     if int8:
-        prepared = run_data(run, source)
-        require_fit(source, prepared)
-        made, check = _quantised(graph, made, prepared, tolerance)
+        made, check = _quantised(graph, made, _own_data(run, source), tolerance)
     files = [target]
     with owned:
         write_bytes(target, made.content)
@@ -180,6 +177,13 @@ def export_run(
             _write_weights(files[-1], source, origin)
         files.append(_write_card(target, run, record))
     return Export(tuple(files), OPSET, made.difference, check)
+
+
+def _own_data(run: Path, source: Checkpoint) -> Prepared:
+    """Return the data that a run was trained on, if they are the same still."""
+    prepared = run_data(run, source)
+    require_fit(source, prepared)
+    return prepared
 
 
 def _require_layers(source: Checkpoint, facts: ModelFacts) -> None:

@@ -1,7 +1,8 @@
 """`faultdiag train`."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,9 @@ from faultdiag.cli.options import (
     config_path,
     with_override,
 )
+
+if TYPE_CHECKING:
+    from faultdiag.training.session import Run
 
 # What lets an adapted model pass that the guard refuses.
 KEEP = "transfer.guard=none"
@@ -65,7 +69,14 @@ def train(
         command = train_command(path, settings, folder, *flags)
         raise stop(f"interrupted; continue with: {command}", INTERRUPTED) from None
     show(training_text(result))
-    for each in getattr(result, "runs", [result]):
-        if each.refused:
-            keep = train_command(each.folder / "config.yaml", [KEEP], each.folder, "--resume")
-            raise stop(f"{each.refused}; to keep the adapted model all the same: {keep}", 1)
+    _require_adapted(getattr(result, "runs", [result]))
+
+
+def _require_adapted(runs: Iterable["Run"]) -> None:
+    """End with an error where the guard refused an adapted model, with the command to keep it."""
+    from faultdiag.training.run_folder import train_command
+
+    for run in runs:
+        if run.refused:
+            keep = train_command(run.folder / "config.yaml", [KEEP], run.folder, "--resume")
+            raise stop(f"{run.refused}; to keep the adapted model all the same: {keep}", 1)
