@@ -430,7 +430,7 @@ def _environment(environment: Document) -> list[tuple[str, str]]:
     return rows + [(name, _named_values(value)) for name, value in others]
 
 
-def _named_values(value: Json) -> str:
+def _named_values(value: object) -> str:
     """Return a value as text; a mapping as names with their values."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {entry}" for name, entry in value.items())
