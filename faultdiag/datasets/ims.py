@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from faultdiag.datasets.published import Facts, PublishedSet, RunToFailure, code_of, read_files
 
-_NAME = re.compile(r"(?:^|/)(1st|2nd|3rd|4th)_test/(?:.*/)?(\d{4}\.\d\d\.\d\d\.\d\d\.\d\d\.\d\d)$")
+_NAME = re.compile(
+    r"(?:(?:^|/)(1st|2nd|3rd|4th)[-_ ]test/(?:.*/)?|(?:^|/))(\d{4}\.\d\d\.\d\d\.\d\d\.\d\d\.\d\d)$"
+)
 _FORMAT = "%Y.%m.%d.%H.%M.%S"
 # Test -> first and last documented snapshot, and the parts found broken, by bearing [1]_. The
 # archive of the third test unpacks to a folder 4th_test.
@@ -18,14 +20,16 @@ _TESTS = {
 
 
 def _parse(path: str) -> Sequence[Facts]:
-    match = _NAME.search(path)
+    match = _NAME.search(path.lower())
     if match is None:
         return []
-    test = "3rd" if match[1] == "4th" else match[1]
-    first, last, failures = _TESTS[test]
-    life = _share(first, last, match[2])
+    # The tests ran one after the other: without its folder the time tells which one it is.
+    tests = [{"4th": "3rd"}.get(match[1], match[1])] if match[1] else list(_TESTS)
+    lives = {test: _share(*_TESTS[test][:2], match[2]) for test in tests}
+    test, life = next(((t, share) for t, share in lives.items() if share is not None), ("", None))
     if life is None:
         return []
+    failures = _TESTS[test][2]
     return [
         {
             "name": f"{test}_test/{match[2]}/bearing{number}",

@@ -8,14 +8,14 @@ from faultdiag.datasets.published import Facts, PublishedDataset, PublishedSet, 
 _NAME = re.compile(
     r"(?:^|/)(?:(normal)"
     r"|(imbalance)/(\d+)g"
-    r"|(horizontal|vertical)-misalignment/(\d+\.\d+)mm"
-    r"|(underhang|overhang)/(ball_fault|cage_fault|outer_race)/(\d+)g)"
-    r"/(\d+(?:\.\d+)?)$"
+    r"|(horizontal|vertical)[-_ ]misalignment/(\d+\.\d+)mm"
+    r"|(underhang|overhang)/(ball|cage|outer)[-_ ](?:fault|race)/(\d+)g)"
+    r"/(\d+(?:\.\d+)?)$",
 )
 _BEARING_FAULTS = {
-    "ball_fault": ("ball", "B"),
-    "cage_fault": ("cage", "C"),
-    "outer_race": ("outer", "OR"),
+    "ball": ("ball", "B"),
+    "cage": ("cage", "C"),
+    "outer": ("outer", "OR"),
 }
 CHANNELS = (
     *("tachometer", "underhang_axial", "underhang_radial", "underhang_tangential"),
@@ -24,7 +24,7 @@ CHANNELS = (
 
 
 def _parse(path: str) -> Sequence[Facts]:
-    match = _NAME.search(path)
+    match = _NAME.search(path.lower())
     if match is None:
         return []
     _, imbalance, grams, misaligned, offset, position, part, mass, hertz = match.groups()
@@ -35,7 +35,7 @@ def _parse(path: str) -> Sequence[Facts]:
         fault = code = imbalance or f"{misaligned} misalignment"
     return [
         {
-            "name": match[0].lstrip("/"),
+            "name": _published_path(match[0].lstrip("/")),
             "fault": fault,
             "code": code,
             "position": position,
@@ -48,6 +48,12 @@ def _parse(path: str) -> Sequence[Facts]:
     ]
 
 
+def _published_path(path: str) -> str:
+    """Return a path with the signs between words that the publisher uses."""
+    folders = re.sub(r"[-_ ]misalignment", "-misalignment", path)
+    return re.sub(r"(ball|cage|outer)[- ](fault|race)", r"\1_\2", folders)
+
+
 def _paths() -> Iterator[str]:
     """Iterate over one recording of each state; the speeds of the others differ."""
     yield "normal/12.288"
@@ -57,7 +63,7 @@ def _paths() -> Iterator[str]:
     for mm in ("0.51", "0.63", "1.27", "1.40", "1.78", "1.90"):
         yield f"vertical-misalignment/{mm}mm/12.288"
     for position in ("underhang", "overhang"):
-        for part in _BEARING_FAULTS:
+        for part in ("ball_fault", "cage_fault", "outer_race"):
             yield from (f"{position}/{part}/{grams}g/12.288" for grams in (0, 6, 20, 35))
 
 

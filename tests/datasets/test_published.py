@@ -75,10 +75,49 @@ def test_a_folder_as_published(case: SetCase, tmp_path: Path) -> None:
     assert tuple(sorted(found)) == case.classes
     assert {entry.rpm for entry in selection.entries} == set(case.rpms)
     assert selection.missing == []
-    recording = load_entry(selection.entries[0], [case.channel])
-    assert recording.sampling_rate == case.sampling_rate
-    assert recording.signal.shape == (1, case.samples)
-    assert recording.rpm == selection.entries[0].rpm
+    for entry in selection.entries:
+        recording = load_entry(entry, [case.channel])
+        assert recording.sampling_rate == case.sampling_rate
+        assert recording.signal.shape == (1, case.samples)
+        assert recording.rpm == entry.rpm
+
+
+MIRRORS = {
+    "capitals": lambda path: path.as_posix().upper(),
+    "small letters": lambda path: path.as_posix().lower(),
+    "suffix in capitals": lambda path: path.with_suffix(path.suffix.upper()).as_posix(),
+    "one folder more": lambda path: f"mirror-main/{path.as_posix()}",
+    "without the top folder": lambda path: "/".join(path.parts[1:]) or path.name,
+    "no spaces": lambda path: path.as_posix().replace(" ", "_").replace("-", "_"),
+    "flat": lambda path: path.name,
+}
+# What the folders say is lost there, or several files have one name.
+LOST = {
+    ("mafaulda", "without the top folder"), ("mafaulda", "flat"), ("xjtu_sy", "flat"),
+    ("femto", "without the top folder"), ("femto", "flat"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mirror", MIRRORS)
+@every_set
+def test_mirrors_rename_files(case: SetCase, mirror: str, tmp_path: Path) -> None:
+    if (case.name, mirror) in LOST:
+        return
+    case.write(tmp_path / "own")
+    for path in sorted((tmp_path / "own").rglob("*")):
+        if path.is_file():
+            copy = tmp_path / "mirror" / MIRRORS[mirror](path.relative_to(tmp_path / "own"))
+            path.rename(touched(copy))
+            # What `own` names is looked up by a link.
+            path.symlink_to(copy)
+    own, other = (
+        {
+            e.name: (e.facts, e.rpm, e.sampling_rate)
+            for e in build(case.name, root).entries({}).entries
+        }
+        for root in (tmp_path / "own", tmp_path / "mirror")
+    )
+    assert own == other
 
 
 @every_set
@@ -117,6 +156,7 @@ def test_check_train_and_predict(case: SetCase, tmp_path: Path, no_figures: None
     assert row["status"] in {"ok", "novel"}
     assert row["label"] in case.classes
     assert row["sampling_rate"] == case.sampling_rate
+    assert row["windows"] == case.samples // 128
 
 
 def own_channel(case: SetCase, path: Path) -> str:
