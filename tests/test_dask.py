@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from distributed import LocalCluster
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.diagnose import RemoteModel, diagnose_on_cluster
-from faultdiag.prediction.predict import predict_paths
+from faultdiag.prediction.predict import PredictionSettings, predict_paths
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.protocol.run import run_on_cluster
 from faultdiag.protocol.store import Row
@@ -45,9 +45,11 @@ def process_of(_: int) -> int:
     return os.getpid()
 
 
-def predict(model: Path, **options: Any) -> tuple[int, int]:
-    defaults = dict.fromkeys(("channel", "sampling_rate", "rpm"))
-    return predict_paths(model, **{**defaults, "as_json": False, "device": "cpu", **options})
+def predict(
+    model: Path, paths: list[Path], on_row: Callable[[Any], None] = lambda _: None, **options: Any
+) -> tuple[int, int]:
+    settings = PredictionSettings(device="cpu", **options)
+    return predict_paths(model, paths, settings, on_row=on_row)
 
 
 def test_rows_are_those_of_this_machine_though_a_worker_is_killed(

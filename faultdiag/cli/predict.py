@@ -1,13 +1,16 @@
 """`faultdiag predict`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from faultdiag.cli.exits import INTERRUPTED, say, show, stop
 from faultdiag.cli.options import AsJson, DaskAddress, Device, LogJson, OverrideRate, Quiet
 from faultdiag.errors import counted
+
+if TYPE_CHECKING:
+    from faultdiag.prediction.resume import Count
 
 
 def predict(
@@ -61,17 +64,32 @@ def predict(
     from faultdiag.prediction import predict as predicting
     from faultdiag.report.findings import Disagreements
 
-    options: dict[str, Any] = {"channel": channel, "sampling_rate": sampling_rate, "rpm": rpm}
-    options |= {"as_json": as_json, "device": device, "jobs": jobs, "resume": resume}
-    options |= {"pattern": pattern, "windows": windows, "bearing": bearing, "evidence": evidence}
-    options |= {"file_timeout": file_timeout, "override_rate": override_rate}
-    options |= {"shard": shard, "merge": merge, "novel": novel, "dask": dask}
-    rejected: list[int] = []
-    options["on_count"] = lambda count: rejected.append(count.novel)
+    settings = predicting.PredictionSettings(
+        out=out,
+        as_json=as_json,
+        channel=channel,
+        sampling_rate=sampling_rate,
+        rpm=rpm,
+        bearing=bearing,
+        override_rate=override_rate,
+        device=device,
+        jobs=jobs,
+        resume=resume,
+        pattern=pattern,
+        windows=windows,
+        evidence=evidence,
+        file_timeout=file_timeout,
+        novel=novel,
+        shard=shard,
+        merge=merge,
+        dask=dask,
+    )
+    counts: list[Count] = []
     disagreements = Disagreements()
     try:
-        options["on_row"] = disagreements.add
-        rows, failed = predicting.predict_paths(run, paths, out=out, **options)
+        rows, failed = predicting.predict_paths(
+            run, paths, settings, on_row=disagreements.add, on_count=counts.append
+        )
     except KeyboardInterrupt:
         kept = "; finished rows are kept: continue with the same command and --resume"
         how = kept if out is not None and predicting.is_begun(out) else ""
@@ -80,7 +98,7 @@ def predict(
         say(text)
     if out is not None:
         which = "" if shard is None else f", shard {shard}"
-        unknown = sum(rejected) if novel == "reject" else 0
+        unknown = sum(count.novel for count in counts) if novel == "reject" else 0
         show(f"wrote {out}{which}: {_counts(rows, failed, unknown)}")
     if failed:
         raise stop(

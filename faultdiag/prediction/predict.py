@@ -7,15 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.datasets.base import sha256
+from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.prediction.diagnose import (
     RemoteModel,
@@ -50,30 +50,104 @@ from faultdiag.system.terminal import note, warn
 Diagnose = Callable[[Sequence[ReadRequest]], Generator[Row | WindowProbabilities]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PredictionSettings:
+    """What to do with the recordings of a prediction, and what is stated of them.
+
+    Parameters
+    ----------
+    out
+        File for the rows, which grow beside it until all are there (see `resume`); without it
+        they go to stdout, as a table where that is a terminal.
+    as_json
+        Whether rows are JSON, one line each.
+    channel, sampling_rate, rpm, bearing, override_rate
+        See `ReadRequest`; `bearing` is a name or a geometry.
+    device
+        See `load`.
+    jobs
+        Processes that read and resample; one is this process itself.
+    resume
+        Continue the rows of an interrupted run.
+    pattern
+        See `inputs.find`.
+    windows
+        File for rows of the windows, which grow beside it with those of `out`.
+    evidence
+        Whether to gather evidence; a model in the box always does.
+    file_timeout
+        Seconds that may pass without anything read of a file; None is no limit.
+    novel
+        ``mark`` keeps the diagnosis of a recording that is unlike the training data; ``reject``
+        sets its label to ``unknown`` and its status to ``novel``.
+    shard
+        Diagnose only this share of the recordings, ``i/n``; its rows go to a file of its own.
+    merge
+        Diagnose nothing: merge the rows of all shards.
+    dask
+        Address of a Dask scheduler, whose workers diagnose.
+    """
+
+    out: Path | None = None
+    as_json: bool = False
+    channel: str | None = None
+    sampling_rate: float | None = None
+    rpm: float | None = None
+    bearing: str | None = None
+    override_rate: bool = False
+    device: str = "auto"
+    jobs: int = 1
+    resume: bool = False
+    pattern: str | None = None
+    windows: Path | None = None
+    evidence: bool = False
+    file_timeout: float | None = FILE_TIMEOUT
+    novel: str = MARK
+    shard: str | None = None
+    merge: bool = False
+    dask: str | None = None
+
+    @property
+    def rejects(self) -> bool:
+        """Whether recordings unlike the training data lose their label."""
+        return self.novel == REJECT
+
+    @property
+    def request(self) -> ReadRequest:
+        """What is stated of every recording."""
+        stated = (self.channel, self.sampling_rate, self.rpm, self.bearing, self.override_rate)
+        return ReadRequest(Path(), *stated)
+
+    @property
+    def written(self) -> dict[str, Path | None]:
+        """The files that are written, by their options."""
+        return {"--out": self.out, "--windows": self.windows}
+
+    def check(self) -> None:
+        """Refuse values that mean nothing, and options that contradict each other.
+
+        Raises
+        ------
+        FaultdiagError
+            Naming the option, what was found and what would work.
+        """
+        _require_positive("--sampling-rate", self.sampling_rate, "Hz")
+        _require_positive("--rpm", self.rpm, "revolutions per minute")
+        _require_positive("--file-timeout", self.file_timeout, "seconds")
+        if self.novel not in {MARK, REJECT}:
+            raise unknown("--novel", self.novel, (MARK, REJECT))
+        _require_files(self.out, self.windows, resume=self.resume)
+        _require_bearing(self.bearing)
+        _require_one_machine(self.dask, jobs=self.jobs, shard=self.shard, merge=self.merge)
+
+
 def predict_paths(
     model: Path,
     paths: Sequence[Path],
+    settings: PredictionSettings,
     *,
-    out: Path | None,
-    as_json: bool,
-    channel: str | None,
-    sampling_rate: float | None,
-    rpm: float | None,
-    device: str,
-    jobs: int = 1,
-    resume: bool = False,
-    pattern: str | None = None,
-    windows: Path | None = None,
-    bearing: str | None = None,
-    evidence: bool = False,
-    override_rate: bool = False,
     on_row: Callable[[Row], None] = lambda _: None,
-    file_timeout: float | None = FILE_TIMEOUT,
-    novel: str = MARK,
     on_count: Callable[[Count], None] = lambda _: None,
-    shard: str | None = None,
-    merge: bool = False,
-    dask: str | None = None,
 ) -> tuple[int, int]:
     """Diagnose recordings, folders and lists of them, and write the rows as they come.
 
@@ -81,36 +155,12 @@ def predict_paths(
     ----------
     model
         Run folder, checkpoint, ONNX file, or the name of a model in the box.
-    paths, pattern
+    paths
         See `inputs.find`.
-    out
-        File for the rows, which grow beside it until all are there (see `resume`); without it
-        they go to stdout, as a table where that is a terminal.
-    jobs
-        Processes that read and resample; one is this process itself.
-    resume
-        Continue the rows of an interrupted run.
-    windows
-        File for rows of the windows, which grow beside it with those of `out`.
-    bearing
-        A name or a geometry, for the evidence.
-    evidence
-        Whether to gather evidence; a model in the box always does.
     on_row
         Called with each row after it was written.
-    file_timeout
-        Seconds that may pass without anything read of a file; None is no limit.
-    novel
-        ``mark`` keeps the diagnosis of a recording that is unlike the training data; ``reject``
-        sets its label to ``unknown`` and its status to ``novel``.
     on_count
         Called at the end with the count of all rows.
-    shard
-        Diagnose only this share of the recordings, ``i/n``; its rows go to a file of its own.
-    merge
-        Diagnose nothing: merge the rows of all shards.
-    dask
-        Address of a Dask scheduler, whose workers diagnose.
 
     Returns
     -------
@@ -122,66 +172,115 @@ def predict_paths(
         If a path, the model or the device is missing, a rate or speed is not positive, a file
         can't be written, or another command is writing it.
     """
-    _require_positive("--sampling-rate", sampling_rate, "Hz")
-    _require_positive("--rpm", rpm, "revolutions per minute")
-    _require_positive("--file-timeout", file_timeout, "seconds")
-    if novel not in {MARK, REJECT}:
-        raise unknown("--novel", novel, (MARK, REJECT))
-    _require_files(out, windows, resume=resume)
-    _require_bearing(bearing)
-    _require_one_machine(dask, jobs=jobs, shard=shard, merge=merge)
-    part = _shard_of(out, shard, merge=merge, resume=resume)
-    rows_file, window_file = (_own_file(path, part) for path in (out, windows))
+    settings.check()
+    part = _shard_of(settings)
+    own_files = {option: _own_file(path, part) for option, path in settings.written.items()}
     bundled = bundled_model(model)
-    evidence = evidence or bundled is not None
-    options = ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate)
-    with _owned({"--out": rows_file, "--windows": window_file}):
-        requests = find(paths, options, pattern=pattern)
-        _require_no_recordings({"--out": out, "--windows": windows}, requests)
-        diagnoser = load(model, device=device)
+    settings = replace(settings, evidence=settings.evidence or bundled is not None)
+    with _owned(own_files):
+        requests = find(paths, settings.request, pattern=settings.pattern)
+        _require_no_recordings(settings.written, requests)
+        diagnoser = load(model, device=settings.device)
         keep_freed_memory()
-        inputs = {
-            "the model": sha256(model_file(model)),
-            "the classes": list(diagnoser.classes),
-            "--channel": channel,
-            "--sampling-rate": sampling_rate,
-            "--rpm": rpm,
-            "--override-rate": override_rate,
-            "the manifest": _digest(requests, options),
-            "--json": as_json,
-            "--bearing": bearing,
-            "--evidence": evidence,
-            "--novel": novel,
-        }
-        if merge and out is not None:
-            count = merge_shards(out, [str(r.path) for r in requests], inputs, windows)
+        inputs = _inputs(model, diagnoser, requests, settings)
+        if settings.merge and settings.out is not None:
+            names = [str(request.path) for request in requests]
+            count = merge_shards(settings.out, names, inputs, settings.windows)
         else:
             requests = [r for r in requests if part is None or part.has(str(r.path))]
-            how: dict[str, Any] = {"as_json": as_json, "evidence": evidence, "on_row": on_row}
-            how |= {"rejects": novel == REJECT}
-            with ExitStack() as stack:
-                diagnose: Diagnose = partial(
-                    diagnose_requests, diagnoser, evidence=evidence, jobs=jobs, limit=file_timeout
-                )
-                if dask is not None:
-                    remote = RemoteModel(model, str(inputs["the model"]), device)
-                    cluster = stack.enter_context(DaskCluster(dask))
-                    diagnose = partial(
-                        diagnose_on_cluster,
-                        cluster,
-                        remote,
-                        evidence=evidence,
-                        windows=windows is not None,
-                    )
-                files = _open(rows_file, stack, inputs, requests, window_file, resume=resume)
-                count = _write(diagnoser, requests, files, diagnose, **how)
-            if part is not None and rows_file is not None:
-                finish_shard(rows_file, inputs, window_file)
-    _warn(count, len(requests), diagnoser.sampling_rate, rejects=novel == REJECT)
+            work = _Work(model, diagnoser, requests, inputs, settings)
+            count = work.run(own_files, on_row)
+            if part is not None and (rows_file := own_files["--out"]) is not None:
+                finish_shard(rows_file, inputs, own_files["--windows"])
+    _warn(count, len(requests), diagnoser.sampling_rate, rejects=settings.rejects)
     if bundled is not None:
         note("\n".join([f"what {bundled.name} can't know:", *map("  - {}".format, bundled.limits)]))
     on_count(count)
     return len(requests), count.failed
+
+
+def _inputs(
+    model: Path,
+    diagnoser: Diagnoser,
+    requests: Sequence[ReadRequest],
+    settings: PredictionSettings,
+) -> Json:
+    """Return what must be the same where rows are continued or merged."""
+    return {
+        "the model": sha256(model_file(model)),
+        "the classes": list(diagnoser.classes),
+        "--channel": settings.channel,
+        "--sampling-rate": settings.sampling_rate,
+        "--rpm": settings.rpm,
+        "--override-rate": settings.override_rate,
+        "the manifest": _digest(requests, settings.request),
+        "--json": settings.as_json,
+        "--bearing": settings.bearing,
+        "--evidence": settings.evidence,
+        "--novel": settings.novel,
+    }
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Recordings to diagnose, with what and how."""
+
+    model: Path
+    diagnoser: Diagnoser
+    requests: Sequence[ReadRequest]
+    inputs: Json
+    settings: PredictionSettings
+
+    def run(self, files: Mapping[str, Path | None], on_row: Callable[[Row], None]) -> Count:
+        """Write the rows that are missing, and count all of them."""
+        with ExitStack() as stack:
+            diagnose = self._diagnose(stack)
+            rows = _open(
+                files["--out"],
+                stack,
+                self.inputs,
+                self.requests,
+                files["--windows"],
+                resume=self.settings.resume,
+            )
+            return self._write(rows, diagnose, on_row)
+
+    def _diagnose(self, stack: ExitStack) -> Diagnose:
+        """Return what diagnoses, in this process or on a cluster."""
+        settings = self.settings
+        if settings.dask is None:
+            return partial(
+                diagnose_requests,
+                self.diagnoser,
+                evidence=settings.evidence,
+                jobs=settings.jobs,
+                limit=settings.file_timeout,
+            )
+        remote = RemoteModel(self.model, str(self.inputs["the model"]), settings.device)
+        return partial(
+            diagnose_on_cluster,
+            stack.enter_context(DaskCluster(settings.dask)),
+            remote,
+            evidence=settings.evidence,
+            windows=settings.windows is not None,
+        )
+
+    def _write(self, files: OpenRows, diagnose: Diagnose, on_row: Callable[[Row], None]) -> Count:
+        count, done, total = files.state.count, len(files.state.paths), len(self.requests)
+        writer = _writer(self.diagnoser.classes, self.requests, files, self.settings)
+        # Where the rows themselves appear on a terminal, a bar would get between them.
+        hidden = True if files.rows.isatty() else None
+        with closing(diagnose(self.requests[done:])) as results:
+            rows = _with_windows(self.diagnoser, results, files, as_json=self.settings.as_json)
+            if self.settings.rejects:
+                rows = map(_rejected, rows)
+            bar = tqdm(rows, "diagnosing", total, unit="recording", disable=hidden, initial=done)
+            for row in bar:
+                writer.write(row)
+                on_row(row)
+                assumed = row.sampling_rate_source == "assumed"
+                count = count.add(failed=row.status == "error", assumed=assumed, novel=row.is_novel)
+        return count
 
 
 def _warn(count: Count, recordings: int, rate: float, *, rejects: bool) -> None:
@@ -203,7 +302,7 @@ def _require_one_machine(dask: str | None, *, jobs: int, shard: str | None, merg
         )
 
 
-def _shard_of(out: Path | None, shard: str | None, *, merge: bool, resume: bool) -> Shard | None:
+def _shard_of(settings: PredictionSettings) -> Shard | None:
     """Return the shard that is wanted, if any.
 
     Raises
@@ -211,10 +310,11 @@ def _shard_of(out: Path | None, shard: str | None, *, merge: bool, resume: bool)
     FaultdiagError
         If there is no such shard, or it goes with options that it can't go with.
     """
+    shard, merge = settings.shard, settings.merge
     option = "--merge" if merge else "--shard"
-    if (merge or shard is not None) and out is None:
+    if (merge or shard is not None) and settings.out is None:
         raise FaultdiagError(f"{option} needs the file that all shards are for; give it with --out")
-    if merge and (shard is not None or resume):
+    if merge and (shard is not None or settings.resume):
         other = "--shard" if shard is not None else "--resume"
         raise FaultdiagError(f"--merge and {other} are given; merge when all shards are done")
     return None if shard is None else parse_shard(shard)
@@ -238,35 +338,6 @@ def _owned(written: Mapping[str, Path | None]) -> Iterator[None]:
         yield
 
 
-def _write(
-    diagnoser: Diagnoser,
-    requests: Sequence[ReadRequest],
-    files: OpenRows,
-    diagnose: Diagnose,
-    *,
-    as_json: bool,
-    evidence: bool,
-    on_row: Callable[[Row], None],
-    rejects: bool,
-) -> Count:
-    """Write the rows that are missing, and count all of them."""
-    count, done = files.state.count, len(files.state.paths)
-    writer = _writer(diagnoser.classes, requests, files, as_json=as_json, evidence=evidence)
-    # Where the rows themselves appear on a terminal, a bar would get between them.
-    hidden = True if files.rows.isatty() else None
-    with closing(diagnose(requests[done:])) as results:
-        rows = _with_windows(diagnoser, results, files, as_json=as_json)
-        if rejects:
-            rows = map(_rejected, rows)
-        total = len(requests)
-        for row in tqdm(rows, "diagnosing", total, unit="recording", disable=hidden, initial=done):
-            writer.write(row)
-            on_row(row)
-            assumed = row.sampling_rate_source == "assumed"
-            count = count.add(failed=row.status == "error", assumed=assumed, novel=row.is_novel)
-    return count
-
-
 def _rejected(row: Row) -> Row:
     return replace(row, status="novel", label=UNKNOWN) if row.is_novel else row
 
@@ -281,9 +352,13 @@ def _with_windows(
     """Yield the rows; the windows of each are in their file before it."""
     writer = None
     if files.windows is not None:
-        shape: dict[str, Any] = {"length": diagnoser.length, "as_json": as_json}
-        shape |= {"sampling_rate": diagnoser.sampling_rate}
-        writer = WindowWriter(files.windows, diagnoser.classes, **shape)
+        writer = WindowWriter(
+            files.windows,
+            diagnoser.classes,
+            length=diagnoser.length,
+            sampling_rate=diagnoser.sampling_rate,
+            as_json=as_json,
+        )
     for result in results:
         if isinstance(result, WindowProbabilities):
             if writer is not None:
@@ -365,7 +440,7 @@ def _digest(requests: Iterable[ReadRequest], options: ReadRequest) -> str | None
 def _open(
     out: Path | None,
     stack: ExitStack,
-    inputs: Mapping[str, Any],
+    inputs: Document,
     requests: Sequence[ReadRequest],
     windows: Path | None,
     *,
@@ -385,13 +460,11 @@ def _writer(
     classes: Sequence[str],
     requests: Sequence[ReadRequest],
     files: OpenRows,
-    *,
-    as_json: bool,
-    evidence: bool,
+    settings: PredictionSettings,
 ) -> RowWriter:
-    if as_json:
-        return JsonWriter(files.rows, classes, evidence=evidence)
+    if settings.as_json:
+        return JsonWriter(files.rows, classes, evidence=settings.evidence)
     if files.rows.isatty():
         return TableWriter(files.rows, classes, [str(request.path) for request in requests])
     heading = not files.state.heading
-    return CsvWriter(files.rows, classes, heading=heading, evidence=evidence)
+    return CsvWriter(files.rows, classes, heading=heading, evidence=settings.evidence)

@@ -19,7 +19,7 @@ from faultdiag.prediction import ahead, reading
 from faultdiag.prediction.diagnose import diagnose_files
 from faultdiag.prediction.diagnoser import Diagnoser, load
 from faultdiag.prediction.inputs import find
-from faultdiag.prediction.predict import predict_paths
+from faultdiag.prediction.predict import PredictionSettings, predict_paths
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.rows import COLUMNS, Row
 from faultdiag.readers.read import read_recording
@@ -60,15 +60,7 @@ def find_files(paths: list[Path]) -> list[Path]:
 
 
 def predict(run: Path, *paths: Path, **options: Any) -> tuple[int, int]:
-    defaults = {
-        "out": None,
-        "as_json": False,
-        "channel": None,
-        "sampling_rate": None,
-        "rpm": None,
-        "device": "cpu",
-    }
-    return predict_paths(run, paths, **defaults | options)
+    return predict_paths(run, paths, PredictionSettings(device="cpu", **options))
 
 
 def test_files_and_folders_to_their_bottom_in_order(folder: Path) -> None:
@@ -88,9 +80,8 @@ def test_a_link_that_leads_nowhere_is_not_passed_over(folder: Path) -> None:
 
 def test_a_link_in_a_circle_beside_an_out_file(trained: Path, folder: Path, tmp_path: Path) -> None:
     (folder / "loop.mat").symlink_to("loop.mat")
-    settings = {"channel": None, "sampling_rate": None, "rpm": None, "device": "cpu"}
     out = tmp_path / "rows.csv"
-    assert predict_paths(trained, [folder], out=out, as_json=False, **settings) == (6, 2)
+    assert predict(trained, folder, out=out) == (6, 2)
     assert "loop.mat is a symbolic link that leads nowhere" in out.read_text()
 
 

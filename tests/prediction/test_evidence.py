@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.io import savemat
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.diagnose import diagnose_files
 from faultdiag.prediction.diagnoser import Diagnoser, load
-from faultdiag.prediction.predict import predict_paths
+from faultdiag.prediction.predict import PredictionSettings, predict_paths
 from faultdiag.prediction.rows import COLUMNS, EVIDENCE_COLUMNS
 from faultdiag.signal.recording import Recording
 from tests.commands import run
@@ -42,10 +43,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def predict(trained: Path, files: list[Path], out: Path, **options: object) -> list[dict[str, str]]:
-    values: dict[str, object] = {"as_json": False, "channel": None, "sampling_rate": float(FS)}
-    values |= {"rpm": None, "device": "cpu", "bearing": "6205", "evidence": True}
-    predict_paths(trained, files, out=out, **(values | options))  # type: ignore[arg-type]
+def predict(trained: Path, files: list[Path], out: Path, **options: Any) -> list[dict[str, str]]:
+    defaults = {"sampling_rate": float(FS), "device": "cpu", "bearing": "6205", "evidence": True}
+    predict_paths(trained, files, PredictionSettings(out=out, **defaults | options))
     return rows_of(out)
 
 

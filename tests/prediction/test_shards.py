@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.prediction.predict import predict_paths
+from faultdiag.prediction.predict import PredictionSettings, predict_paths
 from faultdiag.prediction.shards import shard_file
 from faultdiag.system.cluster import Shard, parse_shard
 from tests.data_fixtures import CASES, write_recording
@@ -32,10 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def predict(model: Path, folder: Path, **options: Any) -> tuple[int, int]:
-    defaults = dict.fromkeys(("out", "channel", "sampling_rate", "rpm"))
-    return predict_paths(
-        model, [folder], **{**defaults, "as_json": False, "device": "cpu", **options}
-    )
+    return predict_paths(model, [folder], PredictionSettings(device="cpu", **options))
 
 
 @given(st.lists(NAMES, unique=True), st.integers(1, 12))

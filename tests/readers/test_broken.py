@@ -111,10 +111,10 @@ def test_the_corpus_needs_little_memory(reading: Reading) -> None:
 def test_predicting_gives_a_row_for_every_file(
     reading: Reading, folder: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from faultdiag.prediction.predict import predict_paths
+    from faultdiag.prediction.predict import PredictionSettings, predict_paths
 
-    settings = {"channel": None, "sampling_rate": 12_000.0, "rpm": None, "device": "cpu"}
-    total, failed = predict_paths(trained, [folder], out=None, as_json=True, jobs=2, **settings)
+    settings = PredictionSettings(as_json=True, sampling_rate=12_000.0, device="cpu", jobs=2)
+    total, failed = predict_paths(trained, [folder], settings)
     rows = {row["path"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
     expected = {p for p in reading.certain if not Path(p).is_dir() and not is_prose(Path(p))}
     assert set(rows) == expected
