@@ -169,6 +169,13 @@ class Settings:
         return replace(self, epochs=before + math.ceil(self.steps / per_epoch))
 
 
+def _merit(settings: Settings, adaptation: Adaptation | None) -> Merit:
+    """Return what epochs are compared by."""
+    if adaptation is not None:
+        return MERITS[adaptation.settings.selection]
+    return validation_merit if settings.keep == "best" else MERITS["last"]
+
+
 class Trainer:
     """A network, its optimizer and the progress of its training.
 
@@ -211,25 +218,13 @@ class Trainer:
         on_step: Callable[["Trainer"], None] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        self.network = network
-        self.train = train
-        self.valid = valid
+        self.network, self.train, self.valid = network, train, valid
         self._sizes = batch_sizes(len(train), settings.batch_size)
         self._first = len(history)  # epochs of the phase before
         self.settings = settings = settings.resolved(len(self._sizes), self._first)
         self.adaptation = adaptation
-        merit: Merit = validation_merit if settings.keep == "best" else MERITS["last"]
-        if adaptation is not None:
-            merit = MERITS[adaptation.settings.selection]
-        self.progress = Progress(list(history), merit=merit)
-        self.optimizer = build_optimizer(
-            network,
-            name=settings.optimizer,
-            learning_rate=settings.learning_rate,
-            l2=settings.l2,
-            momentum=settings.momentum,
-            others=() if adaptation is None else adaptation.method.parameters(),
-        )
+        self.progress = Progress(list(history), merit=_merit(settings, adaptation))
+        self.optimizer = self._built_optimizer()
         recorder = recorder or recorder_for(settings.graphs, train.device)
         # A tensor on every GPU, so that graphs change the time of a training and nothing else.
         on_device = recorder is not None or train.device.type != "cpu"
@@ -239,13 +234,28 @@ class Trainer:
         self._augment: Augmentation | None = None
         if settings.augment.any:
             self._augment = Augmentation(train, segments, settings.augment, settings.seed)
-        core = network
-        if self._augment is None and adaptation is None:
-            core, train, valid = without_front(network, train, valid)
-        self._shown = [part.outputs for part in (train, valid) if part is not None]
         self._check_every = 1 if train.device.type == "cpu" else _CHECK_EVERY
-        # In the current epoch: the number of steps done, and the sums of each.
-        self._done = 0
+        self._done = 0  # steps of the current epoch
+        self._build_steps(recorder)
+
+    def _built_optimizer(self) -> torch.optim.Optimizer:
+        settings, adaptation = self.settings, self.adaptation
+        return build_optimizer(
+            self.network,
+            name=settings.optimizer,
+            learning_rate=settings.learning_rate,
+            l2=settings.l2,
+            momentum=settings.momentum,
+            others=() if adaptation is None else adaptation.method.parameters(),
+        )
+
+    def _build_steps(self, recorder: Recorder | None) -> None:
+        """Build the steps of training and validation, and the sums of the current epoch."""
+        settings = self.settings
+        core, train, valid = self.network, self.train, self.valid
+        if self._augment is None and self.adaptation is None:
+            core, train, valid = without_front(core, train, valid)
+        self._shown = [part.outputs for part in (train, valid) if part is not None]
         step = self._built_step(core, train)
         self._columns = step.columns
         shape = (len(self._sizes), len(step.columns))
