@@ -1,7 +1,7 @@
 """The plan of a protocol: axes, cells, seeds."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -337,50 +337,89 @@ def read_plan(path: Path, overrides: Sequence[str] = (), seeds: int | None = Non
     section, more = read_section(data.pop(PROTOCOL, None))
     if base is None or section is None:
         raise FaultdiagError(listed(str(path), problems + more))
-    notes: list[str] = []
-    protocols = section.protocols
-    if protocols is None:
-        protocols, notes = default_protocols(base)
-        notes = [f"no protocol.protocols in the config, so: {', '.join(protocols)}", *notes]
+    protocols, notes = _protocols(section, base)
     axes = (section.models, section.attention, section.representations, section.transfer)
     rows = contenders(base, *axes)
+    rows_of, configs = _checked(path, data, section, protocols, rows)
+    numbers = section.seeds_from(base.seed, seeds)
+    folds, problems = _folds(configs, numbers)
+    _refuse(path, problems)
+    noisy = [next(iter(rows_of))] if section.noise_on is None else section.noise_on
+    cells, problems = _only(_cells(section, noisy, folds), section.only)
+    _refuse(path, problems)
+    models, kept = {cell.model for cell in cells}, {cell.protocol for cell in cells}
+    return Plan(
+        base=base,
+        models=tuple(row.name for row in rows if row.name in models),
+        protocols=tuple(protocol for protocol in rows_of if protocol in kept),
+        seeds=tuple(numbers),
+        noise=tuple(section.noise) if noisy else (),
+        splits={p: _split_of(configs[own[0].name, p]) for p, own in rows_of.items()},
+        cells=tuple(cells),
+        notes=(*notes, *_undivided_notes(folds)),
+        reference=section.reference or rows[0].name,
+    )
+
+
+def _protocols(section: Section, base: Config) -> tuple[Mapping[str, Document], list[str]]:
+    """Return the protocols by name, and a note where the config names none."""
+    if section.protocols is not None:
+        return section.protocols, []
+    protocols, notes = default_protocols(base)
+    return protocols, [f"no protocol.protocols in the config, so: {', '.join(protocols)}", *notes]
+
+
+def _checked(
+    path: Path,
+    data: Document,
+    section: Section,
+    protocols: Mapping[str, Document],
+    rows: Sequence[Contender],
+) -> tuple[dict[str, list[Contender]], dict[tuple[str, str], Config]]:
+    """Return the rows of each protocol, and the config of each row on it.
+
+    Raises
+    ------
+    FaultdiagError
+        With everything that is wrong with them.
+    """
     problems = [
         *_same_names(rows),
         *_noise_problems(section, protocols),
         *_reference_problems(section, rows),
     ]
-    protocols, chosen_rows, more = _rows_of_each(protocols, rows)
+    changes, rows_of, more = _rows_of_each(protocols, rows)
     problems += more
-    configs, more = _configs(data, chosen_rows, protocols)
-    problems += _override_problems(data, section.models or {}, protocols) or more
+    configs, more = _configs(data, rows_of, changes)
+    problems += _override_problems(data, section.models or {}, changes) or more
     _refuse(path, problems)
-    numbers = section.seeds_from(base.seed, seeds)
-    noisy = [next(iter(protocols))] if section.noise_on is None else section.noise_on
-    folds, problems = _folds(configs, numbers)
-    _refuse(path, problems)
-    cells = [
-        Cell(model, protocol, fold.name, seed, fold.config, levels, tuple(section.noise_kinds))
-        for (seed, model, protocol), folds_of_cell in folds.items()
-        for levels in [tuple(section.noise) if protocol in noisy else ()]
-        for fold in folds_of_cell
+    return rows_of, configs
+
+
+def _cells(
+    section: Section,
+    noisy: Collection[str],
+    folds: Mapping[tuple[int, str, str], Sequence[Fold]],
+) -> list[Cell]:
+    """Return a cell for each fold, seed by seed."""
+    kinds, levels = tuple(section.noise_kinds), tuple(section.noise)
+    return [
+        Cell(
+            model,
+            protocol,
+            fold.name,
+            seed,
+            fold.config,
+            levels if protocol in noisy else (),
+            kinds,
+        )
+        for (seed, model, protocol), every_fold in folds.items()
+        for fold in every_fold
     ]
-    cells, problems = _only(cells, section.only)
-    _refuse(path, problems)
-    chosen = {cell.model for cell in cells}, {cell.protocol for cell in cells}
-    return Plan(
-        base=base,
-        models=tuple(row.name for row in rows if row.name in chosen[0]),
-        protocols=tuple(protocol for protocol in protocols if protocol in chosen[1]),
-        seeds=tuple(numbers),
-        noise=tuple(section.noise) if noisy else (),
-        splits={
-            p: configs[own[0].name, p].split.model_dump(mode="json")
-            for p, own in chosen_rows.items()
-        },
-        cells=tuple(cells),
-        notes=(*notes, *_undivided_notes(folds)),
-        reference=section.reference or rows[0].name,
-    )
+
+
+def _split_of(config: Config) -> Json:
+    return config.split.model_dump(mode="json")
 
 
 def _only(cells: Sequence[Cell], names: Sequence[str] | None) -> tuple[list[Cell], list[str]]:
