@@ -128,7 +128,7 @@ def require_phases(config: Config) -> None:
         Naming the setting, and what would work.
     """
     transfer = config.transfer
-    if transfer is None:
+    if transfer is None or transfer.method == NO_METHOD:
         return
     adapts = trains(transfer.method)
     if adapts and config.train.steps is not None and transfer.steps is None:

@@ -60,10 +60,12 @@ class TrainedSources:
             temporary = Path(mkdtemp(dir=self._folder))
             for name in (BEST, LAST):
                 shutil.copy(run / name, temporary / name)
-            if place.exists():  # another process was faster, with the same bits
-                shutil.rmtree(temporary)
-            else:
+            try:
                 temporary.replace(place)
+            except OSError:
+                shutil.rmtree(temporary)
+                if not place.is_dir():  # else another process was faster, with the same bits
+                    raise
 
     def _place(self, config: Config) -> Path:
         settings = config.model_dump(mode="json")

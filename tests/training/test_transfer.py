@@ -20,7 +20,7 @@ from faultdiag.models import NETWORKS
 from faultdiag.preparing.prepare import prepare
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.representations import REPRESENTATIONS
-from faultdiag.training import session
+from faultdiag.training import session, sources
 from faultdiag.training.loop import Trainer
 from faultdiag.transfer import TRANSFER
 from tests.training.runs import assert_same_run, history, metrics, refused, weights
@@ -235,6 +235,8 @@ def test_a_shared_source_gives_the_same_bits(
     )
     assert None not in epochs  # no epoch on the source
     assert_same_run(shared.folder, alone.folder)
+    sources.TrainedSources(tmp_path / "sources").keep(second, shared.folder)  # as a second process
+    assert len(list((tmp_path / "sources").iterdir())) == 1
     third = make(transfer=methods[1], train__epochs=4)
     session.train_run(third, run=tmp_path / "third", device="cpu", sources=tmp_path / "sources")
     assert epochs.count(None) == 4
