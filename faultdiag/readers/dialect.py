@@ -316,7 +316,7 @@ def _split(line: str, separator: str, comma: bool) -> list[str] | None:
         return None
     row = cells(line, separator)
     if comma:
-        # A comma that separates, too, is told apart by quotes around every number.
+        # Quotes around every number show a comma that separates from one within numbers.
         if separator == "," and line.count('"') != 2 * len(row):
             return None
         row = _with_points(row)
