@@ -43,8 +43,8 @@ def noise(seconds: float = 10.0, seed: int = 1) -> Floats:
     return np.random.default_rng(seed).normal(size=round(seconds * FS))
 
 
-def prominence_at(x: Floats, fs: float, band: tuple[float, float], frequency: float) -> float:
-    """Log10 of the envelope line near a frequency over the median within half a shaft order.
+def envelope_of(x: Floats, fs: float, band: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Frequencies and amplitudes of the spectrum of the squared envelope in a band.
 
     The envelope is that of scipy's Hilbert transform; nothing is shared with the package.
     """
@@ -54,8 +54,13 @@ def prominence_at(x: Floats, fs: float, band: tuple[float, float], frequency: fl
     frequencies = np.fft.rfftfreq(x.size, 1 / fs)
     lines[(frequencies < band[0]) | (frequencies > band[1])] = 0
     envelope = np.abs(hilbert(np.fft.irfft(lines, x.size))) ** 2
-    window = np.hanning(x.size)
-    amplitudes = np.abs(np.fft.rfft((envelope - envelope.mean()) * window))
+    amplitudes = np.abs(np.fft.rfft((envelope - envelope.mean()) * np.hanning(x.size)))
+    return frequencies, amplitudes
+
+
+def prominence_at(x: Floats, fs: float, band: tuple[float, float], frequency: float) -> float:
+    """Log10 of the envelope line near a frequency over the median within half a shaft order."""
+    _, amplitudes = envelope_of(x, fs, band)
     place = round(frequency * x.size / fs)
     half = round(SHAFT / 2 * x.size / fs)
     around = np.log10(amplitudes[max(place - half, 1) : place + half + 1])
