@@ -46,6 +46,7 @@ def read_recording(
         file=Statement(recording.sampling_rate, recording.rpm),
         user=Statement(sampling_rate, rate_place="sampling_rate"),
         variables=lambda: list_variables(path),
+        samples=recording.samples,
         override=override_rate,
         remedy="override_rate=True",
     )

@@ -62,6 +62,11 @@ def known_by_samples(path: Path, variables: Iterable[Variable]) -> cwru.Known | 
     return None
 
 
+def has_known_length(samples: int) -> bool:
+    """Return whether a recording of the table has so many samples."""
+    return samples in _table()[2]
+
+
 def _number_of(samples: NDArray[np.float32]) -> int | None:
     numbers, known, _ = _table()
     own = np.frombuffer(bytes.fromhex(fingerprint(samples)), np.uint8)

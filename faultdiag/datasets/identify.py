@@ -51,7 +51,7 @@ def identify(path: Path) -> Document | None:
 
 
 def identify_by_name(
-    path: Path, variables: Callable[[], Iterable[Variable]]
+    path: Path, variables: Callable[[], Iterable[Variable]], samples: int | None = None
 ) -> NamedRecording | None:
     """Return the published recording of a file by its name and its variables, or None.
 
@@ -61,7 +61,9 @@ def identify_by_name(
     Parameters
     ----------
     variables
-        Returns what the file holds.
+        Returns what the file holds; called only where name or length fit.
+    samples
+        Of its channels, where that is known.
     """
     stem = PurePosixPath(path.name).stem
     named = [
@@ -69,8 +71,11 @@ def identify_by_name(
         for known in published_sets().values()
         if known.variables and (facts := known.by_name(stem)) is not None
     ]
+    unnamed = not numbers_in(path.name) and not named
+    if unnamed and samples is not None and not may_be_healthy(samples):
+        return None
     held = list(variables())
-    if not numbers_in(path.name) and not named:
+    if unnamed:
         return _healthy_by_length(held)
     names = {variable.name for variable in held}
     recordings = (
@@ -98,6 +103,11 @@ _LEAST_BESIDE, _MOST_BESIDE = 200, 800
 # Samples of healthy recordings, which are at 48 kHz among faults at 12 kHz; 99 is published in a
 # file with recording 98.
 _LENGTHS = {98: 483_903, 99: 485_063, 100: 485_643}
+
+
+def may_be_healthy(samples: int) -> bool:
+    """Return whether a healthy CWRU recording has so many samples."""
+    return samples in _LENGTHS.values()
 
 
 def _healthy_by_length(variables: Iterable[Variable]) -> NamedRecording | None:

@@ -86,6 +86,7 @@ def entry_facts(entry: Entry, recording: Recording | RecordingSource) -> Facts:
         file=Statement(recording.sampling_rate, recording.rpm),
         user=by_user,
         variables=lambda: list_variables(entry.path),
+        samples=recording.samples,
         catalogue=by_set if of_set else None,
         override=entry.override_rate,
         remedy="--override-rate or data.override_rate: true",

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faultdiag.datasets.fingerprints import known_by_samples
+from faultdiag.datasets.fingerprints import has_known_length, known_by_samples
 from faultdiag.datasets.identify import NamedRecording, identify, identify_by_name
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
@@ -93,6 +93,7 @@ def resolve_facts(
     needs_rpm: bool = True,
     needs_catalogue: bool = False,
     catalogue: Document | None = None,
+    samples: int | None = None,
     override: bool = False,
     remedy: str = "--override-rate",
 ) -> Facts:
@@ -119,6 +120,8 @@ def resolve_facts(
         Whether what a catalogue says besides, such as the bearing, matters.
     catalogue
         What the dataset that the file was found in says of it; None looks in all catalogues.
+    samples
+        Of the channels, where that is known: it spares listing the variables of most files.
     override
         Whether the user wins over file and catalogue; the contradiction becomes a warning.
     remedy
@@ -133,7 +136,7 @@ def resolve_facts(
     """
     known_rpm = file.rpm is not None or not needs_rpm
     settled = file.sampling_rate is not None and known_rpm and not needs_catalogue
-    known = _look_up(path, variables, catalogue, settled=settled)
+    known = _look_up(path, variables, catalogue, samples, settled=settled)
     problems = _contradictions(file, known.sure, user)
     if problems and not override:
         raise ContradictionError(
@@ -198,6 +201,7 @@ def _look_up(
     path: Path,
     variables: Callable[[], Iterable[Variable]],
     catalogue: Document | None,
+    samples: int | None,
     *,
     settled: bool,
 ) -> _CatalogueFacts:
@@ -208,9 +212,11 @@ def _look_up(
         return _CatalogueFacts({})
     if known := identify(path):
         return _CatalogueFacts(known)
-    if by_samples := known_by_samples(path, variables()):
-        return _CatalogueFacts(by_samples.facts)
-    return _CatalogueFacts({}, identify_by_name(path, variables))
+    if samples is None or has_known_length(samples):
+        by_samples = known_by_samples(path, variables())
+        if by_samples is not None:
+            return _CatalogueFacts(by_samples.facts)
+    return _CatalogueFacts({}, identify_by_name(path, variables, samples))
 
 
 def _contradictions(file: Statement, known: Document, user: Statement) -> list[str]:
