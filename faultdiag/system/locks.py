@@ -153,10 +153,19 @@ def _try(target: Path, lock: Path) -> FileIO | None:
                 return None
             # Between opening and locking, the owner before may have removed it.
             if _is(file, lock):
-                file.truncate(0)
-                file.write(json.dumps(asdict(_this_process())).encode())
+                _sign(file, lock)
                 return file
             file.close()
+
+
+def _sign(file: FileIO, lock: Path) -> None:
+    """Write who holds a lock; on a full disk nothing is left of it."""
+    try:
+        file.truncate(0)
+        file.write(json.dumps(asdict(_this_process())).encode())
+    except OSError:
+        _release(file, lock)
+        raise
 
 
 def _open(target: Path, lock: Path) -> FileIO:

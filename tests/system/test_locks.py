@@ -1,5 +1,6 @@
 """One owner of anything written, named to whoever comes second, and gone with its process."""
 
+import errno
 import os
 import re
 import subprocess
@@ -193,3 +194,14 @@ def test_whatever_an_owner_wrote_is_named_safely(content: bytes, tmp_path: Path)
             pytest.fail("two owners")
         assert str(caught.value).isprintable()
         process.communicate("")
+
+
+def test_a_full_disk_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("faultdiag.system.locks._this_process", full)
+    for own, target in ((own_folder, tmp_path / "run"), (own_file, tmp_path / "rows.csv")):
+        with pytest.raises(FaultdiagError, match="No space left"), own(target, OTHER):
+            pytest.fail("a lock without an owner")
+    assert list(tmp_path.iterdir()) == []
