@@ -77,13 +77,20 @@ def identify_by_name(
     held = list(variables())
     if unnamed:
         return _healthy_by_length(held)
-    names = {variable.name for variable in held}
+    return _cwru_by_name(path, held) or _published_by_name(named, held)
+
+
+def _published_by_name(
+    named: Iterable[tuple[PublishedSet, Document]], variables: Iterable[Variable]
+) -> NamedRecording | None:
+    """Return the first recording of these names whose set's variables are all in the file."""
+    names = {variable.name for variable in variables}
     recordings = (
         NamedRecording(f"{known.title} recording {facts['name']}", facts)
         for known, facts in named
         if known.variables <= names
     )
-    return _cwru_by_name(path, held) or next(recordings, None)
+    return next(recordings, None)
 
 
 def _cwru_by_name(path: Path, variables: Collection[Variable]) -> NamedRecording | None:

@@ -130,21 +130,24 @@ def require_phases(config: Config) -> None:
     transfer = config.transfer
     if transfer is None or transfer.method == NO_METHOD:
         return
-    adapts = trains(transfer.method)
-    if adapts and config.train.steps is not None and transfer.steps is None:
+    if not trains(transfer.method):
+        if transfer.start_epoch is not None:
+            raise FaultdiagError(
+                f"transfer.start_epoch is {transfer.start_epoch}, but {transfer.method} adapts "
+                "after the last epoch; leave it out"
+            )
+        return
+    if transfer.steps is not None:
+        return
+    if config.train.steps is not None:
         raise FaultdiagError(
             f"train.steps is {config.train.steps}, and nothing says how many steps adapt after "
             "them; add transfer.steps, such as 500, or write train.epochs in place of train.steps"
         )
-    if adapts and transfer.steps is None and config.train.epochs < 2:
+    if config.train.epochs < 2:
         raise FaultdiagError(
             f"train.epochs is {config.train.epochs}, which leaves no epoch to adapt in; use 2 or "
             "more, or add transfer.steps, such as 500"
-        )
-    if not adapts and transfer.start_epoch is not None:
-        raise FaultdiagError(
-            f"transfer.start_epoch is {transfer.start_epoch}, but {transfer.method} adapts after "
-            "the last epoch; leave it out"
         )
 
 
