@@ -162,9 +162,8 @@ class Scorer(Protocol):
         """Return the same model on a device."""
 
 
-# Numbers of a batch on a processor: 256 windows of 2048 samples, fewer of longer ones.
-_BATCH_NUMBERS = 2**19
-_LEAST_BATCH = 8
+# Windows of so many samples make a batch of full size; longer ones a smaller one, down to a share.
+_BATCH_LENGTH, _LEAST_SHARE = 2048, 32
 
 
 def batch_size(most: int, numbers: int) -> int:
@@ -178,7 +177,7 @@ def batch_size(most: int, numbers: int) -> int:
     >>> batch_size(256, 2048), batch_size(256, 36_000)
     (256, 14)
     """
-    return max(_LEAST_BATCH, min(most, _BATCH_NUMBERS // numbers))
+    return max(most // _LEAST_SHARE, min(most, most * _BATCH_LENGTH // numbers))
 
 
 def softmax(logits: Floats) -> Floats:

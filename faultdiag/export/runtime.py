@@ -23,8 +23,9 @@ SUFFIX = ".onnx"
 WINDOWS, SHAFT_RATE, CONDITIONS = "windows", "shaft_rate", "conditions"
 FEATURES = "features"
 LOGITS, PROBABILITIES = "logits", "probabilities"
-# Windows per batch: more would not stay in the cache between layers.
-BATCH = 256
+# Windows per batch: no slower per window than 256, and all batches are full, so that a larger one
+# would cost a single recording time and a small device memory.
+BATCH = 32
 
 Singles = NDArray[np.float32]
 

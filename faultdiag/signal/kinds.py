@@ -6,6 +6,7 @@ at how a signal moves.
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -54,6 +55,20 @@ class SignalKind:
         return self.kind == "vibration"
 
 
+class Stretch:
+    """The finite samples of a signal, and its power spectrum, computed once."""
+
+    def __init__(self, samples: ArrayLike) -> None:
+        x = np.asarray(samples, np.float64).ravel()
+        finite = np.isfinite(x)
+        self.x = x if finite.all() else x[finite]
+
+    @cached_property
+    def power(self) -> NDArray[np.float64]:
+        """The mean power spectrum of blocks without their means, ``(block // 2 + 1,)``."""
+        return _power(self.x)
+
+
 def signal_kind(samples: ArrayLike) -> SignalKind:
     """Return what a signal looks like.
 
@@ -62,18 +77,22 @@ def signal_kind(samples: ArrayLike) -> SignalKind:
     samples
         ``(samples,)``, all of a recording or one stretch of it without gaps.
     """
-    x = np.asarray(samples, np.float64).ravel()
-    x = x[np.isfinite(x)]
+    return _kind_of(Stretch(samples))
+
+
+def _kind_of(stretch: Stretch) -> SignalKind:
+    x = stretch.x
     mean, deviation = (float(x.mean()), float(x.std())) if x.size else (0.0, 0.0)
     if x.size < 2 or deviation <= 1e-12 * abs(mean) or deviation == 0:
         return SignalKind("constant", "is constant")
-    tests = (_rising, _constant, _levels, _pulses, _slow)
-    return next((kind for test in tests if (kind := test(x))), SignalKind("vibration", ""))
+    found = next(
+        (kind for test in (_rising, _constant, _levels, _pulses) if (kind := test(x))), None
+    )
+    return found or _slow(stretch) or SignalKind("vibration", "")
 
 
 def _rising(x: NDArray[np.float64]) -> SignalKind | None:
-    steps = np.diff(x)
-    up, down = int((steps > 0).sum()), int((steps < 0).sum())
+    up, down = np.count_nonzero(x[1:] > x[:-1]), np.count_nonzero(x[1:] < x[:-1])
     moved = up + down
     # The first samples of a smooth signal may all rise; nothing is said of fewer.
     if x.size < _FEWEST or moved == 0:
@@ -85,8 +104,10 @@ def _rising(x: NDArray[np.float64]) -> SignalKind | None:
     if share >= _ONE_WAY:
         return SignalKind("rising", f"{word} all the time and starts again {min(up, down)} times")
     places = np.arange(x.size) - (x.size - 1) / 2
-    line = float(np.corrcoef(places, x)[0, 1]) ** 2
-    return SignalKind("rising", f"{word} through the whole file") if line >= _STRAIGHT else None
+    distance = x - x.mean()
+    scale = float(places @ places) * float(distance @ distance)
+    straight = float(places @ distance) ** 2 >= _STRAIGHT * scale  # the square of a correlation
+    return SignalKind("rising", f"{word} through the whole file") if straight else None
 
 
 def _constant(x: NDArray[np.float64]) -> SignalKind | None:
@@ -118,9 +139,10 @@ def _pulses(x: NDArray[np.float64]) -> SignalKind | None:
     if high - middle < middle - low:
         low, middle, high, x = -high, -middle, -low, -x
     place = (x - low) / (high - low)
-    between = float(((place > 0.3) & (place < 0.7)).mean())
-    top = float((place >= 0.7).mean())
-    two_levels = between < 0.05 and between < top and float((place <= 0.3).mean()) > 0.2
+    top = np.count_nonzero(place >= 0.7) / x.size
+    bottom = np.count_nonzero(place <= 0.3) / x.size
+    between = 1 - top - bottom
+    two_levels = between < 0.05 and between < top and bottom > 0.2
     one_side = middle - low < 0.15 * (high - middle) and top > 0.1 * between
     edges = int(np.count_nonzero(np.diff(place > 0.5))) // 2
     if edges < 2 or not (two_levels or (one_side and _regular(place))):
@@ -135,10 +157,10 @@ def _regular(place: NDArray[np.float64]) -> bool:
     return gaps.size > 2 and float(gaps.std()) < 0.2 * float(gaps.mean())
 
 
-def _slow(x: NDArray[np.float64]) -> SignalKind | None:
-    power = _power(x)
+def _slow(stretch: Stretch) -> SignalKind | None:
+    power = stretch.power
     total = float(power.sum())
-    if x.size < _FEWEST or total == 0:
+    if stretch.x.size < _FEWEST or total == 0:
         return None
     frequencies = np.arange(power.size) / (2 * (power.size - 1))
     if float(power[frequencies >= _HIGH].sum()) < _HIGH_POWER * total:
@@ -155,7 +177,7 @@ _BANDS = 64
 _EMPTY = 2e-5
 
 
-def empty_above(samples: ArrayLike) -> float | None:
+def empty_above(stretch: Stretch) -> float | None:
     """Return the share of the band above which a signal holds nothing; None where that is used.
 
     A recording that was upsampled, or made by a slower sensor, fills less than half of the band
@@ -163,34 +185,26 @@ def empty_above(samples: ArrayLike) -> float | None:
 
     Parameters
     ----------
-    samples
-        ``(samples,)``, all of a recording or one stretch of it without gaps.
+    stretch
+        All of a recording, or samples of it without gaps.
 
     Returns
     -------
     float | None
         0.5 at most, of half the sampling rate.
     """
-    x = np.asarray(samples, np.float64).ravel()
-    x = x[np.isfinite(x)]
-    if x.size < _BLOCK:
+    if stretch.x.size < _BLOCK:
         return None
-    bands = np.median(_power(x)[1:].reshape(_BANDS, -1), axis=1)
+    bands = np.median(stretch.power[1:].reshape(_BANDS, -1), axis=1)
     level = _EMPTY * float(np.median(bands[: _BANDS // 8]))
     if level == 0 or float(np.median(bands[_BANDS // 2 :])) > level:
         return None
     return float(min(int(np.flatnonzero(bands > level)[-1]) + 1, _BANDS // 2)) / _BANDS
 
 
-def band_warning(name: str, samples: ArrayLike, rate: float | None) -> str | None:
-    """Return that a channel carries nothing in the upper half of its band, or None.
-
-    Parameters
-    ----------
-    rate
-        Hz, or None where it is not known.
-    """
-    share = empty_above(samples)
+def _band_warning(name: str, stretch: Stretch, rate: float | None) -> str | None:
+    """Return that a channel carries nothing in the upper half of its band, or None."""
+    share = empty_above(stretch)
     if share is None:
         return None
     half = (rate or 1.0) / 2
@@ -211,11 +225,12 @@ def oddity(name: str, samples: ArrayLike, rate: float | None) -> str | None:
     rate
         Hz, or None where it is not known.
     """
-    kind = signal_kind(samples)
+    stretch = Stretch(samples)
+    kind = _kind_of(stretch)
     oddities = []
     if not kind.is_vibration:
         oddities.append(f"channel {name} {kind.reason}: it doesn't look like a vibration")
-    if kind.kind in {"vibration", "slow"} and (band := band_warning(name, samples, rate)):
+    if kind.kind in {"vibration", "slow"} and (band := _band_warning(name, stretch, rate)):
         oddities.append(band)
     return "; ".join(oddities) or None
 
@@ -225,5 +240,10 @@ def _power(x: NDArray[np.float64]) -> NDArray[np.float64]:
     length = min(_BLOCK, x.size)
     count = x.size // length
     blocks = (x - x.mean())[: count * length].reshape(count, length)
-    spectra = np.abs(np.fft.rfft(blocks * np.hanning(length + 1)[:-1])) ** 2
-    return np.asarray(spectra.mean(axis=0))
+    lines = np.fft.rfft(blocks * _taper(length))
+    return np.asarray((lines.real**2 + lines.imag**2).mean(axis=0))
+
+
+@lru_cache(maxsize=4)
+def _taper(length: int) -> NDArray[np.float64]:
+    return np.hanning(length + 1)[:-1]

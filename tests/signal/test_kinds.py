@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.readers.read import read_recording
-from faultdiag.signal.kinds import band_warning, empty_above, oddity, signal_kind
+from faultdiag.signal.kinds import Stretch, empty_above, oddity, signal_kind
 
 N = 20_000
 I = np.arange(N)  # noqa: E741
@@ -83,10 +83,10 @@ def test_an_upsampled_signal_leaves_its_band_empty(
         "red": lfilter([1], [1, -0.7], x),
         "lines": 0.2 * x + np.sin(0.7 * I) + np.sin(1.9 * I),
     }[colour]
-    assert empty_above(x) is None
+    assert empty_above(Stretch(x)) is None
     y = resample_poly(x, times, 1)
     y = np.round(y / step) * step if step else y
-    share = empty_above(y)
+    share = empty_above(Stretch(y))
     assert share is not None
     assert share <= 0.5
     assert share == pytest.approx(1 / times, abs=0.06)
@@ -96,9 +96,9 @@ def test_an_upsampled_signal_leaves_its_band_empty(
 
 
 def test_too_short_or_silent_for_its_band() -> None:
-    assert empty_above(noise(0)[:1000]) is None
-    assert empty_above(np.zeros(N)) is None
-    assert band_warning("a", noise(0), None) is None
+    assert empty_above(Stretch(noise(0)[:1000])) is None
+    assert empty_above(Stretch(np.zeros(N))) is None
+    assert oddity("a", noise(0), None) is None
 
 
 @pytest.mark.real
