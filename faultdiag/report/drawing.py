@@ -134,7 +134,8 @@ def _draw_chart(axes: "Axes", chart: Chart) -> None:
     for level in chart.levels:
         axes.axhline(level.y, color=LIGHT.ink, linewidth=1, linestyle=(0, (5, 4)))
         place = axes.get_yaxis_transform()
-        axes.text(0.995, level.y, level.label, transform=place, ha="right", va="bottom", fontsize=8)
+        # Beside the axes, where no curve runs through it.
+        axes.text(1.008, level.y, level.label, transform=place, ha="left", va="center", fontsize=8)
     if chart.band is not None:
         axes.axvspan(*chart.band, color=LIGHT.muted, alpha=0.16, linewidth=0)
     _set_axes(axes, chart)

@@ -107,7 +107,7 @@ def _chart(trend: Trend, indicator: IndicatorTrend, label: str) -> Chart:
     alarm = indicator.alarm
     marks = []
     if alarm is not None and alarm.persistent is not None:
-        marks.append(Mark(float(alarm.persistent + 1), "persistent", 1))
+        marks.append(Mark(float(alarm.persistent + 1), "alarm", 1))
     return Chart(
         label,
         baseline_words(trend),
