@@ -9,12 +9,15 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 PACKAGE = Path(__file__).parents[1] / "faultdiag"
 BRANCHES = (
     *(ast.If, ast.For, ast.While, ast.IfExp, ast.ExceptHandler),
     *(ast.comprehension, ast.Assert, ast.match_case),
 )
+
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def complexity(function: ast.AST) -> int:
@@ -27,6 +30,12 @@ def complexity(function: ast.AST) -> int:
         if isinstance(node, ast.BoolOp):
             count += len(node.values) - 1
     return count
+
+
+def body_lines(function: Function) -> int:
+    """Return the lines of a function without its signature and docstring."""
+    body = function.body[ast.get_docstring(function) is not None :]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 def name_of(path: Path) -> str:
@@ -43,7 +52,7 @@ def imports(tree: ast.Module, modules: set[str]) -> Iterator[str]:
                 yield full if full in modules else str(node.module)
 
 
-def functions_of(trees: Iterable[ast.Module]) -> Iterator[ast.AST]:
+def functions_of(trees: Iterable[ast.Module]) -> Iterator[Function]:
     """Yield all functions and methods, those inside others too."""
     for tree in trees:
         for node in ast.walk(tree):
@@ -67,12 +76,16 @@ def main() -> None:
     lines = {name: len(text.splitlines()) for name, text in texts.items()}
     counts = {
         "modules": len(paths),
-        "rooms": len({p.relative_to(PACKAGE).parts[0] for p in paths.values()}),
+        "rooms (packages directly below)": len(list(PACKAGE.glob("*/__init__.py"))),
+        "modules outside of rooms": len(list(PACKAGE.glob("*.py"))),
         "lines": sum(lines.values()),
         "median module": statistics.median(lines.values()),
         "largest module": max(lines.values()),
         "single-importer modules under 100 lines": sum(
             lines[name] < 100 for name in single_importers(trees)
+        ),
+        "functions of more than 40 lines": sum(
+            body_lines(function) > 40 for function in functions_of(trees.values())
         ),
         "functions of complexity above 10": sum(
             complexity(function) > 10 for function in functions_of(trees.values())

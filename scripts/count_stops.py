@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-PACKAGE = Path(__file__).parents[1] / "faultdiag"
+ROOT = str(Path(__file__).resolve().parents[1] / "faultdiag") + os.sep
 INTERRUPTED = 130
 CONFIG = """
 data: {dataset: synthetic, root: recordings, prepared: prepared, channels: [DE]}
@@ -34,14 +34,25 @@ def arrive(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def imports(frame: FrameType | None) -> bool:
+    """Return whether a frame runs because some module of the package is imported."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "<module>" and code.co_filename.startswith(ROOT):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def stops(work: Callable[[], object]) -> list[str]:
     """Return the modules of the package that `work` calls until it arrives, in order."""
     visited: dict[str, None] = {}
 
     def follow(frame: FrameType, event: str, _: object) -> None:
-        path = Path(frame.f_code.co_filename)
-        if event == "call" and frame.f_code.co_name != "<module>" and PACKAGE in path.parents:
-            visited[str(path.relative_to(PACKAGE))] = None
+        file = frame.f_code.co_filename
+        seen = not file.startswith(ROOT) or file[len(ROOT) :] in visited
+        if event == "call" and not seen and not imports(frame):
+            visited[file[len(ROOT) :]] = None
 
     sys.setprofile(follow)
     try:
