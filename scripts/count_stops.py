@@ -93,7 +93,7 @@ def to_first_step() -> None:
     import torch
 
     for optimizer in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD):
-        optimizer.step = arrive  # type: ignore[method-assign]
+        optimizer.step = arrive  # type: ignore[method-assign, assignment]
     run("train", "--config", "stops.yaml", "--run", "other", "--device", "cpu")
 
 
@@ -114,7 +114,7 @@ def to_first_row() -> None:
         def isatty(self) -> bool:
             return False
 
-    sys.stdout = Stdout()  # type: ignore[assignment]
+    sys.stdout = Stdout()
     run("predict", "run", "recordings", "--device", "cpu")
 
 
