@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from faultdiag.config.schema import Config
+from faultdiag.errors import printable
 from faultdiag.evidence.rate_check import survey_rates
 from faultdiag.guess.states import ONE_NAME, alike
 from faultdiag.preparing.folder import Prepared
@@ -70,7 +71,7 @@ def _check_one(config: Config) -> str:
             "",
             describe_prepared(prepared, config.data.healthy),
             class_line(prepared),
-            *(f"warning: {text}; {ONE_NAME}" for text in alike(prepared.classes)),
+            *(f"warning: {printable(text)}; {ONE_NAME}" for text in alike(prepared.classes)),
             f"sampling rate {prepared.sampling_rate:g} Hz, channels {', '.join(prepared.channels)},"
             f" windows of {prepared.length} samples ({prepared.length / prepared.sampling_rate:.3g}"
             " s)",
