@@ -106,13 +106,16 @@ def _request(row: CheckedRow, options: ReadRequest, manifest: str) -> ReadReques
     """Return what a row of a manifest states, and for what it doesn't the options of all."""
     rate, rpm = row.number("sampling_rate"), row.number("rpm")
     line = f"in line {row.row.line} of {manifest}"
+    bearing = row.bearing or options.bearing
+    written = str(row.row.values.get("bearing") or "")
     return replace(
         options,
         path=row.recording,
         channel=",".join(row.channels) or options.channel,
         sampling_rate=rate or options.sampling_rate,
         rpm=rpm or options.rpm,
-        bearing=row.bearing or options.bearing,
+        bearing=bearing,
+        unknown_bearing=f"'{written}' {line}" if written and bearing is None else None,
         time=row.time,
         rate_place=f"sampling_rate {line}" if rate else options.rate_place,
         rpm_place=f"rpm {line}" if rpm else options.rpm_place,

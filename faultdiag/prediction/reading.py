@@ -65,6 +65,8 @@ class ReadRequest:
         Where the two are written, for messages.
     time
         When the recording was made; it wins over what the file states.
+    unknown_bearing
+        What a manifest writes for a bearing that is neither a name nor a geometry, and where.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class ReadRequest:
     rate_place: str = "--sampling-rate"
     rpm_place: str = "--rpm"
     time: datetime | None = None
+    unknown_bearing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class _Samples:
     bearing: KnownBearing | None
     warnings: tuple[str, ...] = ()
     time: datetime | None = None
+    unknown_bearing: tuple[str, ...] = ()
 
 
 def read_events(
@@ -221,7 +225,8 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
     known = (source.samples, source.path, source.channels, rate, rate_source, rpm, bearing)
     # A recording that is known by its name alone is marked so in ``sampling_rate_source``.
     time = request.time or source.time
-    yield from _cut(_Samples(read, *known, facts.overridden, time), model)
+    unknown = _unknown_bearing(request, bearing) if looked_for else ()
+    yield from _cut(_Samples(read, *known, facts.overridden, time, unknown), model)
 
 
 def one_line(error: FaultdiagError) -> str:
@@ -274,7 +279,7 @@ def _cut(samples: _Samples, model: ModelInput) -> Iterator[ReadEvent]:
         samples.sampling_rate_source,
         count,
         samples.bearing,
-        (*samples.warnings, *_oddities(samples)),
+        (*samples.warnings, *samples.unknown_bearing, *_oddities(samples)),
         samples.time,
     )
     statistics: list[Floats] = []
@@ -339,7 +344,8 @@ def _require_facts(samples: _Samples, model: ModelInput) -> None:
         if needed and value is None
     ]
     if lacking:
-        raise FaultdiagError(f"{samples.path}: {'; '.join(lacking)}")
+        reasons = [*lacking, *samples.unknown_bearing]
+        raise FaultdiagError(f"{samples.path}: {'; '.join(reasons)}")
 
 
 def _window_count(samples: _Samples, model: ModelInput) -> tuple[Resampler, int]:
@@ -406,6 +412,14 @@ def find_bearing(
     stated = stated_bearing(request.path, reader.variables(), rpm)
     listed = facts.get("bearing")
     return stated or (get_bearing(listed) if listed else None)
+
+
+def _unknown_bearing(request: ReadRequest, bearing: KnownBearing | None) -> tuple[str, ...]:
+    """Return a warning of the bearing that a manifest names and no catalogue has, if it does."""
+    if request.unknown_bearing is None:
+        return ()
+    used = f"; {bearing.name} is taken, by the file or the catalogue" if bearing else ""
+    return (f"{request.unknown_bearing} is no bearing that `faultdiag bearings` lists{used}",)
 
 
 def check_samples(

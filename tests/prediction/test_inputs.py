@@ -134,3 +134,11 @@ def test_the_bearing_of_a_manifests_row_wins_over_the_option(tmp_path: Path) -> 
     (tmp_path / "m.csv").write_text("\n".join(rows))
     found = find([tmp_path / "m.csv"], ReadRequest(Path(), bearing="6205"))
     assert [request.bearing for request in found] == ["6203", "6205", "6205"]
+
+
+def test_a_manifests_bearing_that_no_catalogue_has_is_kept_for_a_warning(tmp_path: Path) -> None:
+    rows = ["path,label,bearing", "a.mat,N,9999", "b.mat,N,"]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    requests = find([tmp_path / "m.csv"], ReadRequest(Path()))
+    unknown = [request.unknown_bearing for request in requests]
+    assert unknown == ["'9999' in line 2 of m.csv", None]

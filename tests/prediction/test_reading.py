@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from faultdiag.errors import FaultdiagError
 from faultdiag.prediction import reading
 from faultdiag.prediction.events import End, Failure, Header, Windows
 from faultdiag.prediction.reading import (
@@ -139,3 +141,14 @@ def test_memory_does_not_grow_with_the_length(rate: int, windows: int, tmp_path:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, f"{windows}\n"), done.stderr
+
+
+def test_a_bearing_of_a_manifest_that_is_unknown_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, np.random.default_rng(0).normal(size=12_000))
+    model = ModelInput(("x",), 12_000.0, 256, needs_speed=False, needs_bearing=True)
+    request = ReadRequest(path, None, 12_000.0, unknown_bearing="'9999' in line 2 of m.csv")
+    with pytest.raises(FaultdiagError, match=r"'9999' in line 2 of m.csv is no bearing that"):
+        list(file_events(request, model))
+    named = replace(request, bearing="6205", unknown_bearing=None)
+    assert next(file_events(named, model)).warnings == ()
