@@ -203,7 +203,24 @@ def _read_sets(path: Path) -> list[dict[str, Any]]:
             sets = pyuff.UFF(str(path)).read_sets()
         except Exception as error:  # pyuff has no errors of its own: anything may come
             raise DamageError(str(error).splitlines()[0] if str(error) else "no sets") from error
-    return [sets] if isinstance(sets, dict) else sets
+    sets = [sets] if isinstance(sets, dict) else sets
+    with reading(path, _UFF):
+        for dataset in filter(_is_time, sets):
+            _require_count(dataset)
+    return sets
+
+
+def _require_count(dataset: Document) -> None:
+    """Compare the values of a function with the number that its header states.
+
+    Raises
+    ------
+    DamageError
+        If they differ.
+    """
+    stated, count = dataset.get("num_pts"), len(dataset["data"])
+    if stated is not None and stated != count:
+        raise DamageError(f"function {_name(dataset)} states {stated:g} values and has {count}")
 
 
 def _is_time(one: Document) -> bool:

@@ -9,6 +9,7 @@ References
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.base import Reader, plausible_rate, rate_of_increment
@@ -40,15 +41,51 @@ def open_lvm(path: Path) -> Reader:
         )
     with reading(path, _KIND), path.open("rb") as file:
         lines = [line.decode("utf-8", "replace") for line in islice(file, _MOST_LINES)]
-        return TextTable(path, TextBlocks(path, _dialect(path, lines)))
+        headers = _headers([line.rstrip("\r\n") for line in lines])
+        blocks = TextBlocks(path, _dialect(path, lines, headers))
+        _require_counts(headers.segment, blocks)
+        return TextTable(path, blocks)
 
 
-def _dialect(path: Path, lines: Sequence[str]) -> Dialect:
-    text = [line.rstrip("\r\n") for line in lines]
+class _Headers(NamedTuple):
+    """The facts of the file and of its first segment, and the line that ends the second header."""
+
+    facts: Mapping[str, Sequence[str]]
+    segment: Mapping[str, Sequence[str]]
+    separator: str
+    end: int
+
+
+def _headers(text: Sequence[str]) -> _Headers:
     first, second = _ends_of_headers(text)
     facts = _facts(text[:first])
     separator = _SEPARATORS.get(facts.get("Separator", [""])[0].lower(), "\t")
-    segment = _facts(text[first + 1 : second], separator)
+    return _Headers(facts, _facts(text[first + 1 : second], separator), separator, second)
+
+
+def _require_counts(segment: Mapping[str, Sequence[str]], blocks: TextBlocks) -> None:
+    """Compare the header with the table below it: more rows than it states may be appended.
+
+    Raises
+    ------
+    DamageError
+        If a count is no number, rows are missing, or the channels are not those of the table.
+    """
+    for name, count in (
+        ("Samples", blocks.rows),
+        ("Channels", blocks.dialect.kinds.count("number")),
+    ):
+        stated = [value for value in segment.get(name, ()) if value]
+        if not all(value.isdecimal() for value in stated):
+            raise DamageError(f"its header states {', '.join(stated)} {name}, which is no number")
+        most = max(map(int, stated), default=count)
+        if count < most or (name == "Channels" and count != most):
+            raise DamageError(f"its header states {most} {name}, and {count} follow")
+
+
+def _dialect(path: Path, lines: Sequence[str], headers: _Headers) -> Dialect:
+    facts, segment, separator, second = headers
+    text = [line.rstrip("\r\n") for line in lines]
     header = text[second + 1].split(separator)
     first_row = text[second + 2].split(separator) if second + 2 < len(text) else header
     # The column of comments is named in the header and mostly left out of the rows.
@@ -90,7 +127,10 @@ def _kind(name: str) -> str:
 
 
 def _rate(path: Path, steps: Sequence[str]) -> float | None:
-    values = {float(step.replace(",", ".")) for step in steps if step}
+    try:
+        values = {float(step.replace(",", ".")) for step in steps if step}
+    except ValueError as error:
+        raise DamageError(f"its header states the Delta_X {', '.join(steps)}") from error
     if len(values) > 1:
         listed = ", ".join(f"{value:g}" for value in sorted(values))
         raise FaultdiagError(

@@ -4,6 +4,7 @@ A zip of several recordings has their channels as ``file:channel``.
 """
 
 import gzip
+import re
 import shutil
 import weakref
 import zipfile
@@ -28,11 +29,14 @@ from faultdiag.readers.source import (
     RecordingSource,
     Samples,
     reading,
+    require_plausible,
 )
 from faultdiag.signal.recording import require_channels
 
 _PIECE = 2**20
 _MOST_MEMBERS = 1000
+# What zipfile raises, beside BadZipFile, for members it can't unpack.
+_UNPACKING = (RuntimeError, NotImplementedError, ValueError, OSError)
 
 
 class Scratch:
@@ -251,10 +255,11 @@ def open_excel(path: Path) -> Reader:
         ) from error
     with reading(path, "Excel file"):
         try:
+            _require_dense_sheets(path)
             book = python_calamine.CalamineWorkbook.from_path(path)
             sheets = (book.get_sheet_by_name(name).to_python() for name in book.sheet_names)
             rows = next((rows for rows in sheets if _holds_numbers(rows)), None)
-        except (python_calamine.CalamineError, ValueError, OSError) as error:
+        except (python_calamine.CalamineError, zipfile.BadZipFile, *_UNPACKING) as error:
             raise DamageError(str(error)) from error
     if rows is None:
         raise FaultdiagError(f"{path} has no sheet with two rows of numbers")
@@ -263,6 +268,53 @@ def open_excel(path: Path) -> Reader:
     lines = ["\t".join(map(_cell, row)) for row in rows]
     inner.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     return UnpackedRecording(path, inner, folder)
+
+
+# A cell with a value, and where it is: an empty one ends in "/>".
+_CELL = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})(\d{1,15})"[^>]*(?<!/)>')
+# The library holds all cells from the first to the last one, empty ones too.
+_FEW_CELLS = 2_000_000
+_MOST_PER_CELL = 16
+
+
+def _require_dense_sheets(path: Path) -> None:
+    """Refuse sheets that would need memory for cells that are not there.
+
+    Raises
+    ------
+    DamageError
+        If a sheet unpacks implausibly, or is nearly empty and very large.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            require_plausible(member.filename, member.compress_size, member.file_size)
+            if member.filename.startswith("xl/worksheets/"):
+                with archive.open(member) as file:
+                    _require_dense(member.filename, file)
+
+
+def _require_dense(name: str, file: Readable) -> None:
+    cells, rows, columns, rest = 0, 0, 0, b""
+    while piece := file.read(_PIECE):
+        text, mark, rest = (rest + piece).rpartition(b"<")
+        rest = mark + rest
+        places = _CELL.findall(text)
+        cells += len(places)
+        rows = max((int(row) for _, row in places), default=rows)
+        columns = max(columns, *(_column_number(c) for c in {c for c, _ in places}), 0)
+        if rows * columns > max(_FEW_CELLS, _MOST_PER_CELL * cells):
+            raise DamageError(
+                f"{name} has a cell in row {rows}, and one in column {columns}, and only {cells} "
+                "cells with a value up to there; delete the stray ones"
+            )
+
+
+def _column_number(letters: bytes) -> int:
+    """Return the number of a column of a sheet: 1 for A, 27 for AA."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def _holds_numbers(rows: Sequence[Sequence[object]]) -> bool:

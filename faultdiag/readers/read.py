@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,16 +70,29 @@ class WithSideFile:
             ) from error
 
 
-def _numbers(name: str, value: object) -> Iterator[tuple[str, float]]:
-    """Yield the numbers of a document, each with its own name, however deep they lie."""
+# Facts lie a few levels deep; numbers beyond this are no rate and no speed.
+_MOST_LEVELS = 30
+_MOST_NUMBER = 1e300
+
+
+def _numbers(name: str, value: object, level: int = 0) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a document, each with its own name, from the upper levels."""
+    if level > _MOST_LEVELS:
+        return
     if isinstance(value, dict):
         for key, inside in value.items():
-            yield from _numbers(str(key), inside)
+            yield from _numbers(str(key), inside, level + 1)
     elif isinstance(value, list):
         for inside in value[:100]:
-            yield from _numbers(name, inside)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield from _numbers(name, inside, level + 1)
+    elif _is_number(value):
         yield name, float(value)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < _MOST_NUMBER
 
 
 READERS: Registry[Reader] = Registry(

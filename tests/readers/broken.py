@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.readers import broken_packed
 from tests.readers.samples import csv, hdf5, mat, matlab_array, npy, npz, signal, wav, whole
 
 _CUTS = (1, 5, 20, 127, 129, 200, 500, 1500)
@@ -19,7 +20,10 @@ _SHARES = (0.25, 0.5, 0.75, 0.95)
 _FLIPPED = 12
 # Text cut at any place, and a flipped bit anywhere, can leave a sound recording behind.
 _TEXT = (".csv", ".tsv")
-_SUFFIXES = (".mat", ".h5", ".csv", ".tsv", ".txt", ".wav", ".npy", ".npz", ".tdms")
+_SUFFIXES = (
+    *(".mat", ".h5", ".csv", ".tsv", ".txt", ".wav", ".npy", ".npz", ".tdms"),
+    *(".lvm", ".csv.gz", ".zip", ".uff", ".parquet", ".xlsx"),
+)
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,19 @@ class Broken:
         Its bytes, or what it is instead: ``folder``, ``pipe``, or ``link:TARGET``.
     certain
         Whether it can't be read; else it is read or refused, but nothing worse.
+    beside
+        A JSON file of the same name beside it, or None.
     """
 
     name: str
     content: bytes | str
     certain: bool = True
+    beside: bytes | None = None
 
 
 def corpus() -> list[Broken]:
     """Return all files of the corpus, the same ones each time."""
-    parts = (_cut, _flipped, _absurd, _bombs, _other_kinds, _no_files, _no_signals, _texts)
+    parts = (_cut, _flipped, _absurd, _bombs, _other_kinds, _no_files, _no_signals, _texts, _packed)
     return [broken for part in parts for broken in part()]
 
 
@@ -60,6 +67,8 @@ def write(folder: Path) -> list[tuple[Path, bool]]:
             path.symlink_to(broken.content.removeprefix("link:"))
         else:
             path.write_bytes(broken.content)
+        if broken.beside is not None:
+            path.with_suffix(".json").write_bytes(broken.beside)
         written.append((path, broken.certain))
     return written
 
@@ -80,6 +89,14 @@ def _flipped() -> Iterator[Broken]:
             for _ in range(chance.choice([1, 2, 20])):
                 broken[chance.randrange(2500)] ^= 1 << chance.randrange(8)
             yield Broken(f"flip{number}_{name}", bytes(broken), certain=False)
+
+
+def _packed() -> Iterator[Broken]:
+    for name, content, certain in broken_packed.files():
+        yield Broken(name, content, certain)
+    sound = npy(signal())
+    for name, content, certain in broken_packed.side_files():
+        yield Broken(f"{Path(name).stem}.npy", sound, certain, beside=content)
 
 
 def _absurd() -> Iterator[Broken]:
