@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from inspect import unwrap
+from typing import TypeVar, cast
 
 import torch
 from torch import nn
 
 from faultdiag.documents import Document, Json
 from faultdiag.models import kernel_parameters
+
+_Kind = TypeVar("_Kind", bound=torch.optim.Optimizer)
 
 
 def build_optimizer(
@@ -32,9 +36,23 @@ def build_optimizer(
     decay = l2 if name == "adamw" else 2 * l2
     groups = [{"params": kernels, "weight_decay": decay}, {"params": free, "weight_decay": 0.0}]
     if name == "sgd":
-        return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, fused=True)
-    optimizer = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-    return optimizer(groups, lr=learning_rate, fused=True)
+        sgd = without_compiler(torch.optim.SGD)
+        return sgd(groups, lr=learning_rate, momentum=momentum, fused=True)
+    adam = without_compiler(torch.optim.AdamW if name == "adamw" else torch.optim.Adam)
+    return adam(groups, lr=learning_rate, fused=True)
+
+
+def without_compiler(kind: type[_Kind]) -> type[_Kind]:
+    """Return a class of optimizers whose methods don't import torch's compiler.
+
+    torch wraps them so that its compiler leaves them out, and the wrappers import the compiler,
+    which takes 1.3 s. Nothing is compiled here, so the methods are used as they are below that.
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: unwrap(getattr(kind, name)) for name in names}
+    # Turning gradients off is the other thing that the wrapper of a step does.
+    step = torch.no_grad()(unwrap(kind.step))
+    return cast("type[_Kind]", type(kind.__name__, (kind,), {**methods, "step": step}))
 
 
 class LearningRate:

@@ -1,5 +1,7 @@
 """The training loop: the arithmetic of a step, the order of windows, the best epoch, resuming."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -20,7 +22,7 @@ from faultdiag.models import kernel_parameters
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.training.loop import Progress, Settings, Trainer, last_gain
-from faultdiag.training.optimizer import build_optimizer
+from faultdiag.training.optimizer import build_optimizer, without_compiler
 from faultdiag.training.step import batch_sizes, shuffled
 from tests.data_fixtures import tiny_config
 
@@ -133,7 +135,7 @@ def test_the_penalty_is_on_kernels_alone(
 ) -> None:
     network = models.build("wdcnn", 1, 3, length=512, attention={"name": "se", "after": [2]})
     optimizer = build_optimizer(network, name=name, l2=1e-3, learning_rate=0.5)
-    assert type(optimizer) is kind
+    assert isinstance(optimizer, kind)
     penalised, free = optimizer.param_groups
     assert {id(p) for p in penalised["params"]} == {id(p) for p in kernel_parameters(network)}
     assert len(penalised["params"]) + len(free["params"]) == len(list(network.parameters()))
@@ -141,6 +143,46 @@ def test_the_penalty_is_on_kernels_alone(
     assert {group["lr"] for group in optimizer.param_groups} == {0.5}
     if name == "sgd":
         assert penalised["momentum"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (torch.optim.Adam, {"weight_decay": 1e-2}),
+        (torch.optim.AdamW, {"weight_decay": 1e-2}),
+        (torch.optim.SGD, {"momentum": 0.9, "weight_decay": 1e-2}),
+    ],
+)
+def test_an_optimizer_without_compiler_makes_the_steps_of_torch(
+    kind: type[torch.optim.Optimizer], options: dict[str, float]
+) -> None:
+    torch.manual_seed(5)
+    network, windows = nn.Linear(4, 2), torch.randn(8, 4)
+    peer = deepcopy(network)
+    pairs = [
+        (network, without_compiler(kind)(network.parameters(), lr=0.1, fused=True, **options)),
+        (peer, kind(peer.parameters(), lr=0.1, fused=True, **options)),
+    ]
+    for _ in range(4):
+        for module, optimizer in pairs:
+            optimizer.zero_grad()
+            module(windows).square().mean().backward()
+            optimizer.step()
+            optimizer.load_state_dict(optimizer.state_dict())
+    assert torch.equal(network.weight, peer.weight)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_step_imports_no_compiler() -> None:
+    code = (
+        "import sys, torch; from faultdiag.training.optimizer import build_optimizer;"
+        "net = torch.nn.Linear(2, 2);"
+        "one = build_optimizer(net, name='adam', learning_rate=0.1, l2=0.0);"
+        "net(torch.ones(1, 2)).sum().backward(); one.step(); one.zero_grad();"
+        "one.load_state_dict(one.state_dict()); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @given(count=st.integers(1, 300), seed=st.integers(0, 2**32 - 1), epoch=st.integers(1, 50))
