@@ -29,6 +29,7 @@ _FEWEST_PER_VALUE = 20
 _HIGH, _HIGH_POWER = 0.1, 1e-4
 _LOW, _LOW_POWER = 1 / 200, 0.99
 _BLOCK = 4096
+_MOST_COMPARED = 2**17
 _FEWEST = 64
 
 
@@ -202,11 +203,63 @@ def empty_above(stretch: Stretch) -> float | None:
     return float(min(int(np.flatnonzero(bands > level)[-1]) + 1, _BANDS // 2)) / _BANDS
 
 
+# Mean step (or bend) of the samples at one place in groups of 2 to 10, to that at the place where
+# it is largest. All places are alike in a recording (the shared ones: 0.86 and more); with one
+# sample measured in a group, what is left at the others is rounding.
+_MOST_PER_MEASURED = 10
+_MOST_ELSEWHERE = 0.2
+_FILLED = {1: "each sample is repeated", 2: "the others lie on straight lines"}
+
+
+def samples_per_measured(x: NDArray[np.float64], order: int) -> int | None:
+    """Return in how many samples one was measured, if the others are filled in; else None.
+
+    Repeated samples do not step (order 1), and straight lines do not bend (order 2), but at every
+    k-th sample.
+
+    Parameters
+    ----------
+    x
+        ``(samples,)``, without gaps.
+    order
+        Of the differences: 1 or 2.
+
+    Returns
+    -------
+    int | None
+        2 to 10.
+    """
+    moves = np.abs(np.diff(x[:_MOST_COMPARED], order))
+    if x.size < _BLOCK or not moves.any():
+        return None
+    # A few blows must not decide.
+    moves = np.minimum(moves, 4 * moves.mean())
+    for count in range(_MOST_PER_MEASURED, 1, -1):
+        places = np.sort(moves[: moves.size // count * count].reshape(-1, count).mean(axis=0))
+        if places[-2] < _MOST_ELSEWHERE * places[-1]:
+            return count
+    return None
+
+
+def _filled_in(name: str, x: NDArray[np.float64], rate: float | None) -> str | None:
+    """Return that samples are repeated or interpolated on straight lines, or None."""
+    for order, how in _FILLED.items():
+        if count := samples_per_measured(x, order):
+            half = (rate or 1.0) / 2
+            edge = f"{half / count:.5g} Hz" if rate else f"1/{count} of its band"
+            whole = f", 1/{count} of the {half:g} Hz that its rate promises" if rate else ""
+            return (
+                f"channel {name} carries nothing above {edge}{whole}: only every {count}. sample "
+                f"is measured, and {how}"
+            )
+    return None
+
+
 def _band_warning(name: str, stretch: Stretch, rate: float | None) -> str | None:
-    """Return that a channel carries nothing in the upper half of its band, or None."""
+    """Return that a channel carries nothing of its own in the upper half of its band, or None."""
     share = empty_above(stretch)
     if share is None:
-        return None
+        return _filled_in(name, stretch.x, rate)
     half = (rate or 1.0) / 2
     edge = f"{float(f'{share * half:.2g}'):g} Hz" if rate else f"{share:.0%} of its band"
     whole = f", less than half of the {half:g} Hz that its rate promises" if rate else ""

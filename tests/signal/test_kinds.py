@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.readers.read import read_recording
-from faultdiag.signal.kinds import Stretch, empty_above, oddity, signal_kind
+from faultdiag.signal.kinds import Stretch, empty_above, oddity, samples_per_measured, signal_kind
 
 N = 20_000
 I = np.arange(N)  # noqa: E741
@@ -93,6 +93,60 @@ def test_an_upsampled_signal_leaves_its_band_empty(
     text = oddity("acc", y, 12_000.0 * times)
     assert text is not None
     assert f"less than half of the {6000 * times} Hz that its rate promises" in text
+
+
+def filled_in(x: np.ndarray, count: int, order: int) -> np.ndarray:
+    """Return `count` samples for each one: repeated (order 1), or on straight lines (order 2)."""
+    if order == 1:
+        return np.repeat(x, count)
+    return np.interp(np.arange(x.size * count - count + 1) / count, np.arange(x.size), x)
+
+
+@given(
+    seed=st.integers(0, 1000),
+    count=st.integers(2, 10),
+    order=st.sampled_from([1, 2]),
+    pole=st.sampled_from([0.0, 0.7]),
+    stored=st.sampled_from(["float64", "float32", "int16"]),
+)
+@settings(max_examples=40)
+def test_samples_that_are_repeated_or_on_straight_lines(
+    seed: int, count: int, order: int, pole: float, stored: str
+) -> None:
+    from scipy.signal import lfilter
+
+    x = lfilter([1], [1, -pole], noise(seed))
+    assert samples_per_measured(x, order) is None
+    y = filled_in(x * (500 if stored == "int16" else 1), count, order)
+    y = np.round(y).astype(stored) if stored == "int16" else y.astype(stored)
+    y = y[seed % count :].astype(np.float64)
+    assert samples_per_measured(y, order) == count
+    text = oddity("acc", y, 12_000.0 * count)
+    assert text is not None
+    assert "carries nothing above" in text
+    assert f"the {6000 * count} Hz that its rate promises" in text
+
+
+@pytest.mark.parametrize("blows", [0, 5, 200])
+@pytest.mark.parametrize("step", [0.0, 0.5, 2.0])
+def test_blows_and_coarse_steps_are_measured(blows: int, step: float) -> None:
+    x = noise(1)
+    x[np.random.default_rng(0).integers(0, x.size, blows)] += 1000
+    x = np.round(x / step) * step if step else x
+    assert [samples_per_measured(x, order) for order in (1, 2)] == [None, None]
+    assert samples_per_measured(np.zeros(N), 1) is None
+    assert samples_per_measured(np.repeat(x[:1000], 2), 1) is None
+
+
+@pytest.mark.real
+def test_no_real_channel_is_filled_in_until_it_is(real_files: list[Path]) -> None:
+    for path in real_files:
+        for row in read_recording(path).signal.astype(np.float64):
+            for samples in (row[: 2**17], row[:8192], row[-4096:]):
+                assert [samples_per_measured(samples, order) for order in (1, 2)] == [None, None]
+                for order in (1, 2):
+                    y = filled_in(samples[:4096], 4, order)
+                    assert samples_per_measured(y, order) == 4
 
 
 def test_too_short_or_silent_for_its_band() -> None:
