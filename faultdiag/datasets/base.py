@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 from pydantic import Field
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.readers.finding import packages_left_out
 from faultdiag.readers.read import SUFFIXES, is_recording
 from faultdiag.signal.recording import Recording
 
@@ -177,11 +178,17 @@ def find_recordings(root: Path, suffixes: Collection[str] = SUFFIXES) -> list[st
         if name.lower().endswith(known) or (by_content and is_recording(root / name))
     )
     if not files:
+        paths = [root / name for name in names]
         raise FaultdiagError(
             f"{root} holds no recording; looked for files that end in: {', '.join(suffixes)}; "
-            f"it holds: {some(names)}"
+            + "; ".join([f"it holds: {some(names)}", *packages_left_out(root, paths)])
         )
     return files
+
+
+def find_others(root: Path, recordings: Collection[str]) -> list[str]:
+    """Return the visible files in a folder and below it that are no recordings, in order."""
+    return sorted(set(_visible_files(root)).difference(recordings))
 
 
 def _visible_files(root: Path) -> list[str]:

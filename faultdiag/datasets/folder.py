@@ -13,6 +13,7 @@ from faultdiag.datasets.base import (
     Flag,
     Positive,
     Selection,
+    find_others,
     find_recordings,
     short_names,
     some,
@@ -21,6 +22,7 @@ from faultdiag.datasets.facts import FilePattern, first_fit
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted
+from faultdiag.readers.finding import packages_left_out
 
 _NUMBERS = ("sampling_rate", "rpm")
 
@@ -124,19 +126,31 @@ class Folder:
             self._entry(path, facts, name)
             for (path, facts), name in zip(labelled.items(), names, strict=True)
         ]
-        notes = [f"{self._strange(strangers)}, so left out: {some(strangers)}"]
-        return Selection(select_entries(every, select), notes=notes if strangers else [])
+        note = f"{self._strange(strangers)}, so left out: {some(strangers)}"
+        notes = [note] if strangers else []
+        return Selection(select_entries(every, select), notes=[*notes, *self._packages()])
+
+    def _packages(self) -> list[str]:
+        """Return notes that name the archives which `data.glob` and `data.exclude` allow."""
+        others = filter(self._is_wanted, find_others(self.root, self._found))
+        return packages_left_out(self.root, [self.root / path for path in others])
+
+    def _is_wanted(self, path: str) -> bool:
+        return _fits(path, self._globs) and not _fits(path, self._exclude)
+
+    @cached_property
+    def _found(self) -> list[str]:
+        return find_recordings(self.root)
 
     @cached_property
     def _rows(self) -> dict[str, dict[str, object] | None]:
         """The facts of each file by its path; None where its name tells none."""
-        every = find_recordings(self.root)
-        paths = [p for p in every if _fits(p, self._globs) and not _fits(p, self._exclude)]
+        paths = list(filter(self._is_wanted, self._found))
         if not paths:
             raise FaultdiagError(
-                f"{self.root} has {counted(len(every), 'recording')}, and none is left by "
+                f"{self.root} has {counted(len(self._found), 'recording')}, and none is left by "
                 f"data.glob {', '.join(self._globs)} and data.exclude "
-                f"{', '.join(self._exclude) or 'nothing'}; they are: {some(every)}"
+                f"{', '.join(self._exclude) or 'nothing'}; they are: {some(self._found)}"
             )
         rows = {path: self._facts_of(path) for path in paths}
         return rows if self._labelled else {path: facts or {} for path, facts in rows.items()}

@@ -19,6 +19,7 @@ from faultdiag.datasets.facts import number_or_text
 from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, counted, did_you_mean
+from faultdiag.readers.finding import several_in_zip
 from faultdiag.readers.read import SUFFIXES as READABLE
 from faultdiag.readers.read import is_recording
 from faultdiag.signal.bearings import bearing_text
@@ -381,7 +382,8 @@ class CheckedRow:
         if self.recording.is_file():
             suffix = self.recording.suffix
             ends = f"its suffix is '{suffix}'; files that can be read end in: {', '.join(READABLE)}"
-            return [] if is_recording(self.recording) else [f"{given}: {ends}"]
+            problem = several_in_zip(self.recording) or ends
+            return [] if is_recording(self.recording) else [f"{given}: {problem}"]
         kind = "is a folder" if self.recording.is_dir() else "does not exist"
         return [f"{self.recording} {kind}"]
 

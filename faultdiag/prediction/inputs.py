@@ -10,6 +10,7 @@ from faultdiag.datasets.manifest import CheckedRow, is_manifest, read_rows, rows
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.readers.finding import nothing_in, recordings_in
+from faultdiag.system.terminal import note
 
 STDIN = Path("-")
 
@@ -71,9 +72,12 @@ def _named(path: Path, options: ReadRequest) -> Iterable[ReadRequest]:
 def _files(paths: Sequence[Path], pattern: str | None, *, alone: bool = False) -> Iterator[Path]:
     for path in paths:
         inside = recordings_in(path, pattern) if path.is_dir() else [path]
-        if not inside and alone:
-            raise nothing_in(path, pattern)
-        # Of several, a folder without recordings is one error row among the others.
+        if not inside:
+            error = nothing_in(path, pattern)
+            if alone:
+                raise error
+            # Of several, a folder without recordings is one error row among the others.
+            note(str(error))
         yield from inside or [path]
 
 

@@ -1,11 +1,12 @@
 """The recordings below a folder."""
 
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers.read import SUFFIXES, is_package, is_prose, is_recording
+from faultdiag.readers.read import SUFFIXES, count_in_zip, is_package, is_prose, is_recording
 from faultdiag.system.terminal import note
 
 _MOST_NAMES = 5
@@ -18,7 +19,7 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
 
     Hidden files are left out: macOS leaves a ``._97.mat`` beside 97.mat. So is text that holds no
     table of numbers, such as a list of labels or an earlier result, and so are archives and sheets
-    that are damaged or not one recording each; a note names them.
+    that are not one recording each; notes name them: see `packages_left_out`.
 
     Parameters
     ----------
@@ -37,10 +38,10 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
     recordings = set(filter(is_recording, files))
     prose = set(filter(is_prose, recordings))
     _note_left_out(folder, prose, "text without a table of numbers")
-    packages = (path for path in files if path not in recordings and is_package(path))
-    _note_left_out(
-        folder, packages, "archives or sheets that are damaged or not one recording each"
-    )
+    if recordings:
+        # Where there are none, the error says it: see `nothing_in`.
+        for text in packages_left_out(folder, set(files) - recordings):
+            note(text)
     return sorted(recordings - prose, key=_natural)
 
 
@@ -52,16 +53,53 @@ def _visible_files(folder: Path, pattern: str | None) -> list[Path]:
 def _note_left_out(folder: Path, paths: Iterable[Path], reason: str) -> None:
     names = [path.name for path in sorted(paths)]
     if names:
-        more = ", …" if len(names) > _MOST_NAMES else ""
-        note(f"left out of {folder}, as {reason}: {', '.join(names[:_MOST_NAMES])}{more}")
+        note(_left_out(folder, names, reason))
+
+
+def _left_out(folder: Path, names: Sequence[str], reason: str) -> str:
+    more = ", …" if len(names) > _MOST_NAMES else ""
+    return f"left out of {folder}, as {reason}: {', '.join(names[:_MOST_NAMES])}{more}"
+
+
+def packages_left_out(folder: Path, paths: Iterable[Path]) -> list[str]:
+    """Return notes that name the archives and sheets among files that are no recordings.
+
+    A zip archive of several recordings comes with the command that unpacks it: each of them needs
+    a path of its own, which labels, splits and rows of predictions go by.
+    """
+    counts = {path: count_in_zip(path) for path in sorted(paths) if is_package(path)}
+    several = [path for path, count in counts.items() if count > 1]
+    others = [path.name for path, count in counts.items() if count <= 1]
+    notes = []
+    if several:
+        names = [f"{path.name} ({counts[path]})" for path in several]
+        listed = _left_out(folder, names, "zip archives of several recordings")
+        notes.append(f"{listed}; {_how_to_unpack(several)}")
+    if others:
+        reason = "archives or sheets that are damaged or without a readable recording"
+        notes.append(_left_out(folder, others, reason))
+    return notes
+
+
+def several_in_zip(path: Path) -> str:
+    """Return what to do with a zip archive of several recordings; empty for any other file."""
+    count = count_in_zip(path)
+    return f"it holds {count} recordings; {_how_to_unpack([path])}" if count > 1 else ""
+
+
+def _how_to_unpack(archives: Sequence[Path]) -> str:
+    first = archives[0]
+    command = shlex.join(["python", "-m", "zipfile", "-e", str(first), str(first.with_suffix(""))])
+    each = "it" if len(archives) == 1 else "each"
+    return f"unpack {each} into a folder beside it: {command}"
 
 
 def nothing_in(folder: Path, pattern: str | None = None) -> FaultdiagError:
     """Return the error for a folder without recordings, or without any of a pattern."""
     if pattern is None:
-        return FaultdiagError(
-            f"{folder} holds no recording; looked for files that end in: {', '.join(SUFFIXES)}"
-        )
+        packages = packages_left_out(folder, _visible_files(folder, None))
+        suffixes = f"looked for files that end in: {', '.join(SUFFIXES)}"
+        return FaultdiagError("; ".join([f"{folder} holds no recording", suffixes, *packages]))
     names = sorted({path.name for path in folder.rglob("*") if path.is_file()}, key=len)
     held = f"files such as {', '.join(names[:3])}" if names else "no file at all"
     return FaultdiagError(

@@ -141,7 +141,7 @@ def open_zip(path: Path) -> Reader:
     with reading(path, "zip archive"):
         try:
             with zipfile.ZipFile(path) as archive:
-                members = recordings_in_zip(archive, tuple(READERS))
+                members = recordings_in_zip(archive, tuple(READERS))[:_MOST_MEMBERS]
                 readers = {m.filename: _member(path, archive, m) for m in members}
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
             raise DamageError(str(error)) from error
@@ -156,14 +156,13 @@ def open_zip(path: Path) -> Reader:
 
 def recordings_in_zip(archive: zipfile.ZipFile, suffixes: Sequence[str]) -> list[zipfile.ZipInfo]:
     """Return the members that are recordings by their suffix, hidden ones left out."""
-    members = [
+    return [
         member
         for member in archive.infolist()
         if PurePosixPath(member.filename).suffix.lower() in set(suffixes) - {".zip"}
         and not PurePosixPath(member.filename).name.startswith(".")
         and not member.filename.startswith("__MACOSX")
     ]
-    return members[:_MOST_MEMBERS]
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> UnpackedRecording:

@@ -303,10 +303,18 @@ def _is_packed(path: Path) -> bool:
         if path.suffix.lower() == ".xlsx":
             variables = READERS.get(".xlsx")(path).variables()
             return max((v.shape[0] for v in variables if v.channel), default=0) >= _FEWEST_ROWS
-        with zipfile.ZipFile(path) as archive:
-            return len(recordings_in_zip(archive, SUFFIXES)) == 1
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, FaultdiagError):
+        return count_in_zip(path) == 1
+    except (OSError, FaultdiagError):
         return False
+
+
+def count_in_zip(path: Path) -> int:
+    """Return the number of recordings in a zip archive; 0 for any other file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return len(recordings_in_zip(archive, SUFFIXES))
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return 0
 
 
 # Seconds without progress after which commands that read many files give one up.

@@ -3,6 +3,10 @@
 import gzip
 import io
 import json
+import shlex
+import shutil
+import subprocess
+import sys
 import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,10 +19,13 @@ import pytest
 import pyuff
 from pyarrow import parquet
 
+from faultdiag.datasets.base import find_recordings
 from faultdiag.datasets.folder import Folder
+from faultdiag.datasets.manifest import Manifest
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.finding import recordings_in
 from faultdiag.readers.read import is_recording, list_variables, open_recording, read_recording
+from tests.commands import refused, run
 from tests.readers.samples import RATE, SAMPLES, csv, mat, npz, signal, wav
 
 X = signal()
@@ -223,5 +230,70 @@ def test_packages_that_are_damaged_or_not_one_recording_are_named(
     with caplog.at_level("INFO", logger="faultdiag"):
         found = recordings_in(tmp_path)
     assert [path.name for path in found] == ["a.csv"]
-    named = "are damaged or not one recording each: all.zip, cut.xlsx, cut.zip, docs.zip"
+    assert "zip archives of several recordings: all.zip (2); unpack it into a" in caplog.text
+    named = "damaged or without a readable recording: cut.xlsx, cut.zip, docs.zip"
     assert named in caplog.text
+
+
+def unpacked_by(command: str) -> int:
+    """Run the last shell words of a message, which unpack an archive, and return its status."""
+    return subprocess.run(
+        [sys.executable, *shlex.split(command)[1:]], capture_output=True, check=False
+    ).returncode
+
+
+def labelled_folder(root: Path) -> Path:
+    """Write two classes of recordings, and an archive of two more of one class."""
+    noise = np.random.default_rng(0).standard_normal(9000)
+    for name in ("N/0", "N/1", "I/0", "I/1"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        np.savez(root / f"{name}.npz", acc=noise, fs=12_000.0)
+    content = (root / "I/0.npz").read_bytes()
+    (root / "I/more runs.zip").write_bytes(packed({"a.npz": content, "b.npz": content}))
+    return root
+
+
+def test_every_command_names_an_archive_of_several_recordings(
+    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labelled_folder(tmp_path / "d")
+    remedy = "python -m zipfile -e 'd/I/more runs.zip' 'd/I/more runs'"
+    named = f"several recordings: more runs.zip (2); unpack it into a folder beside it: {remedy}"
+    commands = [
+        ["init", "--from", "d"],
+        ["check", "--config", "d.yaml"],
+        ["inspect", "d"],
+        ["predict", str(trained), "d"],
+    ]
+    printed = {args[0]: run(*args) for args in commands}
+    for name, result in printed.items():
+        assert named in result.stdout + result.stderr, (name, result.stdout, result.stderr)
+    assert unpacked_by(remedy) == 0
+    files = ["I/0", "I/1", "I/more runs/a", "I/more runs/b", "N/0", "N/1"]
+    assert [f"{name}.npz" for name in files] == find_recordings(Path("d"))
+
+
+def test_a_folder_of_archives_alone_is_an_error_with_the_remedy(
+    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d").mkdir()
+    Path("d/all.zip").write_bytes(packed({"a.csv": csv(), "b.csv": csv()}))
+    for args in (["init", "--from", "d"], ["inspect", "d"], ["predict", str(trained), "d"]):
+        refused(run(*args), "d holds no recording; looked for files")
+        refused(run(*args), "all.zip (2); unpack it into a folder beside it: python -m zipfile -e")
+    shutil.copytree("d", "e")
+    printed = run("predict", trained, "d", "e")
+    assert printed.stderr.count("all.zip (2); unpack it into a folder beside it") == 2
+
+
+def test_an_archive_of_several_in_a_manifest_or_excluded(tmp_path: Path) -> None:
+    root = labelled_folder(tmp_path / "d")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("path,label\nd/I/more runs.zip,I\nd/N/0.npz,N\n")
+    with pytest.raises(FaultdiagError, match=r"runs\.zip: it holds 2 recordings; unpack it into"):
+        Manifest(manifest).entries({})
+    assert len(Folder(root).entries({}).notes) == 1
+    assert Folder(root, exclude="*.zip").entries({}).notes == []
+    assert Folder(root, glob="*.npz").entries({}).notes == []
