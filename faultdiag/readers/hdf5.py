@@ -2,7 +2,8 @@
 
 MATLAB writes its arrays with their sides in reverse, marks what they are by the attribute
 ``MATLAB_class``, keeps structs as groups and text as 16-bit numbers [1]_. Where that attribute
-stands, sides and names are given as MATLAB shows them.
+stands, sides and names are given as MATLAB shows them. A cell array, and each field of a struct
+array, is a dataset of references to arrays in the group ``#refs#``.
 
 References
 ----------
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
 # Dimensions of an array, or numbers of a fact.
 _MOST_SIDES = 32
+# Of a name.
+_MOST_LETTERS = 1000
+# Of one cell array. More are references to words, such as a column of a table.
+_MOST_REFERENCES = 10 * MOST_ARRAYS
 
 
 @contextmanager
@@ -73,15 +78,46 @@ class Struct:
     kind: str
     inside: Mapping[str, StoredArray]
 
-    shape = (1, 1)
     real = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Dimensions: those of its fields in a struct array."""
+        columns = self._columns()
+        return next(iter(columns.values())).shape[::-1] if columns else (1, 1)
 
     def require_there(self) -> None:
         """Do nothing: it holds no samples."""
 
     def fields(self) -> Mapping[str, StoredArray]:
-        """Return the fields of the struct."""
-        return self.inside if self.kind == "struct" else {}
+        """Return the fields of a struct of one element; nothing for anything else."""
+        rows = self.elements()
+        return rows[0] if len(rows) == 1 else {}
+
+    def elements(self) -> Sequence[Mapping[str, StoredArray]]:
+        """Return the fields of each element of a struct; nothing for anything else.
+
+        Raises
+        ------
+        DamageError
+            If a reference leads nowhere.
+        """
+        if self.kind != "struct":
+            return ()
+        columns = {name: array.targets() for name, array in self._columns().items()}
+        if not columns:
+            return [self.inside]
+        count = max((max(column, default=0) for column in columns.values()), default=0)
+        return [
+            {name: column[number] for name, column in columns.items() if number in column}
+            for number in range(1, count + 1)
+        ]
+
+    def _columns(self) -> "Mapping[str, References]":
+        """Return the fields of a struct array; nothing for a struct of one element."""
+        columns = {n: a for n, a in self.inside.items() if isinstance(a, References)}
+        is_array = len(columns) == len(self.inside)
+        return columns if is_array and all(a.kind != "cell" for a in columns.values()) else {}
 
     def scalar(self) -> float:
         """Refuse: it is no number."""
@@ -178,6 +214,25 @@ class Hdf5Array:
         """Return nothing: it is no struct."""
         return {}
 
+    def text(self) -> str:
+        """Return the text of a char array; ``""`` for anything else, and for a long text.
+
+        Raises
+        ------
+        DamageError
+            If it can't be read.
+        """
+        if self.kind != "char" or not self._is_short_text():
+            return ""
+        with hdf5_damage():
+            self._require_there()
+            letters = np.ravel(self._dataset[()]).astype("<u2").tobytes()
+        return letters.decode("utf-16-le", errors="replace").strip("\0 ")
+
+    def _is_short_text(self) -> bool:
+        data = self._dataset
+        return not self._empty and data.dtype.kind in "iu" and 0 < (data.size or 0) <= _MOST_LETTERS
+
     def scalar(self) -> float:
         """Return its first value.
 
@@ -248,6 +303,89 @@ class Hdf5Array:
         require_plausible(self.name, stored, data.nbytes)
 
 
+class References(Hdf5Array):
+    """A cell array, or a field of a struct array: references to arrays of the file.
+
+    Parameters
+    ----------
+    name, dataset
+        As of `Hdf5Array`.
+    depth
+        How many groups and references lead to it.
+    visit
+        The visit of the file. References can lead in circles: a struct or a cell array belongs
+        to the first reference that leads to it.
+    """
+
+    def __init__(self, name: str, dataset: "h5py.Dataset", depth: int, visit: "_Visit") -> None:
+        super().__init__(name, dataset, visit.path, visit.allowance)
+        self._depth = depth
+        self._visit = visit
+        self._targets: dict[int, StoredArray] | None = None
+
+    def elements(self) -> Sequence[Mapping[str, StoredArray]]:
+        """Return the cells as the fields ``{1}``, ``{2}`` and so on of one element.
+
+        Raises
+        ------
+        DamageError
+            If a reference leads nowhere.
+        """
+        if self.kind != "cell":
+            return ()
+        return [{f"{{{number}}}": array for number, array in self.targets().items()}]
+
+    def targets(self) -> Mapping[int, StoredArray]:
+        """Return the arrays that are referred to, by their number from 1 in MATLAB's order.
+
+        Raises
+        ------
+        DamageError
+            If a reference leads nowhere.
+        """
+        if self._targets is None:
+            with hdf5_damage():
+                self._targets = dict(self._follow())
+        return self._targets
+
+    def _follow(self) -> Iterator[tuple[int, StoredArray]]:
+        count = 0 if self._empty else self._dataset.size or 0
+        if self._depth >= _DEEPEST or not 0 < count <= _MOST_REFERENCES:
+            return
+        self._require_there()
+        references = enumerate(np.ravel(self._dataset[()]), 1)
+        for (number, reference), _ in zip(references, self._visit.left, strict=False):
+            item = self._dataset.file[reference] if reference else None
+            if _is_new(item, self._visit.seen):
+                yield number, _array(self.name, item, self._depth + 1, self._visit)
+
+
+def _is_new(item: object, seen: set[int]) -> bool:
+    """Return whether an object is an array of numbers, or a struct or cell array not yet seen."""
+    import h5py
+
+    if isinstance(item, h5py.Dataset) and not _holds_references(item):
+        return True
+    if not isinstance(item, h5py.Dataset) and not (isinstance(item, h5py.Group) and _kind_of(item)):
+        return False
+    place = h5py.h5o.get_info(item.id).addr
+    is_new = place not in seen
+    seen.add(place)
+    return is_new
+
+
+def _holds_references(dataset: "h5py.Dataset") -> bool:
+    import h5py
+
+    return h5py.check_ref_dtype(dataset.dtype) is h5py.Reference
+
+
+def _kind_of(group: "h5py.Group") -> str:
+    """Return what MATLAB wrote a group for; empty for a plain group."""
+    kind = text_of(group.attrs.get("MATLAB_class", b""))
+    return "sparse" if "MATLAB_sparse" in group.attrs else kind
+
+
 def _name_of(dtype: np.dtype[np.generic]) -> str:
     if dtype.kind == "O":
         return "object"
@@ -296,6 +434,8 @@ class _Visit:
     path: Path
     allowance: Allowance
     seen: set[int] = field(default_factory=set)
+    # One number for each reference that may still be followed.
+    left: Iterator[int] = field(default_factory=lambda: iter(range(MOST_ARRAYS)))
 
 
 def _arrays(
@@ -306,18 +446,23 @@ def _arrays(
 
     for name, item in _members(group, visit.seen):
         full = f"{prefix}{name}"
-        if isinstance(item, h5py.Dataset):
-            yield full, Hdf5Array(full, item, visit.path, visit.allowance)
-            continue
-        kind = text_of(item.attrs.get("MATLAB_class", b""))
-        deeper = depth < _DEEPEST
-        if "MATLAB_sparse" in item.attrs:
-            yield full, Struct(full, "sparse", {})
-        elif kind:
-            inside = _arrays(item, "", depth + 1, visit) if deeper else ()
-            yield full, Struct(full, kind, dict(inside))
-        elif deeper:
+        if isinstance(item, h5py.Dataset) or _kind_of(item):
+            yield full, _array(full, item, depth, visit)
+        elif depth < _DEEPEST:
             yield from _arrays(item, f"{full}/", depth + 1, visit)
+
+
+def _array(name: str, item: Any, depth: int, visit: _Visit) -> StoredArray:
+    """Return a dataset, or the struct that a group is."""
+    import h5py
+
+    if isinstance(item, h5py.Dataset):
+        if _holds_references(item):
+            return References(name, item, depth, visit)
+        return Hdf5Array(name, item, visit.path, visit.allowance)
+    kind = _kind_of(item)
+    closed = kind == "sparse" or depth >= _DEEPEST
+    return Struct(name, kind, {} if closed else dict(_arrays(item, "", depth + 1, visit)))
 
 
 def _members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,54 @@ def hdf5(*, packed: bool = False, userblock: int = 0, matlab: bool = False) -> b
     if userblock:
         content[:128] = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM"
     return bytes(content)
+
+
+def mat73(variables: Mapping[str, Any]) -> bytes:
+    """Return a MATLAB 7.3 file: a dict is a struct, a list a struct array, a tuple a cell."""
+    import h5py
+
+    file = io.BytesIO()
+    with h5py.File(file, "w", userblock_size=512) as root:
+        hidden = root.create_group("#refs#")
+        for name, value in variables.items():
+            _matlab_value(root, name, value, hidden)
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM"
+    return head + file.getvalue()[128:]
+
+
+def _matlab_value(group: Any, name: str, value: Any, hidden: Any) -> None:
+    if isinstance(value, dict | list):
+        inside = group.create_group(name)
+        inside.attrs["MATLAB_class"] = np.bytes_("struct")
+        items = value.items() if isinstance(value, dict) else ((k, None) for k in value[0])
+        for key, item in items:
+            if isinstance(value, dict):
+                _matlab_value(inside, key, item, hidden)
+            else:
+                # As MATLAB does, without the attribute.
+                inside[key] = matlab_references(inside, key, [row[key] for row in value], hidden)
+    elif isinstance(value, tuple):
+        cells = matlab_references(group, name, value, hidden)
+        matlab_array(group, name, cells.T, "cell")
+    elif isinstance(value, str):
+        letters = np.frombuffer(value.encode("utf-16-le"), np.uint16)[None]
+        matlab_array(group, name, letters, "char")
+    elif np.size(value) == 0:
+        empty = matlab_array(group, name, np.zeros(2, np.uint64), "double")
+        empty.attrs["MATLAB_empty"] = np.uint8(1)
+    else:
+        matlab_array(group, name, np.atleast_2d(value), "double")
+
+
+def matlab_references(group: Any, name: str, values: Sequence[Any], hidden: Any) -> NDArray[Any]:
+    """Write values into ``#refs#``; return the references to them, as MATLAB lays out a row."""
+    import h5py
+
+    owner = f"{group.name}/{name}".removeprefix("/#refs#").replace("/", ".")
+    for number, value in enumerate(values):
+        _matlab_value(hidden, f"{owner}_{number}", value, hidden)
+    references = [[hidden[f"{owner}_{number}"].ref] for number in range(len(values))]
+    return np.array(references, h5py.ref_dtype)
 
 
 def matlab_array(group: Any, name: str, values: NDArray[Any], kind: str, **how: Any) -> Any:
@@ -127,6 +175,7 @@ def whole() -> dict[str, bytes]:
         "struct7.mat": mat(mfpt, do_compression=True),
         "v73.mat": hdf5(matlab=True, userblock=512),
         "v73z.mat": hdf5(matlab=True, userblock=512, packed=True),
+        "array73.mat": mat73({"run": [{"v": x[:, 0], "fs": 1e4}, {"v": ("a",), "fs": ()}]}),
         "plain.h5": hdf5(),
         "packed.h5": hdf5(packed=True),
         "int16.wav": wav(x * 2**15, 16),

@@ -91,7 +91,7 @@ def test_rate_and_speed_beside_the_signal_and_times(path: Path) -> None:
 def test_what_is_no_signal_is_listed_by_its_kind(path: Path) -> None:
     with h5py.File(path, "w") as root:
         hidden = root.create_group("#refs#")
-        hidden["a"] = X
+        matlab_array(hidden, "a", np.ones((50, 1), np.uint8), "logical")
         cells = np.array([[hidden["a"].ref]], h5py.ref_dtype)
         root.create_dataset("c", data=cells).attrs["MATLAB_class"] = np.bytes_("cell")
         pair = np.zeros((1, 50), [("real", "f8"), ("imag", "f8")])
