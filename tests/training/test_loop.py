@@ -154,7 +154,7 @@ def test_the_penalty_is_on_kernels_alone(
     ],
 )
 def test_an_optimizer_without_compiler_makes_the_steps_of_torch(
-    kind: type[torch.optim.Optimizer], options: dict[str, float]
+    kind: Any, options: dict[str, float]
 ) -> None:
     torch.manual_seed(5)
     network, windows = nn.Linear(4, 2), torch.randn(8, 4)
