@@ -159,6 +159,52 @@ def test_check_train_and_predict(case: SetCase, tmp_path: Path, no_figures: None
     assert row["windows"] == case.samples // 128
 
 
+SMALLEST = {"group": ["12k_DE"], "size": ["007"], "clock": [None, 6], "load_hp": [0]}
+# Channel, rate in Hz and where it comes from, speeds in rpm, selection.
+REAL = {
+    "cwru": ("DE", 12_000.0, "catalogue", {1796.0, 1797.0}, SMALLEST),
+    "mfpt": ("gs", 48_828.0, "file", {1500.0}, {}),
+    "uestc": ("Data", 20_000.0, "file", {1000.0}, {"rpm": [1000]}),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", REAL)
+def test_check_train_and_predict_real_ones(
+    name: str, real_data: Path, tmp_path: Path, no_figures: None
+) -> None:
+    channel, rate, source, speeds, select = REAL[name]
+    data = {"dataset": name, "root": str(real_data / name), "select": select}
+    config = {
+        "data": data | {
+            "prepared": str(tmp_path / "prepared"), "channels": [channel],
+            "sampling_rate": rate,
+            "label": "{code}",
+        },
+        "window": {"length": 2048, "stride": 2048},
+        "split": {"strategy": "within_recording"},
+        "model": {"name": "cnn1d", "widths": [4, 8], "kernels": [7]},
+        "train": {"epochs": 1, "batch_size": 32, "threads": 1},
+    }  # fmt: skip
+    path = tmp_path / "set.yaml"
+    path.write_text(yaml.safe_dump(config))
+    done("check", "--config", path)
+    done("train", "--config", path, "--run", tmp_path / "run", "--device", "cpu")
+    entries = DATASETS.build(name, real_data / name).entries(select).entries
+    rows = done(
+        "predict", tmp_path / "run", *(entry.path for entry in entries), "--json", "--device", "cpu"
+    )
+    assert {entry.rpm for entry in entries} <= speeds
+    classes = {str(entry.facts["code"]) for entry in entries}
+    for entry, line in zip(entries, rows.splitlines(), strict=True):
+        row = json.loads(line)
+        assert (row["status"], row["error"]) == ("ok", None)
+        assert row["label"] in classes
+        assert row["sampling_rate"] == rate
+        assert row["sampling_rate_source"] == source
+        assert row["windows"] == load_entry(entry, [channel]).signal.shape[-1] // 2048
+
+
 def own_channel(case: SetCase, path: Path) -> str:
     """The file's own name of a channel that the dataset names."""
     from faultdiag.datasets.load import channel_names
