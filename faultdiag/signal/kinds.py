@@ -249,8 +249,8 @@ def _filled_in(name: str, x: NDArray[np.float64], rate: float | None) -> str | N
             edge = f"{half / count:.5g} Hz" if rate else f"1/{count} of its band"
             whole = f", 1/{count} of the {half:g} Hz that its rate promises" if rate else ""
             return (
-                f"channel {name} carries nothing above {edge}{whole}: only every {count}. sample "
-                f"is measured, and {how}"
+                f"channel {name} carries nothing above {edge}{whole}: one sample in {count} is "
+                f"measured, and {how}"
             )
     return None
 
