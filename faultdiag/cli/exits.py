@@ -19,6 +19,8 @@ from faultdiag.errors import FaultdiagError, printable_lines
 
 INTERRUPTED = 130
 
+# What Python's tempfile says where no folder for temporary files can be written to.
+_NO_TEMPORARY = "No usable temporary directory"
 # Our own files are written by functions that name them; what is left is standard output.
 _OUTPUT_FAILS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -63,6 +65,9 @@ class Group(TyperGroup):
         except KeyboardInterrupt as error:
             raise stop("interrupted", INTERRUPTED) from error
         except OSError as error:
+            if str(error.strerror).startswith(_NO_TEMPORARY):
+                text = f"error: {error.strerror}; free some space there, or name another by TMPDIR"
+                raise stop(text, 1) from error
             if error.errno not in _OUTPUT_FAILS or error.filename is not None:
                 raise
             raise _output_failed(error) from error

@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 import typer
@@ -55,6 +57,17 @@ def test_a_termination_is_an_interrupt() -> None:
 def test_a_reader_that_went_away_is_no_error() -> None:
     result = run(BrokenPipeError(errno.EPIPE, "Broken pipe"))
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_no_room_for_temporary_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [gone])
+    with pytest.raises(FileNotFoundError) as caught:
+        tempfile.mkdtemp()
+    result = run(caught.value)
+    assert result.exit_code == 1
+    assert f"No usable temporary directory found in ['{gone}']; free some space" in result.stderr
 
 
 def test_an_output_that_is_full() -> None:
