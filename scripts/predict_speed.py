@@ -44,7 +44,7 @@ from faultdiag.config.schema import parse_config
 from faultdiag.prediction.events import Windows
 from faultdiag.prediction.reading import ReadRequest, read_events
 from faultdiag.simulation.folder import simulate_folder
-from faultdiag.system.processes import keep_freed_memory
+from faultdiag.system.processes import inherited, keep_freed_memory
 
 RATE, LENGTH, CHANNEL, BATCH = 12_000, 2048, "DE_time", 512
 
@@ -173,8 +173,10 @@ def bound(run: Path, files: list[str]) -> dict[str, float]:
     processes = [
         context.Process(target=_half, args=(str(run), half, ready, results)) for half in halves
     ]
-    for process in processes:
-        process.start()
+    # Else each of the two computes on all cores, and waits for the other.
+    with inherited():
+        for process in processes:
+            process.start()
     times = [results.get() for _ in processes]
     for process in processes:
         process.join()
