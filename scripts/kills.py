@@ -4,10 +4,11 @@
 
 The command runs twice uninterrupted, for what it writes and as proof that this is comparable. Then
 it is started again and again, `train` and `predict` with --resume, and killed with kill -9 after a
-random time, from its start to past its end. Whenever it comes to its end in spite of all, what it
-wrote is compared with the uninterrupted one's: prepared data and rows byte for byte, weights bit
-for bit, a protocol by the figures of its cells. Nothing else may be left behind, no file and no
-process. The exit code is 1 if anything differs.
+random time, from its start to past its end; how long that is, follows the runs themselves, since
+another load of the machine and what the killed runs left change it. Whenever the command comes to
+its end in spite of all, what it wrote is compared with the uninterrupted one's: prepared data and
+rows byte for byte, weights bit for bit, a protocol by the figures of its cells. Nothing else may be
+left behind, no file and no process. The exit code is 1 if anything differs.
 """
 
 import argparse
@@ -17,6 +18,27 @@ import time
 from pathlib import Path
 
 from small_commands import COMMANDS, Command, Written, clear, write_inputs, written
+
+LATER, EARLIER = 1.1, 0.7  # the reach after a kill, and after an end
+
+
+class Moments:
+    """Random moments from the start of a command to past its end.
+
+    They are uniform up to a reach that grows with each kill and shrinks with each end, so that
+    about ``log(1.1) / log(1 / 0.7)``, 27 ends come on 100 kills however long the command takes.
+    """
+
+    def __init__(self, seconds: float, seed: int) -> None:
+        self._reach, self._random = seconds, random.Random(seed)
+
+    def draw(self) -> float:
+        """Return the seconds after which the command is killed."""
+        return self._random.uniform(0, self._reach)
+
+    def learn(self, *, killed: bool) -> None:
+        """Take into account whether the command still ran at the last moment."""
+        self._reach *= LATER if killed else EARLIER
 
 
 def words_of(command: str, jobs: int) -> list[str]:
@@ -52,15 +74,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes that read, of predict")
     arguments = parser.parse_args()
-    words, moments = words_of(arguments.command, arguments.jobs), random.Random(arguments.seed)
+    words = words_of(arguments.command, arguments.jobs)
     kills = ends = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_inputs(folder)
         whole, seconds = uninterrupted(words, folder)
         require_equal(whole, uninterrupted(words, folder)[0], "of two uninterrupted runs")
+        moments = Moments(seconds, arguments.seed)
         while kills < arguments.kills:
-            if Command(words, folder).killed(moments.uniform(0, 1.1 * seconds)):
+            killed = Command(words, folder).killed(moments.draw())
+            moments.learn(killed=killed)
+            if killed:
                 kills += 1
                 continue
             ends += 1
