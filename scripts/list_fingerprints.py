@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from faultdiag.datasets import cwru
-from faultdiag.datasets.fingerprints import SAMPLES, fingerprint
+from faultdiag.datasets.identify import SAMPLES, fingerprint
 from faultdiag.readers.base import channels_of
 from faultdiag.readers.read import list_variables, open_recording, read_range
 

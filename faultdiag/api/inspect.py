@@ -17,8 +17,7 @@ from faultdiag.inspection.inspect import (
     inspect_signals,
     listed_recordings,
 )
-from faultdiag.readers.finding import nothing_in, recordings_in
-from faultdiag.readers.read import FILE_TIMEOUT, reader_errors
+from faultdiag.readers.read import FILE_TIMEOUT, nothing_in, reader_errors, recordings_in
 from faultdiag.report.drawing import require_png
 from faultdiag.report.inspection import format_inspection, plot_inspection
 from faultdiag.system.terminal import printable_json

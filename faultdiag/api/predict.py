@@ -6,7 +6,7 @@ from typing import Any
 
 from faultdiag.prediction.diagnoser import Diagnoser, Input, load
 from faultdiag.prediction.events import Diagnosis
-from faultdiag.readers.finding import nothing_in, recordings_in
+from faultdiag.readers.read import nothing_in, recordings_in
 
 
 def predict(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from faultdiag.datasets.resolve import Statement, resolve_facts
+from faultdiag.datasets.facts import Statement, resolve_facts
 from faultdiag.readers.read import list_variables
 from faultdiag.readers.read import read_recording as read_file
 from faultdiag.signal.recording import Recording
@@ -21,7 +21,7 @@ def read_recording(
     """Read the recording in a file, with its rate, speed and the facts of a catalogue.
 
     Sampling rate and shaft speed are those that the file states, else those that a catalogue of
-    published recordings knows for these bytes (see `faultdiag.datasets.resolve`).
+    published recordings knows for these bytes (see `faultdiag.datasets.facts`).
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from faultdiag.datasets.resolve import Facts, Statement, resolve_facts
+from faultdiag.datasets.facts import Facts, Statement, resolve_facts
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.families import fault_families
 from faultdiag.evidence.gather import MOST_SAMPLES

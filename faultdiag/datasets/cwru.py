@@ -9,8 +9,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from faultdiag.datasets.base import Entry, Flag, Selection, git_blob_sha1
-from faultdiag.datasets.selection import choose, values_of
+from faultdiag.datasets.base import Entry, Flag, Selection, choose, git_blob_sha1, values_of
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, counted
 

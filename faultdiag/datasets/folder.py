@@ -15,14 +15,15 @@ from faultdiag.datasets.base import (
     Selection,
     find_others,
     find_recordings,
+    select_entries,
     short_names,
     some,
+    values_of,
 )
 from faultdiag.datasets.facts import FilePattern, first_fit
-from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted
-from faultdiag.readers.finding import packages_left_out
+from faultdiag.readers.read import packages_left_out
 
 _NUMBERS = ("sampling_rate", "rpm")
 

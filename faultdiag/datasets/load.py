@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from faultdiag.datasets.base import Entry
-from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
+from faultdiag.datasets.facts import Facts, Statement, choose_channels, resolve_facts
 from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.readers.base import channels_of
 from faultdiag.readers.read import list_variables, open_recording, read_recording
@@ -62,7 +62,7 @@ def load_entry(
 
 
 def entry_facts(entry: Entry, recording: Recording | RecordingSource) -> Facts:
-    """Return rate and speed of an entry whose file was opened; see `faultdiag.datasets.resolve`.
+    """Return rate and speed of an entry whose file was opened; see `faultdiag.datasets.facts`.
 
     Raises
     ------

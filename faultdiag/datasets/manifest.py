@@ -14,14 +14,20 @@ from typing import Annotated
 import yaml
 from pydantic import Field
 
-from faultdiag.datasets.base import Entry, Flag, Positive, Selection, short_names
+from faultdiag.datasets.base import (
+    Entry,
+    Flag,
+    Positive,
+    Selection,
+    select_entries,
+    short_names,
+    values_of,
+)
 from faultdiag.datasets.facts import number_or_text
-from faultdiag.datasets.selection import select_entries, values_of
 from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, counted, did_you_mean
-from faultdiag.readers.finding import several_in_zip
 from faultdiag.readers.read import SUFFIXES as READABLE
-from faultdiag.readers.read import is_recording
+from faultdiag.readers.read import is_recording, several_in_zip
 from faultdiag.signal.bearings import bearing_text
 from faultdiag.system import files
 from faultdiag.system.terminal import from_cell

@@ -13,8 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
-from faultdiag.datasets.base import Entry, Positive, Selection, find_recordings, sha256, some
-from faultdiag.datasets.selection import select_entries, values_of
+from faultdiag.datasets.base import (
+    Entry,
+    Positive,
+    Selection,
+    find_recordings,
+    select_entries,
+    sha256,
+    some,
+    values_of,
+)
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, counted
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from faultdiag.datasets.base import Entry, Selection
+from faultdiag.datasets.base import Entry, Selection, choose, values_of
 from faultdiag.datasets.cwru import Known, catalogue
-from faultdiag.datasets.selection import choose, values_of
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.simulation.folder import MARK, simulated_files
 from faultdiag.simulation.rig import cases

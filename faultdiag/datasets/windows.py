@@ -17,8 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from faultdiag.datasets.base import Entry, Flag, Positive, Selection, some
-from faultdiag.datasets.selection import select_entries, values_of
+from faultdiag.datasets.base import (
+    Entry,
+    Flag,
+    Positive,
+    Selection,
+    select_entries,
+    some,
+    values_of,
+)
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.readers.hdf5 import hdf5_damage
 from faultdiag.readers.layouts import LABELS, SHORTEST_WINDOW

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from faultdiag.datasets.base import Entry, some
+from faultdiag.datasets.facts import ContradictionError
 from faultdiag.datasets.load import channel_names, entry_facts, open_entry, read_entry
-from faultdiag.datasets.resolve import ContradictionError
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, listed_names
 from faultdiag.readers.read import FILE_TIMEOUT, list_variables, open_recording, reader_errors

@@ -11,9 +11,8 @@ import numpy as np
 
 from faultdiag.config.schema import Config
 from faultdiag.datasets.base import Entry
-from faultdiag.datasets.facts import cage_warning, stated_bearing
+from faultdiag.datasets.facts import Facts, Statement, cage_warning, resolve_facts, stated_bearing
 from faultdiag.datasets.load import entry_facts, open_entry
-from faultdiag.datasets.resolve import Facts, Statement, resolve_facts
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.evidence.peaks import (
@@ -227,7 +226,7 @@ def inspect_file(
         ``path``; ``variables`` (name, shape, kind, channel); ``channels``; ``units`` by channel,
         None where its name states none in brackets; ``sampling_rate`` in Hz and
         ``sampling_rate_source``, ``rpm`` and ``rpm_source`` (in the words of
-        `faultdiag.datasets.resolve`, or None); ``samples``; ``statistics`` by channel;
+        `faultdiag.datasets.facts`, or None); ``samples``; ``statistics`` by channel;
         ``rate_check`` (verdict, suggested, reason); ``bearing`` (name, orders) or None;
         ``envelope_peaks``, each channel's strongest first, with the ``lines`` that lie there: name,
         order, distance from it and tolerance in shaft rates; ``warnings``. With `listed` also

@@ -9,7 +9,7 @@ from pathlib import Path
 from faultdiag.datasets.manifest import CheckedRow, is_manifest, read_rows, rows_error
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.reading import ReadRequest
-from faultdiag.readers.finding import nothing_in, recordings_in
+from faultdiag.readers.read import nothing_in, recordings_in
 from faultdiag.system.terminal import note
 
 STDIN = Path("-")

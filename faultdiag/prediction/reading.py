@@ -11,8 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.datasets.facts import stated_bearing
-from faultdiag.datasets.resolve import Facts, Statement, choose_channels, resolve_facts
+from faultdiag.datasets.facts import (
+    Facts,
+    Statement,
+    choose_channels,
+    resolve_facts,
+    stated_bearing,
+)
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.evidence.details import DetailRequest, RecordingDetails, measure_details

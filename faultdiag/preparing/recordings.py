@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from faultdiag.config.schema import Config, DataConfig, TargetData, TargetFact, target_of
 from faultdiag.datasets import DATASETS
-from faultdiag.datasets.base import Entry, Selection, some
-from faultdiag.datasets.selection import choose
+from faultdiag.datasets.base import Entry, Selection, choose, some
 from faultdiag.datasets.windows import Windows
 from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.signal.bearings import KnownBearing, get_bearing

@@ -6,7 +6,7 @@ from itertools import chain, combinations, permutations
 
 import numpy as np
 
-from faultdiag.datasets.selection import match_value
+from faultdiag.datasets.base import match_value
 from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.recording import Segment

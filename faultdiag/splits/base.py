@@ -17,7 +17,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from faultdiag.datasets.selection import values_of
+from faultdiag.datasets.base import values_of
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean
 from faultdiag.splits.within import SplitItem

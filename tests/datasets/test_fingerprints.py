@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from faultdiag.datasets import cwru
-from faultdiag.datasets.fingerprints import SAMPLES, fingerprint, known_by_samples
-from faultdiag.datasets.identify import identify_by_name
-from faultdiag.datasets.resolve import Facts, Statement, resolve_facts
+from faultdiag.datasets.facts import Facts, Statement, resolve_facts
+from faultdiag.datasets.identify import SAMPLES, fingerprint, identify_by_name, known_by_samples
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.read import list_variables, read_recording
 

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import faultdiag
-from faultdiag.datasets import resolve
-from faultdiag.datasets.load import load_entry
-from faultdiag.datasets.manifest import Manifest
-from faultdiag.datasets.resolve import (
+from faultdiag.datasets import facts
+from faultdiag.datasets.facts import (
     ContradictionError,
     Facts,
     Statement,
     choose_channels,
     resolve_facts,
 )
+from faultdiag.datasets.load import load_entry
+from faultdiag.datasets.manifest import Manifest
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.read import list_variables
 
@@ -115,11 +115,11 @@ def test_a_catalogue_is_asked_only_where_it_decides(monkeypatch: pytest.MonkeyPa
     def refuse(path: Path) -> None:
         raise AssertionError(path)
 
-    monkeypatch.setattr(resolve, "identify", refuse)
+    monkeypatch.setattr(facts, "identify", refuse)
     options: dict[str, Any] = {"user": Statement(), "variables": list}
     assert resolve_facts(PATH, file=Statement(1e4, 900), **options).rpm == 900
-    facts = resolve_facts(PATH, file=Statement(1e4), needs_rpm=False, **options)
-    assert (facts.sampling_rate, facts.rpm) == (1e4, None)
+    known = resolve_facts(PATH, file=Statement(1e4), needs_rpm=False, **options)
+    assert (known.sampling_rate, known.rpm) == (1e4, None)
     with pytest.raises(AssertionError):
         resolve_facts(PATH, file=Statement(1e4), **options)
 

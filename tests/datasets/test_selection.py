@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultdiag.datasets.selection import choose, values_of
+from faultdiag.datasets.base import choose, values_of
 from faultdiag.errors import FaultdiagError
 
 ROWS: list[dict[str, Any]] = [

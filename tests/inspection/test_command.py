@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.api.inspect import format_table
-from faultdiag.readers.finding import recordings_in
+from faultdiag.readers.read import recordings_in
 from tests.commands import done, refused, run
 from tests.data_fixtures import write_mat
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faultdiag.datasets import resolve
+from faultdiag.datasets import facts
 from faultdiag.errors import FaultdiagError
 from faultdiag.prediction import ahead, reading
 from faultdiag.prediction.diagnose import diagnose_files
@@ -134,7 +134,7 @@ def known_to_the_catalogue(monkeypatch: pytest.MonkeyPatch, recordings: Path) ->
     def identify(asked: Path) -> Mapping[str, Any] | None:
         return {"sampling_rate": 48_000} if asked.read_bytes() == path.read_bytes() else None
 
-    monkeypatch.setattr(resolve, "identify", identify)
+    monkeypatch.setattr(facts, "identify", identify)
     return path
 
 

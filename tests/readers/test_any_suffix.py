@@ -8,7 +8,7 @@ import pytest
 from faultdiag.datasets.base import find_recordings
 from faultdiag.datasets.folder import Folder
 from faultdiag.datasets.manifest import Manifest
-from faultdiag.readers.finding import recordings_in
+from faultdiag.readers.read import recordings_in
 from tests.readers.samples import csv, mat, npy, npz, signal, wav
 
 X = signal()

@@ -23,8 +23,13 @@ from faultdiag.datasets.base import find_recordings
 from faultdiag.datasets.folder import Folder
 from faultdiag.datasets.manifest import Manifest
 from faultdiag.errors import FaultdiagError
-from faultdiag.readers.finding import recordings_in
-from faultdiag.readers.read import is_recording, list_variables, open_recording, read_recording
+from faultdiag.readers.read import (
+    is_recording,
+    list_variables,
+    open_recording,
+    read_recording,
+    recordings_in,
+)
 from tests.commands import refused, run
 from tests.readers.samples import RATE, SAMPLES, csv, mat, npz, signal, wav
 
