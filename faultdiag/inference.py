@@ -23,11 +23,10 @@ from faultdiag.models import needs_bearing, needs_speed
 from faultdiag.models.front import facts_for, seen_by
 from faultdiag.noise import Disturb, add_noise
 from faultdiag.preparing.folder import Prepared, PreparedRecording, gather
-from faultdiag.preparing.window_index import WindowIndex
+from faultdiag.preparing.window_index import ReadAhead, WindowIndex
 from faultdiag.scoring import ModelFacts, batch_size
 from faultdiag.signal import normalize
 from faultdiag.signal.bearings import conditions
-from faultdiag.system.paging import ReadAhead
 
 # They leave the device with the last that uses them.
 _SIGNALS: "WeakKeyDictionary[Prepared, WeakValueDictionary[torch.device, Tensor]]"

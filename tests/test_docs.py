@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import faultdiag
-from faultdiag.config.schema import read_config, try_config
+from faultdiag.config.load import read_config
+from faultdiag.config.schema import try_config
 from faultdiag.protocol.plan import merged
 from faultdiag.protocol.section import read_section
 

@@ -28,7 +28,7 @@ def init(
 
     Example: faultdiag init --from my_recordings --out my.yaml
     """
-    from faultdiag.config import starters
+    from faultdiag.config import load
 
     if source is not None or sampling_rate is not None:
         from faultdiag.guess.guessing import init_from
@@ -40,9 +40,9 @@ def init(
         show(text)
         return
     if name is None:
-        show(starters.listing())
+        show(load.starter_lines())
         return
-    show(f"wrote {starters.write(name, out or Path(f'{name}.yaml'))}")
+    show(f"wrote {load.write_starter(name, out or Path(f'{name}.yaml'))}")
 
 
 def simulate(

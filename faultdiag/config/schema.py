@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from faultdiag.config.overrides import override
+from faultdiag.config.load import read_config
 from faultdiag.config.schedules import SCHEDULES, Schedule
 from faultdiag.datasets import DATASETS
 from faultdiag.documents import Document, Json
@@ -600,24 +600,6 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     return parse_config(read_config(path, overrides), str(path))
 
 
-def read_config(path: Path, overrides: Sequence[str] = ()) -> Json:
-    """Read a config file as plain data and apply ``a.b=value`` overrides; nothing is checked yet.
-
-    Raises
-    ------
-    FaultdiagError
-        If the file can't be read or holds no mapping, or an override has no place in it.
-    """
-    data = files.read(path)
-    if not isinstance(data, dict):
-        raise FaultdiagError(
-            f"{path} holds {_kind(data)}, no config; `faultdiag init` writes a starter"
-        )
-    for text in overrides:
-        override(data, text)
-    return data
-
-
 def parse_config(data: Document, source: str = "config") -> Config:
     """Check plain data as a config; a section ``protocol`` is left to `faultdiag protocol`.
 
@@ -678,9 +660,3 @@ def _split_problems(split: object) -> list[str]:
     if "folds" in STRATEGIES.options(strategy):
         problems |= {k: v for k, v in option_problems(section).items() if k not in problems}
     return [f"split.{key}: {problem}" for key, problem in problems.items()]
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "nothing"
-    return "a list" if isinstance(value, list) else f"the one value {value!r}"

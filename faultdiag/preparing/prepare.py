@@ -21,6 +21,7 @@ from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.preparing.folder import (
     FORMAT,
+    DamagedError,
     Prepared,
     PreparedRecording,
     SignalLayout,
@@ -30,7 +31,6 @@ from faultdiag.preparing.folder import (
     open_signals,
     write_document,
 )
-from faultdiag.preparing.integrity import DamagedError
 from faultdiag.preparing.recordings import ChosenRecordings, choose_recordings
 from faultdiag.preparing.window_index import WindowIndex, open_windows, write_windows
 from faultdiag.signal import normalize

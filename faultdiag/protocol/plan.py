@@ -9,12 +9,12 @@ from operator import contains
 from pathlib import Path
 
 from faultdiag.baselines import BASELINES
+from faultdiag.config.load import read_config
 from faultdiag.config.schema import (
     PROTOCOL,
     Config,
     TransferConfig,
     listed,
-    read_config,
     try_config,
 )
 from faultdiag.datasets.base import Entry

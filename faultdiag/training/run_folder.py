@@ -1,4 +1,4 @@
-"""The run folder: its checkpoints and history, and resuming from it."""
+"""The run folder: its checkpoints and history, the machine it was made on, and resuming from it."""
 
 import csv
 import io
@@ -7,9 +7,11 @@ import os
 import platform
 import secrets
 import shlex
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -21,7 +23,6 @@ from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError, counted, first_names
 from faultdiag.evaluation.evaluate import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
-from faultdiag.system.environment import commit, installed_extras, processor_name
 from faultdiag.system.files import sweep, write_json, write_text
 from faultdiag.system.locks import LOCK, own_folder
 from faultdiag.system.terminal import warn
@@ -525,3 +526,48 @@ def train_command(config: Path, settings: Sequence[str], run: Path, *flags: str)
     overrides = [word for setting in settings for word in ("--set", setting)]
     command = ["faultdiag", "train", "--config", str(config), *overrides, "--run", str(run)]
     return shlex.join([*command, *flags])
+
+
+# A package of each extra that tells whether it is installed.
+EXTRAS = {
+    "onnx": "onnxruntime",
+    "hub": "safetensors",
+    "dask": "distributed",
+    "explain": "captum",
+    "tensorboard": "tensorboard",
+    "tdms": "nptdms",
+}
+
+
+def processor_name() -> str:
+    """Return the name of the processor, or its architecture where the system doesn't tell it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def installed_extras() -> dict[str, str]:
+    """Return the extras that are installed, each with the version of its package."""
+    versions = {}
+    for extra, package in EXTRAS.items():
+        try:
+            versions[extra] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def commit() -> str | None:
+    """Return the commit of the source tree that runs, with ``+`` if it was changed, or None."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    words = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

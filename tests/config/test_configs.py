@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from faultdiag.config import starters
+from faultdiag.config.load import starter_texts
 from faultdiag.config.schema import Config, load_config
 from faultdiag.inference import WindowBatches
 from faultdiag.preparing.prepare import prepare
@@ -58,7 +58,7 @@ def load(path: Path, *overrides: str) -> Config:
 
 def test_there_are_configs_and_each_is_a_starter() -> None:
     assert len(CONFIGS) >= 4
-    assert starters.texts() == {path.stem: path.read_text(encoding="utf-8") for path in CONFIGS}
+    assert starter_texts() == {path.stem: path.read_text(encoding="utf-8") for path in CONFIGS}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

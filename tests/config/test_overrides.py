@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from faultdiag.config.overrides import override
+from faultdiag.config.load import override
 from faultdiag.errors import FaultdiagError
 from faultdiag.system import files
 

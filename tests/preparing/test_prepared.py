@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.preparing import integrity
+from faultdiag.preparing import folder
 from faultdiag.preparing.folder import (
+    DamagedError,
     Prepared,
     PreparedRecording,
     SignalLayout,
     Writer,
+    check_recordings,
+    check_windows,
     gather,
     new_folder,
     open_signals,
 )
-from faultdiag.preparing.integrity import DamagedError, check_recordings, check_windows
 from faultdiag.preparing.prepare import prepare
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.signal.recording import Recording
@@ -264,7 +266,7 @@ def test_a_copy_is_compared_once(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
     def refuse(_: Path) -> str:
         raise AssertionError("the digest was known")
 
-    monkeypatch.setattr(integrity, "sha256_of", refuse)
+    monkeypatch.setattr(folder, "sha256_of", refuse)
     Prepared(copy)
 
 

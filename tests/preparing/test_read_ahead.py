@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faultdiag.system.paging import ReadAhead
+from faultdiag.preparing.window_index import ReadAhead
 
 pytestmark = pytest.mark.skipif(
     not hasattr(mmap, "MADV_WILLNEED"), reason="the system takes no advice on memory maps"

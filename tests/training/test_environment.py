@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from faultdiag.system import environment as subject
+from faultdiag.training import run_folder as subject
 from faultdiag.training.run_folder import environment
 
 

@@ -1,11 +1,33 @@
-"""Settings of a config overridden from the command line: ``--set train.epochs=5``."""
+"""Load a config as plain data: starters, files, and settings overridden with ``--set``."""
 
+from collections.abc import Sequence
 from copy import copy
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from faultdiag.documents import Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, unknown
 from faultdiag.system import files
+from faultdiag.system.files import write_text
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Json:
+    """Read a config file as plain data and apply ``a.b=value`` overrides; nothing is checked yet.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read or holds no mapping, or an override has no place in it.
+    """
+    data = files.read(path)
+    if not isinstance(data, dict):
+        raise FaultdiagError(
+            f"{path} holds {_kind(data)}, no config; `faultdiag init` writes a starter"
+        )
+    for text in overrides:
+        override(data, text)
+    return data
 
 
 def override(data: Json, setting: str) -> None:
@@ -62,3 +84,44 @@ def _index(node: list[object], key: str, setting: str) -> int:
             f"--set {setting}: '{key}' stands where a list of {len(node)} is; {remedy}"
         )
     return int(key)
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    return "a list" if isinstance(value, list) else f"the one value {value!r}"
+
+
+def starter_texts() -> dict[str, str]:
+    """Return the text of every starter by its name."""
+    package = Path(str(resources.files("faultdiag")))
+    # Installed, the folder configs lies in the package; in a checkout, beside it.
+    folder = next(p for p in (package / "configs", package.parent / "configs") if p.is_dir())
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml"))}
+
+
+def starter_lines() -> str:
+    """Return a line per starter: its name and the first line of its comment."""
+    starters = starter_texts()
+    width = max(len(name) for name in starters)
+    return "\n".join(
+        f"{name.ljust(width)}  {text.splitlines()[0].removeprefix('#').strip()}"
+        for name, text in starters.items()
+    )
+
+
+def write_starter(name: str, path: Path) -> Path:
+    """Write a starter to a new file and return its path.
+
+    Raises
+    ------
+    FaultdiagError
+        If no starter has this name, or the file exists.
+    """
+    starters = starter_texts()
+    if name not in starters:
+        raise unknown("starter", name, starters)
+    if path.exists():
+        raise FaultdiagError(f"{path} exists; give another file with --out")
+    write_text(path, starters[name])
+    return path
