@@ -35,9 +35,9 @@ from faultdiag import models
 from faultdiag.api.train import train
 from faultdiag.attention import BLOCKS
 from faultdiag.metrics.intervals import mean_interval
-from faultdiag.metrics.tables import format_table
 from faultdiag.models.describe import count
 from faultdiag.models.layers import without_phases
+from faultdiag.report.tables import format_table
 from faultdiag.system.files import write_text
 
 SIZES = ("007", "014", "021")

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from faultdiag.metrics.tables import format_table
 from faultdiag.protocol.section import read_section
+from faultdiag.report.tables import format_table
 from faultdiag.system import files
 from faultdiag.training.adaptation import trains
 

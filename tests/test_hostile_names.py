@@ -8,8 +8,8 @@ import pytest
 
 from faultdiag.config.schema import load_config
 from faultdiag.datasets.manifest import Manifest
-from faultdiag.metrics.tables import format_table
 from faultdiag.prediction.stored_rows import read_stored_rows
+from faultdiag.report.tables import format_table
 from tests.commands import run
 from tests.data_fixtures import signal
 

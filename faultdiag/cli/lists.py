@@ -19,7 +19,7 @@ def models(
     Example: faultdiag models --json
     """
     from faultdiag.api.lists import bundled_facts, model_facts
-    from faultdiag.report.lists import bundled_text, models_text
+    from faultdiag.report.tables import bundled_text, models_text
 
     rows, text = (bundled_facts, bundled_text) if bundled else (model_facts, models_text)
     facts = rows()
@@ -32,7 +32,7 @@ def attention(as_json: AsJson = False) -> None:
     Example: faultdiag attention --json
     """
     from faultdiag.api.lists import block_facts
-    from faultdiag.report.lists import attention_text
+    from faultdiag.report.tables import attention_text
 
     rows = block_facts()
     show(as_text(rows) if as_json else attention_text(rows))
@@ -60,7 +60,7 @@ def bearings(
 
     Example: faultdiag bearings 6205
     """
-    from faultdiag.report.lists import bearing_text, bearing_values, bearings_text
+    from faultdiag.report.tables import bearing_text, bearing_values, bearings_text
     from faultdiag.signal.bearings import catalogue, find_bearing
 
     if name is None:

@@ -20,7 +20,10 @@ from faultdiag.metrics.intervals import (
     wilson_interval,
 )
 from faultdiag.metrics.scores import (
+    Aggregate,
+    RunningAggregate,
     accuracy,
+    aggregate,
     alarm_rates,
     auroc,
     balanced_accuracy,
@@ -28,8 +31,6 @@ from faultdiag.metrics.scores import (
     macro_f1,
     precision_recall_f1,
 )
-from faultdiag.metrics.tables import format_table, parts_table
-from faultdiag.metrics.windows import Aggregate, RunningAggregate, aggregate
 
 __all__ = [
     "Aggregate",
@@ -48,11 +49,9 @@ __all__ = [
     "evaluate",
     "expected_calibration_error",
     "fit_temperature",
-    "format_table",
     "macro_f1",
     "mean_interval",
     "nll",
-    "parts_table",
     "precision_recall_f1",
     "reliability",
     "stratified_intervals",

@@ -14,7 +14,7 @@ from faultdiag.metrics.intervals import (
     widened,
     wilson_interval,
 )
-from faultdiag.metrics.windows import (
+from faultdiag.metrics.scores import (
     Aggregates,
     ScoredWindows,
     aggregate_recordings,

@@ -14,7 +14,7 @@ from faultdiag.errors import FaultdiagError, for_python, printable
 from faultdiag.evidence.details import RecordingDetails
 from faultdiag.evidence.gather import Evidence
 from faultdiag.export import runtime
-from faultdiag.metrics.windows import RunningAggregate
+from faultdiag.metrics.scores import RunningAggregate
 from faultdiag.prediction.batching import Batching
 from faultdiag.prediction.events import (
     Diagnosis,

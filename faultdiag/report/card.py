@@ -9,8 +9,8 @@ from faultdiag.datasets import DATASETS
 from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, counted, printable_lines
 from faultdiag.export.metadata import RunRecord, bearings_of
-from faultdiag.metrics.tables import format_table
 from faultdiag.report.data import split_lines
+from faultdiag.report.tables import format_table
 from faultdiag.system.files import dump, write_text
 
 CARD = "MODEL_CARD.md"

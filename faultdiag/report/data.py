@@ -8,9 +8,9 @@ from faultdiag.documents import Document, Json
 from faultdiag.errors import counted, did_you_mean
 from faultdiag.fetch.download import FileResult
 from faultdiag.fetch.run import FetchResults
-from faultdiag.metrics.tables import format_table
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import Fold
+from faultdiag.report.tables import format_table
 from faultdiag.splits.sharing import LEVELS
 from faultdiag.splits.within import PARTS
 

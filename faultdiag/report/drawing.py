@@ -14,8 +14,7 @@ import numpy as np
 
 from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, printable_lines
-from faultdiag.report.charts import Chart, Curve
-from faultdiag.report.style import DASHES, LIGHT
+from faultdiag.report.charts import DASHES, LIGHT, Chart, Curve
 from faultdiag.system.files import replacing
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from faultdiag.documents import Document, Json
 from faultdiag.errors import counted
 from faultdiag.metrics.calibration import Reliability
 from faultdiag.metrics.intervals import wilson_interval
+from faultdiag.report.charts import LIGHT
 from faultdiag.report.drawing import (
     LEGEND,
     MARKERS,
@@ -20,7 +21,6 @@ from faultdiag.report.drawing import (
     save_figure,
     tidy,
 )
-from faultdiag.report.style import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

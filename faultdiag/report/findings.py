@@ -21,8 +21,8 @@ from faultdiag.evidence.physics import (
     part_of,
 )
 from faultdiag.prediction.rows import Row
+from faultdiag.report.charts import FAULT_NAMES
 from faultdiag.report.pages.recording_charts import METHOD_NAMES
-from faultdiag.report.style import FAULT_NAMES
 
 if TYPE_CHECKING:
     from faultdiag.report.pages.prediction import RecordingResult

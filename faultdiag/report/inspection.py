@@ -35,9 +35,9 @@ from faultdiag.evidence.physics import physics_verdict
 from faultdiag.evidence.rate_check import StatedRate
 from faultdiag.inspection.inspect import PEAKS, ListedRecording, Subject, open_subject, rate_verdict
 from faultdiag.readers.base import channel_unit
+from faultdiag.report.charts import FAULT_STYLES, LIGHT
 from faultdiag.report.drawing import show_names_plainly
 from faultdiag.report.findings import in_short
-from faultdiag.report.style import FAULT_STYLES, LIGHT
 from faultdiag.signal.bearings import KnownBearing
 from faultdiag.signal.dsp import Band, Spectrum, spectrum
 from faultdiag.system.files import replacing

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faultdiag.documents import Document
+from faultdiag.report.charts import LIGHT
 from faultdiag.report.drawing import COLOURS, MARKERS, blank_figure, dashes, save_figure, tidy
 from faultdiag.report.figures import BLUE, GREY, ORANGE
 from faultdiag.report.protocol import best_interval, white_rows
-from faultdiag.report.style import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from faultdiag.documents import Document
 from faultdiag.errors import counted
-from faultdiag.metrics.tables import format_table, parts_table
 from faultdiag.preparing.folds import Fold
 from faultdiag.report.data import common_notes, duplicate_lines, split_lines
+from faultdiag.report.tables import format_table, parts_table
 from faultdiag.splits.sharing import LEVELS
 from faultdiag.splits.within import ALL_PARTS
 from faultdiag.training.adapting import AdaptedRun

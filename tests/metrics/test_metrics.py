@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from faultdiag.metrics.evaluation import Evaluation, evaluate
-from faultdiag.metrics.windows import aggregate
+from faultdiag.metrics.scores import aggregate
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true"),

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from faultdiag.metrics.calibration import expected_calibration_error
 from faultdiag.metrics.evaluation import Evaluation, evaluate
-from faultdiag.metrics.windows import RunningAggregate, aggregate
+from faultdiag.metrics.scores import RunningAggregate, aggregate
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true"),

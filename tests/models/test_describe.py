@@ -8,7 +8,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.features import extract
 from faultdiag.models import NETWORKS
 from faultdiag.models.describe import ModelFacts, describe
-from faultdiag.report.lists import models_text
+from faultdiag.report.tables import models_text
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import sys
 
 from faultdiag.attention import BLOCKS, build
 from faultdiag.models.describe import describe_blocks
-from faultdiag.report.lists import attention_text
+from faultdiag.report.tables import attention_text
 
 
 def test_a_row_for_every_block_in_order() -> None:

@@ -12,8 +12,16 @@ from faultdiag.evidence.explanation import (
     TimeRelevance,
 )
 from faultdiag.evidence.gather import Evidence
-from faultdiag.report.charts import Chart, Curve, Level, Mark, peaks, waveform
-from faultdiag.report.style import FAULT_NAMES, FAULT_STYLES
+from faultdiag.report.charts import (
+    FAULT_NAMES,
+    FAULT_STYLES,
+    Chart,
+    Curve,
+    Level,
+    Mark,
+    peaks,
+    waveform,
+)
 from faultdiag.signal.bearings import KnownBearing
 
 METHOD_NAMES = {

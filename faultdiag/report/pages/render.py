@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faultdiag.errors import printable_lines
-from faultdiag.report import style
+from faultdiag.report import charts
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -103,10 +103,10 @@ def _environment() -> "Environment":
         "lines": lines,
     }
     environment.globals |= {
-        "light": style.LIGHT,
-        "dark": style.DARK,
-        "dashes": style.DASHES,
-        "fault_names": style.FAULT_NAMES,
+        "light": charts.LIGHT,
+        "dark": charts.DARK,
+        "dashes": charts.DASHES,
+        "fault_names": charts.FAULT_NAMES,
     }
     return environment
 

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from faultdiag.report import style
+from faultdiag.report import charts
 
 # Full protanopia, deuteranopia and tritanopia on linear RGB: Machado, Oliveira and Fernandes,
 # IEEE Trans. Vis. Comput. Graph. 15 (2009) 1291, doi:10.1109/TVCG.2009.113, severity 1.
@@ -47,11 +47,11 @@ def lab(colour: str, vision: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("vision", sorted(VISION))
-@pytest.mark.parametrize("palette", [style.LIGHT, style.DARK], ids=["light", "dark"])
-def test_colours_are_told_apart(palette: style.Palette, vision: str) -> None:
+@pytest.mark.parametrize("palette", [charts.LIGHT, charts.DARK], ids=["light", "dark"])
+def test_colours_are_told_apart(palette: charts.Palette, vision: str) -> None:
     seen = [lab(colour, VISION[vision]) for colour in palette.series]
     assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 30
 
 
 def test_dashes_tell_lines_apart_without_colour() -> None:
-    assert len(set(style.DASHES)) == len(style.DASHES) == len(style.LIGHT.series)
+    assert len(set(charts.DASHES)) == len(charts.DASHES) == len(charts.LIGHT.series)

@@ -12,7 +12,7 @@ import html5lib
 import pytest
 
 from faultdiag.bundled.catalogue import MODELS
-from faultdiag.report import style
+from faultdiag.report import charts
 from faultdiag.report.pages.prediction import (
     PredictionReport,
     RecordingResult,
@@ -258,8 +258,8 @@ def contrast(first: str, second: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("palette", [style.LIGHT, style.DARK], ids=["light", "dark"])
-def test_text_has_a_contrast_of_4_5(palette: style.Palette) -> None:
+@pytest.mark.parametrize("palette", [charts.LIGHT, charts.DARK], ids=["light", "dark"])
+def test_text_has_a_contrast_of_4_5(palette: charts.Palette) -> None:
     texts = (palette.ink, palette.muted, palette.link, palette.alarm, palette.caution, palette.good)
     assert min(contrast(text, palette.paper) for text in (*texts, *palette.series)) >= 4.5
     assert min(contrast(text, palette.panel) for text in (palette.ink, palette.muted)) >= 4.5

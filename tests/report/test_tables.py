@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.metrics.evaluation import evaluate
-from faultdiag.metrics.tables import format_table, parts_table
+from faultdiag.report.tables import format_table, parts_table
 
 law = settings(max_examples=25, deadline=None)
 ROWS: list[dict[str, object]] = [
