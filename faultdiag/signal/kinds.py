@@ -65,6 +65,16 @@ class Stretch:
         self.x = x if finite.all() else x[finite]
 
     @cached_property
+    def mean(self) -> float:
+        """The mean; 0 of no samples."""
+        return float(self.x.mean()) if self.x.size else 0.0
+
+    @cached_property
+    def deviation(self) -> float:
+        """The standard deviation; 0 of no samples."""
+        return float(self.x.std()) if self.x.size else 0.0
+
+    @cached_property
     def power(self) -> NDArray[np.float64]:
         """The mean power spectrum of blocks without their means, ``(block // 2 + 1,)``."""
         return _power(self.x)
@@ -82,17 +92,16 @@ def signal_kind(samples: ArrayLike) -> SignalKind:
 
 
 def _kind_of(stretch: Stretch) -> SignalKind:
-    x = stretch.x
-    mean, deviation = (float(x.mean()), float(x.std())) if x.size else (0.0, 0.0)
-    if x.size < 2 or deviation <= 1e-12 * abs(mean) or deviation == 0:
+    deviation = stretch.deviation
+    if stretch.x.size < 2 or deviation <= 1e-12 * abs(stretch.mean) or deviation == 0:
         return SignalKind("constant", "is constant")
-    found = next(
-        (kind for test in (_rising, _constant, _levels, _pulses) if (kind := test(x))), None
-    )
-    return found or _slow(stretch) or SignalKind("vibration", "")
+    tests = (_rising, _constant, _levels, _pulses, _slow)
+    found = next((kind for test in tests if (kind := test(stretch))), None)
+    return found or SignalKind("vibration", "")
 
 
-def _rising(x: NDArray[np.float64]) -> SignalKind | None:
+def _rising(stretch: Stretch) -> SignalKind | None:
+    x = stretch.x
     up, down = np.count_nonzero(x[1:] > x[:-1]), np.count_nonzero(x[1:] < x[:-1])
     moved = up + down
     # The first samples of a smooth signal may all rise; nothing is said of fewer.
@@ -105,22 +114,23 @@ def _rising(x: NDArray[np.float64]) -> SignalKind | None:
     if share >= _ONE_WAY:
         return SignalKind("rising", f"{word} all the time and starts again {min(up, down)} times")
     places = np.arange(x.size) - (x.size - 1) / 2
-    distance = x - x.mean()
+    distance = x - stretch.mean
     scale = float(places @ places) * float(distance @ distance)
     straight = float(places @ distance) ** 2 >= _STRAIGHT * scale  # the square of a correlation
     return SignalKind("rising", f"{word} through the whole file") if straight else None
 
 
-def _constant(x: NDArray[np.float64]) -> SignalKind | None:
-    mean, deviation = abs(float(x.mean())), float(x.std())
-    if deviation >= _STEADY * mean:
+def _constant(stretch: Stretch) -> SignalKind | None:
+    mean, deviation = stretch.mean, stretch.deviation
+    if deviation >= _STEADY * abs(mean):
         return None
     return SignalKind(
-        "constant", f"is nearly constant: {x.mean():.4g}, give or take {deviation / mean:.1%}"
+        "constant", f"is nearly constant: {mean:.4g}, give or take {deviation / abs(mean):.1%}"
     )
 
 
-def _levels(x: NDArray[np.float64]) -> SignalKind | None:
+def _levels(stretch: Stretch) -> SignalKind | None:
+    x = stretch.x
     if x.size < _FEWEST:
         return None
     if np.unique(x[: _FEWEST_PER_VALUE * _FEW]).size > _FEW:
@@ -132,11 +142,15 @@ def _levels(x: NDArray[np.float64]) -> SignalKind | None:
     return SignalKind("levels", f"takes only {values.size} values: {shown}")
 
 
-def _pulses(x: NDArray[np.float64]) -> SignalKind | None:
+def _pulses(stretch: Stretch) -> SignalKind | None:
     """Look for two levels with nearly nothing between, or short peaks to one side only."""
+    x = stretch.x
     if x.size < _FEWEST:
         return None
-    low, middle, high = float(x.min()), float(np.median(x)), float(x.max())
+    low, high = float(x.min()), float(x.max())
+    if not _may_be_pulses(x, low, high):
+        return None
+    middle = float(np.median(x))
     if high - middle < middle - low:
         low, middle, high, x = -high, -middle, -low, -x
     place = (x - low) / (high - low)
@@ -149,6 +163,18 @@ def _pulses(x: NDArray[np.float64]) -> SignalKind | None:
     if edges < 2 or not (two_levels or (one_side and _regular(place))):
         return None
     return SignalKind("pulses", f"is a train of {edges} pulses")
+
+
+def _may_be_pulses(x: NDArray[np.float64], low: float, high: float) -> bool:
+    """Return False where a few counts show that a signal has no two levels and no one side.
+
+    Of a vibration they do, which spares sorting it for its median: pulses have less than 5 % of
+    the samples between 0.3 and 0.7 of the range, or their median within 0.15 / 1.15 of one end.
+    """
+    step = high - low
+    wide = np.count_nonzero(x < low + 0.69 * step) - np.count_nonzero(x < low + 0.31 * step)
+    near = max(np.count_nonzero(x < low + 0.14 * step), np.count_nonzero(x > high - 0.14 * step))
+    return bool(wide < 0.06 * x.size or near > 0.49 * x.size)
 
 
 def _regular(place: NDArray[np.float64]) -> bool:
@@ -196,11 +222,24 @@ def empty_above(stretch: Stretch) -> float | None:
     """
     if stretch.x.size < _BLOCK:
         return None
-    bands = np.median(stretch.power[1:].reshape(_BANDS, -1), axis=1)
-    level = _EMPTY * float(np.median(bands[: _BANDS // 8]))
-    if level == 0 or float(np.median(bands[_BANDS // 2 :])) > level:
+    bands = _medians(stretch.power[1:].reshape(_BANDS, -1))
+    level = _EMPTY * float(_medians(bands[: _BANDS // 8]))
+    if level == 0 or float(_medians(bands[_BANDS // 2 :])) > level:
         return None
     return float(min(int(np.flatnonzero(bands > level)[-1]) + 1, _BANDS // 2)) / _BANDS
+
+
+def _medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median along the last axis, whose size is even; `np.median` takes thrice the time.
+
+    Examples
+    --------
+    >>> float(_medians(np.array([4.0, 1.0, 3.0, 9.0])))
+    3.5
+    """
+    half = rows.shape[-1] // 2
+    ordered = np.sort(rows, axis=-1)
+    return np.asarray((ordered[..., half - 1] + ordered[..., half]) / 2)
 
 
 # Mean step (or bend) of the samples at one place in groups of 2 to 10, to that at the place where
@@ -235,7 +274,10 @@ def samples_per_measured(x: NDArray[np.float64], order: int) -> int | None:
     # A few blows must not decide.
     moves = np.minimum(moves, 4 * moves.mean())
     for count in range(_MOST_PER_MEASURED, 1, -1):
-        places = np.sort(moves[: moves.size // count * count].reshape(-1, count).mean(axis=0))
+        groups = moves.size // count
+        # A product with ones adds columns thirty times as fast as a sum along the first axis.
+        sums = np.ones(groups) @ moves[: groups * count].reshape(groups, count)
+        places = np.sort(sums / groups)
         if places[-2] < _MOST_ELSEWHERE * places[-1]:
             return count
     return None

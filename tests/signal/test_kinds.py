@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.readers.read import read_recording
+from faultdiag.signal import kinds
 from faultdiag.signal.kinds import Stretch, empty_above, oddity, samples_per_measured, signal_kind
 
 N = 20_000
@@ -162,3 +163,63 @@ def test_every_real_channel_fills_its_band(real_files: list[Path]) -> None:
         for name, row in zip(recording.channels, recording.signal, strict=True):
             for samples in (row[: 2**17], row[:16_384]):
                 assert oddity(name, samples, 12_000.0) is None, (path, name)
+
+
+@given(
+    x=st.one_of(
+        st.builds(
+            lambda s, p: noise(s)[:3000] * np.abs(noise(s + 1)[:3000]) ** p,
+            st.integers(0, 999),
+            st.floats(0, 6),
+        ),
+        st.builds(
+            lambda s, p: np.random.default_rng(s).exponential(size=2000) ** p,
+            st.integers(0, 999),
+            st.floats(0.1, 5),
+        ),
+        st.builds(
+            lambda s, e, w: pulses(s, e, 1 + w % e)[:4000],
+            st.integers(0, 999),
+            st.integers(2, 900),
+            st.integers(0, 900),
+        ),
+        st.builds(
+            lambda s, a, b: np.random.default_rng(s).beta(a, b, 2000),
+            st.integers(0, 999),
+            st.floats(0.05, 2),
+            st.floats(0.05, 2),
+        ),
+    ),
+    sign=st.sampled_from([-1.0, 1.0]),
+)
+@settings(max_examples=150, deadline=None)
+def test_counts_rule_out_pulses_where_the_median_does(x: np.ndarray, sign: float) -> None:
+    early = signal_kind(sign * x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds, "_may_be_pulses", lambda *_: True)
+        assert signal_kind(sign * x) == early
+
+
+def by_place(x: np.ndarray, order: int) -> int | None:
+    """Return what `samples_per_measured` returns, by a mean for each place."""
+    moves = np.abs(np.diff(x, order))
+    moves = np.minimum(moves, 4 * moves.mean())
+    for count in range(10, 1, -1):
+        groups = moves[: moves.size // count * count].reshape(-1, count)
+        places = np.sort(groups.mean(axis=0))
+        if places[-2] < 0.2 * places[-1]:
+            return count
+    return None
+
+
+@given(
+    seed=st.integers(0, 1000),
+    count=st.integers(1, 10),
+    order=st.sampled_from([1, 2]),
+    rest=st.floats(0, 0.5),
+)
+@settings(max_examples=40, deadline=None)
+def test_places_are_compared_by_their_means(seed: int, count: int, order: int, rest: float) -> None:
+    x = filled_in(noise(seed)[:6000], count, order)[:6000]
+    x = x + rest * noise(seed + 1)[: x.size]
+    assert samples_per_measured(x, order) == by_place(x, order)
