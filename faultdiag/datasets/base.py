@@ -9,8 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Protocol, TypeAlias
 
-from pydantic import Field
-
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 from faultdiag.readers.read import SUFFIXES, is_recording, packages_left_out
@@ -107,8 +105,29 @@ class Dataset(Protocol):
         """Return the recordings whose facts have one of the values allowed for each."""
 
 
-Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
-Flag = Annotated[bool, Field(strict=True)]
+class _StrictSchema:
+    """How pydantic checks an option, which is imported only when a config is checked.
+
+    Parameters
+    ----------
+    kind
+        The name of a schema of pydantic's core: ``float``, ``bool``.
+    limits
+        Its limits.
+    """
+
+    def __init__(self, kind: str, **limits: float) -> None:
+        self._kind = kind
+        self._limits = limits
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> dict[str, object]:
+        """Return the schema that pydantic asks for."""
+        del source, handler
+        return {"type": self._kind, "strict": True, **self._limits}
+
+
+Positive = Annotated[float, _StrictSchema("float", gt=0, allow_inf_nan=False)]
+Flag = Annotated[bool, _StrictSchema("bool")]
 
 
 def sha256(path: Path) -> str:

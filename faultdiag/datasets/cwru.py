@@ -67,16 +67,20 @@ def identify(path: Path) -> Document | None:
 
 def recognise(path: Path) -> Known | None:
     """Return the recording of the catalogue whose bytes a file holds, or None."""
-    lengths, by_digest = _digests()
     length = path.stat().st_size if path.is_file() else -1
-    return by_digest.get(git_blob_sha1(path)) if length in lengths else None
+    return _by_digest().get(git_blob_sha1(path)) if length in lengths() else None
 
 
 @cache
-def _digests() -> tuple[frozenset[int], Mapping[str, Known]]:
-    known = catalogue().values()
+def lengths() -> frozenset[int]:
+    """Return the lengths in bytes of the recordings' files."""
+    return frozenset(known.bytes for known in catalogue().values())
+
+
+@cache
+def _by_digest() -> Mapping[str, Known]:
     # Git's digest takes half the time of SHA-256.
-    return frozenset(k.bytes for k in known), {k.git_blob_sha1: k for k in known}
+    return {known.git_blob_sha1: known for known in catalogue().values()}
 
 
 def _known(row: Mapping[str, str]) -> Known:

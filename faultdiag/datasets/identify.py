@@ -50,10 +50,23 @@ def identify(path: Path) -> Document | None:
     FaultdiagError
         If the file or the mark of its folder can't be read.
     """
+    length = path.stat().st_size if path.is_file() else -1
+    facts = _by_bytes(path) if length in _known_lengths() else None
+    return facts or synthetic.identify(path)
+
+
+def _by_bytes(path: Path) -> Document | None:
     facts = cwru.identify(path)
     for known in published_sets().values():
         facts = facts or known.identify(path)
-    return facts or synthetic.identify(path)
+    return facts
+
+
+@cache
+def _known_lengths() -> frozenset[int]:
+    """Return the lengths in bytes of all files that a catalogue knows by their digests."""
+    published = (file for known in published_sets().values() for file in known.files)
+    return cwru.lengths() | {file.length for file in published if not file.is_archive}
 
 
 def identify_by_name(
@@ -162,10 +175,15 @@ def cwru_number(path: Path, variables: Collection[str]) -> int | None:
     return numbers[0] if len(numbers) == 1 and names & set(variables) else None
 
 
+# Our data sets that have no such table; they are not imported to see that.
+_UNPUBLISHED = frozenset({"cwru", "folder", "manifest", "synthetic", "windows"})
+
+
 @cache
 def published_sets() -> Mapping[str, PublishedSet]:
     """Return what is documented of the published sets that have one table for all their facts."""
-    sets = {name: getattr(DATASETS.get(name), "published", None) for name in DATASETS}
+    names = [name for name in DATASETS if name not in _UNPUBLISHED]
+    sets = {name: getattr(DATASETS.get(name), "published", None) for name in names}
     return {name: known for name, known in sets.items() if known is not None}
 
 

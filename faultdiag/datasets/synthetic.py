@@ -6,8 +6,7 @@ from pathlib import Path
 from faultdiag.datasets.base import Entry, Selection, choose, values_of
 from faultdiag.datasets.cwru import Known, catalogue
 from faultdiag.errors import FaultdiagError, counted
-from faultdiag.simulation.folder import MARK, simulated_files
-from faultdiag.simulation.rig import cases
+from faultdiag.simulation.mark import MARK, may_be_simulated, simulated_files
 
 
 class Synthetic:
@@ -85,12 +84,14 @@ def identify(path: Path) -> Mapping[str, object] | None:
     FaultdiagError
         If the mark can't be read.
     """
-    if path.name not in (simulated_files(path.parent) or ()):
+    if not may_be_simulated(path) or path.name not in (simulated_files(path.parent) or ()):
         return None
     return catalogue()[int(path.stem)].facts
 
 
 def _simulable() -> list[Known]:
+    from faultdiag.simulation.rig import cases
+
     return [catalogue()[case.number] for case in cases()]
 
 

@@ -35,7 +35,7 @@ from faultdiag.guess.states import ONE_NAME, alike, is_healthy
 from faultdiag.preparing.recordings import label_entries
 from faultdiag.readers.read import list_variables
 from faultdiag.signal.resampling import Resampler, resampling_ratio
-from faultdiag.simulation.folder import MARK, simulated_files
+from faultdiag.simulation.mark import MARK, simulated_files
 from faultdiag.splits.within import PARTS, SplitItem
 from faultdiag.system import files
 from faultdiag.system.files import write_text

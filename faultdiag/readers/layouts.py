@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain, product
 from pathlib import Path
 
@@ -402,6 +403,10 @@ class NamedArrays:
 
     def variables(self) -> list[Variable]:
         """Return the file's variables."""
+        return list(self._variables)
+
+    @cached_property
+    def _variables(self) -> list[Variable]:
         chosen = self._layout(())
         channels: dict[str, list[str]] = {}
         for channel, row in chosen.rows.items():

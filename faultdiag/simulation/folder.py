@@ -1,13 +1,12 @@
 """A folder of simulated recordings in the file layout of Case Western Reserve University."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from faultdiag.documents import parse_json
 from faultdiag.errors import FaultdiagError, counted, unknown
+from faultdiag.simulation.mark import MARK, simulated_files
 from faultdiag.simulation.rig import (
     BEARING,
     LOADS,
@@ -21,7 +20,6 @@ from faultdiag.simulation.rig import (
 from faultdiag.system.files import replacing, write_json
 from faultdiag.system.locks import LOCK, own_folder
 
-MARK = "simulated.json"
 NOTE = (
     "Simulated by faultdiag, not measured: the physics of a faulty bearing in the file layout of "
     "the Case Western Reserve University Bearing Data Center. Not recordings of that rig, and no "
@@ -126,33 +124,6 @@ def write_mat(path: Path, recording: Simulated) -> None:
         savemat(str(temporary), variables)
         with temporary.open("r+b") as file:
             file.write(HEADER)
-
-
-def simulated_files(folder: Path) -> list[str] | None:
-    """Read the names of a folder's simulated recordings; None if it has no mark.
-
-    Raises
-    ------
-    FaultdiagError
-        If the mark can't be read.
-    """
-    path = folder / MARK
-    try:
-        mark = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise FaultdiagError(
-            f"{path} can't be read: {error}; simulate again into an empty folder"
-        ) from error
-    names = mark.get("recordings") if isinstance(mark, dict) else None
-    # Files of these names are removed when simulating again: nothing outside the folder may be.
-    if not isinstance(names, list) or not all(re.fullmatch(r"\d+\.mat", str(n)) for n in names):
-        raise FaultdiagError(
-            f"{path} has no list 'recordings' of names such as 97.mat; "
-            "simulate again into an empty folder"
-        )
-    return [str(name) for name in names]
 
 
 def _check_choices(loads: Sequence[int], sizes: Sequence[str]) -> None:

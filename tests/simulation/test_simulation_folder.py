@@ -13,7 +13,8 @@ import scipy.io
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.read import read_recording
-from faultdiag.simulation.folder import simulate_folder, simulated_files
+from faultdiag.simulation.folder import simulate_folder
+from faultdiag.simulation.mark import simulated_files
 from faultdiag.simulation.rig import Case, simulate_recording
 
 NUMBERS = (97, 105, 118, 130, 169, 185, 197, 209, 222, 234)
