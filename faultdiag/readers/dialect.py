@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from faultdiag.readers.base import rate_and_speed
-from faultdiag.readers.mixed import NUMBER, cells, clean, column_kinds
+from faultdiag.readers.mixed import NUMBER, cells, clean, column_kinds, raw_cells
 
 _WITH_COMMA = re.compile(r"[+-]?\d+(?:,\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 _COMMENT = ("#", "%", "//")
@@ -140,12 +140,16 @@ _JUDGED = 50
 
 def _mixed_table(raw: Sequence[bytes], lines: Sequence[str], full: Sequence[int]) -> Dialect | None:
     """Return the dialect of a table that has columns of clock times or text, or None."""
+    judged = [lines[i] for i in full[: _MOST_ABOVE + _JUDGED]]
+    marks = {separator for separator, _ in _WAYS}
+    cells_by = {mark: [raw_cells(line, mark) for line in judged] for mark in marks}
     for place in range(min(len(full), _MOST_ABOVE)):
-        sample = [lines[i] for i in full[place : place + _JUDGED]]
         for separator, comma in _WAYS:
-            kinds = column_kinds(sample, separator, decimal_comma=comma)
+            rows = cells_by[separator][place : place + _JUDGED]
+            kinds = column_kinds(rows, decimal_comma=comma)
             if kinds is not None:
                 first = full[place]
+                sample = judged[place : place + _JUDGED]
                 offset = sum(map(len, raw[:first]))
                 table = _dialect((separator, comma), lines[:first], offset, sample, kinds)
                 return replace(table, spaced=_is_spaced(lines[first:]))

@@ -114,20 +114,23 @@ _MOST_OF = 0.8
 _FEWEST_LINES = 8
 
 
-def column_kinds(
-    lines: Sequence[str], separator: str, *, decimal_comma: bool
-) -> tuple[str, ...] | None:
+def column_kinds(lines: Sequence[Sequence[str]], *, decimal_comma: bool) -> tuple[str, ...] | None:
     """Return what the columns of some lines hold, or None if they are no table with numbers.
 
     A column of text must repeat itself, as states and comments do: names of files do not.
+
+    Parameters
+    ----------
+    lines
+        The cells of each line.
 
     Returns
     -------
     tuple[str, ...] | None
         ``number``, ``clock`` or ``text`` for each column; the first line fits all of them.
     """
-    rows = _rows_of_one_width(lines, separator)
-    if not rows:
+    rows = _rows_of_one_width(lines)
+    if not rows or not _may_be_table(rows, decimal_comma):
         return None
     columns = [list(column) for column in zip(*rows, strict=True)]
     kinds = tuple(_kind(column, decimal_comma) for column in columns)
@@ -137,12 +140,33 @@ def column_kinds(
     return kinds if "clock" in kinds or _repeats(columns, kinds) else None
 
 
-def _rows_of_one_width(lines: Sequence[str], separator: str) -> list[list[str]]:
+def _rows_of_one_width(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:
     """Return the lines that have as many cells as the first; none if they are too few."""
-    rows = [raw_cells(line, separator) for line in lines]
-    width = len(rows[0])
-    fitting = [row for row in rows if len(row) == width]
-    return fitting if width >= 2 and len(fitting) >= max(2, _MOST_OF * len(rows)) else []
+    width = len(lines[0])
+    if width < 2:
+        return []
+    fitting = [line for line in lines if len(line) == width]
+    return fitting if len(fitting) >= max(2, _MOST_OF * len(lines)) else []
+
+
+def _may_be_table(rows: Sequence[Sequence[str]], decimal_comma: bool) -> bool:
+    """Return False where the first line and its columns of text already show that there is none.
+
+    This spares judging every cell, for each line of a long list that a table could begin in.
+    """
+    first = rows[0]
+    texts = [i for i, cell in enumerate(first) if not fits_kind(cell, "number", decimal_comma)]
+    if len(texts) == len(first):
+        return False
+    if any(clock_seconds(first[i]) is not None for i in texts):
+        return True
+    most = _most_texts(len(rows))
+    return all(len({row[i] for row in rows}) <= most for i in texts)
+
+
+def _most_texts(rows: int) -> int:
+    """Return how many different texts a column of states has at most."""
+    return max(1, rows // 4)
 
 
 def _repeats(columns: Sequence[Sequence[str]], kinds: Sequence[str]) -> bool:
@@ -151,7 +175,7 @@ def _repeats(columns: Sequence[Sequence[str]], kinds: Sequence[str]) -> bool:
     pairs = list(zip(columns, kinds, strict=True))
     texts = [len(set(column)) for column, kind in pairs if kind == "text"]
     broken = any("." in c or "," in c for column, kind in pairs if kind == "number" for c in column)
-    return count >= _FEWEST_LINES and broken and max(texts) <= max(1, count // 4)
+    return count >= _FEWEST_LINES and broken and max(texts) <= _most_texts(count)
 
 
 def raw_cells(line: str, separator: str) -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.readers import mixed
 from faultdiag.readers.read import list_variables, open_recording, read_recording
 
 SEPARATORS = st.sampled_from([",", ";", "\t", " "])
@@ -285,3 +286,25 @@ def test_one_row_with_something_else(path: Path) -> None:
     path.write_text(",".join(["1.5"] * 100) + ",x,2.5\n")
     with pytest.raises(FaultdiagError, match="row 1 must hold 102 numbers; fix or"):
         read_recording(path)
+
+
+_CELLS = {
+    "number": st.decimals(-99, 99, places=3).map(str),
+    "clock": st.integers(0, 59).map("10:20:{:02}".format),
+    "state": st.sampled_from(["run", "stop", ""]),
+    "name": st.integers(0, 10**9).map("f{:x}".format),
+    "any": st.sampled_from(["1", "1.5", "a", "00:01:02", "nan", ""]),
+}
+
+
+@given(kinds=st.lists(st.sampled_from(sorted(_CELLS)), min_size=1, max_size=5), data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_table_is_ruled_out_early_only_where_it_is_none(
+    kinds: list[str], data: st.DataObject
+) -> None:
+    row = st.tuples(*(_CELLS[kind] for kind in kinds))
+    rows = data.draw(st.lists(row, min_size=1, max_size=14))
+    early = mixed.column_kinds(rows, decimal_comma=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixed, "_may_be_table", lambda *_: True)
+        assert mixed.column_kinds(rows, decimal_comma=False) == early
