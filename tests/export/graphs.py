@@ -23,6 +23,7 @@ class Pair:
 
     graph: DiagnosisGraph
     model: OnnxScorer
+    content: bytes
 
     def outputs(self, count: int) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
         """Logits and probabilities of trial windows, of torch and of ONNX Runtime."""
@@ -80,7 +81,8 @@ def exported(
     fitted = normalize.fit(norm, [trial_windows(facts, 40)[0]])
     state = {key: torch.tensor(value) for key, value in fitted.items()}
     graph = DiagnosisGraph(network, normalize.normalizer(norm, state), temperature)
-    return Pair(graph, OnnxScorer(to_onnx(graph, facts).content))
+    content = to_onnx(graph, facts).content
+    return Pair(graph, OnnxScorer(content), content)
 
 
 def exported_network(

@@ -12,8 +12,17 @@ from torch import nn
 from faultdiag import attention, models, representations
 from faultdiag.errors import FaultdiagError
 from faultdiag.export import graph as graph_module
-from faultdiag.export.graph import OPSET, SCOPES, to_onnx, trial_windows, why_not
-from faultdiag.export.runtime import condition_inputs
+from faultdiag.export.graph import (
+    OPSET,
+    SCOPES,
+    DiagnosisGraph,
+    in_full_precision,
+    to_onnx,
+    trial_windows,
+    why_not,
+)
+from faultdiag.export.quantize import to_int8
+from faultdiag.export.runtime import OnnxScorer, condition_inputs
 from faultdiag.signal import normalize
 from tests.export.graphs import LENGTH, RATE, Pair, SideBySide, compare, exported, exported_network
 
@@ -25,9 +34,37 @@ REFUSED = [
 FRONTS = [name for name in representations.REPRESENTATIONS if name not in REFUSED]
 
 
-@pytest.mark.parametrize("name", list(models.NETWORKS))
-def test_every_network(name: str) -> None:
-    compare(exported_network(name))
+@pytest.fixture(scope="module", params=list(models.NETWORKS))
+def network(request: pytest.FixtureRequest) -> Pair:
+    return exported_network(request.param)
+
+
+def test_every_network(network: Pair) -> None:
+    compare(network)
+
+
+def test_every_network_in_int8(network: Pair) -> None:
+    windows, known = trial_windows(network.model.facts, 160)
+    facts = known[:64] if network.model.facts.needs_speed else None
+    content = to_int8(network.content, windows[:64], facts, in_full_precision(network.graph))
+    small = OnnxScorer(content)
+    expected, found = (m.logits(windows[64:], known[64:]) for m in (network.model, small))
+    error = np.sqrt(np.mean((found - expected) ** 2))
+    assert 0 < error < 0.2 * expected.std(0).max()
+    assert np.mean(found.argmax(1) == expected.argmax(1)) > 0.9
+    assert vars(small.facts)["classes"] == network.model.facts.classes
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in representations.REPRESENTATIONS if name != "raw"]
+)
+def test_every_front_end_stays_in_single_precision(name: str) -> None:
+    given = {"length": LENGTH, "sampling_rate": RATE, "representation": name}
+    network = models.build("cnn1d", 2, 4, widths=[4], pool=1, **given)
+    graph = DiagnosisGraph(network, nn.Identity(), 1.0)
+    kept = [graph.get_submodule(place) for place in in_full_precision(graph)]
+    front = type(representations.build(name, 2, LENGTH, RATE))
+    assert [type(module) for module in kept] == [front]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +133,7 @@ def test_every_normaliser(name: str) -> None:
 
 
 def test_the_graph_states_opset_and_facts_and_no_path_of_this_machine() -> None:
-    content = to_onnx(*_tiny()).content
+    content = _tiny().content
     document = onnx.load_from_string(content)
     assert [(o.domain, o.version) for o in document.opset_import] == [("", OPSET)]
     assert {tuple(e.key for e in node.metadata_props) for node in document.graph.node} <= {
@@ -112,16 +149,15 @@ def test_the_graph_states_opset_and_facts_and_no_path_of_this_machine() -> None:
     assert "network" in scopes
 
 
-def _tiny() -> tuple[graph_module.DiagnosisGraph, object]:
-    pair = exported(
+def _tiny() -> Pair:
+    return exported(
         SideBySide({"a": nn.Sequential(nn.Flatten(), nn.Linear(128, 3))}), channels=2, length=64
     )
-    return pair.graph, pair.model.facts
 
 
 def test_a_graph_with_other_probabilities_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph, facts = _tiny()
+    pair = _tiny()
     monkeypatch.setattr(graph_module, "TOLERANCE", 0.0)
-    nn.init.constant_(graph.network.parts["a"][1].weight, torch.nan)
+    nn.init.constant_(pair.graph.network.parts["a"][1].weight, torch.nan)
     with pytest.raises(FaultdiagError, match=r"gives other probabilities.*differ by nan"):
-        to_onnx(graph, facts)
+        to_onnx(pair.graph, pair.model.facts)
