@@ -184,11 +184,13 @@ class Novelty:
         return self.threshold, self.false_positive_rate, self.neighbours, self.basis
 
     @cached_property
-    def _squares(self) -> NDArray[np.float32]:
-        return np.asarray(np.square(self.reference).sum(axis=1))
+    def _exact(self) -> tuple[Floats, Floats]:
+        exact = self.reference.astype(np.float64)
+        return exact, np.square(exact).sum(axis=1)
 
     def _distances(self, levels: Levels) -> Floats:
-        return distances(levels, self.reference, self.neighbours, self._squares)
+        reference, squares = self._exact
+        return distances(levels, reference, self.neighbours, squares)
 
 
 class RecordingNovelty:
@@ -234,12 +236,14 @@ def distances(
     squares
         The sums of the squares of the reference's rows, if already computed.
     """
+    # A small difference of large squares: in single precision it differs between machines.
+    levels, reference = (x.astype(np.float64, copy=False) for x in (levels, reference))
     apart = levels @ reference.T
     apart *= -2
     apart += np.square(reference).sum(axis=1) if squares is None else squares
     apart.partition(neighbours - 1, axis=1)
     nearest = apart[:, neighbours - 1] + np.square(levels).sum(axis=1)
-    return np.asarray(np.sqrt(np.maximum(nearest, 0).astype(np.float64) / levels.shape[1]))
+    return np.asarray(np.sqrt(np.maximum(nearest, 0) / levels.shape[1]))
 
 
 def distances_across(

@@ -93,6 +93,17 @@ def test_distances_are_those_of_the_nth_nearest() -> None:
     np.testing.assert_allclose(distances(rows, reference, 4), np.sort(each, axis=1)[:, 3])
 
 
+def test_small_distances_are_exact() -> None:
+    """Their squares are a millionth of those of the levels, the last digits of single precision."""
+    rng = np.random.default_rng(2)
+    reference = rng.normal(-40, 1, (9, 32)).astype(np.float32)
+    rows = reference + rng.normal(0, 0.03, reference.shape).astype(np.float32)
+    nearest = np.sqrt(np.square(rows - reference, dtype=np.float64).mean(-1))
+    np.testing.assert_allclose(distances(rows, reference, 1), nearest, rtol=1e-6)
+    fitted = Novelty(reference, 0.1, 0.01, 1)
+    np.testing.assert_allclose(fitted._distances(rows), nearest, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("count", "rate"), [(999, 0.01), (199, 0.01), (49, 0.02), (1, 0.5)])
 def test_the_threshold_has_the_rate_that_it_states(count: int, rate: float) -> None:
     train = describe(noise(200))
