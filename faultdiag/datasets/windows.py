@@ -32,7 +32,7 @@ from faultdiag.readers.layouts import LABELS, SHORTEST_WINDOW
 from faultdiag.readers.leaves import leaves
 from faultdiag.readers.mat import Array, open_arrays
 from faultdiag.readers.numpy import read_header
-from faultdiag.readers.source import DamageError, format_of, reading
+from faultdiag.readers.source import DamageError, format_of, open_archive, reading
 from faultdiag.signal.recording import Recording
 
 _FORMATS = (".npz", ".mat", ".npy", ".h5")
@@ -183,7 +183,7 @@ def _npy_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    with zipfile.ZipFile(path) as archive:
+    with open_archive(path) as archive:
         names = [name for name in archive.namelist() if name.endswith(".npy")]
         return {name[:-4]: _header_shape(archive, name) for name in names[:_MOST_PAIRS]}
 

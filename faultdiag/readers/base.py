@@ -52,8 +52,10 @@ def is_increment(name: str) -> bool:
     return plain in _INCREMENTS or plain.removesuffix("s") in _INCREMENTS - {"t"}
 
 
-def rate_of_increment(step: float) -> float:
+def rate_of_increment(step: float, rounding: float = 5e-7) -> float:
     """Return the rate in Hz of a time between samples in seconds, whole but for rounding.
+
+    1/12000 is no number of the computer's, and seven digits are what programs write.
 
     Examples
     --------
@@ -61,9 +63,8 @@ def rate_of_increment(step: float) -> float:
     (25600.0, 12000.0)
     """
     rate = 1 / step
-    whole = round(rate)
-    # 1/12000 is no number of the computer's; seven digits are what programs write.
-    return float(whole) if whole and abs(whole / rate - 1) < 5e-7 else rate
+    whole = round(rate) if np.isfinite(rate) else 0
+    return float(whole) if whole and abs(whole / rate - 1) < rounding else rate
 
 
 def is_speed(name: str) -> bool:

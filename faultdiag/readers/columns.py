@@ -23,7 +23,7 @@ from faultdiag.readers.base import (
     rate_of_increment,
 )
 from faultdiag.readers.layouts import Layout, NamedArrays
-from faultdiag.readers.source import DamageError, Row, StoredArray, distinct, reading
+from faultdiag.readers.source import Allowance, DamageError, Row, StoredArray, distinct, reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +127,9 @@ def open_parquet(path: Path) -> Reader:
         ) from error
     with reading(path, "Parquet file"):
         try:
-            file = parquet.ParquetFile(path)
+            file, allowance = parquet.ParquetFile(path), Allowance(path.stat().st_size)
             columns = {
-                each.name: _arrow_column(file, each, arrow.types)
+                each.name: _arrow_column(file, each, arrow.types, allowance)
                 for each in file.schema_arrow
                 if not each.name.startswith("__index_level")
             }
@@ -139,11 +139,12 @@ def open_parquet(path: Path) -> Reader:
     return _table(path, "Parquet file", columns, facts)
 
 
-def _arrow_column(file: Any, each: Any, types: Any) -> Column:
+def _arrow_column(file: Any, each: Any, types: Any, allowance: Allowance) -> Column:
     stamp = types.is_timestamp(each.type)
     real = types.is_integer(each.type) or types.is_floating(each.type) or stamp
 
     def read() -> NDArray[np.generic]:
+        allowance.take(id(each), file.metadata.num_rows * each.type.bit_width // 8)
         values = file.read(columns=[each.name]).column(0)
         if values.null_count:
             places = values.is_null().to_numpy()

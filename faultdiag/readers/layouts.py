@@ -409,12 +409,15 @@ class NamedArrays:
     def _variables(self) -> list[Variable]:
         chosen = self._layout(())
         channels: dict[str, list[str]] = {}
+        # A field of a struct has no name of its own; its struct is the channel's alias.
+        owners: dict[str, str] = {}
+        for name, channel in chosen.aliases.items():
+            if name in self._arrays:
+                owners.setdefault(channel, name)
         for channel, row in chosen.rows.items():
-            # A field of a struct has no name of its own; its struct is the channel's alias.
-            owners = [v for v, c in chosen.aliases.items() if c == channel]
-            owners += [row.array.name, parts(channel)[0], *self._arrays]
-            owner = next(name for name in owners if name in self._arrays)
-            channels.setdefault(owner, []).append(channel)
+            names = (owners.get(channel), row.array.name, parts(channel)[0])
+            owner = next((n for n in names if n in self._arrays), next(iter(self._arrays)))
+            channels.setdefault(str(owner), []).append(channel)
         return [
             Variable(name, a.shape, a.kind, ", ".join(channels.get(name, ())) or None)
             for name, a in self._arrays.items()

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, first_names
 from faultdiag.readers.base import Reader, plausible_rate, rate_of_increment
 from faultdiag.readers.dialect import Dialect
 from faultdiag.readers.source import DamageError, head_of, reading
@@ -22,6 +22,8 @@ _END = "***End_of_Header***"
 _KIND = "LabVIEW measurement file"
 _SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";"}
 _MOST_LINES = 400
+# Digits of a count.
+_MOST_DIGITS = 18
 
 
 def open_lvm(path: Path) -> Reader:
@@ -76,8 +78,9 @@ def _require_counts(segment: Mapping[str, Sequence[str]], blocks: TextBlocks) ->
         ("Channels", blocks.dialect.kinds.count("number")),
     ):
         stated = [value for value in segment.get(name, ()) if value]
-        if not all(value.isdecimal() for value in stated):
-            raise DamageError(f"its header states {', '.join(stated)} {name}, which is no number")
+        if not all(value.isdecimal() and len(value) < _MOST_DIGITS for value in stated):
+            listed = first_names([value[:_MOST_DIGITS] for value in stated])
+            raise DamageError(f"its header states {listed} {name}, which is no number of them")
         most = max(map(int, stated), default=count)
         if count < most or (name == "Channels" and count != most):
             raise DamageError(f"its header states {most} {name}, and {count} follow")
@@ -130,9 +133,10 @@ def _rate(path: Path, steps: Sequence[str]) -> float | None:
     try:
         values = {float(step.replace(",", ".")) for step in steps if step}
     except ValueError as error:
-        raise DamageError(f"its header states the Delta_X {', '.join(steps)}") from error
+        listed = first_names([step[:40] for step in steps])
+        raise DamageError(f"its header states the Delta_X {listed}") from error
     if len(values) > 1:
-        listed = ", ".join(f"{value:g}" for value in sorted(values))
+        listed = first_names([f"{value:g}" for value in sorted(values)], 5)
         raise FaultdiagError(
             f"{path}: its channels have the steps Delta_X {listed} s; save channels of one rate "
             "in a file"

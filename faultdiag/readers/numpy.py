@@ -30,6 +30,7 @@ from faultdiag.readers.source import (
     DamageError,
     RawTable,
     StoredArray,
+    open_archive,
     reading,
     require_plausible,
     table,
@@ -246,7 +247,7 @@ def open_npz(path: Path) -> Reader:
         If it is no archive of arrays, or damaged.
     """
     with reading(path, _ARCHIVE_KIND), _zip_damage():
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
             if len(members) > MOST_ARRAYS:
                 raise DamageError(f"it holds {len(members)} arrays, more than {MOST_ARRAYS}")
@@ -305,7 +306,7 @@ def _data_offset(path: Path, member: zipfile.ZipInfo) -> int:
 
 @contextmanager
 def _opened(path: Path, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
-    with _zip_damage(), zipfile.ZipFile(path) as archive, archive.open(member) as file:
+    with _zip_damage(), open_archive(path) as archive, archive.open(member) as file:
         yield file
 
 

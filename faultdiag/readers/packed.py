@@ -1,42 +1,44 @@
 """Recordings in gzip and zip files, and in sheets of Excel: unpacked into a temporary file.
 
-A zip of several recordings has their channels as ``file:channel``.
+A zip of several recordings has their channels as ``file:channel``. All that one file unpacks to is
+counted together.
 """
 
 import gzip
-import re
 import shutil
+import subprocess
+import sys
 import weakref
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
-from typing import Protocol
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.readers import excel_rows
 from faultdiag.readers.base import Reader, Variable, channels_of
 from faultdiag.readers.source import (
-    ALWAYS_UNPACKED,
-    MOST_UNPACKED_PER_BYTE,
+    Allowance,
     DamageError,
     RecordingSource,
     Samples,
+    open_archive,
     reading,
-    require_plausible,
 )
 from faultdiag.signal.recording import require_channels
 
-_PIECE = 2**20
+# The other ways to pack are unpacked by zipfile without any bound.
+_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_MEMBERS = 1000
-# What zipfile raises, beside BadZipFile, for members it can't unpack.
-_UNPACKING = (RuntimeError, NotImplementedError, ValueError, OSError)
 
 
 class Scratch:
@@ -123,7 +125,8 @@ def open_gzip(path: Path) -> Reader:
     with reading(path, "gzip file"):
         try:
             with gzip.open(path) as file:
-                return _unpack(path, file, name, path.stat().st_size)
+                pieces = Allowance(path.stat().st_size).count(0, file)
+                return _unpack(path, name, pieces)
         except (gzip.BadGzipFile, zlib.error) as error:
             raise DamageError(str(error)) from error
 
@@ -140,9 +143,12 @@ def open_zip(path: Path) -> Reader:
 
     with reading(path, "zip archive"):
         try:
-            with zipfile.ZipFile(path) as archive:
+            with open_archive(path) as archive:
                 members = recordings_in_zip(archive, tuple(READERS))[:_MOST_MEMBERS]
-                readers = {m.filename: _member(path, archive, m) for m in members}
+                allowance = Allowance(path.stat().st_size)
+                readers = {
+                    member.filename: _member(path, archive, member, allowance) for member in members
+                }
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
             raise DamageError(str(error)) from error
     if not readers:
@@ -165,32 +171,30 @@ def recordings_in_zip(archive: zipfile.ZipFile, suffixes: Sequence[str]) -> list
     ]
 
 
-def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> UnpackedRecording:
-    with archive.open(member) as file:
-        return _unpack(path, file, PurePosixPath(member.filename).name, member.compress_size)
+def _member(
+    path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, allowance: Allowance
+) -> UnpackedRecording:
+    with _opened(archive, member) as file:
+        pieces = allowance.count(id(member), file)
+        return _unpack(path, PurePosixPath(member.filename).name, pieces)
 
 
-class Readable(Protocol):
-    """A packed file that is open for reading."""
+def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    """Open a member for reading; where it is read to its end the checksum is compared."""
+    if member.compress_type not in _WAYS:
+        raise DamageError(
+            f"{member.filename} is packed by the method {member.compress_type}, only 0 (not at "
+            "all) and 8 (deflate) are read; pack it with deflate"
+        )
+    return archive.open(member)
 
-    def read(self, size: int, /) -> bytes:
-        """Return so many bytes, fewer at the end."""
 
-
-def _unpack(path: Path, file: Readable, name: str, packed: int) -> UnpackedRecording:
+def _unpack(path: Path, name: str, pieces: Iterable[bytes]) -> UnpackedRecording:
     """Write a packed file into a temporary folder, under its own name."""
     folder = Scratch()
     inner = folder.path / name
-    most, done = max(ALWAYS_UNPACKED, MOST_UNPACKED_PER_BYTE * packed), 0
     with inner.open("wb") as out:
-        while piece := file.read(_PIECE):
-            done += len(piece)
-            if done > most:
-                raise DamageError(
-                    f"{name} would unpack from {packed} bytes to more than {most}: no "
-                    "measurement packs like that"
-                )
-            out.write(piece)
+        out.writelines(pieces)
     return UnpackedRecording(path, inner, folder)
 
 
@@ -243,87 +247,57 @@ def open_excel(path: Path) -> Reader:
     Raises
     ------
     FaultdiagError
-        If python-calamine is not installed, the file is damaged, or no sheet holds numbers.
+        If python-calamine is not installed, the file is damaged, needs more memory or time than
+        its size justifies, or no sheet holds numbers.
     """
-    try:
-        import python_calamine
-    except ModuleNotFoundError as error:
+    if find_spec("python_calamine") is None:
         raise FaultdiagError(
             f"{path} is an Excel file, which needs the package python-calamine: "
             "pip install 'faultdiag[tables]'"
-        ) from error
-    with reading(path, "Excel file"):
-        try:
-            _require_dense_sheets(path)
-            book = python_calamine.CalamineWorkbook.from_path(path)
-            sheets = (book.get_sheet_by_name(name).to_python() for name in book.sheet_names)
-            rows = next((rows for rows in sheets if _holds_numbers(rows)), None)
-        except (python_calamine.CalamineError, zipfile.BadZipFile, *_UNPACKING) as error:
-            raise DamageError(str(error)) from error
-    if rows is None:
-        raise FaultdiagError(f"{path} has no sheet with two rows of numbers")
+        )
     folder = Scratch()
     inner = folder.path / f"{path.stem}.tsv"
-    lines = ["\t".join(map(_cell, row)) for row in rows]
-    inner.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    with reading(path, "Excel file"):
+        try:
+            _compare_checksums(path)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
+            raise DamageError(str(error)) from error
+        code, message = _write_sheet(path, inner)
+        if code == excel_rows.DAMAGED:
+            raise DamageError(message)
+    if code == excel_rows.NO_NUMBERS:
+        raise FaultdiagError(f"{path} has no sheet with two rows of numbers")
+    if code:
+        raise FaultdiagError(
+            f"{path}: its sheets need more than {_megabytes(path)} MB of memory or "
+            f"{_seconds(path)} s, too much for its size; delete cells that are far from the "
+            "others, or save the recording as .csv"
+        )
     return UnpackedRecording(path, inner, folder)
 
 
-# A cell with a value, and where it is: an empty one ends in "/>".
-_CELL = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})(\d{1,15})"[^>]*(?<!/)>')
-# The library holds all cells from the first to the last one, empty ones too.
-_FEW_CELLS = 2_000_000
-_MOST_PER_CELL = 16
-
-
-def _require_dense_sheets(path: Path) -> None:
-    """Refuse sheets that would need memory for cells that are not there.
-
-    Raises
-    ------
-    DamageError
-        If a sheet unpacks implausibly, or is nearly empty and very large.
-    """
-    with zipfile.ZipFile(path) as archive:
+def _compare_checksums(path: Path) -> None:
+    with open_archive(path) as archive:
+        allowance = Allowance(path.stat().st_size)
         for member in archive.infolist():
-            require_plausible(member.filename, member.compress_size, member.file_size)
-            if member.filename.startswith("xl/worksheets/"):
-                with archive.open(member) as file:
-                    _require_dense(member.filename, file)
+            with _opened(archive, member) as file:
+                for _ in allowance.count(id(member), file):
+                    pass
 
 
-def _require_dense(name: str, file: Readable) -> None:
-    cells, rows, columns, rest = 0, 0, 0, b""
-    while piece := file.read(_PIECE):
-        text, mark, rest = (rest + piece).rpartition(b"<")
-        rest = mark + rest
-        places = _CELL.findall(text)
-        cells += len(places)
-        rows = max((int(row) for _, row in places), default=rows)
-        columns = max(columns, *(_column_number(c) for c in {c for c, _ in places}), 0)
-        if rows * columns > max(_FEW_CELLS, _MOST_PER_CELL * cells):
-            raise DamageError(
-                f"{name} has a cell in row {rows}, and one in column {columns}, and only {cells} "
-                "cells with a value up to there; delete the stray ones"
-            )
+def _megabytes(path: Path) -> int:
+    """Return the memory that the sheets of a file may need, the program itself included."""
+    return 256 + path.stat().st_size // 2**16
 
 
-def _column_number(letters: bytes) -> int:
-    """Return the number of a column of a sheet: 1 for A, 27 for AA."""
-    number = 0
-    for letter in letters:
-        number = 26 * number + letter - ord("A") + 1
-    return number
+def _seconds(path: Path) -> int:
+    """Return the time of the processor that the sheets of a file may need."""
+    return 2 + path.stat().st_size // 2**20
 
 
-def _holds_numbers(rows: Sequence[Sequence[object]]) -> bool:
-    return sum(any(isinstance(cell, int | float) for cell in row) for row in rows) > 1
-
-
-def _cell(value: object) -> str:
-    """Return a cell of a sheet as text: dates as ISO, whole numbers without a point."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    isoformat = getattr(value, "isoformat", None)
-    text = isoformat() if callable(isoformat) else str(value)
-    return " ".join(text.split())
+def _write_sheet(path: Path, inner: Path) -> tuple[int, str]:
+    """Start the program that writes a sheet as text; return its exit code and its message."""
+    limits = (_megabytes(path), _seconds(path), Allowance(path.stat().st_size).most)
+    words = [sys.executable, "-P", excel_rows.__file__, str(path), str(inner), *map(str, limits)]
+    done = subprocess.run(words, capture_output=True, check=False)
+    return done.returncode, done.stderr.decode("utf-8", "replace").strip()

@@ -19,7 +19,14 @@ from faultdiag.errors import FaultdiagError, about, did_you_mean, printable
 from faultdiag.readers.base import Reader, Variable, rate_and_speed
 from faultdiag.readers.dialect import is_text
 from faultdiag.readers.packed import recordings_in_zip
-from faultdiag.readers.source import RecordingSource, format_of, head_of, too_large, unreadable
+from faultdiag.readers.source import (
+    RecordingSource,
+    format_of,
+    head_of,
+    open_archive,
+    too_large,
+    unreadable,
+)
 from faultdiag.readers.text import holds_numbers
 from faultdiag.registry import Registry
 from faultdiag.signal.recording import Recording
@@ -282,7 +289,7 @@ def is_recording(path: Path) -> bool:
 def _is_known_inside(path: Path) -> bool:
     kind = format_of(path)
     if kind == ".npz":
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
     if kind is None:
         return path.stat().st_size > 0 and holds_numbers(path)
@@ -314,7 +321,7 @@ def _is_packed(path: Path) -> bool:
 def count_in_zip(path: Path) -> int:
     """Return the number of recordings in a zip archive; 0 for any other file."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             return len(recordings_in_zip(archive, SUFFIXES))
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return 0

@@ -59,13 +59,49 @@ def format_of(path: Path) -> str | None:
 def _kind_of_zip(path: Path) -> str:
     """Return what a zip archive is by its members; NumPy's where it can't be opened."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return ".npz"
     if any(name.endswith(".npy") for name in names):
         return ".npz"
     return ".xlsx" if "xl/workbook.xml" in names else ".zip"
+
+
+# 80,000 members with names of 50 characters. Each is an object before anything is known of it.
+_LARGEST_DIRECTORY = 2**23
+# Bytes at the end of an archive in which its end records are.
+_LONGEST_END = 2**16 + 128
+
+
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """Open a zip archive for reading, unless its directory is too large to be sensible.
+
+    Raises
+    ------
+    OSError, zipfile.BadZipFile
+        If the file can't be read, or is no archive.
+    """
+    size = _size_of_directory(path)
+    if size > _LARGEST_DIRECTORY:
+        raise zipfile.BadZipFile(
+            f"its directory of members has {size} bytes, the most is {_LARGEST_DIRECTORY}"
+        )
+    return zipfile.ZipFile(path)
+
+
+def _size_of_directory(path: Path) -> int:
+    """Return how many bytes the list of members has, from both end records; 0 where none is."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LONGEST_END))
+        tail = file.read()
+    at, wide = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
+    short = struct.unpack_from("<I", tail, at + 12)[0] if 0 <= at <= len(tail) - 22 else 0
+    if not 0 <= wide <= len(tail) - 56:
+        return int(short)
+    # Where the long record counts, the short one holds its largest number.
+    long = struct.unpack_from("<Q", tail, wide + 40)[0]
+    return int(max(long, 0 if short == 2**32 - 1 else short))
 
 
 def is_hdf5(path: Path) -> bool:
@@ -104,6 +140,7 @@ MOST_UNPACKED_PER_BYTE = 100
 MOST_CHANNELS = 1024
 MOST_ARRAYS = 10_000
 ALWAYS_UNPACKED = 64 * 2**20
+_PIECE = 2**20
 
 
 class DamageError(Exception):
@@ -181,6 +218,13 @@ def require_plausible(name: str, packed: int, unpacked: int) -> None:
         )
 
 
+class Readable(Protocol):
+    """A packed file that is open for reading."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes, fewer at the end."""
+
+
 class Allowance:
     """What one file may unpack to, all of its variables together.
 
@@ -191,7 +235,7 @@ class Allowance:
     """
 
     def __init__(self, size: int) -> None:
-        self._most = max(ALWAYS_UNPACKED, MOST_UNPACKED_PER_BYTE * size)
+        self.most = max(ALWAYS_UNPACKED, MOST_UNPACKED_PER_BYTE * size)
         self._unpacked: dict[int, int] = {}
 
     def take(self, place: int, size: int) -> None:
@@ -203,10 +247,27 @@ class Allowance:
             If all of them are more than any recording of that size.
         """
         self._unpacked[place] = size
-        total = sum(self._unpacked.values())
-        if total > self._most:
+        self._require(sum(self._unpacked.values()))
+
+    def count(self, place: int, file: Readable) -> Iterator[bytes]:
+        """Yield what a part of the file is unpacked to, in pieces; the part is known by a number.
+
+        Raises
+        ------
+        DamageError
+            If all parts are more than any recording of that size.
+        """
+        before, done = sum(self._unpacked.values()), 0
+        while piece := file.read(_PIECE):
+            done += len(piece)
+            self._require(before + done)
+            yield piece
+        self._unpacked[place] = done
+
+    def _require(self, total: int) -> None:
+        if total > self.most:
             raise DamageError(
-                f"its variables would unpack to {total} bytes, more than {self._most}: no "
+                f"it would unpack to {total} bytes or more, the most is {self.most}: no "
                 "measurement packs like that"
             )
 

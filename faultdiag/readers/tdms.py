@@ -271,9 +271,7 @@ def _unknown_scaling(owners: Sequence[Document]) -> str:
 def _rates(owners: Sequence[Document]) -> list[float]:
     increment = owners[0].get("wf_increment")
     if isinstance(increment, float) and increment > 0:
-        rate = 1 / increment
-        # 1/12000 is no number of the computer's: its inverse is 12000 but for rounding.
-        return [float(round(rate)) if abs(round(rate) / rate - 1) < 1e-9 else rate]
+        return [rate_of_increment(increment, rounding=1e-9)]
     steps = [rate_of_increment(step) for step in _numbers(owners, is_increment) if step > 0]
     return list(_numbers(owners, is_rate)) or steps
 

@@ -34,8 +34,8 @@ def zipped(members: Mapping[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> byt
     return file.getvalue()
 
 
-def sheet(cells: str) -> bytes:
-    """Return an Excel file with the rows of one sheet in its own XML."""
+def sheet(cells: str, shared: str = "") -> bytes:
+    """Return an Excel file with the rows of one sheet in its own XML, and its shared strings."""
     head = '<?xml version="1.0" encoding="UTF-8"?>'
     main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -48,7 +48,9 @@ def sheet(cells: str) -> bytes:
         "</Relationships>",
         "xl/workbook.xml": f'{book}<sheet name="data" sheetId="1" r:id="r1"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'{links}"{office}/worksheet" '
-        'Target="worksheets/sheet1.xml"/></Relationships>',
+        'Target="worksheets/sheet1.xml"/><Relationship Id="s1" Type='
+        f'"{office}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+        "xl/sharedStrings.xml": f"{head}<sst {main}>{shared}</sst>",
         "xl/worksheets/sheet1.xml": f"{head}<worksheet {main}><sheetData>{cells}</sheetData>"
         "</worksheet>",
     }

@@ -1,5 +1,6 @@
 """A recording costs what its size justifies: small designed files are read or refused at once."""
 
+import importlib
 import io
 import json
 import re
@@ -7,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,9 @@ import pytest
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.read import list_variables, read_recording
+from tests.readers.broken_packed import sheet, zipped
 from tests.readers.samples import npz, riff, signal
+from tests.readers.test_lvm import lvm
 
 SECONDS = 5.0  # of a busy machine; 2 s on an idle one
 KILOBYTES = 200_000
@@ -114,6 +118,46 @@ def packed_datasets(root: h5py.File) -> None:
         root.create_dataset(f"x{i}", data=np.zeros(7_500_000), **how)
 
 
+def zip_of_members(count: int, name: bytes = b"a", content: bytes = b"") -> bytes:
+    """Return an archive whose directory lists one member many times."""
+    packed = zlib.compressobj(9, zlib.DEFLATED, -15)
+    inside = packed.compress(content) + packed.flush()
+    sizes = (zlib.crc32(content), len(inside), len(content), len(name), 0)
+    member = b"PK\3\4" + struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, *sizes) + name + inside
+    entry = b"PK\1\2" + struct.pack("<HHHHHHIIIHH", 20, 20, 0, 8, 0, 33, *sizes) + bytes(12) + name
+    size = count * len(entry)
+    wide = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, size, len(member))
+    where = b"PK\6\7" + struct.pack("<IQI", 0, len(member) + size, 1)
+    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 65535, 65535, 2**32 - 1, 2**32 - 1, 0)
+    return member + entry * count + wide + where + end
+
+
+def far_cell(place: str) -> bytes:
+    near = '<row r="1"><c r="A1"><v>1</v></c></row>'
+    return sheet(f'{near}<row r="1048576"><c {place}><v>1</v></c></row>')
+
+
+def long_string_many_times() -> bytes:
+    text = "<si><t>" + "abc" * 10_000 + "</t></si>"
+    rows = "".join(
+        f'<row r="{i}"><c r="A{i}" t="s"><v>0</v></c><c r="B{i}"><v>1</v></c></row>'
+        for i in range(1, 20_000)
+    )
+    return sheet(rows, shared=text)
+
+
+def parquet_of(columns: int, rows: int) -> bytes:
+    pa = pytest.importorskip("pyarrow")
+    file = io.BytesIO()
+    table = pa.table({f"c{i}": np.zeros(rows) for i in range(columns)})
+    importlib.import_module("pyarrow.parquet").write_table(table, file)
+    return file.getvalue()
+
+
+def lvm_of(samples: str) -> bytes:
+    return lvm().replace("Samples\t300", f"Samples\t{samples}").encode()
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "circles.h5": lambda: in_hdf5(circles),
     "ladder.h5": lambda: in_hdf5(ladder),
@@ -128,6 +172,15 @@ FILES: dict[str, Callable[[], bytes]] = {
     "names.csv": lambda: table(3000),
     "spaces.csv": lambda: b"a" + b" " * 60_000 + b"b\n" + b"1,2\n" * 300,
     "words.csv": lambda: b"a b " * 15_000 + b"=\n" + b"1,2\n" * 300,
+    "bzip2.zip": lambda: zipped({"a.csv": bytes(120_000_000)}, zipfile.ZIP_BZIP2),
+    "members.zip": lambda: zip_of_members(300_000),
+    "overlapping.zip": lambda: zip_of_members(1000, b"a.csv", b"1,2\n" * 5_000_000),
+    "spaced.xlsx": lambda: far_cell('r = "XFD1048576"'),
+    "lower.xlsx": lambda: far_cell('r="xfd1048576"'),
+    "strings.xlsx": long_string_many_times,
+    "zeros.parquet": lambda: parquet_of(1, 10**7),
+    "columns.parquet": lambda: parquet_of(5000, 2),
+    "digits.lvm": lambda: lvm_of("9" * 5000),
     "number.npz": lambda: npz(packed=False, **{f"X{'9' * 5000}_DE_time": np.zeros(100)}),
     "speed.npz": lambda: npz(
         packed=False, **{f"X{'9' * 5000}RPM": np.zeros(1), "X1_DE_time": signal()[:, 0]}
