@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from faultdiag.api.train import train
     from faultdiag.config.schema import Config
     from faultdiag.errors import FaultdiagError
-    from faultdiag.inspection.inspect import inspect_file as inspect
+    from faultdiag.evidence.inspection import inspect_file as inspect
     from faultdiag.prediction.diagnoser import Diagnoser, load
     from faultdiag.prediction.events import Diagnosis
     from faultdiag.signal.recording import Recording
@@ -64,7 +64,7 @@ _SOURCES = {
     "Run": "faultdiag.training.session:Run",
     "adapt": "faultdiag.api.adapt:adapt",
     "evaluate": "faultdiag.api.evaluate:evaluate",
-    "inspect": "faultdiag.inspection.inspect:inspect_file",
+    "inspect": "faultdiag.evidence.inspection:inspect_file",
     "load": "faultdiag.prediction.diagnoser:load",
     "predict": "faultdiag.api.predict:predict",
     "read_recording": "faultdiag.api.recordings:read_recording",

@@ -25,7 +25,7 @@ from faultdiag import novelty, signature
 from faultdiag.bundled.catalogue import MODELS, bundled_model
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, did_you_mean
-from faultdiag.features.healthy import HealthyReference, healthy_from_stored
+from faultdiag.features.extract import HealthyReference, healthy_from_stored
 from faultdiag.models.spec import ModelSpec, spec_of
 from faultdiag.novelty import Novelty
 from faultdiag.signal.normalize import NORMALIZERS
@@ -203,7 +203,7 @@ class Checkpoint:
         What makes confidences of logits: ``temperature`` divides them before the softmax. It is
         1 until the training is finished, and in checkpoints of before there was calibration.
         Then also ``novelty``, what recordings are held against (`faultdiag.novelty`), ``healthy``,
-        the statistics of healthy training windows (`faultdiag.features.healthy`), and of a tied
+        the statistics of healthy training windows (`faultdiag.features.extract`), and of a tied
         network ``signature`` (`faultdiag.signature`).
     transfer
         What the model was adapted to: method, target recordings, agreement before and after; None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.documents import Document
-from faultdiag.features.healthy import HealthyReference
+from faultdiag.features.extract import HealthyReference
 from faultdiag.novelty import Novelty
 from faultdiag.signal import normalize
 from faultdiag.signature import Signature

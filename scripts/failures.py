@@ -18,7 +18,7 @@ import torch
 
 from faultdiag.checkpoint import load
 from faultdiag.config.schema import Config
-from faultdiag.evaluation.evaluate import part_reader
+from faultdiag.evaluation import part_reader
 from faultdiag.preparing.prepare import prepare
 from faultdiag.protocol.plan import read_plan
 from faultdiag.training.session import train_run

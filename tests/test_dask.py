@@ -14,8 +14,8 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.diagnose import RemoteModel, diagnose_on_cluster
 from faultdiag.prediction.predict import PredictionSettings, predict_paths
 from faultdiag.prediction.reading import ReadRequest
+from faultdiag.protocol.results import Row
 from faultdiag.protocol.run import run_on_cluster
-from faultdiag.protocol.store import Row
 from faultdiag.system.cluster import DaskCluster, WorkersKilled
 from tests.commands import done, refused, run
 from tests.data_fixtures import CASES, write_recording

@@ -41,7 +41,7 @@ LAYERS = [
     {"evidence", "export"},
     {"evaluation"},
     {"training"},
-    {"fetch", "guess", "inspection", "prediction", "protocol"},
+    {"fetch", "guess", "prediction", "protocol"},
     {"report"},
     {"api"},
     {"faultdiag"},
@@ -267,5 +267,5 @@ def test_reading_a_recording_needs_no_torch(tmp_path: Path, recording: Path) -> 
 
 def test_inspecting_a_recording_needs_no_torch(tmp_path: Path, recording: Path) -> None:
     found = modules_after(run("inspect", str(recording), "--sampling-rate", "12000"), tmp_path)
-    assert "faultdiag.inspection.inspect" in found
+    assert "faultdiag.evidence.inspection" in found
     assert not found & {"torch", "sklearn", "matplotlib"}

@@ -11,7 +11,7 @@ from faultdiag.api.train import train
 from faultdiag.cli.app import app
 from faultdiag.config.schema import parse_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.run import evaluate_run
+from faultdiag.evaluation import evaluate_run
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 

@@ -13,7 +13,7 @@ from faultdiag.checkpoint import Checkpoint, load
 from faultdiag.config.schema import Config, TransferConfig, parse_config
 from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.evaluate import read_split, require_fit, same_recordings
+from faultdiag.evaluation import read_split, require_fit, same_recordings
 from faultdiag.prediction.diagnoser import load as load_diagnoser
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.targets import read_target

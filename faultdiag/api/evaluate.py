@@ -6,7 +6,7 @@ from pathlib import Path
 from faultdiag.api.train import ConfigLike, as_config
 from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.run import evaluate_run
+from faultdiag.evaluation import evaluate_run
 from faultdiag.report.drawing import require_png
 from faultdiag.report.figures import noise_figure
 from faultdiag.system.crashes import memory_errors

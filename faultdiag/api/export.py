@@ -13,13 +13,13 @@ from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.evaluate import (
+from faultdiag.evaluation import (
     raw_windows,
     require_fit,
+    run_data,
     scorer_logits,
     shaft_rates,
 )
-from faultdiag.evaluation.run import run_data
 from faultdiag.export.graph import (
     OPSET,
     DiagnosisGraph,

@@ -10,13 +10,13 @@ from faultdiag.config.schema import load_config
 from faultdiag.datasets.base import some
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted, printable_lines
-from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
-from faultdiag.inspection.inspect import (
+from faultdiag.evidence.inspection import (
     ListedRecording,
     inspect_files,
     inspect_signals,
     listed_recordings,
 )
+from faultdiag.evidence.peaks import EnvelopePeak, strongest_fault
 from faultdiag.readers.read import FILE_TIMEOUT, nothing_in, reader_errors, recordings_in
 from faultdiag.report.drawing import require_png
 from faultdiag.report.inspection import format_inspection, plot_inspection

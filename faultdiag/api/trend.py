@@ -21,7 +21,7 @@ from faultdiag.evidence.trend import (
     build_trend,
     time_in_name,
 )
-from faultdiag.features.healthy import NAMES, statistics_of_windows
+from faultdiag.features.extract import WINDOW_STATISTICS, statistics_of_windows
 from faultdiag.prediction.inputs import find
 from faultdiag.prediction.reading import ReadRequest, find_bearing
 from faultdiag.readers.base import Reader, channels_of
@@ -151,7 +151,7 @@ def measure_indicators(request: ReadRequest) -> TrendPoint:
             f"hours is; choose one of {', '.join(channels_of(reader.variables()))} with --channel"
         )
     windows = _windows(x, facts.sampling_rate)
-    values = {name: windows[:, i] for i, name in enumerate(NAMES)}
+    values = {name: windows[:, i] for i, name in enumerate(WINDOW_STATISTICS)}
     values["prominence"] = np.array([_prominence(x, facts, bearing)])
     medians = {name: _median(column) for name, column in values.items()}
     time = request.time or source.time or time_in_name(request.path)

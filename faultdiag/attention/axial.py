@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 
+from faultdiag.attention.base import at_least, check_channels, check_divides
 from faultdiag.attention.self_attention import MultiHead
-from faultdiag.attention.sizes import at_least, check_channels, check_divides
 from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:

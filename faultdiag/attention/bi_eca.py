@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.attention.pooled import convolve
-from faultdiag.attention.sizes import check_channels, check_odd, floored_width
+from faultdiag.attention.base import check_channels, check_odd, convolve, floored_width
 
 if TYPE_CHECKING:
     from torch import Tensor

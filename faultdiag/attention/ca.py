@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from faultdiag.attention.sizes import check_channels, floored_width
+from faultdiag.attention.base import check_channels, floored_width
 
 if TYPE_CHECKING:
     from torch import Tensor

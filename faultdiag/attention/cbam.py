@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.attention.pooled import convolve, maximum
-from faultdiag.attention.sizes import (
+from faultdiag.attention.base import (
     check_batch_statistics,
     check_channels,
     check_odd,
+    convolve,
     hidden_width,
+    maximum,
 )
 
 if TYPE_CHECKING:

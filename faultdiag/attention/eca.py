@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.attention.pooled import convolve
-from faultdiag.attention.sizes import check_channels, check_odd
+from faultdiag.attention.base import check_channels, check_odd, convolve
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from faultdiag.attention.base import check_channels, check_divides, check_odd, convolve
 from faultdiag.attention.eca import adaptive_kernel
-from faultdiag.attention.pooled import convolve
-from faultdiag.attention.sizes import check_channels, check_divides, check_odd
 from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:

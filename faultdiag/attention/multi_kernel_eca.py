@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.attention.pooled import convolve, joint_kernel
-from faultdiag.attention.sizes import check_channels, check_odd
+from faultdiag.attention.base import check_channels, check_odd, convolve, joint_kernel
 from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 
-from faultdiag.attention.sizes import check_channels
+from faultdiag.attention.base import check_channels
 
 if TYPE_CHECKING:
     from torch import Tensor

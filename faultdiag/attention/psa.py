@@ -7,8 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from faultdiag.attention.pooled import joint_kernel
-from faultdiag.attention.sizes import at_least, check_channels, check_odd, floored_width
+from faultdiag.attention.base import (
+    at_least,
+    check_channels,
+    check_odd,
+    floored_width,
+    joint_kernel,
+)
 from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.attention.sizes import check_channels, hidden_width
+from faultdiag.attention.base import check_channels, hidden_width
 
 if TYPE_CHECKING:
     from torch import Tensor

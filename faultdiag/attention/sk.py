@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.attention.sizes import (
+from faultdiag.attention.base import (
     at_least,
     check_batch_statistics,
     check_channels,

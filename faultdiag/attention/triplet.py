@@ -6,8 +6,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from faultdiag.attention.pooled import banded_kernel, convolve, maximum
-from faultdiag.attention.sizes import check_batch_statistics, check_channels, check_odd
+from faultdiag.attention.base import (
+    banded_kernel,
+    check_batch_statistics,
+    check_channels,
+    check_odd,
+    convolve,
+    maximum,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor

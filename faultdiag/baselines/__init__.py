@@ -1,8 +1,8 @@
 """Classical baselines on hand-made features, to compare with every network.
 
-Each is a scikit-learn classifier in one file and one row of `BASELINES`; its options are its
-keyword-only parameters. What a fit learns is stored by skops, which loads trusted types only and
-never unpickles. scikit-learn and skops are imported by fitting and loading, not before.
+Each is a class and a row of `BASELINES`; its options are its keyword-only parameters. What a fit
+learns is stored by skops, which loads trusted types only and never unpickles. scikit-learn and
+skops are imported by fitting and loading, not before.
 """
 
 from faultdiag.baselines.baseline import Baseline
@@ -13,12 +13,12 @@ __all__ = ["BASELINES", "Baseline"]
 BASELINES: Registry[Baseline] = Registry(
     "baseline",
     {
-        "dummy": "faultdiag.baselines.dummy:Dummy",
+        "dummy": "faultdiag.baselines.classifiers:Dummy",
         "physics": "faultdiag.baselines.physics:Physics",
-        "logistic": "faultdiag.baselines.logistic:Logistic",
-        "logistic_orders": "faultdiag.baselines.logistic:LogisticOrders",
-        "svm": "faultdiag.baselines.svm:SupportVectors",
-        "random_forest": "faultdiag.baselines.forest:RandomForest",
+        "logistic": "faultdiag.baselines.classifiers:Logistic",
+        "logistic_orders": "faultdiag.baselines.classifiers:LogisticOrders",
+        "svm": "faultdiag.baselines.classifiers:SupportVectors",
+        "random_forest": "faultdiag.baselines.classifiers:RandomForest",
     },
     group="faultdiag.baselines",
 )

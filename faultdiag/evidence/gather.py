@@ -16,7 +16,7 @@ from faultdiag.evidence.peaks import (
 )
 from faultdiag.evidence.physics import Agreement, PhysicsVerdict, compare, part_of, physics_verdict
 from faultdiag.evidence.rate_check import RateCheck, check_rate
-from faultdiag.features.healthy import HealthyRatios, HealthyReference, WindowStatistics
+from faultdiag.features.extract import HealthyRatios, HealthyReference, WindowStatistics
 from faultdiag.features.orders import SLIP
 from faultdiag.signal.bearings import KnownBearing, ambiguity
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from faultdiag import novelty, signature
 from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError
-from faultdiag.features.healthy import healthy_from_stored, healthy_to_stored
+from faultdiag.features.extract import healthy_from_stored, healthy_to_stored
 from faultdiag.novelty import Novelty
 from faultdiag.scoring import FeatureInput, ModelFacts
 from faultdiag.signature import Signature

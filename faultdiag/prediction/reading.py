@@ -22,7 +22,7 @@ from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.evidence.details import DetailRequest, RecordingDetails, measure_details
 from faultdiag.evidence.gather import MOST_SAMPLES, Evidence, Machine, gather
-from faultdiag.features.healthy import HealthyReference, statistics_of_windows, summarise
+from faultdiag.features.extract import HealthyReference, statistics_of_windows, summarise
 from faultdiag.novelty import Novelty, RecordingNovelty
 from faultdiag.prediction.events import End, Failure, Header, NoveltyScore, ReadEvent, Windows
 from faultdiag.readers.base import Reader, channels_of

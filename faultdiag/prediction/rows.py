@@ -15,7 +15,7 @@ from faultdiag.errors import counted, printable
 from faultdiag.evidence.families import FaultFamily
 from faultdiag.evidence.gather import Evidence
 from faultdiag.evidence.peaks import EnvelopePeak
-from faultdiag.features.healthy import NAMES as STATISTICS
+from faultdiag.features.extract import WINDOW_STATISTICS
 from faultdiag.system.terminal import csv_line, printable_json, to_cell
 
 COLUMNS = (
@@ -281,7 +281,7 @@ def evidence_values(evidence: Evidence) -> Json:
         values |= _family_values(family)
     elif evidence.peaks:
         values |= _peak_values(evidence.peaks[0])
-    for name in STATISTICS:
+    for name in WINDOW_STATISTICS:
         values[f"evidence_{name}"] = _finite(getattr(evidence.statistics, name))
         if evidence.ratios is not None:
             values[f"evidence_{name}_ratio"] = _finite(getattr(evidence.ratios, name))

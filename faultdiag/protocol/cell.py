@@ -17,7 +17,7 @@ from faultdiag.config.schema import Config
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.plan import kind_and_snr, level_key
-from faultdiag.protocol.store import Row
+from faultdiag.protocol.results import Row
 from faultdiag.system.crashes import is_memory_error
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def event_name(config: Config) -> str:
 
 def _in_noise(run: Path, levels: tuple[str, ...], device: str) -> list[Json]:
     """Evaluate the test part of a run at levels of noise, each kind at each ratio."""
-    from faultdiag.evaluation.run import evaluate_run
+    from faultdiag.evaluation import evaluate_run
 
     if not levels:
         return []

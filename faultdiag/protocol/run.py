@@ -20,8 +20,7 @@ from faultdiag.errors import FaultdiagError, counted
 from faultdiag.preparing.prepare import drawing_seed, prepare
 from faultdiag.protocol.cell import LESS_MEMORY, Failure, run_cell
 from faultdiag.protocol.plan import Cell, Plan
-from faultdiag.protocol.store import Row, Store, cell_key
-from faultdiag.protocol.summary import Result
+from faultdiag.protocol.results import Result, Row, Store, cell_key
 from faultdiag.system.cluster import DaskCluster, Shard, WorkersKilled
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own_file

@@ -17,6 +17,13 @@ from numpy.typing import NDArray
 from faultdiag.documents import Document
 from faultdiag.errors import counted, printable
 from faultdiag.evidence.families import fault_families
+from faultdiag.evidence.inspection import (
+    PEAKS,
+    ListedRecording,
+    Subject,
+    open_subject,
+    rate_verdict,
+)
 from faultdiag.evidence.peaks import (
     HIGHEST_HZ,
     LONGEST,
@@ -33,7 +40,6 @@ from faultdiag.evidence.peaks import (
 )
 from faultdiag.evidence.physics import physics_verdict
 from faultdiag.evidence.rate_check import StatedRate
-from faultdiag.inspection.inspect import PEAKS, ListedRecording, Subject, open_subject, rate_verdict
 from faultdiag.readers.base import channel_unit
 from faultdiag.report.charts import FAULT_STYLES, LIGHT
 from faultdiag.report.drawing import show_names_plainly

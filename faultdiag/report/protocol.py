@@ -9,7 +9,7 @@ from faultdiag.config.schema import TrainConfig
 from faultdiag.documents import Document, Json
 from faultdiag.errors import counted
 from faultdiag.protocol.plan import Cell, Plan, kind_and_snr
-from faultdiag.protocol.summary import Result, compare, table_rows, worst_leak
+from faultdiag.protocol.results import Result, compare, table_rows, worst_leak
 from faultdiag.report.tables import format_table, share_cell
 from faultdiag.system.terminal import to_cell
 

@@ -10,7 +10,7 @@ from faultdiag.report.tables import format_table, parts_table
 from faultdiag.splits.sharing import LEVELS
 from faultdiag.splits.within import ALL_PARTS
 from faultdiag.training.adapting import AdaptedRun
-from faultdiag.training.calibrating import SEEN
+from faultdiag.training.finishing import SEEN
 from faultdiag.training.folds import RESULTS, FoldRuns, spread
 from faultdiag.training.guard import refusal
 from faultdiag.training.session import Run

@@ -11,14 +11,14 @@ from faultdiag.checkpoint import Checkpoint, save, to_stored
 from faultdiag.config.schema import Config, TransferConfig
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.evaluate import describe_split, part_reader, score_part
+from faultdiag.evaluation import describe_split, part_reader, score_part
 from faultdiag.inference import WindowBatches
 from faultdiag.metrics.unlabelled import Unlabelled
 from faultdiag.preparing.folder import Prepared
 from faultdiag.splits.within import TARGET_ADAPT
 from faultdiag.system.files import write_json
 from faultdiag.training.adaptation import NO_METHOD, require_windows, target_batches, trains
-from faultdiag.training.calibrating import calibrate, with_target
+from faultdiag.training.finishing import calibrate, with_target
 from faultdiag.training.gpu import repeatable, set_precision
 from faultdiag.training.guard import Verdict, adapted_note, chosen_by, measure
 from faultdiag.training.loop import Trainer, adapting_trainer

@@ -16,7 +16,7 @@ from faultdiag.checkpoint import load, save
 from faultdiag.config.schema import TransferConfig
 from faultdiag.documents import Document, Json
 from faultdiag.errors import counted
-from faultdiag.evaluation.evaluate import PartLogits, part_reader
+from faultdiag.evaluation import PartLogits, part_reader
 from faultdiag.metrics.unlabelled import (
     MovedRecordings,
     Unlabelled,

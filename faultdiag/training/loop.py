@@ -28,13 +28,15 @@ from faultdiag.training.adaptation import (
 )
 from faultdiag.training.augment import Augmentation, Ranges
 from faultdiag.training.gpu import Recorder, Repeated, recorder_for
-from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
 from faultdiag.training.step import (
+    LearningRate,
     RunningStatistics,
     Step,
     ValidationStep,
     balanced,
     batch_sizes,
+    build_optimizer,
+    recordable,
     shuffled,
     without_front,
 )

@@ -21,7 +21,7 @@ from faultdiag.config.schedules import SHAPED
 from faultdiag.config.schema import Config, TrainConfig, schedule_of
 from faultdiag.documents import Document, Json, parse_json
 from faultdiag.errors import FaultdiagError, counted, first_names
-from faultdiag.evaluation.evaluate import read_split, same_recordings
+from faultdiag.evaluation import read_split, same_recordings
 from faultdiag.preparing.folder import Prepared
 from faultdiag.system.files import sweep, write_json, write_text
 from faultdiag.system.locks import LOCK, own_folder

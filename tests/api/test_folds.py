@@ -12,7 +12,7 @@ from faultdiag.api import train as training
 from faultdiag.api.train import train_all
 from faultdiag.config.schema import load_config
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.run import evaluate_run
+from faultdiag.evaluation import evaluate_run
 from faultdiag.report.data import common_notes
 from faultdiag.splits.sharing import LEVELS
 from faultdiag.training.folds import clear, folder_names, require_free

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from faultdiag.attention.pooled import banded_kernel, joint_kernel
+from faultdiag.attention.base import banded_kernel, joint_kernel
 from tests.attention.perturbed import maps
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from faultdiag.attention.pooled import convolve, maximum
+from faultdiag.attention.base import convolve, maximum
 from tests.attention.perturbed import maps
 
 

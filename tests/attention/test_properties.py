@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from faultdiag.attention import build
 from faultdiag.attention.axial import nearest_fold
-from faultdiag.attention.pooled import joint_kernel
+from faultdiag.attention.base import joint_kernel
 from faultdiag.attention.psa import PyramidSqueezeAttention
 from tests.attention.perturbed import maps, perturbed
 

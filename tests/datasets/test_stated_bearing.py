@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.datasets.facts import cage_warning, stated_bearing
-from faultdiag.inspection.inspect import inspect_file
+from faultdiag.evidence.inspection import inspect_file
 from faultdiag.readers.read import list_variables
 from faultdiag.signal.bearings import FaultOrders, StatedBearing, get_bearing
 

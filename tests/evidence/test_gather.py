@@ -6,7 +6,7 @@ import pytest
 from faultdiag.evidence.gather import Evidence, Machine, gather
 from faultdiag.evidence.peaks import highest_order
 from faultdiag.evidence.severity import severity
-from faultdiag.features.healthy import statistics_of_windows, summarise
+from faultdiag.features.extract import statistics_of_windows, summarise
 from faultdiag.signal.bearings import get_bearing
 from tests.evidence.signals import FS, RPM, SHAFT, Floats, envelope_of, impacts, prominence_at
 

@@ -7,9 +7,9 @@ import pytest
 
 from faultdiag.datasets.identify import identify
 from faultdiag.evidence.families import fault_families
+from faultdiag.evidence.inspection import open_subject
 from faultdiag.evidence.peaks import measure_envelopes
 from faultdiag.evidence.physics import FAULT_LINES, Part, physics_verdict
-from faultdiag.inspection.inspect import open_subject
 
 PARTS: dict[str, Part] = {"inner": "inner", "outer": "outer", "ball": "ball"}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faultdiag.features.healthy import (
+from faultdiag.features.extract import (
     fit_healthy,
     healthy_from_stored,
     healthy_to_stored,

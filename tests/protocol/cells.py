@@ -8,7 +8,7 @@ from typing import Any
 
 from faultdiag.config.schema import Config, parse_config
 from faultdiag.protocol.plan import Cell
-from faultdiag.protocol.store import Row
+from faultdiag.protocol.results import Row
 from tests.data_fixtures import signal as sine
 from tests.data_fixtures import write_mat
 

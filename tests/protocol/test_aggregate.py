@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultdiag.protocol.plan import Plan
-from faultdiag.protocol.summary import aggregate, table_rows
+from faultdiag.protocol.results import aggregate, table_rows
 from faultdiag.report.protocol import leak_meaning
 from faultdiag.splits.sharing import LEVELS
 from tests.protocol.cells import cell, config, row

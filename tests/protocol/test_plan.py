@@ -10,7 +10,7 @@ import pytest
 from faultdiag.config.schema import load_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.plan import Plan, merged, read_plan
-from faultdiag.protocol.summary import compare, table_rows
+from faultdiag.protocol.results import compare, table_rows
 from faultdiag.system import files
 from tests.data_fixtures import tiny
 from tests.protocol.cells import row, write_two_loads

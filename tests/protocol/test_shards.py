@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from faultdiag.protocol import run as subject
-from faultdiag.protocol.store import Store
+from faultdiag.protocol.results import Store
 from faultdiag.system.cluster import Shard
 from tests.commands import done, refused, run
 from tests.protocol.test_command import written

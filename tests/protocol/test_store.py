@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.protocol.store import Store, cell_key
+from faultdiag.protocol.results import Store, cell_key
 from tests.data_fixtures import full_disk
 from tests.protocol.cells import config, row
 

@@ -11,8 +11,8 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.preparing.prepare import prepare
 from faultdiag.protocol.cell import run_cell
 from faultdiag.protocol.plan import Plan, merged, read_plan
+from faultdiag.protocol.results import aggregate
 from faultdiag.protocol.run import finish
-from faultdiag.protocol.summary import aggregate
 from faultdiag.report.protocol import cells_csv, document, markdown, table_csv
 from faultdiag.system import files
 from tests.protocol.cells import cell, row

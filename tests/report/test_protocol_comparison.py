@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from faultdiag.metrics.intervals import paired_difference
-from faultdiag.protocol.summary import compare
+from faultdiag.protocol.results import compare
 
 
 def results(offset: float) -> list[Any]:

@@ -13,7 +13,7 @@ from faultdiag import inference
 from faultdiag.api.evaluate import evaluate
 from faultdiag.api.train import train
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.run import evaluate_run
+from faultdiag.evaluation import evaluate_run
 from faultdiag.preparing.folder import gather
 from faultdiag.preparing.prepare import prepare
 from faultdiag.report.training import evaluation_text, summary

@@ -17,7 +17,7 @@ from faultdiag.api.train import train
 from faultdiag.baselines import BASELINES
 from faultdiag.checkpoint import load
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.run import evaluate_run
+from faultdiag.evaluation import evaluate_run
 from faultdiag.models.spec import BaselineNames
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare

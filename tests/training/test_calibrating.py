@@ -9,12 +9,12 @@ import torch
 
 from faultdiag.api.train import train
 from faultdiag.checkpoint import load
-from faultdiag.evaluation.evaluate import PartLogits, part_logits
+from faultdiag.evaluation import PartLogits, part_logits
 from faultdiag.metrics.calibration import fit_temperature
 from faultdiag.novelty import NEIGHBOURS, describe, distances
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
-from faultdiag.training.calibrating import (
+from faultdiag.training.finishing import (
     SEEN,
     calibrate,
     fit_novelty,

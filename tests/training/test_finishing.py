@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from faultdiag import evaluation as evaluating
 from faultdiag.api.train import train
 from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.config.schema import Config
-from faultdiag.evaluation import evaluate as evaluating
-from faultdiag.evaluation.evaluate import PartLogits, part_logits
-from faultdiag.evaluation.run import evaluate_run
+from faultdiag.evaluation import PartLogits, evaluate_run, part_logits
 from faultdiag.metrics.calibration import expected_calibration_error, fit_temperature, nll
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.prepare import prepare
-from faultdiag.training import calibrating, finishing
+from faultdiag.training import finishing
 from tests.data_fixtures import contents
 from tests.training.runs import (
     Make,
@@ -93,7 +92,7 @@ def test_the_stored_bins_give_the_calibration_error(wrong: Path) -> None:
 def test_confidences_are_lowered_and_never_raised(
     fitted: float, kept: float, brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibrating, "fit_temperature", lambda *_: fitted)
+    monkeypatch.setattr(finishing, "fit_temperature", lambda *_: fitted)
     run = train(brief(train__epochs=2), run=tmp_path / "run", device="cpu")
     assert [load(run.folder / name).temperature for name in ("best.pt", "last.pt")] == [kept] * 2
     assert run.metrics["test"]["temperature"] == kept

@@ -26,7 +26,7 @@ from faultdiag.training import step
 from faultdiag.training.augment import Ranges
 from faultdiag.training.gpu import REHEARSALS, Repeated, require_graphs
 from faultdiag.training.loop import Settings, Trainer
-from faultdiag.training.optimizer import LearningRate, build_optimizer, recordable
+from faultdiag.training.step import LearningRate, build_optimizer, recordable
 from tests.data_fixtures import tiny_config
 from tests.training.recording import TapeRecorder
 from tests.training.runs import Make, refused

@@ -22,8 +22,7 @@ from faultdiag.models import kernel_parameters
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.training.loop import Progress, Settings, Trainer, last_gain
-from faultdiag.training.optimizer import build_optimizer, without_compiler
-from faultdiag.training.step import batch_sizes, shuffled
+from faultdiag.training.step import batch_sizes, build_optimizer, shuffled, without_compiler
 from tests.data_fixtures import tiny_config
 
 CPU = torch.device("cpu")
@@ -175,7 +174,7 @@ def test_an_optimizer_without_compiler_makes_the_steps_of_torch(
 
 def test_a_step_imports_no_compiler() -> None:
     code = (
-        "import sys, torch; from faultdiag.training.optimizer import build_optimizer;"
+        "import sys, torch; from faultdiag.training.step import build_optimizer;"
         "net = torch.nn.Linear(2, 2);"
         "one = build_optimizer(net, name='adam', learning_rate=0.1, l2=0.0);"
         "net(torch.ones(1, 2)).sum().backward(); one.step(); one.zero_grad();"

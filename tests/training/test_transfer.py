@@ -15,7 +15,7 @@ from faultdiag.attention import BLOCKS
 from faultdiag.checkpoint import load
 from faultdiag.config.schema import Config
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.run import evaluate_run
+from faultdiag.evaluation import evaluate_run
 from faultdiag.models import NETWORKS
 from faultdiag.preparing.prepare import prepare
 from faultdiag.preparing.window_index import WindowIndex

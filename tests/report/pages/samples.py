@@ -13,7 +13,7 @@ from faultdiag.evidence.explanation import (
     TimeRelevance,
 )
 from faultdiag.evidence.gather import Evidence, Machine, gather
-from faultdiag.features.healthy import statistics_of_windows, summarise
+from faultdiag.features.extract import statistics_of_windows, summarise
 from faultdiag.report.pages.prediction import ModelFacts, PredictionReport, RecordingResult
 from faultdiag.report.pages.protocol import ProtocolReport
 from faultdiag.report.pages.run import Failure, RunReport

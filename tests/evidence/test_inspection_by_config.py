@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from faultdiag.inspection.inspect import inspect_file
+from faultdiag.evidence.inspection import inspect_file
 from tests.commands import done, refused, run
 
 RNG = np.random.default_rng(0)
@@ -87,7 +87,7 @@ def test_several_signals_of_a_folder_are_shown(tmp_path: Path) -> None:
 def test_a_long_file_is_judged_by_a_stretch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("faultdiag.inspection.inspect.MOST_NUMBERS", 2**17)
+    monkeypatch.setattr("faultdiag.evidence.inspection.MOST_NUMBERS", 2**17)
     np.save(tmp_path / "a.npy", RNG.standard_normal(200_000))
     part = inspect_file(tmp_path / "a.npy", sampling_rate=RATE)
     assert part["samples"] == 200_000

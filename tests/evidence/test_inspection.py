@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.inspection.inspect import inspect_file
+from faultdiag.evidence.inspection import inspect_file
 from faultdiag.report.inspection import format_inspection
 
 KEYS = {

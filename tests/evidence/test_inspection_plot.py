@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.inspection.inspect import inspect_file, open_subject
+from faultdiag.evidence.inspection import inspect_file, open_subject
 from faultdiag.report.inspection import best_envelope, plot_inspection
 
 FS, RPM = 12000, 1797

@@ -11,7 +11,7 @@ import torch
 
 from faultdiag.checkpoint import load
 from faultdiag.errors import FaultdiagError
-from faultdiag.evaluation.evaluate import (
+from faultdiag.evaluation import (
     describe_split,
     evaluate_part,
     read_split,

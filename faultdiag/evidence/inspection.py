@@ -15,13 +15,7 @@ from faultdiag.datasets.facts import Facts, Statement, cage_warning, resolve_fac
 from faultdiag.datasets.load import entry_facts, open_entry
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted
-from faultdiag.evidence.peaks import (
-    EnvelopePeak,
-    KnownLine,
-    envelope_peaks,
-    known_lines,
-    too_short,
-)
+from faultdiag.evidence.peaks import EnvelopePeak, KnownLine, envelope_peaks, known_lines, too_short
 from faultdiag.evidence.rate_check import check_channels
 from faultdiag.features.orders import SLIP
 from faultdiag.preparing.recordings import choose_recordings

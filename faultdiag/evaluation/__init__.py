@@ -1,1 +1,0 @@
-"""A trained model on a part of its data or on other data."""

@@ -1,1 +1,0 @@
-"""What a recording shows before any model has seen it."""
