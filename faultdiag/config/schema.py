@@ -245,6 +245,7 @@ class TrainConfig(Section):
     graphs: Literal["auto", "on", "off"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     tensorboard: bool = False
+    mlflow: str | None = Field(default=None, min_length=1)
 
 
 def schedule_of(value: str | Document) -> tuple[str, Json]:

@@ -47,34 +47,6 @@ def write_history(folder: Path, rows: Rows) -> None:
     write_text(folder / "history.csv", text.getvalue())
 
 
-def require_tensorboard() -> None:
-    """Refuse ``train.tensorboard`` if the package is not installed.
-
-    Raises
-    ------
-    FaultdiagError
-        Naming the extra that installs it.
-    """
-    try:
-        import tensorboard  # noqa: F401  # only whether it is there
-    except ImportError as error:
-        raise FaultdiagError(
-            "train.tensorboard is true, but tensorboard is not installed; install it with "
-            "pip install 'faultdiag[tensorboard]', or set it to false (history.csv and "
-            "history.jsonl are always written)"
-        ) from error
-
-
-def write_event(folder: Path, row: Document) -> None:
-    """Add the row of an epoch to the TensorBoard events of a run."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder)) as writer:
-        for name, value in row.items():
-            if name != "epoch":
-                writer.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
-
-
 LAST, PREVIOUS = "last.pt", "previous.pt"
 
 # With transfer: the model before and after the adaptation; best.pt is the one that is kept.
@@ -89,6 +61,7 @@ _FREE = {
     "data.prepared",
     "train.epochs",
     "train.graphs",
+    "train.mlflow",
     "train.tensorboard",
     "transfer.guard",
 }
@@ -198,8 +171,8 @@ _BEFORE = {"train.running_statistics": "published"}
 
 
 def _differences(there: Document, here: Document) -> list[str]:
-    defaults = _flat(TrainConfig().model_dump(mode="json"), "train.")
-    before, now = {**defaults, **_BEFORE, **_flat(there)}, _flat(here)
+    defaults = flat(TrainConfig().model_dump(mode="json"), "train.")
+    before, now = {**defaults, **_BEFORE, **flat(there)}, flat(here)
     return [
         f"{path} is {now.get(path)}, there {before.get(path)}"
         for path in sorted((before.keys() | now.keys()) - _FREE)
@@ -207,12 +180,11 @@ def _differences(there: Document, here: Document) -> list[str]:
     ]
 
 
-def _flat(tree: Document, place: str = "") -> Json:
+def flat(tree: Document, place: str = "") -> Json:
+    """Return the leaves of nested mappings by their dotted paths."""
     leaves: Json = {}
     for key, value in tree.items():
-        leaves |= (
-            _flat(value, f"{place}{key}.") if isinstance(value, dict) else {place + key: value}
-        )
+        leaves |= flat(value, f"{place}{key}.") if isinstance(value, dict) else {place + key: value}
     return leaves
 
 
@@ -535,6 +507,7 @@ EXTRAS = {
     "dask": "distributed",
     "explain": "captum",
     "tensorboard": "tensorboard",
+    "mlflow": "mlflow-skinny",
     "tdms": "nptdms",
 }
 

@@ -37,6 +37,7 @@ from faultdiag.training.finishing import Outcome, finish
 from faultdiag.training.fitting import Fitter
 from faultdiag.training.gpu import repeatable, require_graphs, set_precision
 from faultdiag.training.guard import refusal
+from faultdiag.training.loggers import require_loggers, write_event, write_mlflow_run
 from faultdiag.training.loop import Progress, Trainer, adapting_trainer, trainer_settings
 from faultdiag.training.run_folder import (
     ADAPTED,
@@ -48,11 +49,9 @@ from faultdiag.training.run_folder import (
     discard_untrained,
     drop_previous,
     last_state,
-    require_tensorboard,
     resume_notes,
     save_last,
     split_document,
-    write_event,
     write_history,
 )
 from faultdiag.training.sources import TrainedSources
@@ -418,6 +417,8 @@ class Session:
         metrics = outcome.metrics
         write_json(self.folder / "metrics.json", metrics)
         drop_previous(self.folder)
+        if self.config.train.mlflow:
+            write_mlflow_run(self.folder, self.config, progress.history, metrics["test"])
         return Run(
             self.folder,
             metrics,
@@ -508,8 +509,7 @@ def _session(
     target = inference.select_device(device)
     spec = resolve_spec(config)
     require_graphs(config.train.graphs, target)
-    if config.train.tensorboard:
-        require_tensorboard()
+    require_loggers(config.train)
     prepared = prepare(config)
     if on_prepared:
         on_prepared(prepared)

@@ -31,7 +31,7 @@ WINDOW = {"length": 2048, "stride": 128}
 TRAIN_KEYS = (
     "epochs, steps, batch_size, optimizer, learning_rate, momentum, l2, schedule, warmup_epochs, "
     "early_stopping, keep, refit, clip_gradient, label_smoothing, trim, balance, augment, "
-    "running_statistics, precision, deterministic, graphs, threads, tensorboard"
+    "running_statistics, precision, deterministic, graphs, threads, tensorboard, mlflow"
 )
 SECTION_KEYS = "seed, data, window, split, normalize, model, train, transfer, protocol"
 

@@ -1,6 +1,7 @@
 """Options of the training: each one changes the weights, and does what it says."""
 
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ CHANGES: dict[str, Any] = {
 }
 # What acts on a GPU alone, on the run folder, on speed, or only with others.
 ELSEWHERE = {
-    *("deterministic", "graphs", "tensorboard", "threads"),
+    *("deterministic", "graphs", "tensorboard", "mlflow", "threads"),
     *("momentum", "early_stopping", "keep", "refit"),
 }
 
@@ -252,7 +253,7 @@ def test_gradients_are_clipped_before_the_step(prepared: Prepared, config: Any) 
 def test_tensorboard_that_is_not_installed(
     brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     refused(
         r"train\.tensorboard is true, but tensorboard is not installed; install it with pip "
         r"install 'faultdiag\[tensorboard\]'",
@@ -265,6 +266,45 @@ def test_events_for_tensorboard(brief: Make, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     train(brief(train__tensorboard=True, train__epochs=1), run=tmp_path / "run", device="cpu")
     assert list((tmp_path / "run" / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_mlflow_that_is_not_installed(
+    brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    refused(
+        r"train\.mlflow is mlruns, but mlflow is not installed; install it with pip install "
+        r"'faultdiag\[mlflow\]'",
+        lambda: train(brief(train__mlflow="mlruns"), run=tmp_path / "run", device="cpu"),
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_mlflow(brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    store = tmp_path / "mlruns"
+    config = brief(train__mlflow=str(store), train__epochs=2)
+    made = train(config, run=tmp_path / "run", device="cpu")
+    client = mlflow.MlflowClient(tracking_uri=store.as_uri())
+    (experiment,) = [e for e in client.search_experiments() if e.name == "faultdiag"]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    losses = client.get_metric_history(run.info.run_id, "train_loss")
+    assert [(m.step, m.value) for m in losses] == [
+        (row["epoch"], row["train_loss"]) for row in history(made.folder)
+    ]
+    assert run.data.metrics["test_accuracy"] == made.metrics["test"]["accuracy"]
+    assert run.data.params["train.epochs"] == "2"
+
+
+def test_a_store_that_mlflow_can_not_open(brief: Make, tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    refused(
+        r"train\.mlflow is nowhere://x, which MLflow can't use: .*; give a folder or a tracking",
+        lambda: train(brief(train__mlflow="nowhere://x"), run=tmp_path / "run", device="cpu"),
+    )
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
