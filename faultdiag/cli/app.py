@@ -9,19 +9,11 @@ from collections.abc import Callable
 
 import typer
 
-from faultdiag.cli.adapt import adapt
-from faultdiag.cli.check import check, prepare
-from faultdiag.cli.evaluate import evaluate
+from faultdiag.cli.data import fetch, init, inspect, simulate
 from faultdiag.cli.exits import Group, add_version
-from faultdiag.cli.export import export
-from faultdiag.cli.fetch import fetch
 from faultdiag.cli.lists import attention, bearings, models, schema
-from faultdiag.cli.predict import predict
-from faultdiag.cli.protocol import protocol
-from faultdiag.cli.recordings import init, inspect, simulate
-from faultdiag.cli.report import explain, report, trend
-from faultdiag.cli.train import train
-from faultdiag.cli.watch import watch
+from faultdiag.cli.training import adapt, check, prepare, protocol, train
+from faultdiag.cli.use import evaluate, explain, export, predict, report, trend, watch
 from faultdiag.system.processes import tune_openmp
 
 # torch, numpy and pydantic take seconds to import: commands import what they call.

@@ -1,20 +1,26 @@
-"""How a command ends: exit codes, messages, interrupts; and --version."""
+"""How a command ends and what it writes to stderr: exit codes, messages, --quiet, --log-json."""
 
 import errno
+import io
+import json
 import logging
 import os
+import re
 import signal
 import sys
-from contextlib import nullcontext, suppress
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
 from faultdiag import __version__
-from faultdiag.cli.stderr import be_heard, own_stderr
 from faultdiag.errors import FaultdiagError, printable_lines
 
 INTERRUPTED = 130
@@ -23,6 +29,14 @@ INTERRUPTED = 130
 _NO_TEMPORARY = "No usable temporary directory"
 # Our own files are written by functions that name them; what is left is standard output.
 _OUTPUT_FAILS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+# Seconds between two lines about the same progress.
+EVERY = 1.0
+# What tqdm writes: task: 42%|###   | 5/12 [00:01<00:02, 3.21recording/s, epoch 2], or 5file [00:01]
+_BAR = re.compile(
+    r"\r(?:(?P<task>[^\r]*?): )?\s*(?:\d+%\|.*\| )?(?P<done>\d+)(?:/(?P<total>\d+)|[^\s\d/]\S*) "
+    r"\[[^,\]]*(?:, [^,\]]*)?(?:, (?P<note>.*))?\]"
+)
+_LEVELS = ("error", "warning")
 
 
 class Group(TyperGroup):
@@ -141,3 +155,113 @@ def _show(version: bool) -> None:
     if version:
         typer.echo(f"faultdiag {__version__}")
         raise typer.Exit
+
+
+class Silence(io.TextIOBase):
+    """A stderr that drops what is written to it."""
+
+    def __init__(self, behind: TextIO) -> None:
+        self.behind = behind
+
+    def write(self, text: str) -> int:
+        """Drop a text."""
+        return len(text)
+
+
+class JsonLines(io.TextIOBase):
+    """A stderr that writes a JSON document on a line for each message, and for progress.
+
+    ``{"time": …, "level": "info", "message": …}``; the level is ``error``, ``warning`` or ``info``.
+    Lines of the level ``progress`` have ``task, done, total`` in place of a message, at most one a
+    second and the last one of each task.
+    """
+
+    encoding = "utf-8"
+    errors = "strict"
+
+    def __init__(self, behind: TextIO) -> None:
+        self.behind = behind
+        self._text = ""
+        self._shown = -EVERY
+        self._last: tuple[str, int] | None = None
+
+    def isatty(self) -> bool:
+        """Return True, so that progress is reported."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write the messages that are complete."""
+        if "\r" in text:
+            self._progress(text)
+            return len(text)
+        self._text += text
+        if self._text.endswith("\n"):
+            message, self._text = self._text.strip(), ""
+            if message:
+                self._message(message)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream behind it."""
+        self.behind.flush()
+
+    def _message(self, text: str) -> None:
+        level = next((name for name in _LEVELS if text.startswith(f"{name}: ")), "info")
+        self._line(level, message=text.removeprefix(f"{level}: "))
+
+    def _progress(self, text: str) -> None:
+        match = _BAR.match(text)
+        if match is None:
+            return
+        done, total = int(match["done"]), int(match["total"]) if match["total"] else None
+        now, place = time.monotonic(), (match["task"], done)
+        if place == self._last or (done != total and now - self._shown < EVERY):
+            return
+        self._shown, self._last = now, place
+        note = {"message": match["note"]} if match["note"] else {}
+        self._line("progress", task=match["task"], done=done, total=total, **note)
+
+    def _line(self, level: str, **fields: object) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        document = {"time": now, "level": level, **fields}
+        self.behind.write(json.dumps(document) + "\n")
+        self.behind.flush()
+
+
+def be_quiet(quiet: bool) -> bool:
+    """Drop what is written to stderr from here on, except the message a command ends with."""
+    if quiet and not isinstance(sys.stderr, Silence):
+        sys.stderr = Silence(sys.stderr)
+        warnings.simplefilter("ignore")
+    return quiet
+
+
+def log_json(wanted: bool) -> bool:
+    """Write JSON lines to stderr from here on."""
+    if wanted and isinstance(sys.stderr, Silence):
+        sys.stderr.behind = _as_json(sys.stderr.behind)
+    elif wanted:
+        sys.stderr = _as_json(sys.stderr)
+    return wanted
+
+
+def _as_json(stream: TextIO) -> TextIO:
+    lines: Any = stream if isinstance(stream, JsonLines) else JsonLines(stream)
+    made: TextIO = lines
+    return made
+
+
+def be_heard() -> None:
+    """End the silence."""
+    if isinstance(sys.stderr, Silence):
+        sys.stderr = sys.stderr.behind
+
+
+@contextmanager
+def own_stderr() -> Iterator[None]:
+    """Have the stderr of before again after the block."""
+    before = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stderr = before

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from faultdiag.cli.stderr import be_quiet, log_json
+from faultdiag.cli.exits import be_quiet, log_json
 from faultdiag.system.terminal import printable_json
 
 ConfigPath = Annotated[

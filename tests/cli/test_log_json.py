@@ -11,7 +11,7 @@ import pytest
 from tqdm import tqdm
 
 from faultdiag.cli.app import app
-from faultdiag.cli.stderr import JsonLines
+from faultdiag.cli.exits import JsonLines
 from tests.commands import run
 
 
@@ -63,7 +63,7 @@ def test_quiet_leaves_only_the_last_message(trained: Path, recordings: Path) -> 
 
 def test_bars_warnings_and_pieces_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     behind = io.StringIO()
-    monkeypatch.setattr("faultdiag.cli.stderr.EVERY", 0.0)
+    monkeypatch.setattr("faultdiag.cli.exits.EVERY", 0.0)
     with JsonLines(behind) as stream:
         with tqdm(total=3, desc="a: b", unit="step", file=stream, mininterval=0) as bar:
             for number in range(3):
