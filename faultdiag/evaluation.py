@@ -22,6 +22,7 @@ from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.prepare import prepare
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.scoring import Scorer, softmax
+from faultdiag.signal.bearings import conditions
 from faultdiag.signal.noise import KINDS
 from faultdiag.splits.within import ALL_PARTS, PARTS
 
@@ -100,7 +101,7 @@ def scorer_logits(scorer: Scorer, prepared: Prepared, part: str) -> PartLogits:
     known = np.array([scorer.facts.classes.index(name) for name in prepared.classes])
     logits = np.concatenate(
         [
-            scorer.logits(raw_windows(prepared, rows), shaft_rates(prepared, rows))
+            scorer.logits(raw_windows(prepared, rows), known_conditions(prepared, rows))
             for rows in _chunks(windows, scorer.batch)
         ]
     )
@@ -112,13 +113,10 @@ def raw_windows(prepared: Prepared, windows: WindowIndex) -> NDArray[np.float32]
     return gather(prepared.signals, prepared.positions(windows), prepared.length)
 
 
-def shaft_rates(prepared: Prepared, windows: WindowIndex) -> NDArray[np.float32] | None:
-    """Return the shaft rates of windows in Hz, ``(windows,)``; None if a speed is unknown."""
-    speeds = [prepared.recordings[i].rpm for i in windows.recording]
-    known = [rpm for rpm in speeds if rpm is not None]
-    if len(known) < len(speeds):
-        return None
-    return np.array(known, np.float32) / np.float32(60)
+def known_conditions(prepared: Prepared, windows: WindowIndex) -> NDArray[np.float32]:
+    """Return `faultdiag.signal.bearings.CONDITIONS` of windows, ``(windows, 5)``; NaN: unknown."""
+    table = [conditions(recording.rpm, recording.bearing) for recording in prepared.recordings]
+    return np.array(table, np.float32)[windows.recording]
 
 
 def _chunks(windows: WindowIndex, size: int) -> Iterator[WindowIndex]:

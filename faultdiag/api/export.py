@@ -14,11 +14,11 @@ from faultdiag.checkpoint import Checkpoint
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation import (
+    known_conditions,
     raw_windows,
     require_fit,
     run_data,
     scorer_logits,
-    shaft_rates,
 )
 from faultdiag.export.graph import (
     OPSET,
@@ -235,8 +235,8 @@ def _quantised(
     plain = OnnxScorer(made.content)
     train = prepared.windows.of("train")
     chosen = train.take(evenly(len(train), CALIBRATION_WINDOWS))
-    rates = shaft_rates(prepared, chosen) if plain.facts.needs_speed else None
-    small = to_int8(made.content, raw_windows(prepared, chosen), rates, in_full_precision(graph))
+    windows, known = raw_windows(prepared, chosen), known_conditions(prepared, chosen)
+    small = to_int8(made.content, windows, known, in_full_precision(graph))
     before, after = (_accuracies(s, prepared) for s in (plain, OnnxScorer(small)))
     fallen = {part: before[part] - after[part] for part in before}
     if max(fallen.values()) > tolerance:

@@ -26,7 +26,7 @@ Singles = NDArray[np.float32]
 
 
 def to_int8(
-    content: bytes, windows: Singles, conditions: Singles | None, kept: Collection[str] = ()
+    content: bytes, windows: Singles, conditions: Singles, kept: Collection[str] = ()
 ) -> bytes:
     """Return an ONNX file whose convolutions and dense layers compute in 8-bit integers.
 
@@ -38,8 +38,8 @@ def to_int8(
     content
         The file, as `faultdiag.export.graph.to_onnx` returns it.
     windows, conditions
-        Raw training windows ``(B, C, L)``, and their conditions ``(B, 5)`` for a model that needs
-        speed or bearing.
+        Raw training windows ``(B, C, L)``, and their conditions ``(B, 5)``, which only a model that
+        needs speed or bearing reads.
     kept
         Modules, by their names in the graph, that stay in single precision with all they hold.
     """
@@ -67,7 +67,7 @@ def to_int8(
 class _Windows:
     """Windows in the form that the calibration reads them."""
 
-    def __init__(self, facts: ModelFacts, windows: Singles, conditions: Singles | None) -> None:
+    def __init__(self, facts: ModelFacts, windows: Singles, conditions: Singles) -> None:
         self._feeds = _feeds(facts, windows, conditions)
 
     def get_next(self) -> dict[str, Singles] | None:
@@ -88,13 +88,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _feeds(
-    facts: ModelFacts, windows: Singles, conditions: Singles | None
+    facts: ModelFacts, windows: Singles, conditions: Singles
 ) -> Iterator[dict[str, Singles]]:
     for first in range(0, len(windows), _BATCH):
-        feed = {WINDOWS: windows[first : first + _BATCH]}
-        if conditions is not None:
-            feed |= condition_inputs(facts, conditions[first : first + _BATCH])
-        yield feed
+        rows = slice(first, first + _BATCH)
+        yield {WINDOWS: windows[rows], **condition_inputs(facts, conditions[rows])}
 
 
 def _inside(node: Any, kept: Iterable[str]) -> bool:

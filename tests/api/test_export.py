@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import Tensor, nn
 
 import faultdiag
 from faultdiag.api import export as subject
@@ -18,6 +19,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.export.metadata import config_digest
 from faultdiag.export.runtime import load
 from faultdiag.prediction.rows import COLUMNS
+from faultdiag.representations import REPRESENTATIONS
 from faultdiag.system.files import parse
 from tests.commands import done, refused, run
 from tests.data_fixtures import tiny_config
@@ -173,6 +175,48 @@ def test_int8_is_refused_where_it_costs_too_much(trained: Path, tmp_path: Path) 
     assert all(float(before) > 90 and float(after) < 50 for before, after in numbers)
     assert result.stderr.endswith("export without it, or allow more with --tolerance\n")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+class BySpeed(nn.Module):
+    """A front end that divides windows by the shaft rate, and needs to know of no bearing."""
+
+    reference, needs_speed, needs_bearing = "", True, False
+
+    def __init__(self, channels: int, length: int, sampling_rate: float) -> None:
+        del sampling_rate
+        super().__init__()
+        self.out_channels, self.out_length = channels, length
+
+    def forward(self, windows: Tensor, rates: Tensor) -> Tensor:
+        return windows / rates[:, None, None]
+
+
+class ByBearing(BySpeed):
+    """A front end that divides windows by the order of the inner race."""
+
+    needs_bearing = True
+
+    def forward(self, windows: Tensor, known: Tensor) -> Tensor:
+        return windows / known[:, 1, None, None]
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("front", [BySpeed, ByBearing])
+def test_int8_of_a_model_that_needs_speed_or_bearing(
+    front: type[nn.Module],
+    recordings: Path,
+    prepared_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(REPRESENTATIONS._registered, "divided", front)
+    model = {"name": "cnn1d", "widths": [4, 8], "kernels": [7], "representation": "divided"}
+    config = tiny_config(recordings, prepared_root, model=model)
+    made = train(config, run=tmp_path / "run", device="cpu")
+    int8 = export_run(made.folder, int8=True, tolerance=0.2).int8
+    assert int8 is not None
+    for part in ("valid", "test"):
+        assert int8.before[part] == pytest.approx(made.metrics[part]["accuracy"], abs=1e-12)
 
 
 def test_int8_needs_the_data(trained: Path, tmp_path: Path) -> None:

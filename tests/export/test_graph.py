@@ -45,8 +45,8 @@ def test_every_network(network: Pair) -> None:
 
 def test_every_network_in_int8(network: Pair) -> None:
     windows, known = trial_windows(network.model.facts, 160)
-    facts = known[:64] if network.model.facts.needs_speed else None
-    content = to_int8(network.content, windows[:64], facts, in_full_precision(network.graph))
+    kept = in_full_precision(network.graph)
+    content = to_int8(network.content, windows[:64], known[:64], kept)
     small = OnnxScorer(content)
     expected, found = (m.logits(windows[64:], known[64:]) for m in (network.model, small))
     error = np.sqrt(np.mean((found - expected) ** 2))

@@ -24,15 +24,15 @@ def pair() -> Pair:
 
 def test_what_is_kept_stays_in_single_precision(pair: Pair) -> None:
     content = pair.content
-    windows, _ = trial_windows(pair.model.facts, 20)
+    windows, known = trial_windows(pair.model.facts, 20)
     integers = [
         Counter(node.op_type for node in onnx.load_from_string(made).graph.node)
         for made in (
-            to_int8(content, windows, None, KEPT),
-            to_int8(content, windows, None, ("network.attention", "network.blocks.0")),
-            to_int8(content, windows, None, ()),
+            to_int8(content, windows, known, KEPT),
+            to_int8(content, windows, known, ("network.attention", "network.blocks.0")),
+            to_int8(content, windows, known, ()),
         )
     ]
     weights = [count["DequantizeLinear"] - count["QuantizeLinear"] for count in integers]
     assert weights[1] < weights[0] < weights[2]
-    assert len(to_int8(content, windows, None, KEPT)) < 0.7 * len(content)
+    assert len(to_int8(content, windows, known, KEPT)) < 0.7 * len(content)
