@@ -22,6 +22,7 @@ from faultdiag.cli.options import (
     with_override,
 )
 from faultdiag.errors import FaultdiagError, counted
+from faultdiag.system.processes import without_collection
 
 if TYPE_CHECKING:
     from faultdiag.protocol.plan import Plan
@@ -93,7 +94,8 @@ def train(
 
     Example: faultdiag train configs/demo.yaml --set train.epochs=5
     """
-    from faultdiag.config.schema import load_config
+    with without_collection():
+        from faultdiag.config.schema import load_config
 
     path = config_path(config, config_option)
     settings = with_override(settings, override_rate)
@@ -101,9 +103,10 @@ def train(
     folder = run or Path("runs") / path.stem
     again = ["--overwrite" if overwrite else "--resume"]
 
-    from faultdiag.api.train import train_all
-    from faultdiag.report.training import training_text
-    from faultdiag.training.run_folder import train_command
+    with without_collection():
+        from faultdiag.api.train import train_all
+        from faultdiag.report.training import training_text
+        from faultdiag.training.run_folder import train_command
 
     try:
         result = train_all(
@@ -168,10 +171,11 @@ def adapt(
     Example: faultdiag adapt runs/demo new_recordings --out runs/adapted
     """
     del quiet
-    from faultdiag.api.adapt import refused_text, try_adapt
-    from faultdiag.config.schema import load_config
-    from faultdiag.prediction.reading import ReadRequest
-    from faultdiag.report.training import adapted_text
+    with without_collection():
+        from faultdiag.api.adapt import refused_text, try_adapt
+        from faultdiag.config.schema import load_config
+        from faultdiag.prediction.reading import ReadRequest
+        from faultdiag.report.training import adapted_text
 
     chosen = None if config is None else load_config(config, settings or [])
     if settings and config is None:

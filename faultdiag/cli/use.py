@@ -18,6 +18,7 @@ from faultdiag.cli.options import (
     as_text,
 )
 from faultdiag.errors import FaultdiagError, counted
+from faultdiag.system.processes import without_collection
 
 if TYPE_CHECKING:
     from faultdiag.api.export import Export
@@ -50,9 +51,10 @@ def evaluate(
 
     Example: faultdiag eval runs/demo --snr -4 --snr 0 --noise white --noise pink
     """
-    from faultdiag.api import evaluate as api
-    from faultdiag.config.schema import load_config
-    from faultdiag.report.training import evaluation_text
+    with without_collection():
+        from faultdiag.api import evaluate as api
+        from faultdiag.config.schema import load_config
+        from faultdiag.report.training import evaluation_text
 
     if settings and config is None:
         raise FaultdiagError(

@@ -1,5 +1,6 @@
 """Settings of the process."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -63,3 +64,19 @@ def test_what_the_user_says_of_openmp_is_left_alone(name: str) -> None:
     nothing: dict[str, str] = {}
     processes.tune_openmp(nothing)
     assert nothing == processes.OPENMP
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_modules_are_imported_without_collection_and_never_looked_through(enabled: bool) -> None:
+    before = gc.isenabled(), gc.get_freeze_count()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with processes.without_collection():
+            assert not gc.isenabled()
+            kept: list[object] = []
+        assert gc.isenabled() is enabled
+        assert gc.get_freeze_count() > before[1]
+        assert not any(one is kept for one in gc.get_objects())
+    finally:
+        gc.unfreeze()
+        (gc.enable if before[0] else gc.disable)()

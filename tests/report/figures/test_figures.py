@@ -241,3 +241,20 @@ def test_labels_of_a_logarithmic_axis_are_powers_and_names_stay_plain() -> None:
     assert labels
     assert all(label.get_parse_math() for label in labels)
     assert not axes.title.get_parse_math()
+
+
+@pytest.mark.parametrize("label", ["N", "outer race, drive end, 0.021 inches, clock 6, " * 2])
+def test_a_picture_has_an_even_border_around_all_of_its_ink(tmp_path: Path, label: str) -> None:
+    figure = drawing.blank_figure(3, 2)
+    figure.add_axes((0, 0, 1, 1)).set_yticks([0.5], [label])
+    drawing.save_figure(figure, tmp_path / "f.png", dpi=100)
+    pixels = matplotlib.image.imread(tmp_path / "f.png")[..., :3]
+    inked = (pixels < 1).any(axis=2)
+    height, width = inked.shape
+    assert width > 300 + 5 * len(label)
+    for ends, size in (
+        (np.flatnonzero(inked.any(1)), height),
+        (np.flatnonzero(inked.any(0)), width),
+    ):
+        assert ends[0] == pytest.approx(100 * drawing.PADDING, abs=3)
+        assert size - 1 - ends[-1] == pytest.approx(100 * drawing.PADDING, abs=3)
