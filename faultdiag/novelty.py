@@ -13,18 +13,43 @@ exceed such a threshold. So, wherever possible, windows are compared with the tr
 other groups only (other loads, other recordings), and the threshold is a quantile of these
 distances.
 
+A few groups say little of the next one: recordings of one load share what is particular to that
+load, and of K exchangeable groups the next one exceeds the largest with a probability of
+1 / (K + 1) [3]_, which for three loads is a quarter. For a smaller rate something must be assumed,
+here that the logarithms of the distances of recordings are normal, around a mean of their group
+that is normal, too. With the means m_k of K groups, S^2 the variance of these, W^2 the mean square
+within the groups of N recordings in all, and n the harmonic mean of the groups' sizes, a new
+recording of a new group deviates from the mean of the m_k with the variance
+
+    V = (1 + 1/K) S^2 + (1 - 1/n) W^2,
+
+because S^2 is W^2 / n too large as an estimate of the variance between groups. Its degrees of
+freedom are Satterthwaite's [4]_,
+
+    f = V^2 / ([(1 + 1/K) S^2]^2 / (K - 1) + [(1 - 1/n) W^2]^2 / (N - K)),
+
+and the threshold is at least ``exp(mean + t sqrt(V))`` with the quantile t of Student's
+distribution: a prediction limit [5]_, which is the higher, the fewer groups there are and the more
+they differ.
+
 References
 ----------
 .. [1] Gray, Markel, "Distance measures for speech processing", 1976,
    doi:10.1109/TASSP.1976.1162849
 .. [2] Sun, Ming, Zhu, Li, "Out-of-Distribution Detection with Deep Nearest Neighbors", 2022,
    arXiv:2204.06507. There the distance is one of a network's features.
+.. [3] Lee, Barber, Willett, "Distribution-free inference with hierarchical data", 2023,
+   arXiv:2306.06342
+.. [4] Satterthwaite, "An approximate distribution of estimates of variance components", 1946,
+   doi:10.2307/3002019
+.. [5] Francq, Lin, Hoyer, "Confidence, prediction, and tolerance in linear mixed models", 2019,
+   doi:10.1002/sim.8386
 """
 
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -248,7 +273,7 @@ def distances(
 
 def distances_across(
     levels: Levels, groups: NDArray[np.integer], labels: NDArray[np.integer], neighbours: int
-) -> Floats:
+) -> tuple[Floats, NDArray[np.intp]]:
     """Compute how far windows are from the windows of other groups, in dB.
 
     Parameters
@@ -262,13 +287,13 @@ def distances_across(
 
     Returns
     -------
-    Floats
-        The distances of the windows whose class another group has too; none where no class has
-        two groups. Without its class among the others, a window would be compared with other
-        faults.
+    tuple[Floats, NDArray[np.intp]]
+        The distances of the windows whose class another group has too, and the rows of these
+        windows; none where no class has two groups. Without its class among the others, a window
+        would be compared with other faults.
     """
     classes_of = {g: set(labels[groups == g].tolist()) for g in np.unique(groups).tolist()}
-    parts = [np.empty(0)]
+    parts, rows = [np.empty(0)], [np.empty(0, dtype=np.intp)]
     for group in classes_of:
         others = set().union(*(known for g, known in classes_of.items() if g != group))
         mine = (groups == group) & np.isin(labels, list(others))
@@ -276,7 +301,106 @@ def distances_across(
         if mine.any():
             nearest = min(neighbours, int(rest.sum()))
             parts.append(distances(levels[mine], levels[rest], nearest))
-    return np.concatenate(parts)
+            rows.append(np.flatnonzero(mine))
+    return np.concatenate(parts), np.concatenate(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Distances in dB of windows from the training windows of other groups.
+
+    Parameters
+    ----------
+    distances
+        Of each window, ``(windows,)``.
+    recording, group
+        The recording and the group of each window, as numbers, ``(windows,)``.
+    """
+
+    distances: Floats
+    recording: NDArray[np.integer]
+    group: NDArray[np.integer]
+
+    def by_recording(self) -> tuple[Floats, NDArray[np.integer]]:
+        """Compute the distance of each recording, as `Novelty.score` does, and its group."""
+        numbers, first = np.unique(self.recording, return_index=True)
+        scores = [self._score(self.distances[self.recording == number]) for number in numbers]
+        return np.array(scores), self.group[first]
+
+    @staticmethod
+    def _score(own: Floats) -> float:
+        return float(np.median(own[evenly(len(own), MOST_OF_RECORDING)]))
+
+
+def fit_across(train: Levels, held_out: HeldOut, *, basis: str) -> Novelty:
+    """Fit the threshold on recordings that are compared with other groups only.
+
+    It is that of `fit` for the windows, with as many independent ones as there are recordings,
+    but at least the prediction limit for a recording of a new group.
+
+    Parameters
+    ----------
+    train
+        Descriptions of training windows, ``(windows, channels x bands)``; at least one row.
+    held_out
+        At least one window.
+    basis
+        What the held-out windows are, in words.
+    """
+    scores, groups = held_out.by_recording()
+    fitted = fit(train, held_out.distances, independent=len(scores), basis=basis)
+    limit = prediction_limit(scores, groups, fitted.false_positive_rate)
+    return replace(fitted, threshold=max(fitted.threshold, limit))
+
+
+def prediction_limit(scores: Floats, groups: NDArray[np.integer], rate: float) -> float:
+    """Compute the distance that a recording of a new group exceeds with a probability of `rate`.
+
+    Parameters
+    ----------
+    scores
+        Distance of each recording from other groups, dB, ``(recordings,)``.
+    groups
+        Its group; where all are of one, each counts as a group of its own.
+    rate
+        Of the recordings above the limit; between 0 and 1.
+
+    Returns
+    -------
+    float
+        In dB; 0 for a single recording.
+
+    Examples
+    --------
+    >>> scores, groups = np.array([2.0, 2.2, 2.1, 4.0, 4.1, 4.2]), np.array([0, 0, 0, 1, 1, 1])
+    >>> round(prediction_limit(scores[:3], groups[:3], 0.1), 2)
+    2.33
+    >>> round(prediction_limit(scores, groups, 0.1), 1)
+    17.3
+    """
+    names, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) == 1:
+        place, sizes = np.arange(len(scores)), np.ones(len(scores), dtype=np.intp)
+    count = len(sizes)
+    if count == 1:
+        return 0.0
+    logs = np.log(np.maximum(scores, LEAST_DISTANCE))
+    means = np.bincount(place, logs) / sizes
+    inside = len(logs) - count
+    within = float(np.square(logs - means[place]).sum()) / max(inside, 1)
+    terms = ((1 + 1 / count) * means.var(ddof=1), (1 - np.mean(1 / sizes)) * within)
+    variance = sum(terms)
+    if variance == 0:
+        return math.exp(means.mean())
+    squares = terms[0] ** 2 / (count - 1) + terms[1] ** 2 / max(inside, 1)
+    return math.exp(means.mean() + _student(1 - rate, variance**2 / squares) * math.sqrt(variance))
+
+
+def _student(share: float, freedom: float) -> float:
+    """Return a quantile of Student's distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, share))
 
 
 def fit(train: Levels, held_out: Floats, *, independent: int, basis: str) -> Novelty:

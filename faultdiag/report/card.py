@@ -181,8 +181,8 @@ def _novelty(record: RunRecord) -> str:
         return "it does not measure how unlike its training data a recording is"
     return (
         "it measures how unlike its training data a recording is (novelty, the distance of "
-        f"spectra); above 1, at a false-positive rate of {fitted.false_positive_rate:.1%} of "
-        "windows, the diagnosis should not be relied on alone"
+        f"spectra); above 1, at a false-positive rate of {fitted.false_positive_rate:.1%}, "
+        "the diagnosis should not be relied on alone"
     )
 
 

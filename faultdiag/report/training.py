@@ -115,11 +115,12 @@ def _fitted_on(metrics: Document) -> list[str]:
     basis, novelty = metrics["calibration"]["fitted_on"], metrics["novelty"]
     limit = ", which may lower confidences only" if basis == SEEN else ""
     signature = metrics.get("signature")
+    unit = "windows" if novelty["fitted_on"] == SEEN else "recordings"
     return [
         *([_signature_line(signature)] if signature else []),
         f"the temperature is fitted on {basis}{limit}",
         f"the novelty threshold is fitted on {novelty['fitted_on']}: about "
-        f"{novelty['false_positive_rate']:.1%} of such windows exceed it",
+        f"{novelty['false_positive_rate']:.1%} of such {unit} exceed it",
     ]
 
 

@@ -33,7 +33,7 @@ from faultdiag.features.extract import (
 )
 from faultdiag.metrics.calibration import Reliability, fit_temperature, reliability
 from faultdiag.models.tied import head_of
-from faultdiag.novelty import MOST_OF_RECORDING, NEIGHBOURS, Novelty, evenly
+from faultdiag.novelty import MOST_OF_RECORDING, NEIGHBOURS, HeldOut, Novelty, evenly
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.signal.windows import count_disjoint
@@ -108,29 +108,58 @@ def _runs(prepared: Prepared) -> Ints:
     return np.array([origin.run for origin in known], dtype=np.int64)
 
 
-def fit_novelty(prepared: Prepared) -> Novelty:
+def fit_novelty(prepared: Prepared, *, refit: bool = False) -> Novelty:
     """Fit the novelty detection on the training and validation parts; the test part is not read.
 
     The threshold is fitted on training windows compared with those of other groups (values of the
     split's fact, else recordings), and on validation windows of other recordings, where there are
     any of these; else on the validation windows.
+
+    Parameters
+    ----------
+    refit
+        Whether the model is trained on the validation windows, too: then these are training
+        windows here as well.
     """
-    count = novelty.most_windows(len(prepared.channels), prepared.length)
-    train = _some(prepared.windows.of("train"), count)
-    levels = _described(prepared, train)
-    groups, fact = _groups(prepared)
-    own = groups[train.recording]
-    across = novelty.distances_across(levels, own, train.label, NEIGHBOURS)
-    valid = prepared.windows.of("valid")
-    unseen = unseen_rows(prepared)
-    beside = _distances(prepared, _some(valid.take(unseen), MOST_VALID), levels)
-    held_out = np.concatenate([across, beside])
-    if len(held_out):
-        independent = len(np.unique(train.recording)) + len(np.unique(valid.recording[unseen]))
-        basis = f"held-out {fact}"
-        return novelty.fit(levels, held_out, independent=independent, basis=basis)
+    train, valid = prepared.windows.of("train"), prepared.windows.of("valid")
+    known = _reference(prepared, [train, valid] if refit else [train])
+    levels = np.concatenate([_described(prepared, part) for part in known])
+    beside = valid.take(slice(0)) if refit else valid.take(unseen_rows(prepared))
+    held_out, basis = _compared_across(prepared, known, levels, _some(beside, MOST_VALID))
+    if len(held_out.distances):
+        return novelty.fit_across(levels, held_out, basis=basis)
+    if refit:
+        return replace(fit_novelty(prepared), reference=levels)
     seen = _distances(prepared, _some(valid, MOST_VALID), levels)
     return novelty.fit(levels, seen, independent=len(seen), basis=SEEN)
+
+
+def _reference(prepared: Prepared, parts: Sequence[WindowIndex]) -> list[WindowIndex]:
+    """Return the windows of parts that are kept as reference, evenly spread over all of them."""
+    most = novelty.most_windows(len(prepared.channels), prepared.length)
+    total = sum(map(len, parts))
+    return [_some(part, max(1, most * len(part) // total)) for part in parts if len(part)]
+
+
+def _compared_across(
+    prepared: Prepared, known: Sequence[WindowIndex], levels: novelty.Levels, beside: WindowIndex
+) -> tuple[HeldOut, str]:
+    """Compare windows with those of other groups, and windows beside them with all of these.
+
+    Returns
+    -------
+    tuple[HeldOut, str]
+        The distances, and what they are in words; none where no class has two groups.
+    """
+    groups, fact = _groups(prepared)
+    recording, label = (
+        np.concatenate([getattr(part, column) for part in known])
+        for column in ("recording", "label")
+    )
+    across, rows = novelty.distances_across(levels, groups[recording], label, NEIGHBOURS)
+    distances = np.concatenate([across, _distances(prepared, beside, levels)])
+    recordings = np.concatenate([recording[rows], beside.recording])
+    return HeldOut(distances, recordings, groups[recordings]), f"held-out {fact}"
 
 
 def with_target(fitted: Novelty, prepared: Prepared) -> Novelty:
@@ -348,8 +377,8 @@ def finish(
     """
     adapted = choose_adapted(folder, prepared, device, transfer)
     source = load(folder / "best.pt")
-    fitted = _fit(source, prepared)
     refit = (folder / CHOSEN).is_file() and adapted is None
+    fitted = _fit(source, prepared, refit=refit)
     chosen = _calibrate(folder / (CHOSEN if refit else "best.pt"), prepared, device, fitted)
     best_epoch = best_epoch if adapted is None else source.epoch
     same_epoch = best_epoch == last_epoch
@@ -369,9 +398,9 @@ def finish(
     return Outcome(metrics, best.source.temperature, _reliabilities(best))
 
 
-def _fit(source: Checkpoint, prepared: Prepared) -> _References:
+def _fit(source: Checkpoint, prepared: Prepared, *, refit: bool) -> _References:
     """Fit what a checkpoint says of novel and of healthy windows."""
-    known = fit_novelty(prepared)
+    known = fit_novelty(prepared, refit=refit)
     if source.transfer is not None:
         known = with_target(known, prepared)
     return _References(known, fit_healthy_windows(prepared, source.healthy))

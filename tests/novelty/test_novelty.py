@@ -1,12 +1,15 @@
 """Novelty: what it is blind to, what it sees, what it promises, and what it refuses."""
 
 import io
+import math
+import statistics
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +19,7 @@ from faultdiag import checkpoint, novelty
 from faultdiag.errors import FaultdiagError
 from faultdiag.novelty import (
     NEIGHBOURS,
+    HeldOut,
     Novelty,
     RecordingNovelty,
     bands_of,
@@ -23,6 +27,8 @@ from faultdiag.novelty import (
     distances,
     distances_across,
     evenly,
+    fit_across,
+    prediction_limit,
 )
 from faultdiag.prediction.diagnoser import load
 from faultdiag.prediction.rows import NOVEL, Row, TableWriter, novelty_note
@@ -125,16 +131,23 @@ def test_windows_are_compared_with_those_of_other_groups() -> None:
         for row in levels[groups == group]:
             apart = np.sqrt(np.square(levels[groups != group] - row).mean(1))
             expected.append(np.sort(apart)[4])
-    found = distances_across(levels, groups, labels, 5)
-    np.testing.assert_allclose(np.sort(found), np.sort(expected), rtol=1e-4)
+    apart, rows = distances_across(levels, groups, labels, 5)
+    np.testing.assert_allclose(apart, expected, rtol=1e-4)
+    assert rows.tolist() == [row for group in range(3) for row in range(group, 60, 3)]
 
 
 def test_a_class_of_one_group_is_not_compared() -> None:
     levels = np.zeros((9, 2), np.float32)
     groups = np.repeat([0, 1, 2], 3)
-    assert len(distances_across(levels, groups, np.array([0, 0, 1, 0, 0, 0, 2, 2, 2]), 5)) == 5
-    assert len(distances_across(levels, groups, groups, 5)) == 0
-    assert len(distances_across(levels, np.zeros(9, int), groups, 5)) == 0
+
+    def compared(groups: NDArray[np.integer], labels: list[int]) -> list[int]:
+        apart, rows = distances_across(levels, groups, np.array(labels), 5)
+        assert len(apart) == len(rows)
+        return [int(row) for row in rows]
+
+    assert compared(groups, [0, 0, 1, 0, 0, 0, 2, 2, 2]) == [0, 1, 3, 4, 5]
+    assert compared(groups, groups.tolist()) == []
+    assert compared(np.zeros(9, int), groups.tolist()) == []
 
 
 def test_the_rate_is_that_of_the_independent_windows() -> None:
@@ -280,3 +293,76 @@ def test_the_table_and_the_note_say_so() -> None:
     assert [NOVEL in line for line in lines] == [True, False, False]
     assert novelty_note(1, 5).startswith("1 of 5 recordings is unlike the training data")
     assert novelty_note(2, 5).startswith("2 of 5 recordings are unlike the training data")
+
+
+def limit_by_loops(by_group: list[list[float]], rate: float) -> float:
+    """Compute the prediction limit as the module's docstring writes it, group by group."""
+    logs = [[math.log(value) for value in values] for values in by_group]
+    count, total = len(logs), sum(map(len, logs))
+    means = [statistics.mean(values) for values in logs]
+    spread = (1 + 1 / count) * statistics.variance(means)
+    square = sum(
+        (value - mean) ** 2 for own, mean in zip(logs, means, strict=True) for value in own
+    )
+    inside = (1 - statistics.mean(1 / len(own) for own in logs)) * square / (total - count)
+    variance = spread + inside
+    freedom = variance**2 / (spread**2 / (count - 1) + inside**2 / (total - count))
+    quantile = float(scipy.stats.t.ppf(1 - rate, freedom))
+    return math.exp(statistics.mean(means) + quantile * math.sqrt(variance))
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (2, 5, 9), (4, 1, 2, 7)])
+def test_the_prediction_limit_is_that_of_the_formula(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(sum(sizes))
+    by_group = [rng.lognormal(0.3 * i, 0.2, size).tolist() for i, size in enumerate(sizes)]
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    found = prediction_limit(np.concatenate(by_group), groups, 0.05)
+    assert found == pytest.approx(limit_by_loops(by_group, 0.05))
+
+
+def test_recordings_of_one_group_are_groups_of_their_own() -> None:
+    scores = np.array([1.0, 1.2, 1.5, 1.1])
+    alone = prediction_limit(scores, np.arange(4), 0.1)
+    assert prediction_limit(scores, np.zeros(4, int), 0.1) == pytest.approx(alone)
+    mean, sd = np.log(scores).mean(), np.log(scores).std(ddof=1)
+    t = float(scipy.stats.t.ppf(0.9, 3))
+    assert math.log(alone) == pytest.approx(mean + t * sd * math.sqrt(1 + 1 / 4))
+    assert prediction_limit(scores[:1], np.zeros(1, int), 0.1) == 0
+    assert prediction_limit(np.full(4, 2.0), np.array([0, 0, 1, 1]), 0.1) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("between", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("groups", [2, 3, 8])
+def test_a_recording_of_a_new_group_exceeds_the_limit_as_often_as_stated(
+    groups: int, between: float
+) -> None:
+    rng = np.random.default_rng(groups)
+    size, trials = 6, 800
+    rate = 1 / (groups * size + 1)
+    numbers = np.repeat(np.arange(groups), size)
+    above = []
+    for _ in range(trials):
+        logs = rng.normal(0, between, (groups + 1, 1)) + rng.normal(0, 0.2, (groups + 1, size))
+        *known, new = np.exp(logs)
+        above.append(new > prediction_limit(np.concatenate(known), numbers, rate))
+    # With two groups that differ Satterthwaite's approximation is some tenths short.
+    assert 0.5 * rate < np.mean(above) < 1.5 * rate
+
+
+def test_a_recording_counts_once_and_with_the_median_of_five_windows() -> None:
+    recording = np.repeat([4, 7], [9, 2])
+    apart = np.array([*range(9), 3.0, 5.0])
+    scores, groups = HeldOut(apart, recording, np.repeat([1, 0], [9, 2])).by_recording()
+    assert scores.tolist() == [4, 4]
+    assert groups.tolist() == [1, 0]
+
+
+def test_groups_that_differ_raise_the_threshold_above_every_window_seen() -> None:
+    train = describe(noise(40))
+    apart = np.concatenate([np.full(30, 1.0), np.full(30, 2.0)])
+    recording, group = np.arange(60) // 10, np.arange(60) // 30
+    fitted = fit_across(train, HeldOut(apart, recording, group), basis="held-out loads")
+    assert fitted.false_positive_rate == pytest.approx(1 / 7)
+    assert fitted.threshold > 2
+    alike = fit_across(train, HeldOut(apart[30:], recording[30:], group[30:]), basis="")
+    assert alike.threshold == pytest.approx(2)
