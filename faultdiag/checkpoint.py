@@ -31,7 +31,7 @@ from faultdiag.novelty import Novelty
 from faultdiag.signal.normalize import NORMALIZERS
 from faultdiag.signal.windows import LONGEST_WINDOW
 from faultdiag.signature import Signature
-from faultdiag.system.files import write_bytes
+from faultdiag.system.files import read_bytes, write_bytes
 
 
 def to_stored(fitted: Novelty) -> Json:
@@ -487,7 +487,7 @@ def _parse(path: Path, document: Document) -> ModelSpec:
 
 def _read(path: Path) -> Any:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise FaultdiagError(
             f"{path} cannot be read: {error.strerror or error}; check its permissions and its disk"

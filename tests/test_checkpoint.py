@@ -284,7 +284,7 @@ def test_a_file_that_cannot_be_read(best: Path, monkeypatch: pytest.MonkeyPatch)
     def refuse(_: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(checkpoint, "read_bytes", refuse)
     with pytest.raises(
         FaultdiagError,
         match=r"best\.pt cannot be read: Permission denied; check its permissions and its disk",

@@ -36,6 +36,8 @@ SUFFIXES = (".csv", ".tsv", ".yaml", ".yml")
 KNOWN = ("path", "label", "sampling_rate", "rpm", "channel")
 _EXAMPLE = "path,label,sampling_rate"
 # Bytes in which the header of a manifest ends.
+# A row takes some 100 bytes.
+_LARGEST = 2**28
 _HEAD = 2**16
 
 
@@ -89,7 +91,7 @@ def read_rows(path: Path) -> list[Row]:
 def _text(path: Path) -> str:
     try:
         # Spreadsheets put a byte order mark in front.
-        return path.read_bytes().decode("utf-8-sig")
+        return files.read_bytes(path, _LARGEST).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise FaultdiagError(

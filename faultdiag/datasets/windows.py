@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -27,12 +28,19 @@ from faultdiag.datasets.base import (
     values_of,
 )
 from faultdiag.errors import FaultdiagError, counted
-from faultdiag.readers.hdf5 import hdf5_damage
+from faultdiag.readers.hdf5 import Hdf5Array, hdf5_damage, members, open_file
 from faultdiag.readers.layouts import LABELS, SHORTEST_WINDOW
 from faultdiag.readers.leaves import leaves
 from faultdiag.readers.mat import Array, open_arrays
 from faultdiag.readers.numpy import read_header
-from faultdiag.readers.source import DamageError, format_of, open_archive, reading
+from faultdiag.readers.source import (
+    Allowance,
+    DamageError,
+    format_of,
+    open_archive,
+    reading,
+    require_plausible,
+)
 from faultdiag.signal.recording import Recording
 
 _FORMATS = (".npz", ".mat", ".npy", ".h5")
@@ -191,8 +199,8 @@ def _npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def _hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     import h5py
 
-    with h5py.File(path, "r", locking=False) as file:
-        items = [(name, file[name]) for name in list(file)[:_MOST_PAIRS]]
+    with open_file(path) as file:
+        items = islice(members(file, set()), _MOST_PAIRS)
         return {name: item.shape for name, item in items if isinstance(item, h5py.Dataset)}
 
 
@@ -233,13 +241,16 @@ def _read(path: Path, name: str) -> NDArray[np.generic]:
     if kind == ".npy":
         return np.asarray(np.load(path, allow_pickle=False))
     if kind == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return np.asarray(archive[name])
+        with open_archive(path) as archive:
+            member = archive.getinfo(f"{name}.npy")
+            require_plausible(name, member.compress_size, member.file_size)
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
     if kind == ".h5":
-        import h5py
-
-        with h5py.File(path, "r", locking=False) as file:
-            values = np.asarray(file[name])
+        with open_file(path) as file:
+            dataset = dict(members(file, set()))[name]
+            Hdf5Array(name, dataset, path, Allowance(path.stat().st_size)).require_there()
+            values = np.asarray(dataset)
             return np.char.decode(values.astype("S")) if values.dtype.kind in "OS" else values
     array = _mat_arrays(path)[name]
     if array.real:

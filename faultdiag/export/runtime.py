@@ -14,6 +14,7 @@ from faultdiag.errors import FaultdiagError, counted
 from faultdiag.export.metadata import from_texts
 from faultdiag.scoring import ModelFacts, batch_size
 from faultdiag.signal import bearings
+from faultdiag.system.files import read_bytes
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -173,7 +174,7 @@ def load(path: Path, *, threads: int = 1) -> OnnxScorer:
         If ONNX Runtime is missing, or the file is missing, damaged, or not of this package.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise FaultdiagError(
             f"{path} cannot be read: {error.strerror or error}; give a file that "

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 DAMAGED, NO_NUMBERS = 3, 4
-"""Exit codes; any other but 0 means that the limits were reached."""
+"""Exit codes; any other but 0 means that the limits were reached. For the first one, the reason is
+written in place of the sheet."""
 # Sheets that are looked at.
 _MOST_SHEETS = 100
 _FEWEST_ROWS = 2
@@ -32,7 +33,7 @@ def main(words: Sequence[str]) -> int:
             if _write_rows(rows, Path(out)) >= _FEWEST_ROWS:
                 return 0
     except (CalamineError, ValueError) as error:
-        sys.stderr.write(str(error))
+        Path(out).write_text(str(error), "utf-8")
         return DAMAGED
     return NO_NUMBERS
 

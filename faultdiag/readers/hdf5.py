@@ -26,6 +26,8 @@ from faultdiag.readers.base import Reader, is_increment, is_rate, is_speed
 from faultdiag.readers.layouts import NamedArrays
 from faultdiag.readers.source import (
     ALWAYS_UNPACKED,
+    HDF5_PLACES,
+    HDF5_SIGNATURE,
     MOST_ARRAYS,
     Allowance,
     DamageError,
@@ -406,8 +408,6 @@ def open_hdf5(path: Path) -> Reader:
     FaultdiagError
         If it is no HDF5 file, or damaged.
     """
-    import h5py
-
     if not is_hdf5(path):
         with path.open("rb") as file:
             head = file.read(24)
@@ -416,12 +416,37 @@ def open_hdf5(path: Path) -> Reader:
             r"b'\x89HDF\r\n\x1a\n'"
         )
     with reading(path, _KIND), hdf5_damage():
-        # Without the lock a folder that may not be written can be read.
-        file = h5py.File(path, "r", locking=False)
+        file = open_file(path)
         arrays = dict(_arrays(file, "", 0, _Visit(path, Allowance(path.stat().st_size))))
         for name, value in _facts(file, arrays):
             arrays.setdefault(name, value)
     return NamedArrays(path, arrays, _KIND)
+
+
+def open_file(path: Path) -> "h5py.File":
+    """Open an HDF5 file for reading, unless its superblock names a driver.
+
+    Only files in several parts have one, and the library would allocate whatever size the
+    driver's block states.
+
+    Raises
+    ------
+    DamageError
+        If it does.
+    OSError
+        If the file can't be read.
+    """
+    import h5py
+
+    with path.open("rb") as file:
+        head = file.read(max(HDF5_PLACES) + 128)
+    place = next((p for p in HDF5_PLACES if head.startswith(HDF5_SIGNATURE, p)), 0)
+    version, size = head[place + 8], head[place + 13]
+    at = place + 24 + 4 * version + 3 * size
+    if version < 2 and head[at : at + size].strip(b"\xff"):
+        raise DamageError("it is one of the parts of a file in several parts")
+    # Without the lock a folder that may not be written can be read.
+    return h5py.File(path, "r", locking=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,7 +469,7 @@ def _arrays(
     """Yield the arrays of a group and of the groups in it, each once; a struct is one of them."""
     import h5py
 
-    for name, item in _members(group, visit.seen):
+    for name, item in members(group, visit.seen):
         full = f"{prefix}{name}"
         if isinstance(item, h5py.Dataset) or _kind_of(item):
             yield full, _array(full, item, depth, visit)
@@ -465,7 +490,7 @@ def _array(name: str, item: Any, depth: int, visit: _Visit) -> StoredArray:
     return Struct(name, kind, {} if closed else dict(_arrays(item, "", depth + 1, visit)))
 
 
-def _members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:
+def members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:
     """Yield the datasets and groups of a group that no earlier link led to."""
     import h5py
 

@@ -21,7 +21,9 @@ from faultdiag.system.deadline import progress
 _HEAD = 2**16
 # A universal file begins with the mark of a dataset, -1, and its number.
 _UFF = re.compile(rb"\s*-1\s*\r?\n\s*(?:58b?|151|164)\s")
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HDF5_PLACES = (0, 512, 1024, 2048, 4096)
+"""Where an HDF5 file may begin: after a user block of 512 bytes or a power of two above."""
 
 
 def format_of(path: Path) -> str | None:
@@ -115,9 +117,9 @@ def is_hdf5(path: Path) -> bool:
         If the file can't be read.
     """
     with path.open("rb") as file:
-        for offset in (0, 512, 1024, 2048, 4096):
+        for offset in HDF5_PLACES:
             file.seek(offset)
-            if file.read(8) == _HDF5:
+            if file.read(8) == HDF5_SIGNATURE:
                 return True
     return False
 

@@ -20,6 +20,7 @@ from faultdiag.splits.within import (
     Split,
     SplitItem,
 )
+from faultdiag.system.files import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def read_split_file(path: str | Path) -> SavedSplit:
     """
     file = split_path(path)
     try:
-        document = parse_json(file.read_text(encoding="utf-8"))
+        document = parse_json(read_bytes(file).decode("utf-8"))
         saved = _saved(file, document)
     except OSError as error:
         raise _unreadable(file, error.strerror) from error

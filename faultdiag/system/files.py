@@ -7,10 +7,12 @@ PyYAML follows YAML 1.1, in which ``1e-3`` is a string, ``no`` is False, ``12:30
 """
 
 import errno
+import io
 import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -106,6 +108,45 @@ def write_errors(path: Path, *others: Path) -> Iterator[None]:
         if not _is_about(error, {str(path), *map(str, others)}):
             raise
         raise FaultdiagError(f"cannot write {printable(str(path))}: {_reason(error)}") from error
+
+
+def read_bytes(path: Path, most: int | None = None) -> bytes:
+    """Return the bytes of a file, or those that come through a pipe.
+
+    Parameters
+    ----------
+    path
+        The file. A pipe that nobody writes to is empty.
+    most
+        Bytes that it may have; None is no limit.
+
+    Raises
+    ------
+    OSError
+        If it can't be read, or is a device.
+    FaultdiagError
+        If it has more bytes.
+    """
+    with io.FileIO(str(path), opener=_open_at_once) as raw, io.BufferedReader(raw) as file:
+        mode = os.fstat(raw.fileno()).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise OSError(errno.ENODEV, "it is a device, no file", str(path))
+        content = file.read(-1 if most is None else most + 1)
+    if most is not None and len(content) > most:
+        raise FaultdiagError(
+            f"{printable(str(path))} has more than {most} bytes, the most for such a file; "
+            "shorten it or name another one"
+        )
+    return content
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, without waiting for somebody who writes where it is a pipe."""
+    if not hasattr(os, "O_NONBLOCK"):
+        return os.open(path, flags)
+    number = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(number, True)
+    return number
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -313,8 +354,12 @@ def _problem(error: yaml.YAMLError, text: str) -> str:
     return f"{place} is not YAML: {', '.join(reason for reason in reasons if reason)}"
 
 
+# PyYAML takes some 10 s for a megabyte.
+_LONGEST_CONFIG = 2**19
+
+
 def read(path: Path) -> object:
-    """Read a YAML file.
+    """Read a YAML file of at most 512 kB.
 
     Raises
     ------
@@ -322,7 +367,7 @@ def read(path: Path) -> object:
         If the file can't be read or is not strict YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, _LONGEST_CONFIG).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise FaultdiagError(

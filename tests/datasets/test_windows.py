@@ -184,3 +184,41 @@ def test_a_label_is_never_a_signal(tmp_path: Path, kind: str) -> None:
         read_recording(path)
     entries = Windows(path, recorded_at=12_000).entries({}).entries
     assert sum(entry.facts["windows"] for entry in entries) == COUNT
+
+
+def never_written(root: h5py.File) -> None:
+    root.create_dataset("x", (10**6, 1000), "f4", chunks=(1000, 1000), compression="gzip")
+
+
+def in_another_file(root: h5py.File) -> None:
+    root.create_dataset("x", (1000, 100), "f4", external=[("/dev/zero", 0, 400_000)])
+
+
+def linked(root: h5py.File) -> None:
+    root["x"] = h5py.ExternalLink("/dev/zero", "x")
+
+
+@pytest.mark.parametrize(
+    ("fill", "words"),
+    [
+        (never_written, "x would unpack from 0 bytes to 4000000000"),
+        (in_another_file, "the samples of x lie in another file"),
+        (linked, "holds no windows"),
+    ],
+)
+def test_windows_come_from_the_file_and_justify_their_size(
+    tmp_path: Path, fill: Any, words: str
+) -> None:
+    path = tmp_path / "w.h5"
+    with h5py.File(path, "w") as root:
+        fill(root)
+        root["y"] = np.arange(10**6 if fill is never_written else 1000) % 2
+    with pytest.raises(FaultdiagError, match=words):
+        _ = Windows(path, windows="x", labels="y").windows
+
+
+def test_packed_windows_justify_their_size(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    np.savez_compressed(path, x=np.zeros((20_000, 1000)), y=np.arange(20_000) % 2)
+    with pytest.raises(FaultdiagError, match="x would unpack from"):
+        _ = Windows(path, windows="x", labels="y").windows

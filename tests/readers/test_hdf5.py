@@ -139,3 +139,15 @@ def test_what_is_no_hdf5(path: Path) -> None:
     path.write_bytes(b"\0\1\2\3 something else")
     with pytest.raises(FaultdiagError, match=r"is no HDF5 file: it begins with b'\\x00\\x01\\x02"):
         read_recording(path)
+
+
+@pytest.mark.parametrize("userblock", [0, 512])
+def test_a_driver_in_the_superblock_is_refused(tmp_path: Path, userblock: int) -> None:
+    path = tmp_path / "a.h5"
+    content = bytearray(hdf5(userblock=userblock, matlab=bool(userblock)))
+    place = userblock + 24 + 3 * 8  # of the address of the driver's block, undefined before
+    assert content[place : place + 8] == b"\xff" * 8
+    content[place : place + 8] = (255).to_bytes(8, "little")
+    path.write_bytes(content)
+    with pytest.raises(FaultdiagError, match="one of the parts of a file in several parts"):
+        read_recording(path)

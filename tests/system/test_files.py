@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.system.files import replacing, write_bytes, write_json, write_text
+from faultdiag.system.files import read_bytes, replacing, write_bytes, write_json, write_text
 
 
 def fail(number: int) -> NoReturn:
@@ -253,3 +253,22 @@ def test_what_json_lacks_is_refused_before_anything_is_written(
         write_json(path, {"value": value})
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_device_is_not_read_a_pipe_is_not_waited_for_and_a_bound_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="it is a device, no file"):
+        read_bytes(Path("/dev/zero"))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert read_bytes(pipe) == b""
+    number = os.open(pipe, os.O_RDWR)
+    os.write(number, b"seed: 0")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.close(number)
+    assert read_bytes(pipe) == b"seed: 0"
+    os.close(reader)
+    (tmp_path / "a.txt").write_bytes(b"abc")
+    assert read_bytes(tmp_path / "a.txt", 3) == b"abc"
+    named = re.escape(f"{tmp_path / 'a.txt'} has more than 2 bytes")
+    with pytest.raises(FaultdiagError, match=f"^{named}"):
+        read_bytes(tmp_path / "a.txt", 2)

@@ -193,3 +193,6 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         FaultdiagError, match=f"^{re.escape(f'cannot read {latin}: it is not UTF-8 text{remedy}')}$"
     ):
         files.read(latin)
+    latin.write_bytes(b"#" * 600_000)
+    with pytest.raises(FaultdiagError, match=re.escape(f"{latin} has more than 524288 bytes")):
+        files.read(latin)
