@@ -13,7 +13,7 @@ class Fronted(nn.Module):
     front
         The representation; it has no parameters.
     network
-        Built for what `front` gives.
+        Built for the output of `front`.
     """
 
     def __init__(self, front: nn.Module, network: nn.Module) -> None:
@@ -23,7 +23,7 @@ class Fronted(nn.Module):
 
     @property
     def in_double(self) -> bool:
-        """Whether predictions are computed in float64 up to the network; not if no graph can be."""
+        """Whether predictions run in float64 up to the network: if it can be exported."""
         return not hasattr(self.front, "not_exported")
 
     def forward(self, windows: Tensor, facts: Tensor | None = None) -> Tensor:
@@ -44,16 +44,17 @@ class Fronted(nn.Module):
 
 
 def seen_through(front: Any) -> tuple[int, int]:
-    """Return channels and length of what a front end returns."""
+    """Return the channels and the length of a front end's output."""
     return int(front.out_channels), int(front.out_length)
 
 
 def seen_by(network: nn.Module, windows: Tensor) -> Tensor:
     """Return raw windows for a prediction: in float64 for front ends and for features.
 
-    Logarithms of weak lines, choices between lines and thresholds of trees show how each runtime
-    rounds its sums in float32: probabilities of a graph and of its network differed by up to 3e-4
-    for combs. In float64, normalised and transformed, they agree.
+    Each runtime rounds its float32 sums differently, and logarithms of weak lines, choices between
+    lines and thresholds of trees magnify that: probabilities of an exported graph and of its
+    network differed by up to 3e-4 for combs. They agree when windows are normalised and transformed
+    in float64.
     """
     return windows.double() if getattr(network, "in_double", False) else windows
 
@@ -69,8 +70,8 @@ def needs_bearing(network: nn.Module) -> bool:
 
 
 def _needs(network: nn.Module, fact: str) -> bool:
-    eye = network.front if isinstance(network, Fronted) else network
-    return bool(getattr(eye, fact, False))
+    first = network.front if isinstance(network, Fronted) else network
+    return bool(getattr(first, fact, False))
 
 
 def facts_for(network: nn.Module, conditions: Tensor) -> tuple[Tensor, ...]:

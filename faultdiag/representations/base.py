@@ -4,6 +4,7 @@ Every function takes the representation's registry name for its message.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -60,10 +61,10 @@ def _band(value: tuple[float, float]) -> tuple[float, float]:
 Band = Annotated[tuple[NotNegative, Positive], AfterValidator(_band)]
 
 
-def check_shape(
+def _check_shape(
     name: str, channels: int, length: int, sampling_rate: float, *, shortest: int = 1
 ) -> None:
-    """Refuse windows that no options could make work.
+    """Refuse windows that no choice of options can represent.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def count_lines(
     last
         Index of the last line there is.
     limit
-        The largest `max_frequency` that means something, Hz.
+        The largest meaningful `max_frequency`, Hz.
 
     Raises
     ------
@@ -139,26 +140,16 @@ def count_lines(
     return min(last, math.floor(max_frequency / spacing + 1e-4)) + 1
 
 
-def check_windows(name: str, windows: "Tensor", channels: int, length: int) -> None:
-    """Refuse windows of another shape than the representation was built for.
+def _can_read(values: Tensor) -> bool:
+    """Return whether values can be compared at no cost.
 
-    Raises
-    ------
-    FaultdiagError
-        If their shape is not ``(batch, channels, length)``.
+    On a GPU the CPU would wait for the result, and a traced graph would have to branch on it.
     """
-    if windows.ndim != 3 or windows.shape[1:] != (channels, length):
-        raise FaultdiagError(
-            f"representation '{name}' was built for windows (batch, {channels}, {length}) and "
-            f"found {tuple(windows.shape)}; give such windows or build it for these"
-        )
+    return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def check_shaft_rate(name: str, shaft_rate: "Tensor | None", batch: int) -> "Tensor":
-    """Return the shaft rates, one per window.
-
-    Whether they are positive is looked at only where they lie in the CPU's memory: a look at a
-    GPU's would make the CPU wait for it.
+def check_shaft_rate(name: str, shaft_rate: Tensor | None, batch: int) -> Tensor:
+    """Return the shaft rates, one per window; on the CPU each is checked to be positive.
 
     Raises
     ------
@@ -175,22 +166,21 @@ def check_shaft_rate(name: str, shaft_rate: "Tensor | None", batch: int) -> "Ten
             f"representation '{name}': shaft_rate has the shape {tuple(shaft_rate.shape)} for "
             f"{batch} windows; give ({batch},), one rate per window in Hz"
         )
-    if shaft_rate.device.type == "cpu" and not torch.compiler.is_compiling():
-        sound = (shaft_rate > 0) & shaft_rate.isfinite()
-        if not sound.all():
+    if _can_read(shaft_rate):
+        valid = (shaft_rate > 0) & shaft_rate.isfinite()
+        if not valid.all():
             raise FaultdiagError(
-                f"representation '{name}': shaft_rate is {shaft_rate[~sound][0].item():g} Hz; "
+                f"representation '{name}': shaft_rate is {shaft_rate[~valid][0].item():g} Hz; "
                 "give a positive number (rpm / 60) for every window, and leave out recordings "
                 "of unknown speed"
             )
     return shaft_rate
 
 
-def check_conditions(name: str, conditions: "Tensor | None", batch: int) -> "Tensor":
-    """Return the conditions ``(batch, 5)`` of windows: shaft rate in Hz and fault orders.
+def check_conditions(name: str, conditions: Tensor | None, batch: int) -> Tensor:
+    """Return the conditions of windows; on the CPU each is checked to be positive.
 
-    Whether they are positive is looked at only where they lie in the CPU's memory: a look at a
-    GPU's would make the CPU wait for it.
+    They are ``(batch, 5)``: the shaft rate in Hz and the four fault orders.
 
     Raises
     ------
@@ -208,7 +198,7 @@ def check_conditions(name: str, conditions: "Tensor | None", batch: int) -> "Ten
             f"representation '{name}': conditions has the shape {tuple(conditions.shape)} for "
             f"{batch} windows; pass ({batch}, {len(CONDITIONS)}): {listed}"
         )
-    if conditions.device.type == "cpu" and not torch.compiler.is_compiling():
+    if _can_read(conditions):
         valid = (conditions > 0) & conditions.isfinite()
         for column, label in enumerate(CONDITIONS):
             for value in conditions[~valid[:, column], column][:1].tolist():
@@ -222,8 +212,8 @@ def check_conditions(name: str, conditions: "Tensor | None", batch: int) -> "Ten
 FLOOR = 1e-4
 """What the log scale adds to every magnitude, as a share of the largest: 80 dB below it."""
 
-# Added to a divisor and under a logarithm. It is far below any vibration, so that no gain gets
-# through; a dead window becomes zeros instead of NaN.
+# Added to a divisor and under a logarithm. It is far below any vibration, so that results do not
+# depend on the gain; a dead window becomes zeros instead of NaN.
 TINY = 1e-20
 
 
@@ -241,8 +231,8 @@ def in_full_precision(compute: Callable[[Tensor], Tensor], windows: Tensor) -> T
 def centred(x: Tensor, dims: tuple[int, ...] = (-1,)) -> Tensor:
     """Return `x` less its mean over `dims`: exact zeros where it is constant.
 
-    The mean of equal values is rounded, and a later division by their deviation would blow that
-    rounding up to 1; the distances from the first value are exact zeros.
+    The mean of equal values is rounded, and dividing by their deviation later would magnify that
+    rounding to 1; the distances from the first value are exact zeros.
     """
     pivot = x
     for dim in dims:
@@ -277,9 +267,9 @@ class Scaling:
         lies 80 dB below the largest magnitude no longer counts.
     standardise
         ``window``: mean 0 and deviation 1 over all channels and positions of a window, which
-        keeps what the channels tell by their levels; ``channel``: over the positions of each
+        keeps the differences in level between channels; ``channel``: over the positions of each
         channel; ``none``: as they are. The largest magnitude is taken over the same set, over
-        the window for ``none``. Standardised, no gain gets through.
+        the window for ``none``. A standardised result does not depend on the gain.
     """
 
     scale: Scale
@@ -303,28 +293,98 @@ class Scaling:
         return magnitudes
 
 
-class WindowFront(nn.Module):
-    """What representations share that need nothing but the windows.
+class Front(nn.Module):
+    """A representation of windows of one shape; it has no parameters.
 
-    A subclass has a `name`, computes from windows of checked shape in `_compute`, and sets
-    `channels`, `length`, `out_channels` and `out_length`.
+    Parameters
+    ----------
+    channels, length, sampling_rate
+        Of the windows; the rate in Hz.
+    shortest
+        Fewest samples of a window.
+
+    Attributes
+    ----------
+    out_channels, out_length : int
+        Shape of what a network sees of a window; a subclass sets both.
+    frequencies : Tensor
+        Hz of each spectral line or position, where the axis is one of frequencies.
+
+    Raises
+    ------
+    FaultdiagError
+        If there is no channel, a window is too short, or the rate is not a positive number.
     """
 
     name: ClassVar[str]
     needs_speed: ClassVar[bool] = False
-    channels: int
-    length: int
+    out_channels: int
+    out_length: int
+    frequencies: Tensor
+    taper: Tensor
+
+    def __init__(
+        self, channels: int, length: int, sampling_rate: float, *, shortest: int = 4
+    ) -> None:
+        super().__init__()
+        _check_shape(self.name, channels, length, sampling_rate, shortest=shortest)
+        self.channels, self.length = channels, length
+
+    def keep(self, **tensors: Tensor) -> None:
+        """Register tensors as buffers, which no checkpoint stores."""
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor, persistent=False)
+
+    def check_windows(self, windows: Tensor) -> None:
+        """Refuse windows of another shape than the representation was built for.
+
+        Raises
+        ------
+        FaultdiagError
+            If their shape is not ``(batch, channels, length)``.
+        """
+        expected = (self.channels, self.length)
+        if windows.ndim != 3 or windows.shape[1:] != expected:
+            raise FaultdiagError(
+                f"representation '{self.name}' was built for windows (batch, {self.channels}, "
+                f"{self.length}) and found {tuple(windows.shape)}; give such windows or build it "
+                "for these"
+            )
+
+
+class WindowFront(Front, ABC):
+    """A representation that needs nothing but the windows.
+
+    A subclass computes it in `_compute` from windows of the right shape.
+    """
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
         """Return ``(batch, out_channels, out_length)`` of windows ``(batch, channels, length)``."""
         del shaft_rate
-        check_windows(self.name, windows, self.channels, self.length)
+        self.check_windows(windows)
         return in_full_precision(self._compute, windows)
 
+    @abstractmethod
     def _compute(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Return the representation of ``(batch, channels, length)`` in at least float32."""
 
-    def _set_frequencies(self, spacing: float, lines: int) -> None:
-        """Keep the frequencies of `lines` spectral lines, in Hz, as the buffer ``frequencies``."""
-        steps = torch.arange(lines, dtype=torch.float64)
-        self.register_buffer("frequencies", steps * spacing, persistent=False)
+
+class AmplitudeFront(WindowFront):
+    """A representation by amplitude spectra: tapered, cut off at a frequency, scaled.
+
+    `_set_lines` says which spectral lines; `_compute` of a subclass says of what.
+    """
+
+    scaling: Scaling
+    lines: int
+
+    def _set_lines(
+        self, max_frequency: float | None, *, spacing: float, last: int, limit: float
+    ) -> None:
+        """Keep the lines from 0 to `max_frequency`; parameters as of `count_lines`."""
+        self.lines = count_lines(self.name, max_frequency, spacing=spacing, last=last, limit=limit)
+        self.keep(frequencies=torch.arange(self.lines, dtype=torch.float64) * spacing)
+
+    def _amplitudes(self, x: Tensor) -> Tensor:
+        """Return the amplitudes ``(..., lines)`` of ``(..., N)``."""
+        return amplitudes(x, self.taper.to(x.dtype))[..., : self.lines]

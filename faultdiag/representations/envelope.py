@@ -12,7 +12,7 @@ from faultdiag.representations import fourier
 from faultdiag.representations.base import centred
 
 LEAST_LINES = 3
-"""Spectral lines a band must have: two have a single beat, which tells no frequency apart."""
+"""Fewest spectral lines of a band: the envelope of two lines has a single frequency, their beat."""
 
 
 def band_lines(
@@ -65,9 +65,9 @@ class BandEnvelope(nn.Module):
     """Squared envelope in each band: ``(B, C, L) -> (B, C * bands, grid)``.
 
     The analytic signal is the sum of the band's spectral lines at positive frequencies. Taking
-    only those shifts the band to 0 Hz, which leaves the envelope as it is, and a grid of twice
-    as many points over the same time is all that its square needs. ``length / grid`` samples lie
-    between two points.
+    only those shifts the band to 0 Hz and leaves the envelope as it is. Its square needs no more
+    than twice as many points over the same time. ``length / grid`` samples lie between two
+    points.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from faultdiag.representations.base import (
+    AmplitudeFront,
     Band,
     Count,
     Positive,
@@ -12,17 +13,13 @@ from faultdiag.representations.base import (
     Scaling,
     Standardise,
     Taper,
-    WindowFront,
-    amplitudes,
     centred,
-    check_shape,
-    count_lines,
     taper_of,
 )
 from faultdiag.representations.envelope import BandEnvelope, band_lines
 
 
-class EnvelopeSpectrum(WindowFront):
+class EnvelopeSpectrum(AmplitudeFront):
     """Amplitude spectrum of the squared envelope: how often something strikes, per band.
 
     The window's mean is removed, the Hilbert envelope taken in each band by the Fourier
@@ -47,11 +44,6 @@ class EnvelopeSpectrum(WindowFront):
     scale, standardise
         See `Scaling`.
 
-    Attributes
-    ----------
-    frequencies : Tensor
-        Hz of each position, ``(out_length,)``.
-
     Raises
     ------
     FaultdiagError
@@ -66,8 +58,6 @@ class EnvelopeSpectrum(WindowFront):
 
     name: ClassVar[str] = "envelope_spectrum"
     reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
-    frequencies: Tensor
-    taper: Tensor
 
     def __init__(
         self,
@@ -82,22 +72,14 @@ class EnvelopeSpectrum(WindowFront):
         scale: Scale = "linear",
         standardise: Standardise = "window",
     ) -> None:
-        super().__init__()
-        check_shape(self.name, channels, length, sampling_rate, shortest=4)
-        spacing = sampling_rate / length
-        self.channels, self.length = channels, length
-        self.envelope = BandEnvelope(
-            band_lines(self.name, length, sampling_rate, band, bands), length
-        )
-        last = self.envelope.lines - 1
-        self.out_channels = channels * bands
-        self.out_length = count_lines(
-            self.name, max_frequency, spacing=spacing, last=last, limit=last * spacing
-        )
+        super().__init__(channels, length, sampling_rate)
+        parts = band_lines(self.name, length, sampling_rate, band, bands)
+        self.envelope = BandEnvelope(parts, length)
+        spacing, last = sampling_rate / length, self.envelope.lines - 1
+        self._set_lines(max_frequency, spacing=spacing, last=last, limit=last * spacing)
+        self.out_channels, self.out_length = channels * bands, self.lines
         self.scaling = Scaling(scale, standardise)
-        self._set_frequencies(spacing, self.out_length)
-        self.register_buffer("taper", taper_of(taper, self.envelope.grid), persistent=False)
+        self.keep(taper=taper_of(taper, self.envelope.grid))
 
     def _compute(self, x: Tensor) -> Tensor:
-        a = amplitudes(centred(self.envelope(x)), self.taper.to(x.dtype))
-        return self.scaling(a[..., : self.out_length])
+        return self.scaling(self._amplitudes(centred(self.envelope(x))))

@@ -7,23 +7,20 @@ from typing import Annotated, ClassVar
 import torch
 from pydantic import Field
 from scipy.fft import next_fast_len
-from torch import Tensor, nn
+from torch import Tensor
 
 from faultdiag.representations import fourier
 from faultdiag.representations.base import (
     TINY,
     Count,
+    Front,
     NotNegative,
     centred,
     check_conditions,
-    check_shape,
-    check_windows,
     in_full_precision,
     taper_of,
 )
 from faultdiag.representations.fourier import Pair, absolute, half_spectrum, magnitudes, spectrum
-
-NAME = "fault_order_combs"
 
 PARTS = ("inner", "outer", "ball")
 """The parts of the bearing, in the order of the combs."""
@@ -41,14 +38,14 @@ SHORTEST = 64
 LEAST_LINE = 1e-6
 # Added to an amplitude before its logarithm.
 LEAST_LEVEL = 1e-9
-# The level around a tooth is the median of so many lines, spread over half an order to either
-# side, and at least over six lines: the peak of a Hann window is four lines wide.
+# The level around a tooth is the median of this number of lines, spread over half an order, and at
+# least over six lines, to either side: the peak of a Hann window is four lines wide.
 LEVEL_POINTS, LEVEL_ORDERS, LEVEL_LINES = 33, 0.5, 6.0
 # The slip is chosen by the teeth up to this harmonic and this sideband.
 SCORED_HARMONICS, SCORED_SIDEBANDS = 3, 1
 
 
-class FaultOrderCombs(nn.Module):
+class FaultOrderCombs(Front):
     """Prominence of envelope lines at the fault orders of the bearing, whatever the bearing is.
 
     The window is whitened, and the spectrum of its squared envelope is taken in bands: `bands`
@@ -68,7 +65,7 @@ class FaultOrderCombs(nn.Module):
     Channel ``(p C + c) (bands + 1) + b`` is part ``p`` of `PARTS` in band ``b`` of channel ``c``;
     the full band is the last one. Along the length are the teeth, harmonic by harmonic, each from
     its lowest sideband to its highest. The speed is taken as constant within a window and must be
-    known to about half a percent. No gain gets through.
+    known to about half a percent. The gain does not matter.
 
     Parameters
     ----------
@@ -77,8 +74,8 @@ class FaultOrderCombs(nn.Module):
     bands
         Number of narrow bands.
     whiten
-        Whether all lines first get the same magnitude [2]_, so that what is strong only because it
-        is periodic or resonant weighs no more than the rest.
+        Whether all lines first get the same magnitude [2]_, so that strong periodic or resonant
+        parts weigh no more than the rest.
     harmonics, sidebands
         Largest ``k`` and ``m``.
     slip, slips
@@ -100,6 +97,7 @@ class FaultOrderCombs(nn.Module):
        doi:10.1016/j.ymssp.2012.11.001
     """
 
+    name: ClassVar[str] = "fault_order_combs"
     needs_speed: ClassVar[bool] = True
     needs_bearing: ClassVar[bool] = True
     axis: ClassVar[str] = "tooth of the fault combs"
@@ -122,9 +120,7 @@ class FaultOrderCombs(nn.Module):
         slip: NotNegative = 0.015,
         slips: Count = 97,
     ) -> None:
-        super().__init__()
-        check_shape(NAME, channels, length, sampling_rate, shortest=SHORTEST)
-        self.channels, self.length = channels, length
+        super().__init__(channels, length, sampling_rate, shortest=SHORTEST)
         self.whiten = whiten
         self.seconds = length / sampling_rate
         self.edges, self.reach = _band_edges(length // 2, bands)
@@ -134,19 +130,13 @@ class FaultOrderCombs(nn.Module):
         teeth = torch.arange(self.out_length)
         k, m = teeth // per + 1, teeth % per - sidebands
         scored = (k <= SCORED_HARMONICS) & (m.abs() <= SCORED_SIDEBANDS)
-        self.register_buffer("harmonic", k.double(), persistent=False)
-        self.register_buffer("sideband", m.double(), persistent=False)
-        self.register_buffer("scored", teeth[scored], persistent=False)
-        grid = torch.linspace(-slip, slip, slips, dtype=torch.float64)
-        self.register_buffer("slip_grid", grid, persistent=False)
+        self.keep(harmonic=k.double(), sideband=m.double(), scored=teeth[scored])
+        self.keep(slip_grid=torch.linspace(-slip, slip, slips, dtype=torch.float64))
         for points in sorted({self._points(stop - start) for start, stop in self.edges}):
-            self.register_buffer(f"taper{points}", taper_of("hann", points), persistent=False)
+            self.keep(**{f"taper{points}": taper_of("hann", points)})
 
     def _points(self, lines: int) -> int:
-        """Return so many points that the square of a band's envelope has no aliasing.
-
-        That is, none in the first `reach` lines of its spectrum.
-        """
+        """Return the points of a band's squared envelope: its first `reach` lines do not alias."""
         points: int = next_fast_len(lines + self.reach)
         return points
 
@@ -160,9 +150,9 @@ class FaultOrderCombs(nn.Module):
         conditions
             ``(batch, 5)``: `faultdiag.signal.bearings.CONDITIONS` of each window.
         """
-        check_windows(NAME, windows, self.channels, self.length)
-        # len() is a plain number, which would fix the batch of an exported graph.
-        known = check_conditions(NAME, conditions, windows.shape[0])
+        self.check_windows(windows)
+        # len() returns a plain number, which would fix the batch size of an exported graph.
+        known = check_conditions(self.name, conditions, windows.shape[0])
         known = known.to(windows.device, torch.float64)
         return in_full_precision(partial(self._compute, known), windows)
 
@@ -188,10 +178,10 @@ class FaultOrderCombs(nn.Module):
         return torch.cat(bands, -2).flatten(1, 2)
 
     def _groups(self) -> list[list[tuple[int, int]]]:
-        """Return the bands that are transformed at once.
+        """Return the groups of bands that are transformed together.
 
-        Each alone, which needs least memory; in an exported graph all narrow ones together, because
-        every band would be the same piece of the graph once more.
+        One band a group, which needs least memory; in an exported graph all narrow bands form one
+        group, because the graph would otherwise repeat the same nodes for every band.
         """
         if fourier.exporting():
             return [self.edges[:-1], self.edges[-1:]]
@@ -227,7 +217,7 @@ class FaultOrderCombs(nn.Module):
 def _band_edges(lines: int, bands: int) -> tuple[list[tuple[int, int]], int]:
     """Return first and last line (exclusive) of every band, and the lines of their envelopes.
 
-    Line 0 is in none.
+    Line 0 belongs to no band.
     """
     reach = int(lines * WIDTH)
     starts = torch.linspace(1, lines + 1 - reach, bands, dtype=torch.float64).round().int().tolist()

@@ -80,7 +80,7 @@ def spectrum(
     real, imaginary
         The parts of ``x``.
     points
-        ``N``, if more than the samples there are: zeros follow them.
+        ``N``, if larger than the number of samples: zeros are appended.
     inverse
         Whether the exponent is positive; the sums are not divided by ``N``.
     """
@@ -120,7 +120,7 @@ def chirp_z(x: Tensor, step: Tensor, bins: int) -> Pair:
     samples = x.shape[-1]
     longest = max(samples, bins)
     n = torch.arange(longest, dtype=torch.float64, device=x.device)
-    # Of whole turns only the rest, so as to stay exact.
+    # Whole turns are taken off, because the cosine of a large angle is not exact.
     turns = torch.remainder(step[:, None] * (n.square() * -0.5), 1)  # (B, longest)
     # A tensor, because an exported graph would round a number to single precision.
     angle = turns[:, None] * torch.full((), 2 * math.pi, dtype=torch.float64, device=x.device)
@@ -176,7 +176,7 @@ def _factors(length: int) -> tuple[int, int]:
     Raises
     ------
     FaultdiagError
-        If that one is too large for a matrix.
+        If the larger one is too large for a matrix.
 
     Examples
     --------
@@ -200,13 +200,13 @@ def _largest_factor(length: int) -> int:
 
 
 def _constant(values: NDArray[np.float64], like: Tensor) -> Tensor:
-    # Rounded before torch sees it: a graph would otherwise hold it in float64 and round it again
-    # with every batch.
+    # Rounded before torch gets it: a graph would otherwise store float64 and round it for every
+    # batch.
     kind = np.float64 if like.dtype == torch.float64 else np.float32
     return torch.from_numpy(values.astype(kind)).to(like.device)
 
 
-# Kept as arrays: what is traced for a graph must not hold on to tensors of an earlier trace.
+# Cached as arrays: a traced graph must not refer to tensors of an earlier trace.
 def _angles(rows: int, columns: int, length: int) -> NDArray[np.float64]:
     """Return ``2 pi (r c mod N) / N`` for all rows and columns."""
     turns = np.arange(rows)[:, None] * np.arange(columns) % length
@@ -216,7 +216,7 @@ def _angles(rows: int, columns: int, length: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def _matrix(length: int, sign: float, *, complex_input: bool) -> NDArray[np.float64]:
-    """Return what rows of real parts, then imaginary parts, are multiplied by from the right."""
+    """Return the matrix that transforms rows of real and imaginary parts from the right."""
     angles = _angles(length, length, length)
     cosine, sine = np.cos(angles), sign * np.sin(angles)
     top = np.hstack((cosine, sine))  # (N, 2 N)

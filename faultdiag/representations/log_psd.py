@@ -13,7 +13,6 @@ from faultdiag.representations.base import (
     WindowFront,
     centred,
     check_segments,
-    check_shape,
     taper_of,
 )
 from faultdiag.representations.fourier import half_spectrum
@@ -23,15 +22,15 @@ FLOOR = 1e-12
 
 
 class LogPowerSpectrum(WindowFront):
-    """Log power spectral density: the spectrum without what single impacts and phases add.
+    """Log power spectral density, averaged so that single impacts and phases do not show.
 
     A window is cut into overlapping segments, each less its own mean. With the mean power over
     the segments ``p[k] = mean_t |sum_n w[n] x_t[n] exp(-2 pi i k n / N)|^2``, line 0 left out,
 
         ``y[k] = log10(p[k] + 1e-12 mean(p)) - mean over k``
 
-    so that no gain gets through, and the shape of the spectrum keeps its true depth: it is not
-    divided by its deviation.
+    so that the gain does not matter. The spectrum keeps its true depth, because it is not divided
+    by its deviation.
 
     Parameters
     ----------
@@ -46,11 +45,6 @@ class LogPowerSpectrum(WindowFront):
         keeps every line.
     taper
         Weights ``w`` of a segment: a periodic ``hann`` window, or ``none``.
-
-    Attributes
-    ----------
-    frequencies : Tensor
-        Hz of each position, the mean of its lines, ``(out_length,)``.
 
     Raises
     ------
@@ -67,8 +61,6 @@ class LogPowerSpectrum(WindowFront):
     name: ClassVar[str] = "log_psd"
     needs_rate: ClassVar[bool] = False
     reference: ClassVar[str] = "Welch 1967, doi:10.1109/TAU.1967.1161901"
-    frequencies: Tensor
-    taper: Tensor
 
     def __init__(
         self,
@@ -81,8 +73,7 @@ class LogPowerSpectrum(WindowFront):
         bands: Count | None = None,
         taper: Taper = "hann",
     ) -> None:
-        super().__init__()
-        check_shape(self.name, channels, length, sampling_rate, shortest=4)
+        super().__init__(channels, length, sampling_rate)
         check_segments(self.name, segment, hop, length)
         lines = segment // 2
         if bands is not None and lines % bands:
@@ -90,13 +81,11 @@ class LogPowerSpectrum(WindowFront):
                 f"representation 'log_psd': bands is {bands}, but a segment of {segment} samples "
                 f"has {lines} lines; use a divisor of {lines}, or a longer segment"
             )
-        self.channels, self.length = channels, length
         self.segment, self.hop = segment, hop
         self.out_channels, self.out_length = channels, bands or lines
         frequencies = torch.arange(1, lines + 1, dtype=torch.float64) * (sampling_rate / segment)
         frequencies = frequencies.view(self.out_length, -1).mean(-1)
-        self.register_buffer("frequencies", frequencies, persistent=False)
-        self.register_buffer("taper", taper_of(taper, segment), persistent=False)
+        self.keep(frequencies=frequencies, taper=taper_of(taper, segment))
 
     def _compute(self, x: Tensor) -> Tensor:
         segments = centred(x.unfold(-1, self.segment, self.hop))  # (B, C, T, N)

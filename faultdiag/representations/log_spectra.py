@@ -13,7 +13,6 @@ from faultdiag.representations.base import (
     Positive,
     WindowFront,
     centred,
-    check_shape,
     taper_of,
 )
 from faultdiag.representations.fourier import half_spectrum
@@ -43,8 +42,8 @@ class LogSpectra(WindowFront):
 
     Impacts are short: a fine resolution in time shows them as fluctuation, a fine one in frequency
     separates resonances from noise. The fluctuation is 1 for Gaussian noise and 0 for a steady
-    tone. No gain gets through. Channel ``2 c`` has the levels of channel ``c``, channel ``2 c + 1``
-    its fluctuations, the lines of all sizes one after the other.
+    tone. The gain does not matter. Channel ``2 c`` has the levels of channel ``c``, channel ``2 c +
+    1`` its fluctuations, the lines of all sizes one after the other.
 
     Parameters
     ----------
@@ -55,13 +54,8 @@ class LogSpectra(WindowFront):
     overlap
         How many segments cover a sample; it must divide every size.
     floor
-        Added to relative power before the logarithm. Whatever lies far below it, as a share of the
-        mean power, no longer counts.
-
-    Attributes
-    ----------
-    frequencies : Tensor
-        Hz of each position, ``(out_length,)``.
+        Added to the power relative to its mean before the logarithm. Lines far below it no longer
+        count.
 
     Raises
     ------
@@ -77,7 +71,6 @@ class LogSpectra(WindowFront):
     name: ClassVar[str] = "log_spectra"
     needs_rate: ClassVar[bool] = False
     reference: ClassVar[str] = "Allen and Rabiner 1977, doi:10.1109/PROC.1977.10770"
-    frequencies: Tensor
 
     def __init__(
         self,
@@ -89,17 +82,13 @@ class LogSpectra(WindowFront):
         overlap: Count = 4,
         floor: Positive = 1e-3,
     ) -> None:
-        super().__init__()
-        check_shape(self.name, channels, length, sampling_rate, shortest=8)
+        super().__init__(channels, length, sampling_rate, shortest=8)
         _check_sizes(segments, overlap, length)
-        self.channels, self.length = channels, length
         self.segments, self.overlap, self.floor = segments, overlap, floor
         lines = [torch.arange(FIRST_LINE, n // 2 + 1, dtype=torch.float64) / n for n in segments]
         frequencies = torch.cat(lines) * sampling_rate
         self.out_channels, self.out_length = 2 * channels, len(frequencies)
-        self.register_buffer("frequencies", frequencies, persistent=False)
-        for n in segments:
-            self.register_buffer(f"taper{n}", taper_of("hann", n), persistent=False)
+        self.keep(frequencies=frequencies, **{f"taper{n}": taper_of("hann", n) for n in segments})
 
     def _compute(self, x: Tensor) -> Tensor:
         x = centred(x)

@@ -4,12 +4,13 @@ from functools import partial
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from faultdiag.representations import fourier
 from faultdiag.representations.base import (
     Band,
     Count,
+    Front,
     Positive,
     Scale,
     Scaling,
@@ -19,8 +20,6 @@ from faultdiag.representations.base import (
     amplitudes,
     centred,
     check_shaft_rate,
-    check_shape,
-    check_windows,
     in_full_precision,
     taper_of,
 )
@@ -29,14 +28,14 @@ from faultdiag.representations.envelope import BandEnvelope, band_lines
 Method = Literal["exact", "linear"]
 
 
-class OrderEnvelopeSpectrum(nn.Module):
+class OrderEnvelopeSpectrum(Front):
     """Envelope spectrum over multiples of the shaft rate: a fault stays in place at any speed.
 
     As `EnvelopeSpectrum`, but position ``j`` is the order ``j * max_order / (bins - 1)``, that is
     the frequency of that order at the window's own shaft rate. An order above the width of a
     band, beyond which the squared envelope has nothing, is 0 before scaling.
 
-    Orders closer than ``rate / length / shaft_rate`` are not separated, however many the bins:
+    Orders closer than ``rate / length / shaft_rate`` are not resolved, whatever the number of bins:
     0.2 orders for 2048 samples at 12 kHz and 1800 rpm. The speed is taken as constant within a
     window.
 
@@ -51,8 +50,8 @@ class OrderEnvelopeSpectrum(nn.Module):
     bins
         Positions from order 0 to `max_order`.
     method
-        ``exact``: the Fourier sum at the very frequency of each order, by a chirp z-transform, so
-        that the height of a peak does not depend on where it falls between two lines;
+        ``exact``: the Fourier sum at exactly the frequency of each order, by a chirp z-transform,
+        so that the height of a peak does not depend on where it falls between two lines;
         ``linear``: interpolation between the magnitudes of the two nearest lines.
     taper, scale, standardise
         As in `EnvelopeSpectrum`.
@@ -74,10 +73,10 @@ class OrderEnvelopeSpectrum(nn.Module):
        Mech. Syst. Signal Process. 25 (2011) 485-520, doi:10.1016/j.ymssp.2010.07.017
     """
 
+    name: ClassVar[str] = "order_envelope_spectrum"
     needs_speed: ClassVar[bool] = True
     reference: ClassVar[str] = "Randall and Antoni 2011, doi:10.1016/j.ymssp.2010.07.017"
     orders: Tensor
-    taper: Tensor
     seconds: Tensor
     spacing: Tensor
 
@@ -96,26 +95,21 @@ class OrderEnvelopeSpectrum(nn.Module):
         scale: Scale = "linear",
         standardise: Standardise = "window",
     ) -> None:
-        super().__init__()
-        name = "order_envelope_spectrum"
-        check_shape(name, channels, length, sampling_rate, shortest=4)
-        self.channels, self.length = channels, length
-        self.envelope = BandEnvelope(band_lines(name, length, sampling_rate, band, bands), length)
+        super().__init__(channels, length, sampling_rate)
+        parts = band_lines(self.name, length, sampling_rate, band, bands)
+        self.envelope = BandEnvelope(parts, length)
         seconds = length / sampling_rate
         self.method = method
         self.out_channels, self.out_length = channels * bands, bins
         self.scaling = Scaling(scale, standardise)
-        orders = torch.linspace(0, max_order, bins, dtype=torch.float64)
-        self.register_buffer("orders", orders, persistent=False)
         # Tensors, because an exported graph would round numbers to single precision.
         spacing = seconds * max_order / (bins - 1) / self.envelope.grid
-        self.register_buffer(
-            "seconds", torch.tensor(seconds, dtype=torch.float64), persistent=False
+        self.keep(
+            orders=torch.linspace(0, max_order, bins, dtype=torch.float64),
+            seconds=torch.tensor(seconds, dtype=torch.float64),
+            spacing=torch.tensor(spacing, dtype=torch.float64),
+            taper=taper_of(taper, self.envelope.grid),
         )
-        self.register_buffer(
-            "spacing", torch.tensor(spacing, dtype=torch.float64), persistent=False
-        )
-        self.register_buffer("taper", taper_of(taper, self.envelope.grid), persistent=False)
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
         """Return ``(batch, out_channels, bins)`` of windows and their shaft rates.
@@ -127,15 +121,14 @@ class OrderEnvelopeSpectrum(nn.Module):
         shaft_rate
             ``(batch,)`` in Hz.
         """
-        name = "order_envelope_spectrum"
-        check_windows(name, windows, self.channels, self.length)
-        rate = check_shaft_rate(name, shaft_rate, windows.shape[0])
+        self.check_windows(windows)
+        rate = check_shaft_rate(self.name, shaft_rate, windows.shape[0])
         rate = rate.to(windows.device, torch.float64)
         return in_full_precision(partial(self._compute, rate), windows)
 
     def _compute(self, rate: Tensor, x: Tensor) -> Tensor:
         envelope, taper = centred(self.envelope(x)), self.taper.to(x.dtype)
-        turns = rate * self.seconds  # (B,), of the shaft in a window: order 1 is this line
+        turns = rate * self.seconds  # (B,), of the shaft in a window: the line of order 1
         lines = turns[:, None] * self.orders  # (B, bins)
         if self.method == "linear":
             a = _between_lines(amplitudes(envelope, taper), lines)
@@ -143,8 +136,8 @@ class OrderEnvelopeSpectrum(nn.Module):
             step = rate * self.spacing
             a = fourier.absolute(*fourier.chirp_z(envelope * taper, step, self.out_length))
             a = a * (2 / taper.sum())
-        there = lines <= self.envelope.lines - 1
-        return self.scaling(torch.where(there[:, None], a, 0))
+        inside = lines <= self.envelope.lines - 1
+        return self.scaling(torch.where(inside[:, None], a, 0))
 
 
 def _between_lines(a: Tensor, position: Tensor) -> Tensor:

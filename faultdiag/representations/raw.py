@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from faultdiag.representations.base import check_shape, check_windows
+from faultdiag.representations.base import Front
 
 
-class Raw(nn.Module):
+class Raw(Front):
     """The window as it is: the reference point of a comparison of representations.
 
     Parameters
@@ -21,17 +21,15 @@ class Raw(nn.Module):
         If there is no channel, no sample or no positive rate.
     """
 
-    needs_speed: ClassVar[bool] = False
+    name: ClassVar[str] = "raw"
     reference: ClassVar[str] = "no transformation (baseline)"
 
     def __init__(self, channels: int, length: int, sampling_rate: float) -> None:
-        super().__init__()
-        check_shape("raw", channels, length, sampling_rate)
-        self.out_channels = channels
-        self.out_length = length
+        super().__init__(channels, length, sampling_rate, shortest=1)
+        self.out_channels, self.out_length = channels, length
 
     def forward(self, windows: Tensor, shaft_rate: Tensor | None = None) -> Tensor:
         """Return `windows` themselves, ``(batch, channels, length)``."""
         del shaft_rate
-        check_windows("raw", windows, self.out_channels, self.out_length)
+        self.check_windows(windows)
         return windows

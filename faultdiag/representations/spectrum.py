@@ -5,21 +5,18 @@ from typing import ClassVar
 from torch import Tensor
 
 from faultdiag.representations.base import (
+    AmplitudeFront,
     Positive,
     Scale,
     Scaling,
     Standardise,
     Taper,
-    WindowFront,
-    amplitudes,
     centred,
-    check_shape,
-    count_lines,
     taper_of,
 )
 
 
-class AmplitudeSpectrum(WindowFront):
+class AmplitudeSpectrum(AmplitudeFront):
     """Amplitude spectrum: the length becomes frequency, from 0 in steps of ``rate / length``.
 
     ``a[k] = 2 / sum(w) |sum_n w[n] (x[n] - mean) exp(-2 pi i k n / L)|``, so that a sine of
@@ -36,11 +33,6 @@ class AmplitudeSpectrum(WindowFront):
     scale, standardise
         See `Scaling`.
 
-    Attributes
-    ----------
-    frequencies : Tensor
-        Hz of each position, ``(out_length,)``.
-
     Raises
     ------
     FaultdiagError
@@ -55,8 +47,6 @@ class AmplitudeSpectrum(WindowFront):
 
     name: ClassVar[str] = "spectrum"
     reference: ClassVar[str] = "Harris 1978, doi:10.1109/PROC.1978.10837"
-    frequencies: Tensor
-    taper: Tensor
 
     def __init__(
         self,
@@ -69,22 +59,12 @@ class AmplitudeSpectrum(WindowFront):
         scale: Scale = "log",
         standardise: Standardise = "window",
     ) -> None:
-        super().__init__()
-        check_shape(self.name, channels, length, sampling_rate, shortest=4)
+        super().__init__(channels, length, sampling_rate)
         spacing = sampling_rate / length
-        self.channels, self.length = channels, length
-        self.out_channels = channels
-        self.out_length = count_lines(
-            self.name,
-            max_frequency,
-            spacing=spacing,
-            last=length // 2,
-            limit=sampling_rate / 2,
-        )
+        self._set_lines(max_frequency, spacing=spacing, last=length // 2, limit=sampling_rate / 2)
+        self.out_channels, self.out_length = channels, self.lines
         self.scaling = Scaling(scale, standardise)
-        self._set_frequencies(spacing, self.out_length)
-        self.register_buffer("taper", taper_of(taper, length), persistent=False)
+        self.keep(taper=taper_of(taper, length))
 
     def _compute(self, x: Tensor) -> Tensor:
-        a = amplitudes(centred(x), self.taper.to(x.dtype))[..., : self.out_length]
-        return self.scaling(a)
+        return self.scaling(self._amplitudes(centred(x)))

@@ -5,23 +5,20 @@ from typing import ClassVar
 from torch import Tensor
 
 from faultdiag.representations.base import (
+    AmplitudeFront,
     Count,
     Positive,
     Scale,
     Scaling,
     Standardise,
     Taper,
-    WindowFront,
-    amplitudes,
     centred,
     check_segments,
-    check_shape,
-    count_lines,
     taper_of,
 )
 
 
-class ShortTimeSpectra(WindowFront):
+class ShortTimeSpectra(AmplitudeFront):
     """Amplitude spectra of short overlapping segments; the spectral lines become channels.
 
     The window's mean is removed; segment ``t`` starts at sample ``t * hop`` and lies wholly
@@ -45,11 +42,6 @@ class ShortTimeSpectra(WindowFront):
     scale, standardise
         See `Scaling`; ``channel`` treats each line by itself and so forgets the mean spectrum.
 
-    Attributes
-    ----------
-    frequencies : Tensor
-        Hz of each line, ``(lines,)``.
-
     Raises
     ------
     FaultdiagError
@@ -65,8 +57,6 @@ class ShortTimeSpectra(WindowFront):
     name: ClassVar[str] = "stft"
     axis: ClassVar[str] = "frame of the spectrogram"
     reference: ClassVar[str] = "Allen and Rabiner 1977, doi:10.1109/PROC.1977.10770"
-    frequencies: Tensor
-    taper: Tensor
 
     def __init__(
         self,
@@ -81,22 +71,17 @@ class ShortTimeSpectra(WindowFront):
         scale: Scale = "log",
         standardise: Standardise = "window",
     ) -> None:
-        super().__init__()
-        check_shape(self.name, channels, length, sampling_rate, shortest=4)
+        super().__init__(channels, length, sampling_rate)
         check_segments(self.name, segment, hop, length)
-        spacing = sampling_rate / segment
-        self.channels, self.length = channels, length
         self.segment, self.hop = segment, hop
-        self.lines = count_lines(
-            self.name, max_frequency, spacing=spacing, last=segment // 2, limit=sampling_rate / 2
-        )
+        spacing = sampling_rate / segment
+        self._set_lines(max_frequency, spacing=spacing, last=segment // 2, limit=sampling_rate / 2)
         self.out_channels = channels * self.lines
         self.out_length = 1 + (length - segment) // hop
         self.scaling = Scaling(scale, standardise)
-        self._set_frequencies(spacing, self.lines)
-        self.register_buffer("taper", taper_of(taper, segment), persistent=False)
+        self.keep(taper=taper_of(taper, segment))
 
     def _compute(self, x: Tensor) -> Tensor:
         segments = centred(x).unfold(-1, self.segment, self.hop)  # (B, C, frames, segment)
-        a = amplitudes(segments, self.taper.to(x.dtype))[..., : self.lines]
+        a = self._amplitudes(segments)  # (B, C, frames, lines)
         return self.scaling(a.transpose(-1, -2).flatten(1, 2))  # (B, C * lines, frames)

@@ -16,13 +16,12 @@ from faultdiag.representations.base import (
     Scaling,
     Standardise,
     WindowFront,
-    check_shape,
 )
 
 
 @dataclass
 class _State:
-    """Signals still at work: their rows and energies ``(R,)``, and what they reached so far.
+    """Signals that have not converged: rows and energies ``(R,)``, and the current estimates.
 
     ``rest`` is ``x - sum_k u_k + dual / 2``.
     """
@@ -35,7 +34,7 @@ class _State:
     dual: Tensor  # (R, L)
 
     def take(self, kept: Tensor) -> "_State":
-        """Return the state of those of the rows that are kept."""
+        """Return the state of the rows in a mask."""
         return _State(
             self.rows[kept],
             self.energy[kept],
@@ -110,11 +109,11 @@ Init = Literal["uniform", "logarithmic", "zero"]
 
 
 class VariationalModes(WindowFront):
-    """Modes of each channel by variational mode decomposition: narrow bands that find themselves.
+    """Modes of each channel by variational mode decomposition: narrow bands with fitted centres.
 
     Channel ``c * modes + k`` is mode ``k`` of channel ``c``, the lowest centre frequency first;
-    the length stays. See `decompose` for the method. It takes far longer than the other
-    representations, as long as many training steps of a small network.
+    the length stays. See `decompose` for the method. It is far slower than the other
+    representations: it takes the time of many training steps of a small network.
 
     Parameters
     ----------
@@ -159,10 +158,8 @@ class VariationalModes(WindowFront):
         init: Init = "uniform",
         standardise: Standardise = "none",
     ) -> None:
-        super().__init__()
-        check_shape(self.name, channels, length, sampling_rate)
+        super().__init__(channels, length, sampling_rate, shortest=1)
         _check_modes("representation 'vmd'", modes, length)
-        self.channels, self.length = channels, length
         self.out_channels, self.out_length = channels * modes, length
         self.scaling = Scaling("linear", standardise)
         self.decompose = partial(
@@ -198,7 +195,7 @@ def decompose(
     domain and its centre ``f_k`` its mean frequency weighted by power; then ``dual`` grows by
     ``tau (x - sum_k u_k)``. ``f`` is in cycles per sample, as in the authors' program, whose
     ``alpha`` this is: ``2 alpha`` of the paper. A signal is done when its modes moved by less than
-    `tolerance` of its energy in one sweep, whatever the others of the batch do.
+    `tolerance` of its energy in one sweep, independently of the rest of the batch.
 
     Parameters
     ----------
@@ -207,8 +204,8 @@ def decompose(
     modes
         How many, ``K``.
     alpha
-        The larger, the narrower: a mode takes half of what lies ``1 / sqrt(alpha)`` cycles per
-        sample from its centre.
+        Larger values make narrower modes: ``1 / sqrt(alpha)`` cycles per sample from its centre a
+        mode has half of the signal.
     tau
         Step of the dual ascent, which makes the modes add up to the signal. 0 leaves noise out.
     tolerance
@@ -232,9 +229,9 @@ def decompose(
     Notes
     -----
     A mirrored signal's spectrum is its cosine transform (DCT-II) times known phases, so that
-    ``length`` real numbers stand for ``2 length`` samples. The paper measures the change of each
-    mode by that mode's energy, the authors' program by nothing; the signal's energy makes the
-    end independent of the gain and safe where a mode is empty. No gradient passes.
+    ``length`` real numbers represent ``2 length`` samples. The paper divides the change of each
+    mode by that mode's energy, the authors' program does not divide it; the signal's energy
+    makes the stopping rule independent of the gain and safe for empty modes. No gradient passes.
 
     References
     ----------
@@ -264,11 +261,11 @@ def decompose(
     return _from_cosine_lines(spectra).reshape(*shape, length), centres.reshape(shape)
 
 
-def _check_modes(wanted: str, modes: int, length: int) -> None:
+def _check_modes(caller: str, modes: int, length: int) -> None:
     if length < 4 * modes:
         fewer = f", or {length // 4} modes or fewer" if length >= 4 else ""
         raise FaultdiagError(
-            f"{wanted}: modes is {modes} and a signal has {length} samples; "
+            f"{caller}: modes is {modes} and a signal has {length} samples; "
             f"use {4 * modes} samples or more{fewer}"
         )
 
