@@ -22,7 +22,7 @@ PACKAGE = Path(faultdiag.__file__).parent
 # for a module, or for a package with all of its modules that are not named themselves.
 LAYERS = [
     {"documents", "errors"},
-    {"registry", "system"},
+    {"option_types", "registry", "system"},
     {"metrics", "signal"},
     {"bundled", "readers"},
     {"features", "simulation"},

@@ -4,11 +4,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from faultdiag.option_types import Count, Positive
 from faultdiag.representations.base import (
     AmplitudeFront,
     Band,
-    Count,
-    Positive,
     Scale,
     Scaling,
     Standardise,

@@ -9,12 +9,11 @@ from pydantic import Field
 from scipy.fft import next_fast_len
 from torch import Tensor
 
+from faultdiag.option_types import Count, NotNegative
 from faultdiag.representations import fourier
 from faultdiag.representations.base import (
     TINY,
-    Count,
     Front,
-    NotNegative,
     centred,
     check_conditions,
     in_full_precision,

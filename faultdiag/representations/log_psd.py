@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.option_types import Count
 from faultdiag.representations.base import (
     TINY,
-    Count,
     Taper,
     WindowFront,
     centred,

@@ -7,10 +7,9 @@ from pydantic import AfterValidator
 from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.option_types import Count, Positive
 from faultdiag.representations.base import (
     TINY,
-    Count,
-    Positive,
     WindowFront,
     centred,
     taper_of,

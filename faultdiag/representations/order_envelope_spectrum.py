@@ -6,15 +6,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from faultdiag.option_types import Count, Positive, Several
 from faultdiag.representations import fourier
 from faultdiag.representations.base import (
     Band,
-    Count,
     Front,
-    Positive,
     Scale,
     Scaling,
-    Several,
     Standardise,
     Taper,
     amplitudes,

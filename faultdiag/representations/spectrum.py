@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from faultdiag.option_types import Positive
 from faultdiag.representations.base import (
     AmplitudeFront,
-    Positive,
     Scale,
     Scaling,
     Standardise,

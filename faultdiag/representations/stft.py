@@ -4,10 +4,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from faultdiag.option_types import Count, Positive
 from faultdiag.representations.base import (
     AmplitudeFront,
-    Count,
-    Positive,
     Scale,
     Scaling,
     Standardise,

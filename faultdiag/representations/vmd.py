@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from faultdiag.errors import FaultdiagError
+from faultdiag.option_types import Count, NotNegative, Positive
 from faultdiag.representations.base import (
-    Count,
-    NotNegative,
-    Positive,
     Scaling,
     Standardise,
     WindowFront,

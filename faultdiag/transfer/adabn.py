@@ -24,7 +24,7 @@ class AdaBN(nn.Module):
     Parameters
     ----------
     features, classes
-        Width of the features and number of classes; any work.
+        Width of the features and number of classes; neither matters.
 
     References
     ----------
@@ -54,7 +54,7 @@ def norms_of(network: nn.Module) -> list[BatchNorm]:
 def replace_statistics(network: nn.Module, batches: "Iterable[tuple[Tensor, ...]]") -> None:
     """Set running statistics to the size-weighted mean of those of batches.
 
-    Everything else, dropout for one, works as in evaluation.
+    Everything else, such as dropout, works as in evaluation.
 
     Parameters
     ----------

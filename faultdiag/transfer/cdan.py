@@ -3,20 +3,20 @@
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import nn
 
-from faultdiag.transfer.dann import Discriminator, Width, domain_loss, reverse_gradient
-from faultdiag.transfer.domains import Domain, entropy, probabilities
+from faultdiag.option_types import Count
+from faultdiag.transfer.dann import Discriminator, domain_loss, reverse_gradient
+from faultdiag.transfer.domains import Domain, JointMethod, entropy, probabilities
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class CDAN(nn.Module):
-    """As `DANN`, with a discriminator that sees which class each window is taken for.
+class CDAN(JointMethod):
+    """As `DANN`, with a discriminator that also sees the predicted class of each window.
 
     It sees the outer product ``h p^T`` of features and predicted probabilities, flattened. With
-    `entropy_weighting` (CDAN+E) a window counts ``1 + exp(-H(p))``: sure predictions more. No
+    `entropy_weighting` (CDAN+E) a window has the weight ``1 + exp(-H(p))``: more for a sure one. No
     gradient flows through ``p``, as in the authors' code; the product is never replaced by a
     random projection, which only saves time for far wider features.
 
@@ -36,7 +36,6 @@ class CDAN(nn.Module):
     """
 
     reference: ClassVar[str] = "Long et al., NeurIPS 2018, arXiv:1705.10667"
-    kind: ClassVar[str] = "joint"
     minimum_batch: ClassVar[int] = 1
 
     def __init__(
@@ -44,10 +43,10 @@ class CDAN(nn.Module):
         features: int,
         classes: int,
         *,
-        hidden: Width = 256,
+        hidden: Count = 256,
         entropy_weighting: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(features, classes)
         self.discriminator = Discriminator(features * classes, hidden)
         self.entropy_weighting = entropy_weighting
 

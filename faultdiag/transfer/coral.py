@@ -2,24 +2,17 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from torch import nn
-
-from faultdiag.transfer.domains import Domain
+from faultdiag.transfer.domains import Domain, JointMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class CORAL(nn.Module):
+class CORAL(JointMethod):
     """Distance between the feature covariances of both domains.
 
     ``|C_s - C_t|_F^2 / (4 d^2)`` with the covariances ``C`` (divisor ``n - 1``) of the ``d``
-    features before the classifier. A shift of the mean alone is not seen.
-
-    Parameters
-    ----------
-    features, classes
-        Width of the features and number of classes; any work.
+    features before the classifier. A shift of the mean alone has no effect.
 
     References
     ----------
@@ -28,12 +21,6 @@ class CORAL(nn.Module):
     """
 
     reference: ClassVar[str] = "Sun and Saenko, ECCV 2016 workshops, arXiv:1607.01719"
-    kind: ClassVar[str] = "joint"
-    minimum_batch: ClassVar[int] = 2
-
-    def __init__(self, features: int, classes: int) -> None:
-        super().__init__()
-        del features, classes
 
     def forward(self, source: Domain, target: Domain, ramp: "Tensor") -> "Tensor":
         """Return the distance of the covariances of a batch, times the ramp."""

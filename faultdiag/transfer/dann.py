@@ -1,18 +1,16 @@
 """Domain-adversarial training: the discriminator of domains, and the reversal of its gradient."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
-from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from faultdiag.transfer.domains import Domain
+from faultdiag.option_types import Count
+from faultdiag.transfer.domains import Domain, JointMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Width = Annotated[int, Field(ge=1, strict=True)]
 
 
 class _Reversal(torch.autograd.Function):
@@ -38,7 +36,7 @@ class Discriminator(nn.Module):
     Parameters
     ----------
     inputs
-        Width of what it sees.
+        Width of its input.
     hidden
         Width of both hidden layers.
     """
@@ -78,7 +76,7 @@ def domain_loss(logits: "Tensor", rows: int, weights: "Tensor | None" = None) ->
     return (source + (weights[rows:] * losses[rows:]).sum() / weights[rows:].sum()) / 2
 
 
-class DANN(nn.Module):
+class DANN(JointMethod):
     """A discriminator learns to tell the domains apart, and the network to prevent it.
 
     ``L = -mean log D(h_s) / 2 - mean log(1 - D(h_t)) / 2`` on the features ``h``; the gradient
@@ -99,12 +97,10 @@ class DANN(nn.Module):
     """
 
     reference: ClassVar[str] = "Ganin et al., JMLR 2016, arXiv:1505.07818"
-    kind: ClassVar[str] = "joint"
     minimum_batch: ClassVar[int] = 1
 
-    def __init__(self, features: int, classes: int, *, hidden: Width = 256) -> None:
-        super().__init__()
-        del classes
+    def __init__(self, features: int, classes: int, *, hidden: Count = 256) -> None:
+        super().__init__(features, classes)
         self.discriminator = Discriminator(features, hidden)
 
     def forward(self, source: Domain, target: Domain, ramp: "Tensor") -> "Tensor":

@@ -1,8 +1,8 @@
-"""What a transfer method sees of each domain, features included, and how its weight grows."""
+"""What transfer methods share: both domains as a network sees them, and the base of the losses."""
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 from torch.nn import functional
@@ -61,8 +61,8 @@ def ramp(progress: float) -> float:
 def probabilities(logits: "Tensor", temperature: float = 1.0) -> "Tensor":
     """Return the softmax of logits in float64, ``(batch, classes)``.
 
-    Losses are computed in float64: it costs little on so few numbers, and no mixed precision
-    rounds the differences that they are made of.
+    Losses are computed in float64: it costs little for so few numbers, and mixed precision would
+    round the small differences in them.
     """
     return functional.softmax(logits.double() / temperature, dim=1)
 
@@ -89,6 +89,23 @@ def classifier_of(network: nn.Module) -> nn.Module:
             "network, such as model: {name: wdcnn}"
         )
     return classifier
+
+
+class JointMethod(nn.Module):
+    """A loss on a batch of both domains: ``method(source, target, ramp)``.
+
+    Parameters
+    ----------
+    features, classes
+        Width of the features and number of classes. Most losses work for any and ignore them.
+    """
+
+    kind: ClassVar[str] = "joint"
+    minimum_batch: ClassVar[int] = 2
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        del features, classes
 
 
 class FeatureNetwork(nn.Module):

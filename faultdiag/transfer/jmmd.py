@@ -3,35 +3,29 @@
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import nn
 
-from faultdiag.transfer.domains import Domain, probabilities
-from faultdiag.transfer.mk_mmd import (
-    Bandwidth,
-    KernelCount,
-    MultiKernel,
-    Positive,
-    squared_distances,
-)
+from faultdiag.option_types import Count, Positive
+from faultdiag.transfer.domains import Domain, JointMethod, probabilities
+from faultdiag.transfer.mk_mmd import Bandwidth, MultiKernel, squared_distances
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class JMMD(nn.Module):
+class JMMD(JointMethod):
     """Distance between the joint distributions of features and predicted classes.
 
-    The kernel of a window is the product of one on its features, as that of `MKMMD`, and one on
-    its predicted probabilities ``p``: ``k(x, y) exp(-|p_x - p_y|^2 / width)``. So a window of the
-    target is only drawn to source windows of the class that it resembles. The estimate takes all
-    pairs, the paper's code a linear number of them.
+    The kernel of two windows is the product of one on its features, as that of `MKMMD`, and one on
+    its predicted probabilities ``p``: ``k(x, y) exp(-|p_x - p_y|^2 / width)``. So a target window
+    is only drawn to source windows of the class that it resembles. The estimate uses all pairs, the
+    paper's code a number of pairs linear in the batch.
 
     Parameters
     ----------
     features, classes
-        Width of the features and number of classes; any work.
+        Width of the features and number of classes; neither matters.
     kernels, factor, bandwidth, unbiased
-        As of `MKMMD`, for the features.
+        As for `MKMMD`, on the features.
     width
         Bandwidth of the kernel on the probabilities; 1.68 is that of the paper's code.
 
@@ -42,22 +36,19 @@ class JMMD(nn.Module):
     """
 
     reference: ClassVar[str] = "Long et al., ICML 2017, arXiv:1605.06636"
-    kind: ClassVar[str] = "joint"
-    minimum_batch: ClassVar[int] = 2
 
     def __init__(
         self,
         features: int,
         classes: int,
         *,
-        kernels: KernelCount = 5,
+        kernels: Count = 5,
         factor: Positive = 2.0,
         bandwidth: Bandwidth = "mean",
         unbiased: bool = False,
         width: Positive = 1.68,
     ) -> None:
-        super().__init__()
-        del features, classes
+        super().__init__(features, classes)
         self.kernel = MultiKernel(kernels, factor, bandwidth, unbiased)
         self.width = width
 

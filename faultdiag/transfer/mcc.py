@@ -3,17 +3,16 @@
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import nn
 
-from faultdiag.transfer.domains import Domain, entropy, probabilities
-from faultdiag.transfer.mk_mmd import Positive
+from faultdiag.option_types import Positive
+from faultdiag.transfer.domains import Domain, JointMethod, entropy, probabilities
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class MCC(nn.Module):
-    """How much the predictions of target windows hesitate between pairs of classes.
+class MCC(JointMethod):
+    """How much the predictions of target windows confuse pairs of classes.
 
     ``Y = softmax(z / T)``; window ``i`` counts ``w_i ~ 1 + exp(-H(Y_i))``, of mean 1 and without
     gradient; ``C = (w Y)^T Y`` with its rows divided by their sums; the loss is the sum of ``C``
@@ -22,7 +21,7 @@ class MCC(nn.Module):
     Parameters
     ----------
     features, classes
-        Width of the features and number of classes; any work.
+        Width of the features and number of classes; neither matters.
     temperature
         ``T`` of the softmax.
 
@@ -33,12 +32,9 @@ class MCC(nn.Module):
     """
 
     reference: ClassVar[str] = "Jin et al., ECCV 2020, arXiv:1912.03699"
-    kind: ClassVar[str] = "joint"
-    minimum_batch: ClassVar[int] = 2
 
     def __init__(self, features: int, classes: int, *, temperature: Positive = 2.5) -> None:
-        super().__init__()
-        del features, classes
+        super().__init__(features, classes)
         self.temperature = temperature
 
     def forward(self, source: Domain, target: Domain, ramp: "Tensor") -> "Tensor":
@@ -55,7 +51,7 @@ def class_confusion(logits: "Tensor", temperature: float = 2.5) -> "Tensor":
     logits
         Of target windows, ``(B, classes)``.
     temperature
-        As of `MCC`.
+        As for `MCC`.
     """
     y = probabilities(logits, temperature)
     weights = 1 + torch.exp(-entropy(y.detach()))

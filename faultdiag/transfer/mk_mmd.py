@@ -1,37 +1,26 @@
 """Multi-kernel maximum mean discrepancy, and the Gaussian kernels that other methods use too."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
-from pydantic import AfterValidator, Field
-from torch import nn
 
-from faultdiag.transfer.domains import Domain
+from faultdiag.option_types import Count, Positive
+from faultdiag.transfer.domains import Domain, JointMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Bandwidth = Literal["mean", "median"]
 
-# Below any squared distance: it keeps equal windows from a division by zero.
+# Below any squared distance; prevents a division by zero for equal windows.
 _TINY = 1e-30
-
-
-def _positive(value: float) -> float:
-    if not value > 0:
-        raise ValueError("give a number above 0")
-    return value
-
-
-KernelCount = Annotated[int, Field(ge=1, strict=True)]
-Positive = Annotated[float, Field(strict=True), AfterValidator(_positive)]
 
 
 def squared_distances(rows: "Tensor") -> "Tensor":
     """Return the squared Euclidean distances between all rows, ``(m, d) -> (m, m)``, in float64."""
     x = rows.double()
-    x = x - x.mean(0)  # distances stay, and fewer digits cancel
+    x = x - x.mean(0)  # the same distances with less cancellation
     norms = (x * x).sum(1)
     distances = norms[:, None] + norms - 2 * (x @ x.T)
     return distances.clamp_min(0).fill_diagonal_(0)
@@ -121,7 +110,7 @@ def _mean(kernel: "Tensor", unbiased: bool) -> "Tensor":
     return (kernel.sum() - kernel.diagonal().sum()) / (rows * rows - rows)
 
 
-class MKMMD(nn.Module):
+class MKMMD(JointMethod):
     """Distance between the feature distributions of both domains under several kernels.
 
     ``MMD^2 = mean k(s, s') + mean k(t, t') - 2 mean k(s, t)`` with
@@ -131,7 +120,7 @@ class MKMMD(nn.Module):
     Parameters
     ----------
     features, classes
-        Width of the features and number of classes; any work.
+        Width of the features and number of classes; neither matters.
     kernels
         How many bandwidths, around the base bandwidth ``s0``.
     factor
@@ -149,21 +138,18 @@ class MKMMD(nn.Module):
     """
 
     reference: ClassVar[str] = "Long et al., ICML 2015, arXiv:1502.02791"
-    kind: ClassVar[str] = "joint"
-    minimum_batch: ClassVar[int] = 2
 
     def __init__(
         self,
         features: int,
         classes: int,
         *,
-        kernels: KernelCount = 5,
+        kernels: Count = 5,
         factor: Positive = 2.0,
         bandwidth: Bandwidth = "mean",
         unbiased: bool = False,
     ) -> None:
-        super().__init__()
-        del features, classes
+        super().__init__(features, classes)
         self.kernel = MultiKernel(kernels, factor, bandwidth, unbiased)
 
     def forward(self, source: Domain, target: Domain, ramp: "Tensor") -> "Tensor":

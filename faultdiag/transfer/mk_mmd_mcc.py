@@ -2,30 +2,29 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from torch import nn
-
-from faultdiag.transfer.domains import Domain
+from faultdiag.option_types import Count, Positive
+from faultdiag.transfer.domains import Domain, JointMethod
 from faultdiag.transfer.mcc import MCC
-from faultdiag.transfer.mk_mmd import MKMMD, Bandwidth, KernelCount, Positive
+from faultdiag.transfer.mk_mmd import MKMMD, Bandwidth
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class MKMMDWithMCC(nn.Module):
+class MKMMDWithMCC(JointMethod):
     """The sum of `MKMMD` and `MCC`.
 
-    The discrepancy brings the domains together as a whole, the confusion keeps their classes
-    apart. In one forward pass of both domains the source keeps its accuracy.
+    The discrepancy aligns the domains as a whole, the confusion keeps their classes apart. Both
+    domains go through the network in one pass, so that the source keeps its accuracy.
 
     Parameters
     ----------
     features, classes
         Width of the features and number of classes.
     kernels, factor, bandwidth, unbiased
-        As of `MKMMD`.
+        As for `MKMMD`.
     temperature
-        As of `MCC`.
+        As for `MCC`.
     confusion
         What the class confusion is multiplied by before it is added.
 
@@ -36,22 +35,20 @@ class MKMMDWithMCC(nn.Module):
     """
 
     reference: ClassVar[str] = "Long et al., arXiv:1502.02791, and Jin et al., arXiv:1912.03699"
-    kind: ClassVar[str] = "joint"
-    minimum_batch: ClassVar[int] = 2
 
     def __init__(
         self,
         features: int,
         classes: int,
         *,
-        kernels: KernelCount = 5,
+        kernels: Count = 5,
         factor: Positive = 2.0,
         bandwidth: Bandwidth = "mean",
         unbiased: bool = False,
         temperature: Positive = 2.5,
         confusion: Positive = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(features, classes)
         self.discrepancy = MKMMD(
             features,
             classes,

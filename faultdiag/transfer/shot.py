@@ -1,33 +1,31 @@
 """Source hypothesis transfer: adaptation without source data."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
+from faultdiag.option_types import NotNegative
 from faultdiag.transfer.domains import Domain, entropy, probabilities
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-NotNegative = Annotated[float, Field(ge=0, strict=True)]
-
 
 class SHOT(nn.Module):
     """Sure and varied predictions of the target, under the source's frozen classifier.
 
-    ``mean H(p) - H(mean p) + beta CE(z, pseudo)``: each window shall be sure of a class, all
-    classes shall be used, and features shall gather around the pseudo-labels that
-    `pseudo_labels` reads from the class centroids. Everything but the classifier learns. All
-    classes being used is an assumption: a target with few of them is pulled apart. It learns at
-    0.3 times the learning rate of the source, from statistics measured as `AdaBN` does.
+    ``mean H(p) - H(mean p) + beta CE(z, pseudo)``: the first term makes each prediction sure, the
+    second makes the network use all classes, and the third gathers features around the classes
+    that `pseudo_labels` assigns by centroids. Everything but the classifier learns. That the target
+    has all classes is an assumption: one with few of them is pulled apart. The learning rate is 0.3
+    times that of the source; training starts from statistics measured as in `AdaBN`.
 
     Parameters
     ----------
     features, classes
-        Width of the features and number of classes; any work.
+        Width of the features and number of classes; neither matters.
     beta
         Weight of the pseudo-labels.
 
@@ -58,8 +56,8 @@ def pseudo_labels(features: "Tensor", logits: "Tensor") -> "Tensor":
     """Return the class whose centroid is nearest to each window, ``(n,)``.
 
     The centroid of a class is the mean of all features, weighted by its probability; nearness is
-    the cosine. Windows and centroids are then assigned once more, each window to one class. A
-    class that no window was assigned to has no second centroid.
+    the cosine. Then each window counts for its nearest class alone, and centroids and classes are
+    computed once more. A class without windows has no second centroid.
 
     Parameters
     ----------
@@ -73,7 +71,7 @@ def pseudo_labels(features: "Tensor", logits: "Tensor") -> "Tensor":
 
 
 def _nearest(x: "Tensor", shares: "Tensor") -> "Tensor":
-    centroids = functional.normalize(shares.T @ x, dim=1)  # (K, d): the length doesn't count
+    centroids = functional.normalize(shares.T @ x, dim=1)  # (K, d): only the direction matters
     likeness = x @ centroids.T
     empty = shares.sum(0) == 0
     return torch.where(empty, -torch.inf, likeness).argmax(1)

@@ -67,7 +67,7 @@ def test_every_option_changes_something(name: str, option: str) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "problem"),
     [
-        ("mk_mmd", {"kernels": 0}, "kernels is 0; Input should be greater than or equal to 1"),
+        ("mk_mmd", {"kernels": 0}, "kernels is 0; give 1 or more"),
         ("mk_mmd", {"factor": 0.0}, "factor is 0.0; give a number above 0"),
         (
             "mk_mmd",
@@ -75,8 +75,8 @@ def test_every_option_changes_something(name: str, option: str) -> None:
             "bandwidth is 'mode'; Input should be 'mean' or 'median'",
         ),
         ("mcc", {"temperature": -1.0}, "temperature is -1.0; give a number above 0"),
-        ("shot", {"beta": -0.1}, "beta is -0.1; Input should be greater than or equal to 0"),
-        ("dann", {"hidden": 0}, "hidden is 0; Input should be greater than or equal to 1"),
+        ("shot", {"beta": -0.1}, "beta is -0.1; give 0 or more"),
+        ("dann", {"hidden": 0}, "hidden is 0; give 1 or more"),
         ("dann", {"hiden": 8}, "has no option 'hiden' .did you mean 'hidden'"),
         ("mmd", {}, "unknown transfer method 'mmd' .did you mean 'jmmd'"),
     ],
