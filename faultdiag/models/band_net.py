@@ -6,16 +6,16 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.layers import Slots
+from faultdiag.models.layers import Slots, dropout_of
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Count, Counts, Share
+from faultdiag.option_types import Count, Counts, Share
 
 
 class BandNet(nn.Module):
     """Spectra in bands, attention over the bands, dense layers: no convolution.
 
-    Where a resonance lies says what is damaged, and the same shape elsewhere says something else:
-    a convolution, which shares its weights over all frequencies, learns what does not carry to
+    Where a resonance lies says what is damaged, and the same shape elsewhere says something else: a
+    convolution, which shares its weights over all frequencies, learns features that do not hold at
     another load. Each channel ``(B, C, L)`` is cut into `bands` equal stretches, padded by zeros at
     the end where needed; they become the channels that attention sees: ``(B, C * bands, lines)``.
     Then: flatten, and for each hidden width dense, ReLU, dropout; last the classes. Weights start
@@ -65,7 +65,7 @@ class BandNet(nn.Module):
         self.attention = Slots(slots, [self.groups])
         widths = [inputs, *hidden]
         self.hidden = nn.ModuleList(map(nn.Linear, widths, hidden))
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = dropout_of(dropout)
         self.classify = nn.Linear(widths[-1], classes)
 
     @staticmethod

@@ -7,12 +7,12 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.layers import Convolution, ConvolutionBlock, Slots, initialise
+from faultdiag.models.layers import Convolution, Stack, dropout_of, initialise
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Count, Counts, Share
+from faultdiag.option_types import Count, Counts, Share
 
 
-class CNN1d(nn.Module):
+class CNN1d(Stack):
     """A plain 1-D CNN: ``(batch, channels, length) -> (batch, classes)`` logits.
 
     For one channel and 2048 samples, with the default options:
@@ -38,11 +38,11 @@ class CNN1d(nn.Module):
     slots
         Attention after any block.
     widths
-        Channels out of each block; as many blocks as numbers.
+        Output channels of each block; their count is the number of blocks.
     kernels
         Kernel size of each block, or one for all.
     pool
-        How many samples each block's max pooling takes into one.
+        Samples of each maximum in the blocks' pooling.
     dropout
         Share of the means dropped in training.
 
@@ -68,16 +68,15 @@ class CNN1d(nn.Module):
         pool: Count = 4,
         dropout: Share = 0.0,
     ) -> None:
-        super().__init__()
         sizes = _one_for_each(kernels, widths)
-        self.blocks = nn.ModuleList(
-            ConvolutionBlock(Convolution(inputs, outputs, size), pool)
+        convolutions = [
+            Convolution(inputs, outputs, size)
             for (inputs, outputs), size in zip(pairwise((channels, *widths)), sizes, strict=True)
-        )
-        self.attention = Slots(slots, widths)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        ]
+        super().__init__(convolutions, slots, pool=pool)
+        self.dropout = dropout_of(dropout)
         self.classify = nn.Linear(widths[-1], classes)
-        self.length = length  # any works: kept for whoever inspects the network
+        self.length = length  # for inspection only: the network works for any length
         initialise(self)
 
     @staticmethod
@@ -95,16 +94,13 @@ class CNN1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
-        previous: list[Tensor] = []
-        for position, block in enumerate(self.blocks, start=1):
-            x = self.attention(position, block(x), previous)  # (B, C, L)
-            previous = self.attention.remember(previous, x)
-        logits: Tensor = self.classify(self.dropout(x.mean(-1)))  # (B, C) -> (B, classes)
+        means = self.features(x).mean(-1)  # (B, C)
+        logits: Tensor = self.classify(self.dropout(means))
         return logits
 
 
 def _one_for_each(kernels: tuple[int, ...], widths: tuple[int, ...]) -> tuple[int, ...]:
-    """Kernel sizes, one for each width."""
+    """Return the kernel sizes, one for each width."""
     if len(kernels) not in {1, len(widths)}:
         raise FaultdiagError(
             f"model.kernels has {len(kernels)} numbers and model.widths {len(widths)}; "

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.layers import Convolution, Slots, as_image, own_modules
+from faultdiag.models.layers import Convolution, Slots, Stem, as_image
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Count, Counts, Fraction, Share
+from faultdiag.option_types import Count, Counts, Fraction, Share
 
 
 class DenseLayer(nn.Module):
@@ -45,7 +45,7 @@ class Transition(nn.Module):
         return functional.avg_pool2d(self.conv(functional.relu(self.norm(x))), (1, 2))
 
 
-class DenseNet1d(nn.Module):
+class DenseNet1d(Stem):
     """DenseNet-BC in 1-D: ``(batch, channels, length) -> (batch, classes)`` logits.
 
     For one channel and 2048 samples, with the default options:
@@ -112,9 +112,7 @@ class DenseNet1d(nn.Module):
         stem_kernel: Count = 15,
         dropout: Share = 0.0,
     ) -> None:
-        super().__init__()
-        self.stem = Convolution(channels, width, stem_kernel, stride=4, bias=False)
-        self.stem_norm = nn.BatchNorm2d(width)
+        super().__init__(channels, width, stem_kernel)
         widths: list[int] = []
         self.blocks, self.transitions = nn.ModuleList(), nn.ModuleList()
         for depth in depths:
@@ -127,12 +125,8 @@ class DenseNet1d(nn.Module):
             widths.append(width + depth * growth)
         self.attention = Slots(slots, widths)
         self.norm = nn.BatchNorm2d(widths[-1])
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.classify = nn.Linear(widths[-1], classes)
-        self.length = length  # any works: kept for whoever inspects the network
-        for module in own_modules(self):
-            if isinstance(module, Convolution):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.length = length  # for inspection only: the network works for any length
+        self.add_classifier(widths[-1], classes, dropout=dropout)
 
     @staticmethod
     def positions(*, depths: tuple[int, ...], **_: object) -> int:
@@ -149,8 +143,7 @@ class DenseNet1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
-        x = functional.relu(self.stem_norm(self.stem(as_image(x))))  # (B, width, 1, L / 4)
-        x = functional.max_pool2d(x, (1, 3), (1, 2), (0, 1))  # (B, width, 1, L / 8)
+        x = self.stemmed(x)
         previous: list[Tensor] = []
         for position, block in enumerate(self.blocks, start=1):
             if position > 1:

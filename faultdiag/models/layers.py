@@ -1,4 +1,4 @@
-"""Convolutions as images of height 1, and attention blocks in their slots.
+"""Convolutions as images of height 1, attention blocks in their slots, and rows of blocks.
 
 On a CPU a convolution, normalisation and pooling of ``(B, C, 1, L)`` images whose channels lie
 innermost in memory take little more than half the time of their 1-D forms. `as_image` is the one
@@ -105,10 +105,10 @@ def _build(slot: Slot, channels: int, previous: tuple[int, ...]) -> nn.Module:
 
 Padding = Literal["same", "centred", "valid"]
 
-# Of Keras' normalisation, which keeps 0.99 of the old mean and has the epsilon 1e-3.
+# As in Keras' normalisation, which keeps 0.99 of the old mean and has the epsilon 1e-3.
 _MOMENTUM = 0.01
 
-# Up to so many channels times stride, phases are faster than strides.
+# Up to this number of channels times stride, phases are faster than strides.
 _MOST_PHASES: ContextVar[int] = ContextVar("_MOST_PHASES", default=32)
 
 
@@ -119,9 +119,9 @@ def as_image(x: Tensor) -> Tensor:
     """
     batch, channels, length = x.shape
     if channels > 1 and x.stride() == (channels * length, 1, channels):
-        return x.unsqueeze(2)  # as below, with less to do
-    # By way of rows, because a single channel keeps its stride through any other view and torch
-    # then takes the image for one of channels outermost.
+        return x.unsqueeze(2)  # the same result as below, faster
+    # Through rows, because a single channel keeps its stride through any other view, and torch
+    # would then treat the channels as outermost.
     rows = x.transpose(1, 2).reshape(batch, length * channels)
     return rows.view(batch, 1, length, channels).permute(0, 3, 1, 2)
 
@@ -143,7 +143,7 @@ def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
 
 @contextmanager
 def without_phases() -> Iterator[None]:
-    """Carry strided convolutions and poolings out as they are written, within the block."""
+    """Compute strided convolutions and poolings without phases within the block."""
     token = _MOST_PHASES.set(0)
     try:
         yield
@@ -158,7 +158,7 @@ def in_phases(
 
     Sample ``stride * i + phase`` of a channel becomes sample ``i`` of that phase's channel, which
     in an image with the channels innermost is a view. A wide kernel over few channels then takes
-    half the time. What is multiplied and added stays the same, but for products with zeros.
+    half the time. The products and sums stay the same, except for products with zeros.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ class ConvolutionBlock(nn.Module):
     conv
         The convolution.
     pool
-        How many samples each maximum is of, none shared; a rest at the end is dropped.
+        Samples of each maximum, without overlap; a remainder at the end is dropped.
     """
 
     def __init__(self, conv: Convolution, pool: int = 2) -> None:
@@ -269,13 +269,13 @@ class ConvolutionBlock(nn.Module):
     def _normalised(self, x: Tensor) -> Tensor:
         """Convolve and normalise by the batch's statistics.
 
-        The mean takes the bias away again, whose gradient is zero but for rounding. Left out, it
-        saves one part in twenty of a step; only the running mean has to know of it.
+        Subtracting the mean cancels the bias, so that its gradient is zero up to rounding. Leaving
+        the bias out saves one part in twenty of a step; only the running mean needs it.
         """
         norm, bias = self.norm, self.conv.bias
         x = norm(self.conv.convolve(x, self.conv.kernel(), None))
         if bias is not None:
-            # By way of `data`, because autograd keeps the buffer and would take offence.
+            # Through `data`, because autograd keeps the buffer and would refuse the change.
             momentum = norm.momentum or 0.0
             cast("Tensor", norm.running_mean).data.add_(bias.detach(), alpha=momentum)
         return x
@@ -283,7 +283,7 @@ class ConvolutionBlock(nn.Module):
     def _evaluate(self, x: Tensor) -> Tensor:
         """Return the same with the normalisation folded into the kernel and no index of the maxima.
 
-        That is 1.5 times as fast where no gradient is wanted.
+        That is 1.5 times as fast for evaluation.
         """
         norm, bias = self.norm, self.conv.bias
         mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
@@ -295,6 +295,108 @@ class ConvolutionBlock(nn.Module):
         full = x.shape[-1] // self.pool * self.pool
         phases = (x[..., start : full : self.pool] for start in range(self.pool))
         return reduce(torch.maximum, phases).relu_()
+
+
+class Stack(nn.Module):
+    """Convolution blocks in a row, with attention after each; a subclass adds the classifier.
+
+    Parameters
+    ----------
+    convolutions
+        One for each block.
+    slots
+        Attention after any of the blocks.
+    pool
+        As for `ConvolutionBlock`.
+    """
+
+    def __init__(
+        self, convolutions: Sequence[Convolution], slots: Sequence[Slot], *, pool: int = 2
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(ConvolutionBlock(conv, pool) for conv in convolutions)
+        self.attention = Slots(slots, [conv.out_channels for conv in convolutions])
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the output ``(B, C, L)`` of the last block for windows."""
+        previous: list[Tensor] = []
+        for position, block in enumerate(self.blocks, start=1):
+            x = self.attention(position, block(x), previous)  # (B, C, L)
+            previous = self.attention.remember(previous, x)
+        return x
+
+
+class FlattenedStack(Stack):
+    """A stack whose output is flattened into a dense layer of 100 ReLU units, then the classes.
+
+    Parameters
+    ----------
+    convolutions, slots
+        As for `Stack`.
+    classes
+        Number of logits.
+    positions
+        Length of the last block's output.
+    dropout
+        Share of the 100 hidden units dropped in training.
+    """
+
+    def __init__(
+        self,
+        convolutions: Sequence[Convolution],
+        slots: Sequence[Slot],
+        *,
+        classes: int,
+        positions: int,
+        dropout: float,
+    ) -> None:
+        super().__init__(convolutions, slots)
+        self.hidden = nn.Linear(convolutions[-1].out_channels * positions, 100)
+        self.dropout = dropout_of(dropout)
+        self.classify = nn.Linear(100, classes)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
+        x = self.features(x).transpose(1, 2).flatten(1)  # (B, L * C), channels innermost
+        logits: Tensor = self.classify(self.dropout(functional.relu(self.hidden(x))))
+        return logits
+
+
+class Stem(nn.Module):
+    """A convolution of stride 4 and a maximum of 3 with stride 2, before the blocks of a network.
+
+    Parameters
+    ----------
+    channels, width, kernel
+        Channels in and out; kernel size.
+    """
+
+    def __init__(self, channels: int, width: int, kernel: int) -> None:
+        super().__init__()
+        self.stem = Convolution(channels, width, kernel, stride=4, bias=False)
+        self.stem_norm = nn.BatchNorm2d(width)
+
+    def stemmed(self, x: Tensor) -> Tensor:
+        """Return the image ``(B, width, 1, L / 8)`` of windows ``(B, C, L)``."""
+        x = functional.relu(self.stem_norm(self.stem(as_image(x))))  # (B, width, 1, L / 4)
+        return functional.max_pool2d(x, (1, 3), (1, 2), (0, 1))
+
+    def add_classifier(self, features: int, classes: int, *, dropout: float) -> None:
+        """Add dropout and the dense layer, the last modules, and draw all kernels after He et al.
+
+        They are normal with the variance ``2 / (outputs * kernel)``.
+        """
+        self.dropout = dropout_of(dropout)
+        self.classify = nn.Linear(features, classes)
+        for module in own_modules(self):
+            if isinstance(module, Convolution):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def dropout_of(share: float) -> nn.Module:
+    """Return a dropout of this share, the identity for 0."""
+    return nn.Dropout(share) if share else nn.Identity()
 
 
 def lay_out(network: nn.Module) -> None:

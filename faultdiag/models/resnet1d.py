@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faultdiag.models.layers import Convolution, Slots, as_image, own_modules
+from faultdiag.models.layers import Convolution, Slots, Stem, as_image
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Count, Counts, Share
+from faultdiag.option_types import Count, Counts, Share
 
 
 class ResidualBlock(nn.Module):
@@ -50,7 +50,7 @@ def _block(before: int, after: int) -> ResidualBlock:
     return ResidualBlock(before, after, 1 if before == after else 2)
 
 
-class ResNet1d(nn.Module):
+class ResNet1d(Stem):
     """The 18-layer ResNet in 1-D: ``(batch, channels, length) -> (batch, classes)`` logits.
 
     For one channel and 2048 samples, with the default options:
@@ -110,23 +110,14 @@ class ResNet1d(nn.Module):
         stem_kernel: Count = 15,
         dropout: Share = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(channels, width, stem_kernel)
         widths = [width * 2**stage for stage, depth in enumerate(depths) for _ in range(depth)]
-        self.stem = Convolution(channels, width, stem_kernel, stride=4, bias=False)
-        self.stem_norm = nn.BatchNorm2d(width)
         self.blocks = nn.ModuleList(starmap(_block, pairwise([width, *widths])))
         self.stage_ends = [sum(depths[: stage + 1]) for stage in range(len(depths))]
         seen = [tuple(width * 2**s for s in (0, *range(_stage(w, width)))) for w in widths]
         self.attention = Slots(slots, widths, previous=seen)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.classify = nn.Linear(widths[-1], classes)
-        self.length = length  # any works: kept for whoever inspects the network
-        self._initialise()
-
-    def _initialise(self) -> None:
-        for module in own_modules(self):
-            if isinstance(module, Convolution):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.length = length  # for inspection only: the network works for any length
+        self.add_classifier(widths[-1], classes, dropout=dropout)
 
     @staticmethod
     def positions(*, depths: tuple[int, ...], **_: object) -> int:
@@ -143,8 +134,7 @@ class ResNet1d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
-        x = functional.relu(self.stem_norm(self.stem(as_image(x))))  # (B, width, 1, L / 4)
-        x = functional.max_pool2d(x, (1, 3), (1, 2), (0, 1))  # (B, width, 1, L / 8)
+        x = self.stemmed(x)
         previous = self.attention.remember([], x.squeeze(2))
         for position, block in enumerate(self.blocks, start=1):
             x = block(x, partial(self.attention, position, previous=previous))
@@ -159,5 +149,5 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int) -> Convolu
 
 
 def _stage(width: int, first: int) -> int:
-    """Index of the stage whose blocks have `width` channels."""
+    """Return the index of the stage whose blocks have `width` channels."""
     return (width // first).bit_length() - 1

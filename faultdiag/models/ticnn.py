@@ -1,15 +1,14 @@
-"""TICNN: the baseline's deeper sibling, trained with a first kernel that is partly missing."""
+"""TICNN: deeper than the baseline, with dropout in its first kernel."""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from faultdiag.models.layers import Convolution, ConvolutionBlock, Slots, initialise
+from faultdiag.models.layers import Convolution, FlattenedStack
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Share, ShareRange
+from faultdiag.option_types import Share, ShareRange
 
 WIDTHS = (16, 32, 64, 64, 64, 64)
 
@@ -33,11 +32,11 @@ class InterferedConvolution(Convolution):
         if not self.training or high == 0:
             return self.weight
         share = low + (high - low) * torch.rand((), device=self.weight.device)
-        kept = torch.rand(self.weight.shape, device=self.weight.device) >= share
-        return self.weight * kept / (1 - share).to(self.weight.dtype)
+        mask = torch.rand(self.weight.shape, device=self.weight.device) >= share
+        return self.weight * mask / (1 - share).to(self.weight.dtype)
 
 
-class TICNN(nn.Module):
+class TICNN(FlattenedStack):
     """A CNN with training interference: ``(batch, channels, length) -> (batch, classes)`` logits.
 
     For one channel and 2048 samples:
@@ -92,17 +91,16 @@ class TICNN(nn.Module):
         kernel_dropout: ShareRange = (0.1, 0.9),
         dropout: Share = 0.0,
     ) -> None:
-        super().__init__()
         first = InterferedConvolution(channels, WIDTHS[0], 64, stride=8, rates=kernel_dropout)
         middle = [Convolution(WIDTHS[i - 1], WIDTHS[i], 3) for i in (1, 2, 3, 4)]
         last = Convolution(WIDTHS[4], WIDTHS[5], 3, padding="valid")
-        self.blocks = nn.ModuleList(ConvolutionBlock(conv) for conv in (first, *middle, last))
-        self.attention = Slots(slots, WIDTHS)
-        positions = (-(-length // 8) // 32 - 2) // 2
-        self.hidden = nn.Linear(WIDTHS[-1] * positions, 100)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.classify = nn.Linear(100, classes)
-        initialise(self)
+        super().__init__(
+            [first, *middle, last],
+            slots,
+            classes=classes,
+            positions=(-(-length // 8) // 32 - 2) // 2,
+            dropout=dropout,
+        )
 
     @staticmethod
     def positions(**_: object) -> int:
@@ -113,13 +111,3 @@ class TICNN(nn.Module):
     def minimum_length(**_: object) -> int:
         """Return the shortest window in samples: the last pooling must have 2 positions left."""
         return 1017
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
-        previous: list[Tensor] = []
-        for position, block in enumerate(self.blocks, start=1):
-            x = self.attention(position, block(x), previous)  # (B, C, L)
-            previous = self.attention.remember(previous, x)
-        x = x.transpose(1, 2).flatten(1)  # (B, L * C), channels innermost
-        logits: Tensor = self.classify(self.dropout(functional.relu(self.hidden(x))))
-        return logits

@@ -1,4 +1,4 @@
-"""What the networks on combs at fault orders share: scores, disturbance, and the tied head.
+"""The common parts of networks on combs at fault orders: scores, disturbance, and the tied head.
 
 They read ``(B, 3 * bands, teeth)`` from `faultdiag.representations.fault_order_combs` and use one
 set of weights for all parts of the bearing. A network with weights of its own for each part learns
@@ -23,7 +23,7 @@ Part = Literal["normal", "inner", "outer", "ball"]
 FAULTY: tuple[Part, ...] = ("inner", "outer", "ball")
 FRONT = "fault_order_combs"
 
-# What a class may be called: its first letters, in lower case, or how they begin.
+# Class names of each part, in lower case: the first word, or how it begins.
 _WORDS: dict[Part, tuple[set[str], tuple[str, ...]]] = {
     "normal": ({"n", "h", "no", "nor", "norm", "ok", "good"}, ("normal", "health", "baseline")),
     "inner": ({"i", "ir", "irf", "if", "ib"}, ("inner",)),
@@ -201,7 +201,7 @@ class TiedHead(nn.Module):
 
     @property
     def weights(self) -> Head:
-        """The weights as numbers, from which the evidence follows from the logits."""
+        """The weights as numbers: with them evidence can be computed from logits."""
         first, second = self.race.tolist()
         ball = tuple(self.ball.tolist()) if "ball" in self.parts else None
         return Head(self.parts, (first, second), ball, tuple(self.bias.tolist()))
@@ -228,23 +228,27 @@ def head_of(network: nn.Module) -> Head | None:
 
 
 class TiedNetwork(nn.Module):
-    """What the networks on combs share: one block of attention over the bands, and the scores.
+    """The base of the networks on combs: one block of attention over the bands, and the scores.
+
+    A subclass ends in `classify`, a `TiedHead` of its `parts`.
 
     Parameters
     ----------
-    channels, length
-        Shape of the combs.
+    channels, classes, length
+        Shape of the combs and number of logits.
     slots
         Attention over the bands, position 1: one block, shared by the parts.
+    parts
+        What each class means: normal, inner, outer or ball. None takes it from the class names.
     harmonics
         Harmonics of a comb, as in the front end.
-    disturb
-        What is done to the combs in training.
+    noise, band_dropout, tooth_dropout
+        See `Disturbance`.
 
     Raises
     ------
     FaultdiagError
-        If the input is not a set of combs.
+        If the input is not a set of combs, or `parts` does not fit the classes.
 
     References
     ----------

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from faultdiag.models import tied
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Count, NotNegative, Share
+from faultdiag.option_types import Count, NotNegative, Share
 
 
 class TiedTeeth(tied.TiedNetwork):
@@ -24,25 +24,12 @@ class TiedTeeth(tied.TiedNetwork):
     and `faultdiag.models.tied.TiedHead` turns the evidence into logits. The reader's last layer
     starts at zero, ``s`` at 1 and ``t`` at 0: untrained it is the physical score.
 
+    The other parameters and the errors are those of `faultdiag.models.tied.TiedNetwork`.
+
     Parameters
     ----------
-    channels, classes, length
-        Shape of the combs and number of logits.
-    slots
-        Attention over the bands, position 1: one block, shared by the parts.
-    parts
-        What each class means: normal, inner, outer or ball. None lets the class names say it.
-    harmonics
-        Harmonics of a comb, as in the front end.
     hidden
         Hidden units of the reader.
-    noise, band_dropout, tooth_dropout
-        See `faultdiag.models.tied.Disturbance`.
-
-    Raises
-    ------
-    FaultdiagError
-        If the input is not a set of combs, or `parts` does not fit the classes.
 
     References
     ----------

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from faultdiag.models import tied
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Count, NotNegative, Share
+from faultdiag.option_types import Count, NotNegative, Share
 
 
 class TiedZ(tied.TiedNetwork):
@@ -21,25 +21,12 @@ class TiedZ(tied.TiedNetwork):
     weight belongs to one part, one band or one bearing, so what is learned carries over to
     bearings of other geometry and to other machines.
 
+    The other parameters and the errors are those of `faultdiag.models.tied.TiedNetwork`.
+
     Parameters
     ----------
-    channels, classes, length
-        Shape of the combs and number of logits.
-    slots
-        Attention over the bands, position 1: one block, shared by the parts.
-    parts
-        What each class means: normal, inner, outer or ball. None lets the class names say it.
-    harmonics
-        Harmonics of a comb, as in the front end.
     pool
         The first number of the three: ``softmax`` as above, or ``mean``, which leaves ``w`` out.
-    noise, band_dropout, tooth_dropout
-        See `faultdiag.models.tied.Disturbance`.
-
-    Raises
-    ------
-    FaultdiagError
-        If the input is not a set of combs, or `parts` does not fit the classes.
 
     References
     ----------

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.layers import Slots, initialise
+from faultdiag.models.layers import Slots, dropout_of, initialise
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Count, Share
+from faultdiag.option_types import Count, Share
 
 
 class EncoderBlock(nn.Module):
@@ -37,7 +37,7 @@ class EncoderBlock(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.expand = nn.Linear(width, hidden)
         self.contract = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = dropout_of(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens ``(B, T, width)`` of the same shape."""
@@ -127,7 +127,7 @@ class Transformer1d(nn.Module):
         self.patch = patch
         self.embed = nn.Linear(channels * patch, width)
         self.position = nn.Parameter(torch.empty(-(-length // patch), width).normal_(std=0.02))
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = dropout_of(dropout)
         self.blocks = nn.ModuleList(
             EncoderBlock(width, heads, expansion * width, dropout) for _ in range(depth)
         )

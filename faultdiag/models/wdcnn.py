@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from torch import Tensor, nn
-from torch.nn import functional
-
-from faultdiag.models.layers import Convolution, ConvolutionBlock, Slots, initialise
+from faultdiag.models.layers import Convolution, FlattenedStack
 from faultdiag.models.spec import Slot
-from faultdiag.models.zoo import Share
+from faultdiag.option_types import Share
 
 WIDTHS = (16, 32, 64, 64, 64)
 
 
-class WDCNN(nn.Module):
+class WDCNN(FlattenedStack):
     """The baseline 1-D CNN: ``(batch, channels, length) -> (batch, classes)`` logits.
 
     For one channel and 2048 samples:
@@ -66,15 +63,13 @@ class WDCNN(nn.Module):
         dropout: Share = 0.0,
         padding5: Literal["same", "valid"] = "same",
     ) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            ConvolutionBlock(conv) for conv in _convolutions(channels, padding5)
+        super().__init__(
+            _convolutions(channels, padding5),
+            slots,
+            classes=classes,
+            positions=_positions(length, padding5),
+            dropout=dropout,
         )
-        self.attention = Slots(slots, WIDTHS)
-        self.hidden = nn.Linear(WIDTHS[-1] * _positions(length, padding5), 100)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.classify = nn.Linear(100, classes)
-        initialise(self)
 
     @staticmethod
     def positions(**_: object) -> int:
@@ -86,16 +81,6 @@ class WDCNN(nn.Module):
         """Return the shortest window in samples: the last pooling must have 2 positions left."""
         return 1009 if padding5 == "valid" else 497
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits ``(B, classes)`` of windows ``(B, channels, length)``."""
-        previous: list[Tensor] = []
-        for position, block in enumerate(self.blocks, start=1):
-            x = self.attention(position, block(x), previous)  # (B, C, L)
-            previous = self.attention.remember(previous, x)
-        x = x.transpose(1, 2).flatten(1)  # (B, L * C), channels innermost
-        logits: Tensor = self.classify(self.dropout(functional.relu(self.hidden(x))))
-        return logits
-
 
 def _convolutions(channels: int, padding5: Literal["same", "valid"]) -> list[Convolution]:
     first = Convolution(channels, WIDTHS[0], 64, stride=16)
@@ -104,6 +89,6 @@ def _convolutions(channels: int, padding5: Literal["same", "valid"]) -> list[Con
 
 
 def _positions(length: int, padding5: str) -> int:
-    """Number of positions that five blocks leave of a window."""
+    """Return the number of positions in the output of the five blocks."""
     positions = -(-length // 16) // 16
     return (positions - (padding5 == "valid") * 2) // 2
