@@ -28,10 +28,10 @@ def nearest_fold(length: int) -> int:
 class AxialAttention(nn.Module):
     """Self-attention along the rows and along the columns of the folded length, summed.
 
-    On a single axis axial attention is plain self-attention; folding the length into rows gives it
-    a second axis, and the name its meaning.
+    On a single axis axial attention is plain self-attention; folding the length into rows adds the
+    second axis.
 
-    Position ``p Q + q`` stands in row ``p``, column ``q``; with `MultiHead` attention ``A``
+    Position ``p Q + q`` is in row ``p``, column ``q``; with `MultiHead` attention ``A``
     within rows and ``A'`` within columns, ``y[p, q] = A(x[p, :])[q] + A'(x[:, q])[p]``.
 
     Parameters

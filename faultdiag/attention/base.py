@@ -1,4 +1,4 @@
-"""What the blocks share: sizes derived from channels and options, checks, pooled descriptors.
+"""Helpers of several blocks: sizes derived from channels and options, checks, pooled descriptors.
 
 Functions that refuse something take the block's registry name for their message.
 """
@@ -6,6 +6,7 @@ Functions that refuse something take the block's registry name for their message
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from faultdiag.errors import FaultdiagError
@@ -13,7 +14,7 @@ from faultdiag.errors import FaultdiagError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 def check_channels(block: str, channels: int, *, multiple_of: int = 1) -> None:
@@ -108,6 +109,51 @@ def check_odd(block: str, kernel_size: int, *, option: str = "kernel_size") -> N
         )
 
 
+def check_kernels(
+    block: str, kernel_sizes: tuple[int, ...], *, purpose: str, otherwise: str = ""
+) -> None:
+    """Refuse fewer than two kernels, and kernels that cannot be centred.
+
+    Parameters
+    ----------
+    purpose
+        What the block does with several kernels, as a verb phrase.
+    otherwise
+        What to use for a single kernel, to end the message with.
+
+    Raises
+    ------
+    FaultdiagError
+        If there are fewer than two sizes, or one is even or below 1.
+    """
+    if len(kernel_sizes) < 2:
+        raise FaultdiagError(
+            f"attention block '{block}' {purpose}, found {len(kernel_sizes)} in kernel_sizes; "
+            f"use 2 or more{otherwise}"
+        )
+    for size in kernel_sizes:
+        check_odd(block, size, option="a size in kernel_sizes")
+
+
+def check_one_each(
+    block: str, kernel_sizes: tuple[int, ...], option: str, values: tuple[int, ...]
+) -> None:
+    """Refuse an option that does not have one number, 1 or more, for each kernel.
+
+    Raises
+    ------
+    FaultdiagError
+        If the numbers differ in count from the kernels, or one is below 1.
+    """
+    if len(kernel_sizes) != len(values):
+        raise FaultdiagError(
+            f"attention block '{block}' has {len(kernel_sizes)} kernel_sizes but {len(values)} "
+            f"{option}; give one number in {option} for each kernel"
+        )
+    for value in values:
+        at_least(f"a number in {option}", value, block)
+
+
 def check_divides(block: str, option: str, value: int, channels: int) -> None:
     """Refuse an option that does not divide the channels, naming those that do.
 
@@ -139,11 +185,20 @@ def check_batch_statistics(block: str, training: bool, values: int) -> None:
         )
 
 
+def bottleneck(channels: int, hidden: int, *, bias: bool) -> nn.Sequential:
+    """Return a perceptron ``channels -> hidden -> channels`` with a ReLU between."""
+    return nn.Sequential(
+        nn.Linear(channels, hidden, bias=bias),
+        nn.ReLU(),
+        nn.Linear(hidden, channels, bias=bias),
+    )
+
+
 def maximum(x: "Tensor", dim: int) -> "Tensor":
     """Maximum of `x` along `dim`, without that axis; on ties one element takes the gradient.
 
     After a ReLU whole channels are 0, so ties are normal; ``amax`` would spread the gradient over
-    them. Where no gradient is asked for ``amax`` gives the same values several times faster.
+    them. Without a gradient ``amax`` gives the same values several times faster.
 
     Examples
     --------
@@ -161,8 +216,8 @@ def convolve(sequences: "Tensor", kernel: "Tensor", bias: "Tensor | None" = None
     """Convolve every sequence: ``(inputs, batch, length)`` to ``(outputs, batch, length)``.
 
     Equals ``conv1d(sequences.transpose(0, 1), kernel, bias, padding=k // 2).transpose(0, 1)``. The
-    batch stands as the height of one image, because with one or two inputs the usual layout costs
-    about three times as much.
+    batch is laid out as the height of one image, because with one or two inputs the usual layout
+    takes about three times as long.
     """
     padding = kernel.shape[-1] // 2
     image = sequences.unsqueeze(0)  # (1, inputs, B, length)

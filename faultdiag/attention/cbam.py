@@ -1,4 +1,4 @@
-"""Convolutional block attention: the reference and the two variants met in tutorials."""
+"""Convolutional block attention: the reference and two variants from tutorials."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from faultdiag.attention.base import (
+    bottleneck,
     check_batch_statistics,
     check_channels,
     check_odd,
@@ -35,11 +36,7 @@ class ChannelGate(nn.Module):
 
     def __init__(self, channels: int, hidden: int, *, bias: bool) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, hidden, bias=bias),
-            nn.ReLU(),
-            nn.Linear(hidden, channels, bias=bias),
-        )
+        self.mlp = bottleneck(channels, hidden, bias=bias)
 
     def forward(self, x: "Tensor") -> "Tensor":
         """Gate `x`, ``(batch, channels, length)``, by channel."""
@@ -81,7 +78,7 @@ class SpatialGate(nn.Module):
 
 
 class _Gates(nn.Module):
-    """A channel gate and then a position gate: what the variants share.
+    """A channel gate, then a position gate: the base of the variants.
 
     A variant has a `name`, the `unset` value of its reduction, and says what its gates have.
     """
@@ -176,14 +173,9 @@ class CBAMWithoutNorm(_Gates):
     channels
         Channels ``C`` of the map.
     reduction
-        As of `CBAM`.
+        As for `CBAM`, with the same errors.
     kernel_size
-        As of `CBAM`.
-
-    Raises
-    ------
-    FaultdiagError
-        If a given `reduction` leaves no hidden unit or `kernel_size` is even.
+        As for `CBAM`.
 
     Notes
     -----
@@ -212,19 +204,14 @@ class CBAMReduction8(_Gates):
     channels
         Channels ``C`` of the map.
     reduction
-        As of `CBAM`, but None is 8.
+        As for `CBAM`, but None is 8.
     kernel_size
-        As of `CBAM`.
-
-    Raises
-    ------
-    FaultdiagError
-        If a given `reduction` leaves no hidden unit or `kernel_size` is even.
+        As for `CBAM`.
 
     Notes
     -----
-    ``2 C d + 2 k`` parameters; torch's default initialisation. The planes of the position gate
-    stand in the other order than in [1]_, which matters for transferring weights only.
+    ``2 C d + 2 k`` parameters; torch's default initialisation. The planes of the position gate are
+    in the opposite order to [1]_, which only matters for copying weights.
 
     References
     ----------

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.attention.base import check_channels, hidden_width, maximum
+from faultdiag.attention.base import (
+    bottleneck,
+    check_channels,
+    hidden_width,
+    maximum,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,11 +53,7 @@ class ChannelProduct(nn.Module):
         super().__init__()
         check_channels("channel_product", channels)
         hidden = hidden_width("channel_product", channels, reduction, default=16)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, hidden, bias=False),
-            nn.ReLU(),
-            nn.Linear(hidden, channels, bias=False),
-        )
+        self.mlp = bottleneck(channels, hidden, bias=False)
 
     def forward(self, x: "Tensor") -> "Tensor":
         """Gate `x`, ``(batch, channels, length)``, by channel."""

@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from faultdiag.attention.base import check_channels, check_odd, convolve, joint_kernel
-from faultdiag.errors import FaultdiagError
+from faultdiag.attention.base import (
+    check_channels,
+    check_kernels,
+    convolve,
+    joint_kernel,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,13 +51,12 @@ class MultiKernelECA(nn.Module):
     def __init__(self, channels: int, *, kernel_sizes: tuple[int, ...] = (3, 5, 7)) -> None:
         super().__init__()
         check_channels("multi_kernel_eca", channels)
-        if len(kernel_sizes) < 2:
-            raise FaultdiagError(
-                f"attention block 'multi_kernel_eca' mixes kernels, found {len(kernel_sizes)} in "
-                "kernel_sizes; use 2 or more, or the block 'eca' for one"
-            )
-        for size in kernel_sizes:
-            check_odd("multi_kernel_eca", size, option="a size in kernel_sizes")
+        check_kernels(
+            "multi_kernel_eca",
+            kernel_sizes,
+            purpose="mixes kernels",
+            otherwise=", or the block 'eca' for one",
+        )
         self.convs = nn.ModuleList(nn.Conv1d(1, 1, size, bias=False) for size in kernel_sizes)
         self.mix = nn.Linear(channels, len(kernel_sizes))
 

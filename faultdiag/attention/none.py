@@ -16,7 +16,7 @@ class NoAttention(nn.Module):
     Parameters
     ----------
     channels
-        Channels of the map. The block has 0 parameters whatever they are.
+        Channels of the map; the block has no parameters.
 
     Raises
     ------

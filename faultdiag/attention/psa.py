@@ -8,13 +8,12 @@ from torch import nn
 from torch.nn import functional
 
 from faultdiag.attention.base import (
-    at_least,
     check_channels,
-    check_odd,
+    check_kernels,
+    check_one_each,
     floored_width,
     joint_kernel,
 )
-from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,8 +50,8 @@ class PyramidSqueezeAttention(nn.Module):
     authors' code needs channels in multiples of 64; the greatest common divisor and the least width
     of 1 are ours and change nothing at those. The authors' code also joins the branches in reverse
     order. A softmax of sigmoids keeps the four default weights between 0.109 and 0.475. All
-    branches are carried out as one dense convolution, ``max(k_i) C^2 L`` multiply-adds, which on a
-    CPU takes a quarter of the time of grouped ones up to 64 channels and as long at 128.
+    branches are computed as one dense convolution, ``max(k_i) C^2 L`` multiply-adds: on a CPU a
+    quarter of the time of grouped ones up to 64 channels, and the same time at 128.
 
     References
     ----------
@@ -71,7 +70,8 @@ class PyramidSqueezeAttention(nn.Module):
         reduction: int = 16,
     ) -> None:
         super().__init__()
-        _check_kernels(kernel_sizes, groups)
+        check_kernels("psa", kernel_sizes, purpose="weighs kernels against each other")
+        check_one_each("psa", kernel_sizes, "groups", groups)
         check_channels("psa", channels, multiple_of=len(kernel_sizes))
         part = channels // len(kernel_sizes)
         self.convs = nn.ModuleList(
@@ -92,19 +92,3 @@ class PyramidSqueezeAttention(nn.Module):
         single = torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
         weights = torch.softmax(single, 1).flatten(1)  # (B, C)
         return u * weights.unsqueeze(-1)
-
-
-def _check_kernels(kernel_sizes: tuple[int, ...], groups: tuple[int, ...]) -> None:
-    if len(kernel_sizes) < 2:
-        raise FaultdiagError(
-            f"attention block 'psa' weighs kernels against each other, found {len(kernel_sizes)} "
-            "in kernel_sizes; use 2 or more"
-        )
-    if len(kernel_sizes) != len(groups):
-        raise FaultdiagError(
-            f"attention block 'psa' has {len(kernel_sizes)} kernel_sizes but {len(groups)} groups; "
-            "give one number of groups per kernel"
-        )
-    for size, group in zip(kernel_sizes, groups, strict=True):
-        check_odd("psa", size, option="a size in kernel_sizes")
-        at_least("a number in groups", group, "psa")

@@ -20,14 +20,12 @@ class MultiHead(nn.Module):
 
     Parameters
     ----------
-    channels
-        Features ``C`` of a token, a multiple of `heads`.
-    heads
-        Number of heads ``h``.
+    channels, heads
+        Features ``C`` of a token, and the number of heads ``h``, which divides ``C``.
     qkv_bias
-        Whether queries, keys and values have a bias; the last linear map always has.
+        Whether queries, keys and values have a bias; the last linear map always has one.
     causal
-        Whether a token sees only itself and those before it.
+        Whether a token sees only itself and earlier tokens.
     """
 
     def __init__(self, channels: int, heads: int, *, qkv_bias: bool, causal: bool = False) -> None:

@@ -6,21 +6,20 @@ import torch
 from torch import nn
 
 from faultdiag.attention.base import (
-    at_least,
     check_batch_statistics,
     check_channels,
     check_divides,
-    check_odd,
+    check_kernels,
+    check_one_each,
     floored_width,
 )
-from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 class SelectiveKernel(nn.Module):
-    """Convolutions of several reaches, mixed per channel by what they jointly found.
+    """Convolutions of several reaches, mixed per channel with weights from their sum.
 
     ``u_m = relu(BN(conv_m(x)))``, ``z = relu(BN(W1 mean_L(sum_m u_m)))``, ``W1: C -> d``,
     ``d = max(min_width, C // reduction)``; ``y = sum_m softmax_m(W2 z) u_m``.
@@ -74,7 +73,8 @@ class SelectiveKernel(nn.Module):
     ) -> None:
         super().__init__()
         check_channels("sk", channels)
-        _check_branches(kernel_sizes, dilations)
+        check_kernels("sk", kernel_sizes, purpose="selects among kernels")
+        check_one_each("sk", kernel_sizes, "dilations", dilations)
         check_divides("sk", "groups", groups, channels)
         width = floored_width("sk", channels, reduction, min_width)
         self.branches = nn.ModuleList(
@@ -103,19 +103,3 @@ def _branch(channels: int, size: int, dilation: int, groups: int) -> nn.Sequenti
     )
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm1d(channels, momentum=0.05), nn.ReLU())
-
-
-def _check_branches(kernel_sizes: tuple[int, ...], dilations: tuple[int, ...]) -> None:
-    if len(kernel_sizes) < 2:
-        raise FaultdiagError(
-            f"attention block 'sk' selects among kernels, found {len(kernel_sizes)} in "
-            "kernel_sizes; use 2 or more"
-        )
-    if len(kernel_sizes) != len(dilations):
-        raise FaultdiagError(
-            f"attention block 'sk' has {len(kernel_sizes)} kernel_sizes but {len(dilations)} "
-            "dilations; give one dilation per kernel"
-        )
-    for size, dilation in zip(kernel_sizes, dilations, strict=True):
-        check_odd("sk", size, option="a size in kernel_sizes")
-        at_least("a dilation", dilation, "sk")

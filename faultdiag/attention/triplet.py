@@ -64,8 +64,8 @@ class TripletAttention(nn.Module):
     -----
     ``2 k^2 + 4 k + 6`` parameters. It is the authors' block on a map of height 1, to rounding. In
     one dimension the pooled axis of the first branch has size 1, its two planes are equal, and only
-    the sum of their kernels matters. That convolution is carried out as a banded 1-D one:
-    ``k C^2 L`` multiply-adds instead of ``k^2 C L``, yet ten times as fast on a CPU at 32 channels.
+    the sum of their kernels matters. That convolution is computed as a banded 1-D one:
+    ``k C^2 L`` multiply-adds instead of ``k^2 C L``, but ten times as fast on a CPU at 32 channels.
 
     References
     ----------

@@ -60,7 +60,7 @@ REFUSED: list[tuple[str, int, dict[str, Any], str]] = [
     ("sk", 16, {"kernel_sizes": (3,), "dilations": (1,)}, "'sk' selects among kernels, found 1"),
     ("sk", 16, {"dilations": (1, 2, 3)}, "'sk' has 2 kernel_sizes but 3 dilations; give one"),
     ("sk", 16, {"kernel_sizes": (3, 4)}, "'sk': a size in kernel_sizes is 4 but must be odd"),
-    ("sk", 16, {"dilations": (1, 0)}, "'sk': a dilation is 0; use 1 or more"),
+    ("sk", 16, {"dilations": (1, 0)}, "'sk': a number in dilations is 0; use 1 or more"),
     (
         "sk",
         16,
