@@ -12,6 +12,7 @@ import typer
 from faultdiag.cli.data import fetch, init, inspect, simulate
 from faultdiag.cli.exits import Group, add_version
 from faultdiag.cli.lists import attention, bearings, models, schema
+from faultdiag.cli.options import with_records
 from faultdiag.cli.training import adapt, check, prepare, protocol, train
 from faultdiag.cli.use import evaluate, explain, export, predict, report, trend, watch
 from faultdiag.system.processes import tune_openmp
@@ -41,7 +42,7 @@ NAMES: dict[Callable[..., None], str] = {evaluate: "eval"}
 
 for section, commands in SECTIONS.items():
     for command in commands:
-        app.command(NAMES.get(command), rich_help_panel=section)(command)
+        app.command(NAMES.get(command), rich_help_panel=section)(with_records(command))
 
 
 def main() -> None:

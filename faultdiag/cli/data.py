@@ -10,7 +10,10 @@ from typing import Annotated
 import typer
 
 from faultdiag.cli.exits import INTERRUPTED, say, show, stop
-from faultdiag.cli.options import AsJson, OverrideRate
+from faultdiag.cli.options import (
+    AsJson,
+    OverrideRate,
+)
 from faultdiag.errors import counted
 
 # What downloads is imported when it is called.

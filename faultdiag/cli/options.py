@@ -1,13 +1,26 @@
-"""Options that several commands take."""
+"""Options that several commands take, and records of options that belong together.
 
+A parameter of a command that is a record (`ConfigChoice`, `Reading`, `Progress`) is one option for
+each of its fields.
+"""
+
+import inspect
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from faultdiag.cli.exits import be_quiet, log_json
+from faultdiag.system.processes import without_collection
 from faultdiag.system.terminal import printable_json
+
+if TYPE_CHECKING:
+    from faultdiag.config.schema import Config
+    from faultdiag.prediction.reading import ReadRequest
 
 ConfigPath = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", help="YAML config.", show_default=False)
@@ -21,9 +34,24 @@ OverrideRate = Annotated[
     bool,
     typer.Option("--override-rate", help="Your rate and speed win over those of file, catalogue."),
 ]
+ShardOf = Annotated[
+    str | None, typer.Option("--shard", help="i/n: only this share of the work, for a cluster.")
+]
+Merge = Annotated[bool, typer.Option("--merge", help="Merge what all shards have finished.")]
 DaskAddress = Annotated[
     str | None, typer.Option("--dask", help="Work on this Dask cluster: tcp://host:8786.")
 ]
+Channel = Annotated[str | None, typer.Option(help="Channel to read.")]
+Rate = Annotated[float | None, typer.Option(help="Hz, where nothing says it.")]
+Rpm = Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")]
+BearingName = Annotated[
+    str | None, typer.Option(help="6205, …, or a geometry: balls,ball_diameter,pitch_diameter.")
+]
+Glob = Annotated[
+    str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
+]
+Readers = Annotated[int, typer.Option("--jobs", min=1, help="Processes that read files.")]
+Plot = Annotated[Path | None, typer.Option(help="Draw it to a PNG.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,
@@ -42,32 +70,107 @@ LogJson = Annotated[
 ]
 
 
-def with_override(settings: list[str] | None, override_rate: bool) -> list[str]:
-    """Return the settings, and ``data.override_rate`` where ``--override-rate`` is given."""
-    return [*(settings or []), *(["data.override_rate=true"] if override_rate else [])]
+@dataclass(frozen=True)
+class ConfigChoice:
+    """The config that a command is given, as an argument or by ``--config``, and changes of it."""
+
+    config: ConfigPath = None
+    config_option: ConfigOption = None
+    settings: Settings = None
+    override_rate: OverrideRate = False
+
+    @property
+    def path(self) -> Path:
+        """The file of the config.
+
+        Raises
+        ------
+        typer.BadParameter
+            If there is none, or there are two.
+        """
+        if None not in {self.config, self.config_option} and self.config != self.config_option:
+            raise typer.BadParameter(
+                f"two configs are given: {self.config} and --config {self.config_option}; give one "
+                "of them"
+            )
+        path = self.config or self.config_option
+        if path is None:
+            raise typer.BadParameter(
+                "no config is given; name a YAML file, such as: faultdiag train my.yaml "
+                "(faultdiag init writes one)"
+            )
+        return path
+
+    @property
+    def changes(self) -> list[str]:
+        """The settings, and ``data.override_rate`` where ``--override-rate`` is given."""
+        return [*(self.settings or []), *(["data.override_rate=true"] * self.override_rate)]
+
+    def load(self) -> "Config":
+        """Load the config with its changes.
+
+        Raises
+        ------
+        typer.BadParameter
+            If no config is given, or two are.
+        FaultdiagError
+            If the config cannot be read or has problems.
+        """
+        with without_collection():
+            from faultdiag.config.schema import load_config
+
+        return load_config(self.path, self.changes)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How recordings are read, where their files and the catalogues do not say."""
+
+    channel: Channel = None
+    sampling_rate: Rate = None
+    rpm: Rpm = None
+    bearing: BearingName = None
+
+    def request(self, *, override_rate: bool = False) -> "ReadRequest":
+        """Return the request for a recording that is still to be named."""
+        from faultdiag.prediction.reading import ReadRequest
+
+        return ReadRequest(
+            Path(), self.channel, self.sampling_rate, self.rpm, self.bearing, override_rate
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a command writes to stderr; the options take effect while they are parsed."""
+
+    quiet: Quiet = False
+    log_as_json: LogJson = False
+
+
+def with_records(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with one option for each field of its records, in their place."""
+    records: dict[str, type[Any]] = {}
+    flat: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation):
+            records[parameter.name] = parameter.annotation
+            flat += inspect.signature(parameter.annotation, eval_str=True).parameters.values()
+        else:
+            flat.append(parameter)
+
+    @wraps(command)
+    def call(**options: Any) -> None:
+        for name, record in records.items():
+            options[name] = record(**{f.name: options.pop(f.name) for f in fields(record)})
+        command(**options)
+
+    flat = [p.replace(kind=p.KEYWORD_ONLY) for p in flat]
+    call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    call.__annotations__ = {p.name: p.annotation for p in flat}
+    return call
 
 
 def as_text(document: object) -> str:
     """Return a document as the JSON that commands print."""
     return printable_json(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def config_path(argument: Path | None, option: Path | None) -> Path:
-    """Return the config that a command was given, as an argument or by ``--config``.
-
-    Raises
-    ------
-    typer.BadParameter
-        If there is none, or there are two.
-    """
-    if argument is not None and option is not None and argument != option:
-        raise typer.BadParameter(
-            f"two configs are given: {argument} and --config {option}; give one of them"
-        )
-    path = argument or option
-    if path is None:
-        raise typer.BadParameter(
-            "no config is given; name a YAML file, such as: faultdiag train my.yaml "
-            "(faultdiag init writes one)"
-        )
-    return path

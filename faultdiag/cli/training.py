@@ -9,17 +9,17 @@ import typer
 from faultdiag.cli.exits import INTERRUPTED, say, show, stop
 from faultdiag.cli.options import (
     AsJson,
-    ConfigOption,
-    ConfigPath,
+    ConfigChoice,
     DaskAddress,
     Device,
-    LogJson,
+    Glob,
+    Merge,
     OverrideRate,
-    Quiet,
+    Progress,
+    Reading,
     Settings,
+    ShardOf,
     as_text,
-    config_path,
-    with_override,
 )
 from faultdiag.errors import FaultdiagError, counted
 from faultdiag.system.processes import without_collection
@@ -34,73 +34,41 @@ if TYPE_CHECKING:
 KEEP = "transfer.guard=none"
 
 
-def check(
-    config: ConfigPath = None,
-    config_option: ConfigOption = None,
-    settings: Settings = None,
-    override_rate: OverrideRate = False,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
-) -> None:
+def check(*, choice: ConfigChoice, progress: Progress) -> None:
     """Check files, labels, rates, windows and model before training.
 
     Example: faultdiag check configs/demo.yaml
     """
     from faultdiag.api.check import check_config
-    from faultdiag.config.schema import load_config
 
-    show(
-        check_config(
-            load_config(config_path(config, config_option), with_override(settings, override_rate))
-        )
-    )
+    show(check_config(choice.load()))
 
 
-def prepare(
-    config: ConfigPath = None,
-    config_option: ConfigOption = None,
-    settings: Settings = None,
-    override_rate: OverrideRate = False,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
-) -> None:
+def prepare(*, choice: ConfigChoice, progress: Progress) -> None:
     """Run the preprocessing stage alone.
 
     Example: faultdiag prepare configs/demo.yaml
     """
     from faultdiag.api.check import prepare_config
-    from faultdiag.config.schema import load_config
 
-    show(
-        prepare_config(
-            load_config(config_path(config, config_option), with_override(settings, override_rate))
-        )
-    )
+    show(prepare_config(choice.load()))
 
 
 def train(
-    config: ConfigPath = None,
-    config_option: ConfigOption = None,
-    settings: Settings = None,
+    *,
+    choice: ConfigChoice,
     run: Annotated[Path | None, typer.Option(help="Run folder; runs/<config's name>.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue that run.")] = False,
     device: Device = "auto",
-    override_rate: OverrideRate = False,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    progress: Progress,
 ) -> None:
     """Prepare if needed, train, evaluate on the test part, write the run folder.
 
     Example: faultdiag train configs/demo.yaml --set train.epochs=5
     """
-    with without_collection():
-        from faultdiag.config.schema import load_config
-
-    path = config_path(config, config_option)
-    settings = with_override(settings, override_rate)
-    parsed = load_config(path, settings)
-    folder = run or Path("runs") / path.stem
+    config = choice.load()
+    folder = run or Path("runs") / choice.path.stem
     again = ["--overwrite" if overwrite else "--resume"]
 
     with without_collection():
@@ -110,7 +78,7 @@ def train(
 
     try:
         result = train_all(
-            parsed,
+            config,
             run=folder,
             device=device,
             overwrite=overwrite,
@@ -120,7 +88,7 @@ def train(
         )
     except KeyboardInterrupt:
         flags = again if device == "auto" else [*again, "--device", device]
-        command = train_command(path, settings, folder, *flags)
+        command = train_command(choice.path, choice.changes, folder, *flags)
         raise stop(f"interrupted; continue with: {command}", INTERRUPTED) from None
     show(training_text(result))
     _require_adapted(getattr(result, "runs", [result]))
@@ -139,6 +107,7 @@ def _require_adapted(runs: Iterable["Run"]) -> None:
 def adapt(
     run: Annotated[Path, typer.Argument(help="Run folder or checkpoint.")],
     paths: Annotated[list[Path], typer.Argument(help="Unlabelled recordings, folders, manifests.")],
+    *,
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
     method: Annotated[
         str | None, typer.Option(help="mk_mmd_mcc, adabn, shot, …; else what the data allow.")
@@ -151,30 +120,20 @@ def adapt(
     force: Annotated[
         bool, typer.Option("--force", help="Keep the model even where agreement falls.")
     ] = False,
-    channel: Annotated[str | None, typer.Option(help="Channel to read.")] = None,
-    sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
-    rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
-    bearing: Annotated[
-        str | None, typer.Option(help="6205, …, or a geometry: balls,ball_diameter,pitch_diameter.")
-    ] = None,
-    pattern: Annotated[
-        str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
-    ] = None,
+    reading: Reading,
+    pattern: Glob = None,
     override_rate: OverrideRate = False,
     device: Device = "auto",
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    progress: Progress,
 ) -> None:
     """Adapt a run to unlabelled recordings of another machine or condition.
 
     Example: faultdiag adapt runs/demo new_recordings --out runs/adapted
     """
-    del quiet
     with without_collection():
         from faultdiag.api.adapt import refused_text, try_adapt
         from faultdiag.config.schema import load_config
-        from faultdiag.prediction.reading import ReadRequest
         from faultdiag.report.training import adapted_text
 
     chosen = None if config is None else load_config(config, settings or [])
@@ -189,7 +148,7 @@ def adapt(
         settings={},
         epochs=epochs,
         force=force,
-        request=ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate),
+        request=reading.request(override_rate=override_rate),
         pattern=pattern,
         device=device,
     )
@@ -199,9 +158,8 @@ def adapt(
 
 
 def protocol(
-    config: ConfigPath = None,
-    config_option: ConfigOption = None,
-    settings: Settings = None,
+    *,
+    choice: ConfigChoice,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="How many; else what the config says, or 5.")
     ] = None,
@@ -212,16 +170,10 @@ def protocol(
     out: Annotated[Path | None, typer.Option(help="Folder; runs/<config's name>.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
-    override_rate: OverrideRate = False,
-    shard: Annotated[
-        str | None, typer.Option(help="i/n: only this share of the cells, for a cluster.")
-    ] = None,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Make the table of the cells that shards finished.")
-    ] = False,
+    shard: ShardOf = None,
+    merge: Merge = False,
     dask: DaskAddress = None,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    progress: Progress,
 ) -> None:
     """Compare models under several protocols and seeds, and write one table.
 
@@ -234,8 +186,7 @@ def protocol(
 
     _require_compatible(merge=merge, shard=shard, jobs=jobs, dask=dask)
     part = None if shard is None else parse_shard(shard)
-    path = config_path(config, config_option)
-    settings = with_override(settings, override_rate)
+    path, settings = choice.path, choice.changes
     folder = out or Path("runs") / path.stem
     try:
         plan = command.read(path, settings, seeds, folder, device)

@@ -1,5 +1,6 @@
 """The commands that use a run: eval, predict, explain, report, trend, export, watch."""
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +12,15 @@ from faultdiag.cli.options import (
     AsJson,
     DaskAddress,
     Device,
-    LogJson,
+    Glob,
+    Merge,
     OverrideRate,
-    Quiet,
+    Plot,
+    Progress,
+    Readers,
+    Reading,
     Settings,
+    ShardOf,
     as_text,
 )
 from faultdiag.errors import FaultdiagError, counted
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder or checkpoint.")],
+    *,
     part: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     config: Annotated[Path | None, typer.Option(help="Evaluate on other data.")] = None,
     settings: Settings = None,
@@ -44,8 +51,7 @@ def evaluate(
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy over --snr to a PNG.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    progress: Progress,
 ) -> None:
     """Print the metrics of a trained run, on its own split or on other data.
 
@@ -72,26 +78,20 @@ def predict(
     paths: Annotated[
         list[Path], typer.Argument(help="Recordings, folders, manifests; -: a list on stdin.")
     ],
+    *,
     out: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
     windows: Annotated[
         Path | None, typer.Option(help="Also write a row for each window to this file.")
     ] = None,
-    pattern: Annotated[
-        str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
-    ] = None,
+    pattern: Glob = None,
     as_json: AsJson = False,
-    channel: Annotated[str | None, typer.Option(help="Channel to read.")] = None,
-    sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
-    rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
-    bearing: Annotated[
-        str | None, typer.Option(help="6205, …, or a geometry: balls,ball_diameter,pitch_diameter.")
-    ] = None,
+    reading: Reading,
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Add what the signal says by itself: evidence_*.")
     ] = False,
     override_rate: OverrideRate = False,
     device: Device = "auto",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
+    jobs: Readers = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the rows of --out.")] = False,
     file_timeout: Annotated[
         float, typer.Option(help="Seconds without progress after which a file is given up.")
@@ -99,15 +99,10 @@ def predict(
     novel: Annotated[
         str, typer.Option(help="Recordings unlike the training data: mark, or reject as unknown.")
     ] = "mark",
-    shard: Annotated[
-        str | None, typer.Option(help="i/n: only this share of the recordings, for a cluster.")
-    ] = None,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Merge the rows of all shards into --out.")
-    ] = False,
+    shard: ShardOf = None,
+    merge: Merge = False,
     dask: DaskAddress = None,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    progress: Progress,
 ) -> None:
     """Diagnose new recordings: one row each.
 
@@ -121,10 +116,7 @@ def predict(
     settings = predicting.PredictionSettings(
         out=out,
         as_json=as_json,
-        channel=channel,
-        sampling_rate=sampling_rate,
-        rpm=rpm,
-        bearing=bearing,
+        **asdict(reading),
         override_rate=override_rate,
         device=device,
         jobs=jobs,
@@ -196,14 +188,6 @@ class Embedding(StrEnum):
     none = "none"
 
 
-Rpm = Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")]
-Rate = Annotated[float | None, typer.Option(help="Hz, where nothing says it.")]
-Channel = Annotated[str | None, typer.Option(help="Channel to read.")]
-BearingName = Annotated[
-    str | None, typer.Option(help="6205, …, or a geometry: balls,ball_diameter,pitch_diameter.")
-]
-
-
 def report(
     source: Annotated[
         Path, typer.Argument(metavar="RUN", help="Run, model, protocol folder, or predict's rows.")
@@ -211,6 +195,7 @@ def report(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Recordings to diagnose, or predict's rows.")
     ] = None,
+    *,
     out: Annotated[
         Path | None, typer.Option(help="File to write; report.html if not given.")
     ] = None,
@@ -226,13 +211,8 @@ def report(
     mounting: Annotated[
         MachineMounting | None, typer.Option(help="Of the machine: rigid or flexible.")
     ] = None,
-    channel: Channel = None,
-    sampling_rate: Rate = None,
-    rpm: Rpm = None,
-    bearing: BearingName = None,
-    pattern: Annotated[
-        str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
-    ] = None,
+    reading: Reading,
+    pattern: Glob = None,
     pages: Annotated[
         int, typer.Option(min=0, help="Recordings with a page of their own at most.")
     ] = 60,
@@ -240,9 +220,8 @@ def report(
         Embedding, typer.Option(help="Of a run: pca, tsne or none.")
     ] = Embedding.pca,
     device: Device = "auto",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that read files.")] = 1,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    jobs: Readers = 1,
+    progress: Progress,
 ) -> None:
     """Make a page of a prediction, a run, or a protocol: HTML, Markdown or JSON.
 
@@ -252,10 +231,7 @@ def report(
     from faultdiag.api.report import report_options, write_report
 
     options = report_options(
-        channel=channel,
-        sampling_rate=sampling_rate,
-        rpm=rpm,
-        bearing=bearing,
+        **asdict(reading),
         units=units and units.value,
         group=machine_group,
         mounting=mounting and mounting.value,
@@ -275,15 +251,12 @@ def report(
 def explain(
     run: Annotated[Path, typer.Argument(help="Run folder or checkpoint.")],
     file: Annotated[Path, typer.Argument(help="A recording.")],
-    plot: Annotated[Path | None, typer.Option(help="Draw it to a PNG.")] = None,
+    *,
+    plot: Plot = None,
     as_json: AsJson = False,
-    channel: Channel = None,
-    sampling_rate: Rate = None,
-    rpm: Rpm = None,
-    bearing: BearingName = None,
+    reading: Reading,
     device: Device = "auto",
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    progress: Progress,
 ) -> None:
     """Show what the network looked at in a recording.
 
@@ -293,9 +266,7 @@ def explain(
     from faultdiag.api.report_recordings import draw_explanation, explanation_output
     from faultdiag.api.report_recordings import explain as make
 
-    options = report_options(
-        channel=channel, sampling_rate=sampling_rate, rpm=rpm, bearing=bearing, device=device
-    )
+    options = report_options(**asdict(reading), device=device)
     result = make(run, file, options)
     show(explanation_output(result, as_json=as_json), nl=as_json)
     if plot is not None:
@@ -305,22 +276,17 @@ def explain(
 
 def trend(
     paths: Annotated[list[Path], typer.Argument(help="Recordings of one machine, or folders.")],
+    *,
     healthy: Annotated[
         list[Path] | None, typer.Option(help="Healthy recordings; else the first tenth.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw it to a PNG.")] = None,
+    plot: Plot = None,
     as_json: AsJson = False,
     sigmas: Annotated[float, typer.Option(help="The limit: mean + so many sd of healthy.")] = 3.0,
     persistence: Annotated[int, typer.Option(min=1, help="Recordings in a row: an alarm.")] = 3,
-    channel: Channel = None,
-    sampling_rate: Rate = None,
-    rpm: Rpm = None,
-    bearing: BearingName = None,
-    pattern: Annotated[
-        str | None, typer.Option("--glob", help="Which files of folders, such as '*.csv'.")
-    ] = None,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    reading: Reading,
+    pattern: Glob = None,
+    progress: Progress,
 ) -> None:
     """Compare the recordings of a machine over time with its own healthy ones.
 
@@ -330,7 +296,7 @@ def trend(
     from faultdiag.api.trend import draw_trend, trend_output
     from faultdiag.api.trend import trend as make
 
-    options = report_options(channel=channel, sampling_rate=sampling_rate, rpm=rpm, bearing=bearing)
+    options = report_options(**asdict(reading))
     built, problems = make(
         paths,
         healthy or [],
@@ -349,6 +315,7 @@ def trend(
 
 def export(
     run: Annotated[Path, typer.Argument(help="Run folder or checkpoint.")],
+    *,
     out: Annotated[
         Path | None,
         typer.Option(help="FILE.onnx, or FILE.safetensors for the weights alone; else in RUN."),
@@ -363,8 +330,7 @@ def export(
         bool, typer.Option("--safetensors", help="Write the weights too, as safetensors.")
     ] = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    progress: Progress,
 ) -> None:
     """Write the whole diagnosis to one ONNX file, which predicts without torch.
 
@@ -395,6 +361,7 @@ def _lines(made: "Export") -> list[str]:
 def watch(
     run: Annotated[Path, typer.Argument(help="Run folder, checkpoint or ONNX file.")],
     folder: Annotated[Path, typer.Argument(help="Folder that recordings arrive in.")],
+    *,
     out: Annotated[Path, typer.Option(help="CSV file that rows are appended to.")],
     every: Annotated[
         float, typer.Option(min=0.01, help="Seconds between looks; a file must stay so long.")
@@ -402,26 +369,21 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="Diagnose what is complete and end, as for cron.")
     ] = False,
-    channel: Annotated[str | None, typer.Option(help="Channel to read.")] = None,
-    sampling_rate: Annotated[float | None, typer.Option(help="Hz, where nothing says it.")] = None,
-    rpm: Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")] = None,
+    reading: Reading,
     device: Device = "auto",
-    quiet: Quiet = False,
-    log_as_json: LogJson = False,
+    progress: Progress,
 ) -> None:
     """Diagnose new recordings of a folder as they arrive.
 
     Example: faultdiag watch model.onnx incoming --out diagnoses.csv
     """
-    from faultdiag.prediction.reading import ReadRequest
     from faultdiag.prediction.watch import watch_folder
 
-    options = ReadRequest(Path(), channel, sampling_rate, rpm)
     count = watch_folder(
         run,
         folder,
         out,
-        options=options,
+        options=reading.request(),
         device=device,
         every=every,
         once=once,
