@@ -74,13 +74,6 @@ class Femto(RunToFailure):
     The clock of Bearing1_1's snapshots 2121 and 2122 is wrong; the number of a snapshot counts
     here. Five bearings never reached the 20 g that the challenge calls the end of life.
 
-    Parameters
-    ----------
-    root
-        The folder.
-    healthy, failing
-        Shares of a bearing's life at its beginning and its end.
-
     References
     ----------
     .. [1] P. Nectoux, R. Gouriveau, K. Medjaher, E. Ramasso, B. Morello, N. Zerhouni and
@@ -96,7 +89,6 @@ class Femto(RunToFailure):
             "degradation tests, IEEE Int. Conf. Prognostics and Health Management, Denver, 2012"
         ),
         source="https://www.nasa.gov/intelligent-systems-division (Prognostics data repository)",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         files=read_files("femto"),

@@ -55,11 +55,6 @@ class Hust(PublishedDataset):
     1352 to 1498 rpm. Cracks are 0.2 mm wide. There is one bearing for each fault and type, as
     far as is documented. 12 of the recordings with two faults are shorter, down to 2.4 s.
 
-    Parameters
-    ----------
-    root
-        The folder.
-
     References
     ----------
     .. [1] N. D. Thuan and H. S. Hong, "HUST bearing: a practical dataset for ball bearing fault
@@ -74,7 +69,6 @@ class Hust(PublishedDataset):
             "diagnosis, BMC Research Notes 16 (2023) 138; data: doi:10.17632/cbv7jyx4p9.3"
         ),
         source="https://data.mendeley.com/datasets/cbv7jyx4p9/3",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         files=read_files("hust"),

@@ -82,13 +82,6 @@ class Ims(RunToFailure):
     The life of a bearing is the documented time of its test. Files of the third test after 4
     April 2004 are not documented and left out. 2000 rpm, 6000 lbs.
 
-    Parameters
-    ----------
-    root
-        The folder.
-    healthy, failing
-        Shares of a bearing's life at its beginning and its end.
-
     References
     ----------
     .. [1] J. Lee, H. Qiu, G. Yu, J. Lin and Rexnord Technical Services, "Bearing data set", IMS,
@@ -106,7 +99,6 @@ class Ims(RunToFailure):
             "University of Cincinnati, NASA Prognostics Data Repository, 2007"
         ),
         source="https://data.nasa.gov/dataset/ims-bearings",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         complete=False,

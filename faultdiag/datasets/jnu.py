@@ -47,11 +47,6 @@ class Jnu(PublishedDataset):
     There is one recording, and one bearing, for each fault and speed: no split can keep bearings
     apart.
 
-    Parameters
-    ----------
-    root
-        The folder.
-
     References
     ----------
     .. [1] K. Li, X. Ping, H. Wang, P. Chen and Y. Cao, "Sequential fuzzy diagnosis method for
@@ -67,7 +62,6 @@ class Jnu(PublishedDataset):
             "operating conditions based on vibration analysis, Sensors 13 (2013) 8013-8041"
         ),
         source="https://github.com/ClarkGableWang/JNU-Bearing-Dataset",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         files=read_files("jnu"),

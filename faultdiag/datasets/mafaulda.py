@@ -81,11 +81,6 @@ class Mafaulda(PublishedDataset):
     inner track where the folders are cage_fault, outer_race and ball_fault. The folders count
     here. The recorder's own rate is 51.2 kHz; the page states 50 kHz.
 
-    Parameters
-    ----------
-    root
-        The folder.
-
     References
     ----------
     .. [1] F. M. L. Ribeiro et al., "MAFAULDA, Machinery Fault Database", SMT, COPPE/UFRJ,

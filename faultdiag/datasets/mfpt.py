@@ -49,11 +49,6 @@ class Mfpt(PublishedDataset):
     recordings of the outer race fault are sampled at 97,656 Hz, the others at 48,828 Hz; all at
     25 Hz shaft rate. One bearing per class, so no split is bearing-disjoint.
 
-    Parameters
-    ----------
-    root
-        The folder, or any folder in it.
-
     References
     ----------
     .. [1] E. Bechhoefer, "Condition Based Maintenance Fault Database for Testing Diagnostics
@@ -68,7 +63,6 @@ class Mfpt(PublishedDataset):
             "Prognostic Algorithms, MFPT Society, 2013"
         ),
         source="https://www.mfpt.org/fault-data-sets/",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         files=read_files("mfpt"),

@@ -89,11 +89,6 @@ class Paderborn(PublishedDataset):
     engraver, drill) or real, from a lifetime test. ``specimen`` is the physical bearing: split by
     it, or the same bearing is in training and test.
 
-    Parameters
-    ----------
-    root
-        The folder.
-
     References
     ----------
     .. [1] C. Lessmeier, J. K. Kimotho, D. Zimmer and W. Sextro, "Condition monitoring of bearing
@@ -111,7 +106,6 @@ class Paderborn(PublishedDataset):
             "European Conference 3 (2016)"
         ),
         source="https://groups.uni-paderborn.de/kat/BearingDataCenter/",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         files=read_files("paderborn"),

@@ -111,9 +111,7 @@ class PublishedSet:
     licence, citation
         As the publisher states them.
     source
-        Where the set is to be had, as a sentence.
-    label
-        Pattern of the classes, unless the config has one.
+        Where the set can be obtained, as a sentence.
     parse
         From a path to the facts of the recordings in the file; none if it is not in this set. A
         file of several bearings holds several recordings.
@@ -121,6 +119,8 @@ class PublishedSet:
         Paths of all recordings as published; of a few typical ones where `complete` is false.
     complete
         Whether `paths` are all of them.
+    label
+        Pattern of the classes, unless the config has one.
     files
         The files of the distribution whose digests are known.
     suffixes
@@ -144,10 +144,10 @@ class PublishedSet:
     licence: str
     citation: str
     source: str
-    label: str
     parse: Callable[[str], Sequence[Facts]]
     paths: Callable[[], Iterable[str]]
     complete: bool = True
+    label: str = "{code}"
     files: Sequence[PublishedFile] = ()
     suffixes: tuple[str, ...] = (".mat",)
     columns: Callable[[Facts], Mapping[str, int]] = _no_columns

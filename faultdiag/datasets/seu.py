@@ -70,11 +70,6 @@ class Seu(PublishedDataset):
     gearbox is faulty is not documented, nor its type. The titles in the headers are often wrong;
     the names of the files are right.
 
-    Parameters
-    ----------
-    root
-        The folder.
-
     References
     ----------
     .. [1] S. Shao, S. McAleer, R. Yan and P. Baldi, "Highly accurate machine fault diagnosis using

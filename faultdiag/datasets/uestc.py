@@ -41,11 +41,6 @@ class Uestc(PublishedDataset):
     one continuous recording: keep them in one part of a split (``split.groups``). There is one
     bearing per class, so no split is bearing-disjoint.
 
-    Parameters
-    ----------
-    root
-        The folder, or any folder in it.
-
     References
     ----------
     .. [1] C. Liu et al., IEEE Sensors Journal (2025), doi:10.1109/JSEN.2025.3635217
@@ -56,7 +51,6 @@ class Uestc(PublishedDataset):
         licence="not stated with the files",
         citation="C. Liu et al., IEEE Sensors Journal (2025), doi:10.1109/JSEN.2025.3635217",
         source="https://github.com/ChangLiu2024/UESTC-Bearing-Dataset",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         files=read_files("uestc"),

@@ -60,11 +60,6 @@ class Uored(PublishedDataset):
     10 s. Nominal speed and load are 1750 rpm and 400 N. The bearings are NSK 6203ZZ and FAFNIR
     203KD, for which the paper states one geometry.
 
-    Parameters
-    ----------
-    root
-        The folder.
-
     References
     ----------
     .. [1] M. Sehri, P. Dumond and M. Bouchard, "University of Ottawa constant load and speed
@@ -81,7 +76,6 @@ class Uored(PublishedDataset):
             "Brief 49 (2023) 109327; data: doi:10.17632/y2px5tg92h.5"
         ),
         source="https://data.mendeley.com/datasets/y2px5tg92h/5",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         files=read_files("uored"),

@@ -70,13 +70,6 @@ class XjtuSy(RunToFailure):
     part broke is documented for each bearing, when the fault began is not: see `RunToFailure`
     for how snapshots are labelled.
 
-    Parameters
-    ----------
-    root
-        The folder.
-    healthy, failing
-        Shares of a bearing's life at its beginning and its end.
-
     References
     ----------
     .. [1] B. Wang, Y. Lei, N. Li and N. Li, "A hybrid prognostics approach for estimating remaining
@@ -95,7 +88,6 @@ class XjtuSy(RunToFailure):
             "rolling element bearings, IEEE Trans. Reliability 69 (2020) 401-412"
         ),
         source="https://biaowang.tech/xjtu-sy-bearing-datasets/",
-        label="{code}",
         parse=_parse,
         paths=_paths,
         files=read_files("xjtu_sy"),
