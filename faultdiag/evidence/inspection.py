@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -88,25 +88,54 @@ class ListedRecording:
     channels: tuple[str, ...]
 
 
-def open_subject(
-    path: str | os.PathLike[str],
-    *,
-    sampling_rate: float | None = None,
-    channel: str | None = None,
-    bearing: str | None = None,
-    rpm: float | None = None,
-    full: bool = False,
-    listed: ListedRecording | None = None,
-) -> Subject:
-    """Read a recording and gather what is known of it; see `inspect_file`."""
-    path = Path(path)
-    _require_positive("sampling rate", sampling_rate, "Hz")
-    _require_positive("shaft speed", rpm, "rpm")
+class InspectOptions(TypedDict, total=False):
+    """What the user states about a recording, and how much of it to read; all may be left out.
+
+    Parameters
+    ----------
+    sampling_rate
+        Hz; wins over file and catalogue, and is the rate that `rate_check` judges.
+    channel
+        One channel; None for all.
+    bearing
+        A name or a geometry that `get_bearing` takes; None for that of the file, or else of the
+        catalogue.
+    rpm
+        Shaft speed; wins over file and catalogue.
+    full
+        Read all samples. Otherwise a long recording is judged by two million numbers from its
+        middle, and a warning says so.
+    listed
+        What a config says of the file, if one lists it.
+    """
+
+    sampling_rate: float | None
+    channel: str | None
+    bearing: str | None
+    rpm: float | None
+    full: bool
+    listed: ListedRecording | None
+
+
+def open_subject(path: str | os.PathLike[str], **options: Unpack[InspectOptions]) -> Subject:
+    """Read a recording and gather what is known of it.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be read, lacks the channel, the bearing is not known, or a rate or speed
+        is not positive.
+    """
+    path, listed = Path(path), options.get("listed")
+    user = Statement(options.get("sampling_rate"), options.get("rpm"))
+    _require_positive("sampling rate", user.sampling_rate, "Hz")
+    _require_positive("shaft speed", user.rpm, "rpm")
+    bearing = options.get("bearing")
     given = get_bearing(bearing) if bearing else None
     variables = list_variables(path)
-    source = _source(path, channel, listed)
-    recording = _stretch(source, full=full)
-    facts = _facts(recording, variables, Statement(sampling_rate, rpm), listed)
+    source = _source(path, options.get("channel"), listed)
+    recording = _stretch(source, full=options.get("full", False))
+    facts = _facts(recording, variables, user, listed)
     stated = stated_bearing(path, variables, recording.rpm or facts.rpm)
     named = facts.catalogue.get("bearing")
     known = given or stated or _known(named, strict=listed is None)
@@ -183,36 +212,15 @@ def _known(name: object, *, strict: bool) -> KnownBearing | None:
         return None
 
 
-def inspect_file(
-    path: str | os.PathLike[str],
-    *,
-    sampling_rate: float | None = None,
-    channel: str | None = None,
-    bearing: str | None = None,
-    rpm: float | None = None,
-    full: bool = False,
-    listed: ListedRecording | None = None,
-) -> Json:
+def inspect_file(path: str | os.PathLike[str], **options: Unpack[InspectOptions]) -> Json:
     """Return what a file holds as plain values, ready for JSON.
 
     Parameters
     ----------
     path
         A recording.
-    sampling_rate
-        Hz; wins over what the file or the catalogue says, and is what `rate_check` judges.
-    channel
-        One channel; all of them where None.
-    bearing
-        A name or a geometry that `get_bearing` takes; where None, what the file states of its
-        own, or the catalogue's.
-    rpm
-        Shaft speed; wins over what the file or the catalogue says.
-    full
-        Look at all samples. Otherwise a long recording is judged by a stretch of two million
-        numbers in its middle, and a warning says so.
-    listed
-        What a config says of the file, where one lists it.
+    options
+        See `InspectOptions`.
 
     Returns
     -------
@@ -229,18 +237,9 @@ def inspect_file(
     Raises
     ------
     FaultdiagError
-        If the file can't be read, lacks the channel, the bearing is not known, or a rate or speed
-        is not positive.
+        As `open_subject`.
     """
-    subject = open_subject(
-        path,
-        sampling_rate=sampling_rate,
-        channel=channel,
-        bearing=bearing,
-        rpm=rpm,
-        full=full,
-        listed=listed,
-    )
+    subject, listed = open_subject(path, **options), options.get("listed")
     recording, known = subject.recording, subject.bearing
     columns = _statistics(recording)
     by_config = {} if listed is None else {"label": listed.label, "facts": {**listed.entry.facts}}

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from faultdiag.errors import counted, printable
 from faultdiag.evidence.families import fault_families
 from faultdiag.evidence.inspection import (
     PEAKS,
-    ListedRecording,
+    InspectOptions,
     Subject,
     open_subject,
     rate_verdict,
@@ -213,13 +213,7 @@ _MARKS = (
 def plot_inspection(
     path: str | os.PathLike[str],
     png: str | os.PathLike[str],
-    *,
-    sampling_rate: float | None = None,
-    channel: str | None = None,
-    bearing: str | None = None,
-    rpm: float | None = None,
-    full: bool = False,
-    listed: ListedRecording | None = None,
+    **options: Unpack[InspectOptions],
 ) -> None:
     """Draw a recording's first channel, or the one named, as a PNG.
 
@@ -232,23 +226,15 @@ def plot_inspection(
         A recording.
     png
         The file to write, whole or not at all.
-    sampling_rate, channel, bearing, rpm, full, listed
-        As for `inspect_file`.
+    options
+        See `InspectOptions`.
 
     Raises
     ------
     FaultdiagError
         If the recording can't be read or the picture can't be written.
     """
-    subject = open_subject(
-        path,
-        sampling_rate=sampling_rate,
-        channel=channel,
-        bearing=bearing,
-        rpm=rpm,
-        full=full,
-        listed=listed,
-    )
+    subject = open_subject(path, **options)
     figure = _figure(10.0, 8.6)
     grid = figure.add_gridspec(
         3, 2, hspace=0.55, wspace=0.16, left=0.085, right=0.98, top=0.885, bottom=0.06
