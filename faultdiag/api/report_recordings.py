@@ -290,21 +290,27 @@ def _result(
         warnings=header.warnings,
         time=header.time,
     )
+    result = replace(result, evidence=outcome.diagnosis.evidence)
     return _with_diagnosis(result, outcome.diagnosis)
 
 
-def _with_diagnosis(result: RecordingResult, diagnosis: Diagnosis) -> RecordingResult:
-    return replace(
-        result,
-        label=diagnosis.label,
-        confidence=diagnosis.confidence,
-        agreement=diagnosis.agreement,
-        windows=diagnosis.windows,
-        probabilities=diagnosis.probabilities,
-        novelty=diagnosis.novelty,
-        signature=diagnosis.signature,
-        evidence=diagnosis.evidence,
-    )
+# What a result takes from a diagnosis, now or from a stored row.
+DIAGNOSED = (
+    "label",
+    "confidence",
+    "agreement",
+    "windows",
+    "probabilities",
+    "novelty",
+    "signature",
+)
+
+
+def _with_diagnosis(
+    result: RecordingResult, diagnosis: Diagnosis | RecordingResult
+) -> RecordingResult:
+    values: dict[str, Any] = {name: getattr(diagnosis, name) for name in DIAGNOSED}
+    return replace(result, **values)
 
 
 def _stored_result(row: StoredRow, *, with_model: bool) -> RecordingResult:
@@ -351,17 +357,8 @@ def _keep_diagnosis(stored: RecordingResult, new: RecordingResult) -> RecordingR
     note = (
         f"diagnosed again it is {new.label}: the model or the file has changed" if changed else ""
     )
-    return replace(
-        new,
-        label=stored.label,
-        confidence=stored.confidence,
-        agreement=stored.agreement,
-        windows=stored.windows,
-        probabilities=stored.probabilities,
-        novelty=stored.novelty,
-        signature=stored.signature,
-        warnings=(*new.warnings, note) if note else new.warnings,
-    )
+    warnings = (*new.warnings, note) if note else new.warnings
+    return _with_diagnosis(replace(new, warnings=warnings), stored)
 
 
 def explain(model: Path, path: Path, options: ReportOptions) -> RecordingResult:

@@ -1,4 +1,4 @@
-"""Rows of a prediction: what they hold, and how they are written as they come."""
+"""Rows of a prediction: their columns, and writers for CSV, JSON and a terminal."""
 
 import json
 import math
@@ -92,9 +92,9 @@ class Row:
     error
         Why there is no diagnosis.
     evidence
-        That of the `Diagnosis`, where it was wanted.
+        That of the `Diagnosis`, if requested.
     warning
-        What is odd about the recording, of one that was diagnosed all the same.
+        What is odd about a recording that was diagnosed nevertheless.
     """
 
     path: str
@@ -146,19 +146,38 @@ class RowWriter(Protocol):
         """Write one row."""
 
 
-class CsvWriter:
-    """Rows as CSV: a heading, the columns of `COLUMNS`, then a probability for each class.
+class _Stream:
+    """A text stream whose every line is flushed.
 
     Parameters
     ----------
     stream
         Where the rows are written.
     classes
-        The model's classes.
-    heading
-        Whether to write the heading first.
+        The model's classes, in the order of their probabilities.
     evidence
         Whether the columns of the evidence follow.
+    """
+
+    def __init__(self, stream: TextIO, classes: Sequence[str], *, evidence: bool = False) -> None:
+        self._stream = stream
+        self._classes = classes
+        self._evidence = EVIDENCE_COLUMNS if evidence else ()
+
+    def _put(self, line: str) -> None:
+        self._stream.write(line)
+        self._stream.flush()
+
+
+class CsvWriter(_Stream):
+    """Rows as CSV: a heading, the columns of `COLUMNS`, then a probability for each class.
+
+    Parameters
+    ----------
+    stream, classes, evidence
+        Where to, with which probabilities, and whether with the evidence.
+    heading
+        Whether to write the heading first.
     """
 
     def __init__(
@@ -169,12 +188,10 @@ class CsvWriter:
         heading: bool = True,
         evidence: bool = False,
     ) -> None:
-        self._stream = stream
-        self._classes = classes
-        self._evidence = EVIDENCE_COLUMNS if evidence else ()
+        super().__init__(stream, classes, evidence=evidence)
         if heading:
             names = map(to_cell, probability_columns(classes))
-            self._put([*COLUMNS, *names, *self._evidence])
+            self._put_cells([*COLUMNS, *names, *self._evidence])
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -186,30 +203,14 @@ class CsvWriter:
         if row.sampling_rate is not None:
             # All digits: 102400.5 is another rate than 102400.
             cells[COLUMNS.index("sampling_rate")] = f"{row.sampling_rate:.15g}"
-        self._put(cells)
+        self._put_cells(cells)
 
-    def _put(self, cells: Sequence[str]) -> None:
-        self._stream.write(encodable(csv_line(cells)))
-        self._stream.flush()
+    def _put_cells(self, cells: Sequence[str]) -> None:
+        self._put(encodable(csv_line(cells)))
 
 
-class JsonWriter:
-    """Rows as JSON, one object a line, with the columns of the CSV.
-
-    Parameters
-    ----------
-    stream
-        Where the rows are written.
-    classes
-        The model's classes.
-    evidence
-        Whether the columns of the evidence follow.
-    """
-
-    def __init__(self, stream: TextIO, classes: Sequence[str], *, evidence: bool = False) -> None:
-        self._stream = stream
-        self._classes = classes
-        self._evidence = EVIDENCE_COLUMNS if evidence else ()
+class JsonWriter(_Stream):
+    """Rows as JSON, one object a line, with the columns of the CSV."""
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -219,19 +220,16 @@ class JsonWriter:
         document |= {column: chances.get(name) for name, column in names}
         known = evidence_values(row.evidence) if row.evidence else {}
         document |= {column: known.get(column) for column in self._evidence}
-        self._stream.write(printable_json(json.dumps(document, ensure_ascii=False)) + "\n")
-        self._stream.flush()
+        self._put(printable_json(json.dumps(document, ensure_ascii=False)) + "\n")
 
 
-class TableWriter:
+class TableWriter(_Stream):
     """Rows as an aligned table for a terminal.
 
     Parameters
     ----------
-    stream
-        Where the rows are written.
-    classes
-        The model's classes.
+    stream, classes
+        Where to, and the labels that a row can have.
     paths
         All paths that will come, for the width of their column.
     """
@@ -239,7 +237,7 @@ class TableWriter:
     HEADING = ("confidence %", "agreement %", "windows")
 
     def __init__(self, stream: TextIO, classes: Sequence[str], paths: Sequence[str]) -> None:
-        self._stream = stream
+        super().__init__(stream, classes)
         self._path = max(len(printable(text)) for text in ["recording", *paths])
         self._label = max(len(printable(text)) for text in ["diagnosis", *classes])
         self._line("recording", "diagnosis", "  ".join(self.HEADING))
@@ -261,8 +259,7 @@ class TableWriter:
 
     def _line(self, path: str, label: str, rest: str) -> None:
         cells = (printable(path).ljust(self._path), printable(label).ljust(self._label))
-        self._stream.write(f"{'  '.join(cells)}  {printable(rest)}\n")
-        self._stream.flush()
+        self._put(f"{'  '.join(cells)}  {printable(rest)}\n")
 
 
 def evidence_values(evidence: Evidence) -> Json:
