@@ -9,7 +9,8 @@ import difflib
 import functools
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import ParamSpec, TypeVar
 
@@ -102,6 +103,34 @@ def for_python(function: Callable[_Parameters, _Result]) -> Callable[_Parameters
             raise
 
     return called
+
+
+@contextmanager
+def needs_extra(extra: str, purpose: str, *, otherwise: str = "") -> Iterator[None]:
+    """Turn the failed import of an optional package into an error that says how to install it.
+
+    Parameters
+    ----------
+    extra
+        The extra of faultdiag that installs the package.
+    purpose
+        What the package is imported for, as a clause.
+    otherwise
+        What else would help, to end the message with.
+
+    Raises
+    ------
+    FaultdiagError
+        If the block cannot import a package.
+    """
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or "its package").partition(".")[0]
+        raise FaultdiagError(
+            f"{purpose}, but {package} is not installed; install it with: "
+            f"pip install 'faultdiag[{extra}]'{otherwise}"
+        ) from error
 
 
 # Options that take no value, and what they are in Python.

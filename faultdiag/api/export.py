@@ -12,7 +12,7 @@ from faultdiag import checkpoint
 from faultdiag.bundled.catalogue import bundled_model
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, needs_extra
 from faultdiag.evaluation import (
     known_conditions,
     raw_windows,
@@ -52,13 +52,8 @@ def require_safetensors() -> None:
     FaultdiagError
         Naming the extra that installs it.
     """
-    try:
+    with needs_extra("hub", "weights are written as safetensors"):
         import safetensors.torch  # noqa: F401  # only whether it is there
-    except ImportError as error:
-        raise FaultdiagError(
-            "weights are written as safetensors by a package that is not installed; install it "
-            "with: pip install 'faultdiag[hub]'"
-        ) from error
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], texts: Mapping[str, str]) -> None:

@@ -31,7 +31,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import (
+    FaultdiagError,
+    needs_extra,
+)
 from faultdiag.evidence.explanation import Gate
 from faultdiag.models.layers import AttentionSlot
 
@@ -42,7 +45,6 @@ COMPLETE = 1e-3
 FEWEST_STEPS, MOST_STEPS = 32, 2048
 # Four times as many steps must leave less than this share of the error.
 HELPFUL = 0.9
-INSTALL = "pip install 'faultdiag[explain]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +185,8 @@ def has_captum() -> bool:
 
 
 def _captum() -> Any:
-    try:
+    with needs_extra("explain", "relevance over time is computed by captum"):
         import captum.attr
-    except ImportError as error:
-        raise FaultdiagError(f"relevance over time needs captum: {INSTALL}") from error
     return captum.attr
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from faultdiag.baselines.baseline import Baseline
 from faultdiag.checkpoint import Checkpoint
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import (
+    needs_extra,
+)
 from faultdiag.export.runtime import FEATURES, LOGITS, PROBABILITIES
 from faultdiag.models.baseline import LEAST, BaselineModel
 from faultdiag.scoring import FeatureInput
@@ -58,14 +60,9 @@ def _converted(baseline: Baseline, opset: int) -> Any:
     """Return the fitted classifier as skl2onnx writes it; its outputs are label, probabilities."""
     from onnx.compose import add_prefix
 
-    try:
+    with needs_extra("onnx", "a baseline is written as ONNX by skl2onnx"):
         from skl2onnx import to_onnx
         from skl2onnx.common.data_types import DoubleTensorType
-    except ImportError as error:
-        raise FaultdiagError(
-            f"a baseline is written as ONNX by skl2onnx, but {error.name} is not installed; "
-            "install it with: pip install 'faultdiag[onnx]'"
-        ) from error
     with warnings.catch_warnings():
         # skl2onnx looks at attributes that scikit-learn is about to drop.
         warnings.simplefilter("ignore")

@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import (
+    FaultdiagError,
+    needs_extra,
+)
 from faultdiag.export.classifier import classifier_document, feature_input
 from faultdiag.export.metadata import to_texts
 from faultdiag.export.runtime import LOGITS, PROBABILITIES, WINDOWS, OnnxScorer, condition_inputs
@@ -204,14 +207,9 @@ def require_packages() -> None:
     FaultdiagError
         Naming the extra that installs them.
     """
-    try:
+    with needs_extra("onnx", "an ONNX file is written with onnx and onnxscript"):
         import onnx
         import onnxscript
-    except ImportError as error:
-        raise FaultdiagError(
-            f"an ONNX file is written with onnx and onnxscript, but {error.name} is not "
-            "installed; install them with: pip install 'faultdiag[onnx]'"
-        ) from error
     del onnx, onnxscript
 
 

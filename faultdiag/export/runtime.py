@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError, counted
+from faultdiag.errors import (
+    FaultdiagError,
+    counted,
+    needs_extra,
+)
 from faultdiag.export.metadata import from_texts
 from faultdiag.scoring import ModelFacts, batch_size
 from faultdiag.signal import bearings
@@ -225,13 +229,8 @@ def _session(content: bytes, path: Path, threads: int) -> "InferenceSession":
 
 
 def _onnxruntime() -> Any:
-    try:
+    with needs_extra("onnx", "an ONNX file needs ONNX Runtime"):
         import onnxruntime
-    except ImportError as error:
-        raise FaultdiagError(
-            "an ONNX file needs ONNX Runtime, which is not installed; install it with: "
-            "pip install 'faultdiag[onnx]'"
-        ) from error
     return onnxruntime
 
 

@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import (
+    FaultdiagError,
+    needs_extra,
+)
 from faultdiag.readers.base import (
     Reader,
     is_increment,
@@ -117,14 +120,9 @@ def open_parquet(path: Path) -> Reader:
     FaultdiagError
         If pyarrow is not installed, or the file is damaged.
     """
-    try:
+    with needs_extra("tables", f"{path} is a Parquet file"):
         parquet = import_module("pyarrow.parquet")
         arrow = import_module("pyarrow")
-    except ModuleNotFoundError as error:
-        raise FaultdiagError(
-            f"{path} is a Parquet file, which needs the package pyarrow: "
-            "pip install 'faultdiag[tables]'"
-        ) from error
     with reading(path, "Parquet file"):
         try:
             file, allowance = parquet.ParquetFile(path), Allowance(path.stat().st_size)
@@ -192,13 +190,8 @@ def open_uff(path: Path) -> Reader:
 
 def _read_sets(path: Path) -> list[dict[str, Any]]:
     """Return the datasets of a universal file as pyuff reads them."""
-    try:
+    with needs_extra("uff", f"{path} is a universal file"):
         pyuff = import_module("pyuff")
-    except ModuleNotFoundError as error:
-        raise FaultdiagError(
-            f"{path} is a universal file, which needs the package pyuff: "
-            "pip install 'faultdiag[uff]'"
-        ) from error
     with reading(path, _UFF):
         try:
             sets = pyuff.UFF(str(path)).read_sets()

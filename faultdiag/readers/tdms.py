@@ -18,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import (
+    FaultdiagError,
+    needs_extra,
+)
 from faultdiag.readers.base import (
     Reader,
     Variable,
@@ -62,12 +65,8 @@ def open_tdms(path: Path) -> Reader:
         raise FaultdiagError(
             f"{path} is no TDMS file: it begins with {head!r}; a TDMS file begins with b'TDSm'"
         )
-    try:
+    with needs_extra("tdms", f"{path} is a TDMS file"):
         import_module("nptdms")
-    except ModuleNotFoundError as error:
-        raise FaultdiagError(
-            f"{path} is a TDMS file, which needs the package nptdms: pip install 'faultdiag[tdms]'"
-        ) from error
     with reading(path, _KIND):
         return Tdms(path, tuple(_channels(path)))
 

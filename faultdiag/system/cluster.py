@@ -12,7 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from faultdiag.errors import FaultdiagError, printable
+from faultdiag.errors import (
+    FaultdiagError,
+    needs_extra,
+    printable,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -191,13 +195,8 @@ def _quiet_logs() -> Iterator[None]:
 
 
 def _connected(address: str) -> "Client":
-    try:
+    with needs_extra("dask", "--dask works on a Dask cluster"):
         from distributed import Client
-    except ImportError as error:
-        raise FaultdiagError(
-            "--dask needs the package distributed, which is not installed; install it with: "
-            "pip install 'faultdiag[dask]'"
-        ) from error
     try:
         with _quiet_logs():
             return Client(address, timeout=PATIENCE, set_as_default=False)

@@ -354,11 +354,7 @@ def require_free(folder: Path, *, overwrite: bool, resume: bool) -> None:
 
 def _is_run(folder: Path) -> bool:
     """Return whether a training began in this folder: it writes environment.json first."""
-    try:
-        document = parse_json((folder / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    versions = document.get("versions") if isinstance(document, dict) else None
+    versions = _environment(folder).get("versions")
     return isinstance(versions, dict) and "faultdiag" in versions
 
 
@@ -480,6 +476,7 @@ def resume_notes(folder: Path, device: torch.device) -> list[str]:
 
 
 def _environment(folder: Path) -> Document:
+    """Return the ``environment.json`` of a run; nothing where it is missing or damaged."""
     try:
         document = parse_json((folder / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

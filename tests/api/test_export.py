@@ -240,8 +240,8 @@ def test_options_that_contradict(trained: Path, words: tuple[str, ...], message:
 @pytest.mark.parametrize(
     ("package", "message"),
     [
-        ("onnx", "onnx is not installed; install them with: pip install 'faultdiag[onnx]'"),
-        ("onnxscript", "onnxscript is not installed; install them with: pip install 'faultdiag"),
+        ("onnx", "onnx is not installed; install it with: pip install 'faultdiag[onnx]'"),
+        ("onnxscript", "onnxscript is not installed; install it with: pip install 'faultdiag"),
     ],
 )
 def test_packages_that_are_missing(

@@ -108,7 +108,7 @@ def test_without_nptdms(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nptdms", None)
     with pytest.raises(
         FaultdiagError,
-        match=r"a\.tdms is a TDMS file, which needs .* pip install 'faultdiag\[tdms\]'",
+        match=r"a\.tdms is a TDMS file, but nptdms is not .* pip install 'faultdiag\[tdms\]'",
     ):
         list_variables(path)
 
