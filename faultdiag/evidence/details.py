@@ -1,4 +1,4 @@
-"""What a report shows of a recording beside its evidence: pictures of its signal, and severity."""
+"""Details of a recording for a report: the data of the pictures of its signal, and its severity."""
 
 from dataclasses import dataclass
 
@@ -28,12 +28,12 @@ COLUMNS = 600
 
 @dataclass(frozen=True, eq=False)
 class SignalViews:
-    """One channel of a recording as a page shows it.
+    """The data of the pictures of one channel of a recording.
 
     Parameters
     ----------
     channel, unit
-        Its name, and its unit where that is stated.
+        Name of the channel; its unit, or None if that is not stated.
     times, low, high
         Smallest and largest value in each of at most 600 columns; times in seconds.
     detail_times, detail
@@ -41,12 +41,12 @@ class SignalViews:
     frequencies, spectrum
         Largest amplitude of each column of the spectrum; Hz.
     band
-        Hz; whose envelope `envelope` is of.
+        The band in Hz whose envelope is shown.
     envelope
         Spectrum of the squared envelope in that band, up to the highest order that is searched;
-        None where the recording is too short.
+        None if the recording is too short.
     shaft_rate
-        Hz, or None.
+        Hz, or None if the speed is unknown.
     """
 
     channel: str
@@ -73,18 +73,16 @@ def measure_views(
     bearing: KnownBearing | None = None,
     unit: str | None = None,
 ) -> SignalViews:
-    """Compute what a page shows of one channel.
+    """Compute the data of the pictures of one channel.
 
     Parameters
     ----------
-    x
-        ``(samples,)``, as recorded.
-    fs
-        Hz.
+    x, fs
+        The signal as recorded, ``(samples,)``, and its sampling rate in Hz.
     channel, unit
         Its name and unit.
     band
-        The band whose envelope is shown; all of the spectrum where None.
+        The band whose envelope is shown; None for the whole spectrum.
     rpm, bearing
         Decide how far the envelope spectrum goes.
     """
@@ -142,14 +140,14 @@ NO_UNITS = (
 
 @dataclass(frozen=True, slots=True)
 class DetailRequest:
-    """What the user states for the severity.
+    """What the user states about signals and machine, for the severity.
 
     Parameters
     ----------
     units
-        Of the signals; those that a channel's name states where None.
+        Unit of the signals; None takes the unit in a channel's name.
     group, mounting
-        Of the machine, for a zone of ISO 20816-3.
+        Machine group and mounting of ISO 20816-3, for a zone.
     """
 
     units: str | None = None
@@ -159,7 +157,7 @@ class DetailRequest:
 
 @dataclass(frozen=True, eq=False)
 class RecordingDetails:
-    """Pictures of one channel, and its severity or why there is none."""
+    """The views of one channel, and its severity or the reason why there is none."""
 
     views: SignalViews
     severity: Severity | None
@@ -173,7 +171,7 @@ def measure_details(
     evidence: Evidence,
     request: DetailRequest,
 ) -> RecordingDetails:
-    """Compute what a report shows of the channel that the evidence was found in.
+    """Compute views and severity of the channel that the evidence was found in.
 
     Parameters
     ----------
@@ -182,9 +180,9 @@ def measure_details(
     channel
         Its name.
     machine
-        What is known beside it.
+        Sampling rate, shaft speed and bearing.
     evidence
-        Chooses the band whose envelope is shown.
+        Decides the band whose envelope is shown.
     request
         What the user states.
     """
@@ -201,8 +199,8 @@ def measure_details(
         bearing=machine.bearing,
         unit=stated or request.units,
     )
-    zone, refusal = _severity(x, machine, stated, request)
-    return RecordingDetails(views, zone, refusal)
+    grade, refusal = _severity(x, machine, stated, request)
+    return RecordingDetails(views, grade, refusal)
 
 
 def _severity(
@@ -214,7 +212,7 @@ def _severity(
     if units is None:
         return None, NO_UNITS
     try:
-        zone = severity(
+        grade = severity(
             x,
             machine.fs,
             units=units,
@@ -225,4 +223,4 @@ def _severity(
         )
     except FaultdiagError as error:
         return None, str(error)
-    return zone, None
+    return grade, None

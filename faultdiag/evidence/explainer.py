@@ -29,7 +29,7 @@ from faultdiag.signal.bearings import KnownBearing, conditions
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-# More windows hardly move the means.
+# More windows hardly change the means.
 MOST_WINDOWS = 16
 QUICK = ("gradient_x_input",)
 NO_CAPTUM = "relevance over time: captum is not installed; pip install 'faultdiag[explain]'"
@@ -47,9 +47,9 @@ class Explainer:
     fs
         Its sampling rate in Hz.
     temperature
-        By which its logits are divided.
+        Divisor of the logits.
     methods
-        Those of `METHODS` to use over time.
+        Names of the `METHODS` for the relevance over time.
     """
 
     def __init__(

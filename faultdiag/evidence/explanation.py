@@ -1,8 +1,7 @@
 """What a network looked at in one recording: the results, and the occlusion of bands.
 
-Occluded windows were normalised before. The lines of the band are set to zero and the
-rest is left as it is, so no other band becomes louder. A network that standardises what it sees
-still does so.
+Windows are normalised before a band's lines are set to zero. So the other bands keep their level,
+except in a network that standardises its input itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,11 +33,11 @@ class BandRelevance:
         Probability of the whole windows less that without the band, mean over windows,
         ``(bands,)``; negative where the band speaks against the class.
     probability
-        Mean over the whole windows.
+        Mean probability of the class over whole windows.
     windows
-        How many there were.
+        Number of windows.
     fill
-        What a band is replaced by.
+        How a band was removed.
     """
 
     edges: Floats
@@ -51,7 +50,7 @@ class BandRelevance:
 def occlude_bands(
     windows: Singles, fs: float, label: int, probabilities: Probabilities, *, bands: int = BANDS
 ) -> BandRelevance:
-    """Take one band after the other out of windows, and see how far the probability falls.
+    """Remove one band after another from windows and measure how far the probability falls.
 
     Parameters
     ----------
@@ -62,10 +61,10 @@ def occlude_bands(
     label
         Index of the class.
     probabilities
-        What the network says of such windows.
+        The network, as a function of normalised windows.
     bands
-        How many, of equal width from 0 Hz to half the sampling rate; at most one for each line
-        of the spectrum.
+        Number of bands of equal width from 0 Hz to half the sampling rate, at most one for each
+        line of the spectrum.
     """
     count, _, length = windows.shape
     lines = np.fft.rfft(windows)
@@ -73,9 +72,9 @@ def occlude_bands(
     whole = float(probabilities(windows)[:, label].mean())
     drops = np.empty(borders.size - 1)
     for i, (first, last) in enumerate(pairwise(borders.tolist())):
-        left = lines.copy()
-        left[..., first:last] = 0
-        occluded = np.fft.irfft(left, length).astype(np.float32)
+        remaining = lines.copy()
+        remaining[..., first:last] = 0
+        occluded = np.fft.irfft(remaining, length).astype(np.float32)
         drops[i] = whole - float(probabilities(occluded)[:, label].mean())
     edges = np.minimum(borders * fs / length, fs / 2)
     return BandRelevance(edges, drops, whole, count)
@@ -83,14 +82,12 @@ def occlude_bands(
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """What an attention block does to each channel, mean over windows.
+    """The gain of an attention block for each channel, averaged over windows.
 
     Parameters
     ----------
-    place
-        Where the block is in the network.
-    block
-        Its name.
+    place, block
+        Position of the block in the network, and its registered name.
     gains
         Per channel, the factor by which the block's output best follows its input: 1 where it
         changes nothing, 0 where it removes the channel. ``(channels,)``
@@ -125,13 +122,12 @@ class TimeRelevance:
 
 @dataclass(frozen=True, eq=False)
 class FrontRelevance:
-    """Relevance of what the front end gives, mean over windows.
+    """Relevance of the front end's output, averaged over windows.
 
     Parameters
     ----------
-    axis
-        What the places are: ``shaft order``, ``Hz``, or ``position``.
-    places
+    axis, places
+        The quantity along the output (``shaft order``, ``Hz``, or ``position``) and its values,
         ``(places,)``.
     values
         Sum over channels of gradient times input, ``(places,)``.
@@ -151,17 +147,17 @@ class Explanation:
     label
         The diagnosed class.
     windows
-        How many windows of the recording were looked at.
+        Number of windows of the recording that were examined.
     bands
         Relevance over frequency, by occlusion.
     time
-        Relevance over the samples of the window that is surest of the class.
+        Relevance over the samples of the window with the highest probability of the class.
     front
-        Relevance over what a front end gives, where the network has one.
+        Relevance over the output of the front end, if the network has one.
     gates
-        Of the attention blocks, the first in the network first.
+        One for each attention block, from input to output.
     missing
-        What can't be shown, and why.
+        Parts that could not be computed, each with its reason.
     """
 
     label: str

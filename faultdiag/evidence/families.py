@@ -26,7 +26,7 @@ HARMONICS = 4
 # Sidebands farther out are weaker, and reach the neighbouring harmonics.
 OFFSETS = np.array([0.0, -1.0, 1.0, -2.0, 2.0])
 WEIGHTS = np.array([1.0, 0.5, 0.5, 0.5, 0.5])
-# That many tell a harmonic from one of the shaft, and a ball from a cage.
+# Fewest sidebands that tell a harmonic of a fault from one of the shaft, and ball from cage.
 FEWEST_SIDEBANDS = 2
 MOST_SHAFT_TOLERANCE = 0.05
 # A peak of the Hann window is four lines wide.
@@ -72,7 +72,7 @@ class FamilyLine:
     prominence
         Log10 of its amplitude over the median around it.
     sidebands
-        How many sidebands of it stand out.
+        Number of its sidebands that stand out.
     """
 
     name: str
@@ -89,10 +89,8 @@ class FaultFamily:
 
     Parameters
     ----------
-    fault
-        ``BPFO``, ``BPFI``, ``BSF`` or ``FTF``.
-    band
-        The band in Hz.
+    fault, band
+        Its frequency as in `Comb`, and the band in Hz.
     slip
         Measured order over the geometric one, less 1.
     lines
@@ -100,7 +98,7 @@ class FaultFamily:
     score
         Sum of the prominences of harmonics and half of those of sidebands.
     tolerance
-        How large a slip was accepted.
+        Largest slip that was accepted.
     """
 
     fault: str
@@ -117,12 +115,12 @@ class FaultFamily:
 
     @property
     def sidebands(self) -> int:
-        """How many sidebands stand out, over all lines."""
+        """Number of sidebands that stand out, over all lines."""
         return sum(line.sidebands for line in self.lines)
 
 
 def combs(orders: FaultOrders) -> tuple[Comb, ...]:
-    """Return what to look for: outer race, inner race, ball and cage."""
+    """Return the combs to search for: outer race, inner race, ball and cage."""
     return (
         Comb("BPFO", orders.bpfo, 1.0),
         Comb("BPFI", orders.bpfi, 1.0),

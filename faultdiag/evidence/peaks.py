@@ -24,7 +24,7 @@ HIGHEST_HZ = 500.0
 FLOOR_HZ = 15.0
 # Noise reaches 0.65 in a million lines.
 LEAST_PROMINENCE = 0.8
-# One transform is over at most so many samples: slow drift of the speed smears longer ones.
+# Samples of the longest transform: slow drift of the speed smears longer ones.
 LONGEST = 2**19
 FEWEST_REVOLUTIONS = 16
 FEWEST_SECONDS = 0.5
@@ -55,7 +55,7 @@ class EnvelopePeak:
     band
         The band in Hz whose envelope shows it best.
     matches
-        Which lines of the shaft or the bearing lie there, the nearest first: ``"2×BPFO"``; and
+        Lines of the shaft or the bearing at this frequency, the nearest first: ``"2×BPFO"``; and
         the hum of the mains: ``"120 Hz mains"``.
     """
 
@@ -175,7 +175,7 @@ class EnvelopeSpectra:
     Parameters
     ----------
     bands
-        In Hz.
+        Lower and upper limit of each, Hz.
     levels
         Log10 of each amplitude over the median around it, ``(bands, lines)``; -inf below the
         lowest frequency searched.

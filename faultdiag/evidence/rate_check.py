@@ -224,17 +224,7 @@ def _score(teeth: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class StatedRate:
-    """The check of the sampling rate stated for one recording.
-
-    Parameters
-    ----------
-    name
-        The recording.
-    rate
-        Hz, as the file or the dataset states it.
-    check
-        The verdict.
-    """
+    """The rate in Hz that file or dataset state for a recording, and the check of it."""
 
     name: str
     rate: float

@@ -32,7 +32,7 @@ LOWEST_HZ = 10.0
 SLOW_RPM = 600.0
 LOWEST_HZ_SLOW = 2.0
 SLOWEST_RPM, FASTEST_RPM = 120.0, 30_000.0
-# So many periods of the lowest frequency, or its energy is not known.
+# Fewest periods of the lowest frequency; with fewer its energy is uncertain.
 FEWEST_PERIODS = 10
 SOURCE = "ISO 20816-3, limits of ISO 10816-3:2009 Tables A.1 and A.2"
 MEANING = {
@@ -68,11 +68,13 @@ class Severity:
     velocity
         RMS in mm/s, from `lowest` to 1000 Hz.
     units, units_source
-        Of the signal, and who states them: ``argument`` or ``file``.
+        Unit of the signal, and who states it: ``argument`` or ``file``.
     lowest
-        Hz.
+        Lower limit of the velocity, Hz.
     zone, group, mounting
-        None where group and mounting are not stated.
+        None if group and mounting are not stated.
+    source
+        The standard that the limits are from.
     """
 
     velocity: float
@@ -111,14 +113,10 @@ def severity(
 
     Parameters
     ----------
-    x
-        ``(samples,)``, in `units`.
-    fs
-        Hz.
-    units
-        ``g``, ``m/s2``, ``mm/s`` or ``m/s``.
-    units_source
-        Who states them.
+    x, fs
+        The signal ``(samples,)``, and its sampling rate in Hz.
+    units, units_source
+        Unit of the signal (``g``, ``m/s2``, ``mm/s`` or ``m/s``), and who states it.
     rpm
         Below 600 r/min the velocity begins at 2 Hz instead of 10 Hz.
     group

@@ -41,14 +41,14 @@ class TrendPoint:
     Parameters
     ----------
     path
-        The recording.
+        The file.
     time
-        When it was made, or None where nothing says.
+        Time of the recording, or None if unknown.
     values
         By the names of `INDICATORS`, the medians over its windows; NaN where one can't be
         measured.
     windows
-        The same of each window, ``(windows,)``.
+        The indicators of each window, ``(windows,)``.
     """
 
     path: str
@@ -59,16 +59,14 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What an indicator is on the healthy machine.
+    """Distribution of an indicator over the windows of the healthy recordings.
 
     Parameters
     ----------
-    mean, sd
-        Over the windows of the healthy recordings.
-    limit
-        ``mean + sigmas * sd``.
+    mean, sd, limit
+        Its mean and standard deviation, and ``mean + sigmas * sd``.
     windows, recordings
-        How many there were.
+        Numbers of healthy windows and recordings.
     """
 
     mean: float
@@ -89,7 +87,7 @@ class Alarm:
     persistent
         Index of the first of `PERSISTENCE` recordings in a row above it, or None.
     length
-        How many recordings in a row are above it from there on.
+        Number of consecutive recordings above it from there on.
     above
         Share of all recordings above it.
     """
@@ -126,11 +124,11 @@ class Trend:
     indicators
         By name.
     healthy
-        Which recordings the baseline is of.
+        Recordings that the baseline was computed from.
     assumed
-        Whether that is assumed of the first ones, because none were named.
+        Whether the first recordings are assumed to be healthy because none were named.
     sigmas, persistence
-        What makes an alarm.
+        Standard deviations above the mean, and consecutive recordings, that make an alarm.
     """
 
     recordings: tuple[TrendPoint, ...]
