@@ -57,6 +57,15 @@ def write_recordings(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def write_many(folder: Path, count: int) -> Path:
+    """Write short recordings ``0.mat``, ``1.mat`` and so on; ``4.mat`` cannot be read."""
+    for number in range(count):
+        case = list(CASES)[number % 3]
+        write_recording(folder / f"{number}.mat", case, seed=number, samples=4_000)
+    (folder / "4.mat").write_bytes(b"no MATLAB")
+    return folder
+
+
 def tiny(root: Path, prepared: Path, **changes: Any) -> dict[str, Any]:
     """Return a config of three classes as plain data; ``train__epochs=5`` changes one setting."""
     config: dict[str, Any] = {

@@ -18,7 +18,7 @@ from faultdiag.protocol.results import Row
 from faultdiag.protocol.run import run_on_cluster
 from faultdiag.system.cluster import DaskCluster, WorkersKilled
 from tests.commands import done, refused, run
-from tests.data_fixtures import CASES, write_recording
+from tests.data_fixtures import write_many
 from tests.protocol.cells import BROKEN, FINE, cell, config, work
 from tests.protocol.test_command import written
 
@@ -34,11 +34,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("many")
-    for number in range(12):
-        write_recording(root / f"{number}.mat", list(CASES)[number % 3], seed=number, samples=4_000)
-    (root / "4.mat").write_bytes(b"no MATLAB")
-    return root
+    return write_many(tmp_path_factory.mktemp("many"), 12)
 
 
 def process_of(_: int) -> int:

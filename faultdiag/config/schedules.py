@@ -1,11 +1,12 @@
-"""How the learning rate goes over a training, as a factor on ``train.learning_rate``.
+"""Schedules of the learning rate, as a factor on ``train.learning_rate``.
 
-A schedule is a function of where training stands and of the validation losses so far, nothing
-else: a resumed training needs no state for it. One is a class and a row of `SCHEDULES`.
+A schedule is a function of the share of steps done and of the validation losses so far, nothing
+else: a resumed training needs no state for it. A schedule is a class and a row of `SCHEDULES`.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from pydantic import Field
@@ -54,6 +55,7 @@ class Constant:
         return 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class Cosine:
     """Half a cosine from the full rate down to a share of it.
 
@@ -73,8 +75,7 @@ class Cosine:
     [1.0, 0.55, 0.1]
     """
 
-    def __init__(self, *, final: Share = 0.0) -> None:
-        self.final = final
+    final: Share = 0.0
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
         """Return ``final + (1 - final) (1 + cos(pi done)) / 2``."""
@@ -82,8 +83,9 @@ class Cosine:
         return _swing(1.0, self.final, done)
 
 
+@dataclass(frozen=True, kw_only=True)
 class OneCycle:
-    """Up from a small rate to the full one and down to nearly nothing, each half a cosine.
+    """Up from a small rate to the full one, then down to nearly 0, each by half a cosine.
 
     Parameters
     ----------
@@ -102,16 +104,9 @@ class OneCycle:
     [0.04, 1.0, 0.0]
     """
 
-    def __init__(
-        self,
-        *,
-        rise: Annotated[float, Field(gt=0, lt=1)] = 0.3,
-        initial: Share = 0.04,
-        final: Share = 4e-6,
-    ) -> None:
-        self.rise = rise
-        self.initial = initial
-        self.final = final
+    rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    initial: Share = 0.04
+    final: Share = 4e-6
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
         """Return the factor of the half that contains `done`."""
@@ -121,18 +116,19 @@ class OneCycle:
         return _swing(1.0, self.final, (done - self.rise) / (1 - self.rise))
 
 
+@dataclass(frozen=True, kw_only=True)
 class Plateau:
     """A smaller rate whenever the validation loss has stopped falling.
 
     Parameters
     ----------
     factor
-        What the rate is multiplied by each time.
+        Multiplies the rate each time.
     patience
-        Epochs without a new least loss before that; an epoch counts as one if it is not below the
-        least by a ten-thousandth of it.
+        Epochs without improvement before that. An epoch improves if its loss is below the least
+        so far by more than a ten-thousandth of it.
     floor
-        The factor never falls below this.
+        Least factor on the full rate.
 
     Examples
     --------
@@ -140,16 +136,9 @@ class Plateau:
     0.5
     """
 
-    def __init__(
-        self,
-        *,
-        factor: Annotated[float, Field(gt=0, lt=1)] = 0.5,
-        patience: Count = 3,
-        floor: Share = 1e-3,
-    ) -> None:
-        self.factor = factor
-        self.patience = patience
-        self.floor = floor
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    patience: Count = 3
+    floor: Share = 1e-3
 
     def __call__(self, done: float, losses: Sequence[float]) -> float:
         """Return the factor after these epochs."""

@@ -158,7 +158,7 @@ def compute(
     shaft_rates
         Revolutions per second of the shaft, ``(windows,)``.
     bearing
-        What carries the shaft. Without both this and `shaft_rates` the groups ``envelope`` and
+        The bearing of the shaft. Without both this and `shaft_rates` the groups ``envelope`` and
         ``whitened`` are left out.
 
     Returns
@@ -196,10 +196,8 @@ def compute_for_each(
 
     Parameters
     ----------
-    windows
-        ``(windows, channels, length)``.
-    sampling_rate
-        Hz.
+    windows, sampling_rate
+        As for `compute`.
     conditions
         ``(windows, 5)``: `faultdiag.signal.bearings.CONDITIONS` of each window.
     """

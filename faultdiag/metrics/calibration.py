@@ -68,19 +68,8 @@ def expected_calibration_error(
 ) -> float | None:
     """Compute the expected calibration error, eq. (3) of [1]_; None without windows.
 
-    The confidence of a window is its largest probability. Windows are binned by it, bin m
-    taking the confidences in ``((m - 1) / bins, m / bins]``, and
-
-    ``ECE = sum_m |B_m| / n * |accuracy(B_m) - mean confidence(B_m)|``.
-
-    Parameters
-    ----------
-    labels
-        Class of each window, ``(windows,)``.
-    probabilities
-        ``(windows, classes)``.
-    bins
-        Number of bins of equal width.
+    ``ECE = sum_m |B_m| / n * |accuracy(B_m) - mean confidence(B_m)|`` with the bins ``B_m`` and
+    the parameters of `reliability`.
 
     Examples
     --------

@@ -40,8 +40,9 @@ def bootstrap_interval(
     as there are, and the accuracy of a draw is ``sum(right) / sum(windows)`` over it. The
     interval is the central `level` of `resamples` draws [1]_.
 
-    Where all recordings do equally well the interval is a point. That is the method's limit and
-    no certainty: it can't imagine a kind of recording that it hasn't seen. `widened` cures it.
+    If all recordings have the same accuracy, the interval is a point. That is a limit of the method
+    and no certainty: a resample holds no kind of recording that is not in the sample. `widened`
+    corrects it.
 
     Parameters
     ----------
@@ -211,12 +212,8 @@ def stratified_intervals(
         Class of each recording, ``(recordings,)``.
     calls
         How many windows of a recording were called each class, ``(recordings, classes)``.
-    level
-        Share of the draws inside the interval.
-    resamples
-        Number of draws.
-    seed
-        Of the draws; equal input and seed give an equal interval.
+    level, resamples, seed
+        As for `bootstrap_interval`.
 
     References
     ----------

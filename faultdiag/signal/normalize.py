@@ -149,6 +149,12 @@ NORMALIZERS: dict[str, tuple[Fit, Apply]] = {
 }
 
 
+def _entry(name: str) -> tuple[Fit, Apply]:
+    if name not in NORMALIZERS:
+        raise unknown("normaliser", name, NORMALIZERS)
+    return NORMALIZERS[name]
+
+
 def fit(name: str, windows: Iterable[NDArray[np.float32]]) -> State:
     """Fit a normaliser on training windows and return its state as plain lists.
 
@@ -169,9 +175,7 @@ def fit(name: str, windows: Iterable[NDArray[np.float32]]) -> State:
     FaultdiagError
         If no normaliser has this name.
     """
-    if name not in NORMALIZERS:
-        raise unknown("normaliser", name, NORMALIZERS)
-    return NORMALIZERS[name][0](windows)
+    return _entry(name)[0](windows)
 
 
 def normalizer(name: str, state: Document) -> Callable[[Any], Any]:
@@ -180,14 +184,12 @@ def normalizer(name: str, state: Document) -> Callable[[Any], Any]:
     Parameters
     ----------
     state
-        What `fit` gave, each list turned into an array or tensor of the windows' kind.
+        The result of `fit`, each list turned into an array or tensor of the windows' kind.
 
     Raises
     ------
     FaultdiagError
-        If no normaliser has this name.
+        As `fit`.
     """
-    if name not in NORMALIZERS:
-        raise unknown("normaliser", name, NORMALIZERS)
-    apply = NORMALIZERS[name][1]
+    apply = _entry(name)[1]
     return lambda windows: apply(windows, state)

@@ -1,7 +1,7 @@
 """Splits that leak, as published work makes them: to reproduce its figures and show the leak.
 
 Every window is a segment of its own, so that windows of two parts may overlap; the audit then
-says how much of the test part leaks. The honest splits stand in `faultdiag.splits.within`.
+says how much of the test part leaks. The honest splits are in `faultdiag.splits.within`.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def random_windows(
 ) -> Split:
     """Deal the windows of each recording to the parts at random, as most public scripts do.
 
-    Overlapping windows stand on both sides, so the test part leaks. It exists to reproduce
+    Overlapping windows end up in several parts, so the test part leaks. It exists to reproduce
     published figures; the audit prints the leak.
 
     Parameters
@@ -46,8 +46,8 @@ def random_windows(
     fractions
         Shares of train, valid and test.
     gap
-        Accepted so that the strategy of a config can be changed alone; windows dealt at random
-        have no border to put it at, and a note says so.
+        Accepted so that the strategy of a config can be changed alone. Windows dealt at random
+        have no border where a gap could be; a note says so.
 
     Raises
     ------

@@ -168,6 +168,12 @@ class TestAgainstScikitLearn:
         found = BASELINES.build("dummy", COLUMNS, CLASSES).fit(x, labels, 0).probabilities(new)
         assert found[:, : expected.shape[1]] == pytest.approx(expected)
 
+    def assert_probabilities(
+        self, baseline: Baseline, new: Array, expected: Array, *, within: float
+    ) -> None:
+        found = baseline.probabilities(new)[:, : expected.shape[1]]
+        assert found == pytest.approx(expected, abs=within)
+
     def test_logistic(self, clouds: tuple[Array, Ints, Array]) -> None:
         from sklearn.linear_model import LogisticRegression
 
@@ -176,8 +182,7 @@ class TestAgainstScikitLearn:
         scaled, new_scaled = self.standard(x, new)
         expected = model.fit(scaled, labels).predict_proba(new_scaled)
         baseline = BASELINES.build("logistic", COLUMNS, CLASSES, c=0.3).fit(x, labels, 0)
-        found = baseline.probabilities(new)[:, : expected.shape[1]]
-        assert found == pytest.approx(expected, abs=1e-9)
+        self.assert_probabilities(baseline, new, expected, within=1e-9)
 
     def test_svm(self, clouds: tuple[Array, Ints, Array]) -> None:
         from sklearn.calibration import CalibratedClassifierCV
@@ -191,8 +196,7 @@ class TestAgainstScikitLearn:
         scaled, new_scaled = self.standard(x, new)
         expected = model.fit(scaled, labels).predict_proba(new_scaled)
         baseline = BASELINES.build("svm", COLUMNS, CLASSES, c=2.0).fit(x, labels, 5)
-        found = baseline.probabilities(new)[:, : expected.shape[1]]
-        assert found == pytest.approx(expected, abs=1e-9)
+        self.assert_probabilities(baseline, new, expected, within=1e-9)
 
     def test_random_forest(self, clouds: tuple[Array, Ints, Array]) -> None:
         from sklearn.ensemble import RandomForestClassifier
@@ -203,8 +207,7 @@ class TestAgainstScikitLearn:
         )
         expected = model.fit(x, labels).predict_proba(new)
         baseline = BASELINES.build("random_forest", COLUMNS, CLASSES, trees=30, leaf=2)
-        found = baseline.fit(x, labels, 5).probabilities(new)[:, : expected.shape[1]]
-        assert found == pytest.approx(expected, abs=1e-6)
+        self.assert_probabilities(baseline.fit(x, labels, 5), new, expected, within=1e-6)
 
 
 class TestPhysics:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
@@ -13,11 +13,10 @@ from faultdiag.metrics.calibration import (
     nll,
     reliability,
 )
+from tests.metrics.laws import law, seeds
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-law = settings(max_examples=25, deadline=None)
-seeds = st.integers(0, 2**32 - 1)
 
 
 def softmax(logits: Floats) -> Floats:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -15,8 +15,8 @@ from faultdiag.metrics.intervals import (
     widened,
     wilson_interval,
 )
+from tests.metrics.laws import law
 
-law = settings(max_examples=25, deadline=None)
 Ints = NDArray[np.int64]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
@@ -10,14 +10,9 @@ from sklearn import metrics as sk
 from faultdiag.metrics.calibration import expected_calibration_error
 from faultdiag.metrics.evaluation import Evaluation, evaluate
 from faultdiag.metrics.scores import RunningAggregate, aggregate
+from tests.metrics.laws import NAMES, UNDEFINED, law, seeds
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true"),
-    pytest.mark.filterwarnings("ignore:A single label was found"),
-]
-law = settings(max_examples=25, deadline=None)
-seeds = st.integers(0, 2**32 - 1)
-NAMES = ["N", "IR", "OR", "B"]
+pytestmark = UNDEFINED
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

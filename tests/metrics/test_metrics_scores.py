@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -19,13 +19,9 @@ from faultdiag.metrics.scores import (
     macro_f1,
     precision_recall_f1,
 )
+from tests.metrics.laws import UNDEFINED, law
 
-# scikit-learn warns where a score is undefined; ours are None or 0 there, as documented.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:A single label was found"),
-    pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true"),
-]
-law = settings(max_examples=25, deadline=None)
+pytestmark = UNDEFINED
 
 
 class Called(NamedTuple):

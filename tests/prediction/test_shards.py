@@ -16,7 +16,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.prediction.predict import PredictionSettings, predict_paths
 from faultdiag.prediction.shards import shard_file
 from faultdiag.system.cluster import Shard, parse_shard
-from tests.data_fixtures import CASES, write_recording
+from tests.data_fixtures import write_many
 
 # Half a surrogate pair, as file names have that are not UTF-8, is no text of hypothesis.
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
@@ -24,11 +24,7 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("many")
-    for number in range(9):
-        write_recording(root / f"{number}.mat", list(CASES)[number % 3], seed=number, samples=4_000)
-    (root / "4.mat").write_bytes(b"no MATLAB")
-    return root
+    return write_many(tmp_path_factory.mktemp("many"), 9)
 
 
 def predict(model: Path, folder: Path, **options: Any) -> tuple[int, int]:

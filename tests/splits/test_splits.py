@@ -30,8 +30,11 @@ lengths = st.integers(1, 30)
 gaps = st.none() | st.integers(0, 60)
 
 
+Drawn = tuple[list[SplitItem], WindowPlan, int, Split]
+
+
 @st.composite
-def honest_splits(draw: st.DrawFn) -> tuple[list[SplitItem], WindowPlan, int, Split]:
+def honest_splits(draw: st.DrawFn) -> Drawn:
     """Draw recordings, a window plan and a gap, and give their split within each recording."""
     length, fractions, gap = draw(lengths), draw(shares), draw(gaps)
     effective = length if gap is None else gap
@@ -61,9 +64,7 @@ def windows_of(split: Split, plan: WindowPlan, part: str) -> list[tuple[int, ran
 
 @law
 @given(honest_splits())
-def test_no_two_parts_share_a_sample(
-    drawn: tuple[list[SplitItem], WindowPlan, int, Split],
-) -> None:
+def test_no_two_parts_share_a_sample(drawn: Drawn) -> None:
     items, plan, _, split = drawn
     samples = {
         part: {(r, i) for r, window in windows_of(split, plan, part) for i in window}
@@ -78,9 +79,7 @@ def test_no_two_parts_share_a_sample(
 
 @law
 @given(honest_splits())
-def test_no_window_leaves_its_segment(
-    drawn: tuple[list[SplitItem], WindowPlan, int, Split],
-) -> None:
+def test_no_window_leaves_its_segment(drawn: Drawn) -> None:
     _, plan, _, split = drawn
     for part in PARTS:
         inside = {s.recording: range(s.start, s.stop) for s in split.parts[part]}
@@ -91,9 +90,7 @@ def test_no_window_leaves_its_segment(
 
 @law
 @given(honest_splits())
-def test_the_parts_and_gaps_of_a_recording_lie_end_to_end(
-    drawn: tuple[list[SplitItem], WindowPlan, int, Split],
-) -> None:
+def test_the_parts_and_gaps_of_a_recording_lie_end_to_end(drawn: Drawn) -> None:
     items, _, gap, split = drawn
     for index, item in enumerate(items):
         segments = [s for part in PARTS for s in split.parts[part] if s.recording == index]

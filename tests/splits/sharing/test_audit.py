@@ -13,6 +13,7 @@ from faultdiag.splits.sharing import Audit, audit_windows
 from faultdiag.splits.within import PARTS
 
 Part = dict[int, NDArray[np.int64]]
+Parts = dict[str, Part]
 
 law = settings(max_examples=80, deadline=None)
 starts = st.lists(st.integers(0, 40), min_size=1, max_size=6)
@@ -33,9 +34,7 @@ def union(part: Part, length: int) -> set[tuple[int, int]]:
 
 @law
 @given(parts, lengths)
-def test_shared_samples_lie_under_windows_of_two_or_more_parts(
-    drawn: dict[str, Part], length: int
-) -> None:
+def test_shared_samples_lie_under_windows_of_two_or_more_parts(drawn: Parts, length: int) -> None:
     counts = Counter(i for part in PARTS for i in union(drawn[part], length))
     expected = sum(count >= 2 for count in counts.values())
     assert audit_windows(drawn, length).shared_samples == expected
@@ -43,9 +42,7 @@ def test_shared_samples_lie_under_windows_of_two_or_more_parts(
 
 @law
 @given(parts, lengths)
-def test_a_test_window_leaks_if_it_overlaps_a_training_window(
-    drawn: dict[str, Part], length: int
-) -> None:
+def test_a_test_window_leaks_if_it_overlaps_a_training_window(drawn: Parts, length: int) -> None:
     seen = union(drawn["train"], length)
     leaks = [bool(window & seen) for window in windows(drawn["test"], length)]
     expected = sum(leaks) / len(leaks) if leaks else 0.0
@@ -54,9 +51,7 @@ def test_a_test_window_leaks_if_it_overlaps_a_training_window(
 
 @law
 @given(parts, lengths)
-def test_valid_test_overlap_is_the_mean_of_the_best_overlaps(
-    drawn: dict[str, Part], length: int
-) -> None:
+def test_valid_test_overlap_is_the_mean_of_the_best_overlaps(drawn: Parts, length: int) -> None:
     valid = windows(drawn["valid"], length)
     best = [
         max((len(window & other) / length for other in valid), default=0.0)
@@ -69,7 +64,7 @@ def test_valid_test_overlap_is_the_mean_of_the_best_overlaps(
 @law
 @given(parts, lengths)
 def test_disjoint_windows_is_the_size_of_the_largest_disjoint_subset(
-    drawn: dict[str, Part], length: int
+    drawn: Parts, length: int
 ) -> None:
     def largest(at: list[int]) -> int:
         return max(
