@@ -55,6 +55,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.documents import Document
 
 # Share of the windows that may exceed the threshold. If more than 2 % of the recordings had most
@@ -80,7 +81,6 @@ MOST_OF_RECORDING = 5
 CHUNK = 256
 
 Levels = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 
 def bands_of(length: int) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats, Singles
 from faultdiag.documents import Document
 from faultdiag.features.extract import HealthyReference
 from faultdiag.novelty import Novelty
@@ -17,9 +17,6 @@ from faultdiag.signature import Signature
 
 if TYPE_CHECKING:
     from torch import nn
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats, Ints
 from faultdiag.documents import Document, Json
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 ERROR = 0.05
 """Largest share of the windows with a signature whose part may be wrong, where it is fitted."""

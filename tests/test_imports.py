@@ -21,7 +21,7 @@ PACKAGE = Path(faultdiag.__file__).parent
 # A module imports from the layers above its own line, and from its own package. A name stands
 # for a module, or for a package with all of its modules that are not named themselves.
 LAYERS = [
-    {"documents", "errors"},
+    {"arrays", "documents", "errors"},
     {"option_types", "registry", "system"},
     {"metrics", "signal"},
     {"bundled", "readers"},

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from faultdiag.bundled.catalogue import bundled_model
@@ -42,8 +41,10 @@ from faultdiag.report.pages.prediction import (
 from faultdiag.report.pages.recording_charts import explanation_charts
 from faultdiag.report.pages.render import to_json
 
+if TYPE_CHECKING:
+    from faultdiag.arrays import Singles
+
 Format: TypeAlias = Literal["html", "md", "json"]
-Singles = NDArray[np.float32]
 
 NO_MODEL = (
     "evidence, pictures and what the network looked at: the model isn't given; report on the run "

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats, Integers
 from faultdiag.documents import parse_json
 from faultdiag.errors import FaultdiagError, counted, did_you_mean
 from faultdiag.features.extract import ORDER_GROUPS
@@ -139,14 +140,10 @@ def _require_finite(array: NDArray[np.void]) -> None:
         raise ValueError("it holds NaN or infinity")
 
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.integer]
-
-
 class Classifier(Protocol):
     """A fitted classifier of scikit-learn."""
 
-    classes_: Ints
+    classes_: Integers
 
     def predict_proba(self, x: Floats, /) -> Floats:
         """Return probabilities, ``(windows, classes present)``."""
@@ -205,10 +202,10 @@ class Baseline(ABC):
         return self._content
 
     @abstractmethod
-    def train(self, x: Floats, labels: Ints, seed: int) -> object:
+    def train(self, x: Floats, labels: Integers, seed: int) -> object:
         """Fit to ``(windows, columns)`` and labels ``(windows,)``; return a `Classifier`."""
 
-    def present(self, model: Any) -> Ints:
+    def present(self, model: Any) -> Integers:
         """Return the classes of the columns of `evaluate`: those with a training window."""
         return np.asarray(model.classes_)
 
@@ -231,7 +228,7 @@ class Baseline(ABC):
         """Whether it can't do without shaft speed and bearing."""
         return any(wanted.split(".")[0] in ORDER_GROUPS for wanted in self.use)
 
-    def fit(self, features: NDArray[np.floating], labels: Ints, seed: int) -> Self:
+    def fit(self, features: NDArray[np.floating], labels: Integers, seed: int) -> Self:
         """Learn from windows; the same arguments give the same baseline.
 
         Parameters
@@ -326,7 +323,7 @@ class Baseline(ABC):
         return np.asarray(features[:, self.columns], dtype=np.float64)
 
 
-def _increasing_within(indices: Ints, count: int) -> bool:
+def _increasing_within(indices: Integers, count: int) -> bool:
     if indices.ndim != 1 or indices.dtype.kind != "i" or not indices.size:
         return False
     return bool(indices[0] >= 0 and indices[-1] < count and (np.diff(indices) > 0).all())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from faultdiag.baselines.baseline import Baseline, Classifier, Floats, Ints
+from faultdiag.arrays import Floats, Integers
+from faultdiag.baselines.baseline import Baseline, Classifier
 from faultdiag.errors import FaultdiagError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Dummy(Baseline):
     sees_features = False
     not_exported = "it returns the same numbers for every window"
 
-    def train(self, x: Floats, labels: Ints, seed: int) -> Classifier:
+    def train(self, x: Floats, labels: Integers, seed: int) -> Classifier:
         """Count the classes."""
         from sklearn.dummy import DummyClassifier
 
@@ -71,7 +72,7 @@ class Logistic(Baseline):
         super().__init__(features, classes, use)
         self.c = c
 
-    def train(self, x: Floats, labels: Ints, seed: int) -> Classifier:
+    def train(self, x: Floats, labels: Integers, seed: int) -> Classifier:
         """Fit by L-BFGS from zero: the seed decides nothing."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
@@ -151,7 +152,7 @@ class SupportVectors(Baseline):
         super().__init__(features, classes, use)
         self.c = c
 
-    def train(self, x: Floats, labels: Ints, seed: int) -> Classifier:
+    def train(self, x: Floats, labels: Integers, seed: int) -> Classifier:
         """Fit on all windows; the seed deals them to the rounds of the calibration."""
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import StratifiedKFold
@@ -239,7 +240,7 @@ class RandomForest(Baseline):
         self.trees = trees
         self.leaf = leaf
 
-    def train(self, x: Floats, labels: Ints, seed: int) -> Classifier:
+    def train(self, x: Floats, labels: Integers, seed: int) -> Classifier:
         """Grow the trees."""
         from sklearn.ensemble import RandomForestClassifier
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from faultdiag.baselines.baseline import Baseline, Floats, Ints
+from faultdiag.arrays import Floats, Integers
+from faultdiag.baselines.baseline import Baseline
 from faultdiag.errors import FaultdiagError
 
 HEALTHY = "healthy"
@@ -77,7 +78,7 @@ class Physics(Baseline):
         self.scored = {part: _scored(self.features, part) for part in ("bpfi", "bpfo", "bsf")}
         self.model = THRESHOLD if threshold is None else float(threshold)
 
-    def train(self, x: Floats, labels: Ints, _seed: int) -> float:
+    def train(self, x: Floats, labels: Integers, _seed: int) -> float:
         """Return the threshold: of healthy windows, if there are enough and none was given."""
         healthy = [i for i, part in enumerate(self.meaning) if part == HEALTHY]
         rows = x[np.isin(labels, healthy)]
@@ -86,7 +87,7 @@ class Physics(Baseline):
         largest = np.max(list(self._scores(rows).values()), axis=0)
         return float(np.quantile(largest, QUANTILE))
 
-    def present(self, _model: float) -> Ints:
+    def present(self, _model: float) -> Integers:
         """Return all classes: none needs a training window."""
         return np.arange(len(self.classes))
 

@@ -28,17 +28,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from faultdiag.arrays import Floats
 from faultdiag.errors import (
     FaultdiagError,
     needs_extra,
 )
 from faultdiag.evidence.explanation import Gate
 from faultdiag.models.layers import AttentionSlot
-
-Floats = NDArray[np.float64]
 
 # Steps of integrated gradients are doubled until its sum is complete to this share, or too many.
 COMPLETE = 1e-3

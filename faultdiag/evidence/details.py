@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.gather import Evidence, Machine
 from faultdiag.evidence.peaks import (
@@ -18,8 +19,6 @@ from faultdiag.evidence.severity import Group, Mounting, Severity, parse_units, 
 from faultdiag.readers.base import channel_unit
 from faultdiag.signal.bearings import KnownBearing
 from faultdiag.signal.dsp import Band, Spectrum, spectrum
-
-Floats = NDArray[np.float64]
 
 DETAIL_REVOLUTIONS = 8
 DETAIL_SECONDS = 0.25

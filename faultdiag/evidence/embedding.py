@@ -6,12 +6,12 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.inference import TorchScorer
 from faultdiag.novelty import evenly
 from faultdiag.preparing.folder import Prepared, gather
 from faultdiag.signal.bearings import conditions
 
-Floats = NDArray[np.float64]
 Projection: TypeAlias = Literal["pca", "tsne"]
 
 # Windows of a part, evenly spread.

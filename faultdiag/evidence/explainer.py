@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from faultdiag.arrays import Floats, Singles
 from faultdiag.errors import FaultdiagError
 from faultdiag.evidence.attribution import (
     METHODS,
@@ -25,9 +25,6 @@ from faultdiag.evidence.explanation import (
 )
 from faultdiag.models.front import Fronted, facts_for, needs_bearing, needs_speed
 from faultdiag.signal.bearings import KnownBearing, conditions
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
 # More windows hardly change the means.
 MOST_WINDOWS = 16

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+from faultdiag.arrays import Floats, Singles
 
 BANDS = 24
 FILL = "the band's lines set to zero after the windows were normalised"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.evidence.peaks import (
     LEAST_PROMINENCE,
     MAINS_ERROR,
@@ -31,8 +32,6 @@ FEWEST_SIDEBANDS = 2
 MOST_SHAFT_TOLERANCE = 0.05
 # A peak of the Hann window is four lines wide.
 PEAK_LINES = 2
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from faultdiag.arrays import Floats
 
 SIGMAS = 3.0
 PERSISTENCE = 3

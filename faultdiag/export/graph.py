@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from faultdiag.arrays import Singles
 from faultdiag.checkpoint import Checkpoint
 from faultdiag.documents import Document
 from faultdiag.errors import (
@@ -34,8 +34,6 @@ OPSET = 18
 TOLERANCE = 1e-5
 # Of what torch notes at every node: the module that it comes from.
 SCOPES = "pkg.torch.onnx.name_scopes"
-
-Singles = NDArray[np.float32]
 
 
 class DiagnosisGraph(nn.Module):

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from faultdiag.arrays import Singles
 from faultdiag.export.graph import SCOPES
 from faultdiag.export.runtime import WINDOWS, OnnxScorer, condition_inputs
 from faultdiag.scoring import ModelFacts
@@ -21,8 +19,6 @@ CALIBRATION_WINDOWS = 512
 _BATCH = 64
 # What becomes integers: the sums of products. The rest is little work and stays as it is.
 _OPERATIONS = ("Conv", "Gemm", "MatMul")
-
-Singles = NDArray[np.float32]
 
 
 def to_int8(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Singles
 from faultdiag.errors import (
     FaultdiagError,
     counted,
@@ -31,8 +32,6 @@ LOGITS, PROBABILITIES = "logits", "probabilities"
 # Windows per batch: no slower per window than 256, and all batches are full, so that a larger one
 # would cost a single recording time and a small device memory.
 BATCH = 32
-
-Singles = NDArray[np.float32]
 
 
 class OnnxScorer:

@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.errors import FaultdiagError
 from faultdiag.features.orders import (
     PARTS,
@@ -47,7 +48,6 @@ WINDOW_STATISTICS = ("rms", "kurtosis", "crest_factor")
 
 """In place of a bearing: the one that each recording names."""
 
-Floats = NDArray[np.float64]
 
 STATISTICS = ("skewness", "kurtosis", "crest", "shape", "impulse", "clearance")
 # A band that holds less than this share of the energy counts as empty.

@@ -37,11 +37,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats, Singles
 from faultdiag.signal.bearings import KnownBearing
 from faultdiag.signal.dsp import fast_length
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 Lines = NDArray[np.complex64] | NDArray[np.complex128]
 
 BANDS = 12

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Integers
 from faultdiag.metrics.scores import require_classes
 
-Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
 
 LOWEST, HIGHEST = 1 / 20, 20.0  # of the temperature
@@ -34,7 +34,7 @@ class Reliability(NamedTuple):
     accuracy: NDArray[np.float64]
 
 
-def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15) -> Reliability:
+def reliability(labels: Integers, probabilities: Floats, *, bins: int = 15) -> Reliability:
     """Compute mean confidence and accuracy of the windows in bins of equal width.
 
     The confidence of a window is its largest probability; bin m takes the confidences in
@@ -64,7 +64,7 @@ def reliability(labels: Ints, probabilities: Floats, *, bins: int = 15) -> Relia
 
 
 def expected_calibration_error(
-    labels: Ints, probabilities: Floats, *, bins: int = 15
+    labels: Integers, probabilities: Floats, *, bins: int = 15
 ) -> float | None:
     """Compute the expected calibration error, eq. (3) of [1]_; None without windows.
 
@@ -84,7 +84,9 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / labels.size)
 
 
-def _confidence_and_hits(labels: Ints, probabilities: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def _confidence_and_hits(
+    labels: Integers, probabilities: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
 
 
@@ -94,7 +96,7 @@ def _bin_numbers(confidence: Floats, bins: int) -> NDArray[np.intp]:
     return np.searchsorted(edges[1:-1], confidence, side="left")
 
 
-def nll(logits: Floats, labels: Ints, *, temperature: float = 1.0) -> float:
+def nll(logits: Floats, labels: Integers, *, temperature: float = 1.0) -> float:
     """Compute the mean negative log-likelihood of the true classes, in nats.
 
     ``-mean_i log softmax(logits_i / temperature)[labels_i]``; log-probabilities are logits too.
@@ -116,7 +118,7 @@ def nll(logits: Floats, labels: Ints, *, temperature: float = 1.0) -> float:
     return float(np.mean(log_sum - true / temperature))
 
 
-def fit_temperature(logits: Floats, labels: Ints, *, independent: int = 0) -> float:
+def fit_temperature(logits: Floats, labels: Integers, *, independent: int = 0) -> float:
     """Fit the temperature T that makes ``softmax(logits / T)`` calibrated: least `nll` [1]_.
 
     The likelihood is convex in ``1 / T``, so its slope changes sign at most once and bisection
@@ -176,7 +178,7 @@ def fit_temperature(logits: Floats, labels: Ints, *, independent: int = 0) -> fl
     return float(np.exp((low + high) / 2))
 
 
-def _below_largest(logits: Floats, labels: Ints) -> tuple[Floats, Floats]:
+def _below_largest(logits: Floats, labels: Integers) -> tuple[Floats, Floats]:
     """Return logits less the largest of their window, ``(windows, classes)``, and the true ones."""
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
         raise ValueError(

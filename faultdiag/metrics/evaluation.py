@@ -6,6 +6,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from faultdiag.arrays import Floats, Ints
 from faultdiag.metrics import scores
 from faultdiag.metrics.calibration import expected_calibration_error
 from faultdiag.metrics.intervals import (
@@ -20,9 +21,6 @@ from faultdiag.metrics.scores import (
     aggregate_recordings,
     scored_windows,
 )
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 class Confusion(TypedDict):

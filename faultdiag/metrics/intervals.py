@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.integer]
+from faultdiag.arrays import Floats, Integers
 
 
 class MeanInterval(NamedTuple):
@@ -32,7 +32,7 @@ class MeanInterval(NamedTuple):
 
 
 def bootstrap_interval(
-    right: Ints, windows: Ints, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    right: Integers, windows: Integers, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float] | None:
     """Percentile bootstrap interval of accuracy over recordings, or None with fewer than two.
 
@@ -168,7 +168,6 @@ def mean_interval(values: Sequence[float]) -> MeanInterval:
 
 
 StratifiedInts = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 CHUNK = 4_000_000  # numbers drawn at once
 

@@ -11,9 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Integers = NDArray[np.integer]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from faultdiag.arrays import Floats, Integers, Ints
 
 TOLERANCE = 1e-3  # of a sum of probabilities: what half precision leaves of 1
 

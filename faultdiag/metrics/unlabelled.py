@@ -3,12 +3,10 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from faultdiag.arrays import Floats, Ints
 from faultdiag.documents import Json
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 # Temperature of the class confusion; that of `faultdiag.transfer.mcc`.
 TEMPERATURE = 2.5

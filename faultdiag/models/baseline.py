@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
+from faultdiag.arrays import Floats
 from faultdiag.baselines import BASELINES
 from faultdiag.baselines.baseline import Baseline
 from faultdiag.documents import Document, Json
@@ -23,8 +23,6 @@ LEARNT = "skops"
 
 # Probabilities below this are taken for it, so that every logit is finite.
 LEAST = 1e-12
-
-Floats = NDArray[np.float64]
 
 
 class BaselineModel(nn.Module):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats, Singles
 from faultdiag.prediction.events import (
     Header,
     Pause,
@@ -21,8 +21,6 @@ from faultdiag.prediction.events import (
 from faultdiag.signal.bearings import CONDITIONS, KnownBearing, conditions
 
 Key = TypeVar("Key")
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
 # From windows (size, channels, length) and their conditions (size, 5) to probabilities
 # (size, classes).

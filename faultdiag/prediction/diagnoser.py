@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from faultdiag.arrays import Floats, Singles
 from faultdiag.bundled.catalogue import shadowed
 from faultdiag.errors import FaultdiagError, for_python, printable
 from faultdiag.evidence.details import RecordingDetails
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
 _MOST = 512
 
 Key = TypeVar("Key")
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 Input = Recording | Path | str | ArrayLike
 
 

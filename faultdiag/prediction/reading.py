@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.datasets.facts import (
     Facts,
     Statement,
@@ -39,7 +40,6 @@ HELD = 2**22
 # Numbers of a piece at the model's rate.
 PIECE = 2**20
 
-Floats = NDArray[np.float64]
 ReadSamples = Callable[[int, int], NDArray[np.float32]]
 """From first sample and stop to the samples, ``(channels, stop - first)``."""
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+from faultdiag.arrays import Floats
 
 FAULT_STYLES = {"BPFO": 0, "BPFI": 1, "BSF": 2, "FTF": 3}
 FAULT_NAMES = {
@@ -24,7 +25,6 @@ FAULT_NAMES = {
 }
 # Of lines, by style: SVG's stroke-dasharray in units of the drawing.
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
-Floats = NDArray[np.float64]
 Kind: TypeAlias = Literal["line", "area", "bars", "points"]
 
 MOST_COLUMNS = 600

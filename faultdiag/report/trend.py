@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.errors import counted
 from faultdiag.evidence.physics import THRESHOLD
 from faultdiag.evidence.trend import INDICATORS, IndicatorTrend, Trend, time_in_name
@@ -124,8 +124,6 @@ FEWEST = 3
 # Points of a chart have four shapes: three classes, and all others together.
 MOST_LABELS = 3
 OTHER = "other"
-
-Floats = NDArray[np.float64]
 
 
 def charts_over_time(results: "Sequence[RecordingResult]") -> list[Chart]:

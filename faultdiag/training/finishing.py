@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from faultdiag import novelty
+from faultdiag.arrays import Ints
 from faultdiag.checkpoint import Checkpoint, load, save, to_stored
 from faultdiag.config.schema import TransferConfig
 from faultdiag.documents import Json
@@ -51,7 +52,6 @@ MOST_HEALTHY = 1024
 
 SEEN = "other seconds of the training recordings"
 
-Ints = NDArray[np.int64]
 _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 # What the kept epoch was chosen by, for each value of ``train.keep``.
 CHOSEN_BY = {"best": "valid accuracy, then loss", "last": "last epoch"}

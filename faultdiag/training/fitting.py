@@ -5,18 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from faultdiag.arrays import Floats, Ints
 from faultdiag.documents import Document, Json
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import LEAST, BaselineModel
 from faultdiag.system.terminal import note
 from faultdiag.training.loop import Progress
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class Fitter:

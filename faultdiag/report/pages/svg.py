@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from faultdiag.report.charts import Chart, Curve, Floats, Mark, nice_ticks
+from faultdiag.arrays import Floats
+from faultdiag.report.charts import Chart, Curve, Mark, nice_ticks
 
 # Units of the drawing; pages scale it.
 WIDTH, HEIGHT = 720, 250
