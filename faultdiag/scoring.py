@@ -80,19 +80,19 @@ class ModelFacts:
     needs_speed, needs_bearing
         Whether each window needs its shaft rate, and the fault orders of its bearing.
     temperature
-        What the logits are divided by before the softmax.
+        Divisor of the logits before the softmax.
     novelty
-        What recordings are compared with, if the model has it.
+        The novelty detector, if the model has one.
     healthy_reference
-        Statistics of its healthy training windows, if it has them.
+        Statistics of the healthy training windows, if stored.
     recorded_at
-        Hz that its training stated for recordings of which nothing else states the rate.
+        Sampling rate in Hz that the training config stated for recordings without one.
     signature
-        From which evidence on a recording has a bearing signature, if the model can tell.
+        The threshold of evidence for a bearing signature, if the network has one.
     features
-        How windows become what a graph takes, if that is features.
+        The computation of features from windows, if the graph takes features.
     provenance
-        What the model was trained on and how it did in its tests: plain data, for people.
+        Training data and test results, as plain data for people.
     """
 
     classes: tuple[str, ...]
@@ -117,11 +117,11 @@ class Scorer(Protocol):
     Attributes
     ----------
     facts : ModelFacts
-        What the model is for.
+        Classes, channels, rate and the like of the model.
     device : object
-        Where it computes, as text: ``cpu``, ``cuda:0``.
+        Its device, as text ``cpu`` or ``cuda:0``.
     batch : int
-        Windows of a batch that it is fast with.
+        Batch size that it is fast with.
     """
 
     facts: ModelFacts

@@ -61,7 +61,7 @@ class WindowPair:
     labels_path, labels
         File and name of the labels.
     count, length
-        How many windows there are, and samples of each.
+        Number of windows, and samples of each.
     """
 
     path: Path

@@ -12,7 +12,7 @@ from faultdiag.datasets.published import PublishedSet, without_suffix
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 
 PART = ".part"
-"""Suffix of what there is of a file that is being downloaded."""
+"""Suffix of a file while it is being downloaded."""
 _CWRU_ADDRESS = "https://engineering.case.edu/sites/default/files"
 
 
@@ -27,13 +27,11 @@ class RemoteFile:
     title
         What it is, in words.
     names
-        What a pattern is compared with.
-    length
-        Bytes.
-    sha256
-        Digest of its bytes.
+        Names that a pattern of ``--only`` may match.
+    length, sha256
+        Size in bytes, and the digest of the bytes.
     url
-        Its address; empty where none is known.
+        Its public address; empty if none is known.
     """
 
     file: str
@@ -59,7 +57,7 @@ class Source:
     place
         The publisher's page.
     patterns
-        What a pattern is compared with, in words with examples.
+        Help on the patterns of ``--only``, with examples.
     named
         From the path of a file in a folder to the file of the dataset that its name means, or
         None.

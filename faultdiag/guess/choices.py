@@ -74,15 +74,15 @@ def choose_network(*, parts: bool, length: int, rate: float) -> Choice:
 _USUAL = 2048
 _SHORTEST = 512
 _LONGEST = 8192
-# A window that long holds a dozen passes over a fault of either race.
+# Shaft revolutions in a window: a dozen passes over a fault of either race.
 _REVOLUTIONS = 4
 _ENOUGH_WINDOWS = 4
 _FRACTIONS = ((0.7, 0.2, 0.1), (0.6, 0.2, 0.2))
-# Whole recordings held out: of each class at least so many are needed, dealt to so many folds.
+# Whole recordings held out: the fewest of each class, the folds, the share to train on.
 _FEWEST = 3
 _FOLDS = 5
 _TRAINED = 0.6
-# Training windows a class is given about, and all classes together at most.
+# Training windows: about this number per class, at most this number in all.
 _PER_CLASS = 1000
 _MOST = 20_000
 

@@ -40,9 +40,13 @@ from faultdiag.splits.within import PARTS, SplitItem
 from faultdiag.system import files
 from faultdiag.system.files import write_text
 
-# So many files are opened to tell a published set.
+# Most files that are opened to recognise a published set.
 _MOST_OPENED = 24
 _MOST_MANIFESTS = 50
+# Facts of a manifest without a column `label` that may be the class.
+_CLASSES = ("class", "fault", "state", "condition", "code")
+_BATCH = 32
+_STEPS = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +259,6 @@ def _comment(text: str, indent: str) -> list[str]:
 
 def _pair(name: str, value: object) -> str:
     return files.dump_flow({name: value}).strip().removeprefix("{").removesuffix("}")
-
-
-# Facts of a manifest without a column `label` that may be the class.
-_CLASSES = ("class", "fault", "state", "condition", "code")
-_BATCH = 32
-_STEPS = 1500
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from faultdiag.documents import Json
 # Temperature of the class confusion; that of `faultdiag.transfer.mcc`.
 TEMPERATURE = 2.5
 
-# A recording at least this much agreed on has been decided: where adaptation then calls it
-# otherwise, nothing in its windows asked for that.
+# Agreement from which a recording is decided: its windows give no reason to move it to another
+# class.
 DECIDED = 0.9
 
 
 @dataclass(frozen=True, eq=False)
 class Unlabelled:
-    """What the predictions of unlabelled windows look like.
+    """Summary of the predictions for unlabelled windows.
 
     Parameters
     ----------
@@ -121,14 +121,12 @@ class MovedRecordings:
 
     Parameters
     ----------
-    recordings
-        How many recordings there are.
-    moved
-        How many have another commonest class than before.
+    recordings, moved
+        Numbers of all recordings, and of those whose commonest class has changed.
     unsupported
-        How many of those had been decided before: at least 90 % of their windows agreed. An
-        undecided recording that becomes decided is what adaptation is for; one that goes from
-        one decided class to another is not.
+        Number of moved recordings that had been decided before: at least 90 % of their windows
+        agreed. Adaptation is meant to decide undecided recordings, not to move a recording from
+        one decided class to another.
     """
 
     recordings: int
@@ -136,7 +134,7 @@ class MovedRecordings:
     unsupported: int
 
     def to_dict(self) -> Json:
-        """Return it as plain JSON types."""
+        """Return the counts as plain JSON types."""
         return asdict(self)
 
 

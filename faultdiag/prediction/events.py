@@ -18,27 +18,25 @@ from faultdiag.signal.bearings import KnownBearing
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known of a recording before its windows come.
+    """Facts of a recording that are known before its windows are read.
 
     Parameters
     ----------
-    channels
-        The channels that are read.
-    rpm
-        Shaft speed, if known.
+    channels, rpm
+        Names of the channels to read, and the shaft speed, if known.
     sampling_rate
-        The recording's own, Hz.
+        The recording's own rate, Hz.
     sampling_rate_source
-        Who states it: ``file``, ``catalogue``, ``catalogue, by name``, ``argument`` or
+        Who states that rate: ``file``, ``catalogue``, ``catalogue, by name``, ``argument`` or
         ``assumed``.
     windows
-        How many windows will come.
+        Number of windows to come.
     bearing
-        The bearing, if it was looked for and is known.
+        The bearing, if the diagnosis needs it and it is known.
     warnings
-        What is odd about its facts or its channels.
+        Oddities of its facts or its channels.
     time
-        When it was recorded, where a manifest or the file states that.
+        Time of the recording, if a manifest or the file states it.
     """
 
     channels: tuple[str, ...]
@@ -60,7 +58,7 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class NoveltyScore:
-    """How unlike the training data the recording is; 1 at the threshold."""
+    """Distance of a recording from the training data; 1 at the threshold."""
 
     value: float
 
@@ -74,7 +72,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Nothing more comes of the recording."""
+    """The recording has no further events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +89,27 @@ class Probabilities:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What the windows of one recording say together.
+    """The joint result of all windows of one recording.
 
     Parameters
     ----------
-    label
-        The class with the largest mean probability.
-    confidence
-        That probability.
+    label, confidence
+        The class with the largest mean probability, and this probability.
     agreement
         Share of the windows whose own most probable class is `label`.
     windows
-        How many windows there were.
+        Number of windows.
     probabilities
         Mean probability of each class; that of a window is the softmax of its logits over the
         temperature that was fitted on the validation part.
     novelty
-        How unlike the training data the recording is: 1 at the threshold and above it where it
-        is novel. None for models that were trained before this was measured.
+        Distance from the training data: 1 at the threshold, above 1 for a novel recording. None
+        for models without a novelty detector.
     evidence
-        What the signal says by itself, and whether it agrees; None where it was not asked for.
+        Findings in the signal itself and whether they agree; None if not requested.
     signature
-        Whether the network found the signature of a bearing fault: ``yes``, or ``no``, and then the
-        label is little more than a guess among the faults; None for networks that can't tell.
+        Whether the network found the signature of a bearing fault: ``yes``, or ``no``, in which
+        case the label is little more than a guess among the faults; None for other networks.
     """
 
     label: str
@@ -128,7 +124,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class RecordingDiagnosis:
-    """The diagnosis of a recording, what is known of it, and its details where wanted."""
+    """A recording's header and diagnosis, and details for a report if requested."""
 
     header: Header
     diagnosis: Diagnosis

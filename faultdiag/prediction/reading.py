@@ -65,13 +65,13 @@ class ReadRequest:
     bearing
         A name or a geometry that `get_bearing` takes; it wins over what the file states.
     override_rate
-        Whether these two win over a file or a catalogue that states others.
+        Whether the user's rate and speed win over a file or a catalogue that contradicts them.
     rate_place, rpm_place
-        Where the two are written, for messages.
+        Where the user stated rate and speed, for messages.
     time
-        When the recording was made; it wins over what the file states.
+        Time of the recording; it wins over that in the file.
     unknown_bearing
-        What a manifest writes for a bearing that is neither a name nor a geometry, and where.
+        A manifest's entry for the bearing that is neither a name nor a geometry, and its place.
     """
 
     path: Path
@@ -88,14 +88,14 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRequest:
-    """That evidence is wanted.
+    """Settings of the evidence to gather.
 
     Parameters
     ----------
     healthy
-        What statistics are compared with.
+        Statistics of the model's healthy training windows, if stored.
     details
-        What else a report shows, if that is wanted too.
+        Settings of the details of a report, if these are needed too.
     """
 
     healthy: HealthyReference | None = None
@@ -104,24 +104,20 @@ class EvidenceRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """What a model takes.
+    """The form in which a model takes recordings, and what else to read from them.
 
     Parameters
     ----------
-    channels
-        The names of its channels.
-    sampling_rate
-        Hz.
-    length
-        Samples of one window.
+    channels, sampling_rate, length
+        Names of its channels, its rate in Hz, and the samples of one window.
     needs_speed, needs_bearing
         Whether it needs the shaft speed, and the fault orders of the bearing.
     novelty
-        What recordings are compared with, if the model has it.
+        The model's novelty detector, if it has one.
     evidence
-        If evidence is to be gathered too.
+        Settings of the evidence, if it is to be gathered.
     recorded_at
-        Hz that its training stated for recordings of which nothing else states the rate.
+        Sampling rate in Hz that the training config stated for recordings without one.
     """
 
     channels: tuple[str, ...]

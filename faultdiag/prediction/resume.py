@@ -41,7 +41,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """A row in a file: its path as written there, and the byte behind it."""
+    """A row in a file: its path as written there; `end` is the first byte after the row."""
 
     path: str
     failed: bool
@@ -53,18 +53,16 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class ResumeState:
-    """What an interrupted prediction left.
+    """The rows that an interrupted prediction has written.
 
     Parameters
     ----------
-    paths
-        Of the rows that are there, as written there.
-    count
-        Of these rows.
+    paths, count
+        Paths of the complete rows, as written there, and the summary of these rows.
     heading
-        Whether there is at least the heading.
+        Whether the heading is written.
     whole
-        Whether all rows are there, and those of the windows in their place.
+        Whether all rows are complete, with the rows of their windows in place.
     """
 
     paths: tuple[str, ...] = ()

@@ -59,16 +59,16 @@ class TargetRecording:
 
 @dataclass
 class TargetReader:
-    """Reads recordings at a model's rate, and keeps why some can't be read.
+    """Reads recordings at a model's rate, and collects those with problems.
 
     Attributes
     ----------
     failures
-        The messages of the files that were left out.
+        Messages about the files that were left out.
     same
-        The files that the model was trained on.
+        Files that the model was trained on.
     assumed
-        How many state no sampling rate, so that the model's was assumed.
+        Number of files without a sampling rate, for which the model's was assumed.
     """
 
     model: ModelInput

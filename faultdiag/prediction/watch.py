@@ -33,21 +33,13 @@ Stamp = tuple[int, int]
 
 @dataclass
 class FolderState:
-    """What is known of the files of a folder.
-
-    Parameters
-    ----------
-    done
-        The stamp with which each file was diagnosed.
-    seen
-        The stamp of each other file at the last look.
-    """
+    """Stamps of a folder's files: of the diagnosed ones, and of others when last listed."""
 
     done: dict[str, Stamp] = field(default_factory=dict)
     seen: dict[str, Stamp] = field(default_factory=dict)
 
     def complete(self, present: Mapping[str, Stamp]) -> list[str]:
-        """Return the files that are new and have not changed since the last look, in order."""
+        """Return the new files that have not changed since the last listing, in order."""
         new = {name: stamp for name, stamp in present.items() if self.done.get(name) != stamp}
         complete = [name for name, stamp in new.items() if self.seen.get(name) == stamp]
         self.seen = new

@@ -216,7 +216,7 @@ class ReadAhead:
         Parameters
         ----------
         positions
-            Where they start in the signals, of any shape.
+            First sample of each in the signals, of any shape.
         length
             Samples of each.
         """

@@ -149,10 +149,8 @@ class Variable:
 
     Parameters
     ----------
-    name
-        Its name in the file.
-    shape
-        Its dimensions as the file states them; empty where the format states none.
+    name, shape
+        Name and dimensions in the file; dimensions are empty if the format has none.
     kind
         Its type in the format's own words, such as ``"double"`` or ``"struct"``.
     channel

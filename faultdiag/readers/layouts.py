@@ -38,25 +38,22 @@ _LONGER = 20
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a file's variables are.
+    """The roles of a file's variables.
 
     Parameters
     ----------
     rows
-        Channel name to where its samples lie.
+        Name of each channel, with the place of its samples.
     choice
-        What to tell whoever asks for all channels where the file doesn't say which they are;
-        empty where it does.
+        The error for a caller that reads all channels, if the file doesn't say which variables are
+        channels; otherwise empty.
     aliases
         Other names of the channels.
-    rate
-        The array that holds the sampling rate in Hz.
-    interval
-        The array that holds the time between two samples in seconds.
-    speed
-        The array that holds the shaft speed.
+    rate, interval, speed
+        Arrays of the sampling rate in Hz, of the seconds between two samples, and of the shaft
+        speed.
     rpm_per_speed
-        What turns that into revolutions per minute.
+        Factor from that speed to revolutions per minute.
     time
         Name and array of the samples' times.
     """

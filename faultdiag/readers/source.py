@@ -318,14 +318,9 @@ class StoredArray(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How many samples and columns a shape has.
+    """A shape read as a table: its longer side counts samples, the other one columns.
 
-    Parameters
-    ----------
-    samples, columns
-        The longer side and the shorter one.
-    upright
-        Whether the samples run along the first of these two sides.
+    `upright` says whether the samples run along the first side.
     """
 
     samples: int
@@ -453,7 +448,7 @@ class RecordingSource:
     path
         The file.
     channels
-        Their names.
+        Names of the channels.
     samples
         Samples per channel, from the header; a text file has none and is counted.
     sampling_rate
@@ -467,7 +462,7 @@ class RecordingSource:
     content
         Where the samples come from.
     time
-        When it was recorded, where the file states that; of no time zone.
+        Time of the recording without a time zone, if the file states it.
     """
 
     path: Path

@@ -31,10 +31,8 @@ class FaultOrders:
 
     Parameters
     ----------
-    bpfo
-        Ball pass frequency of the outer race.
-    bpfi
-        Ball pass frequency of the inner race.
+    bpfo, bpfi
+        Ball pass frequencies of the outer and of the inner race.
     bsf
         Ball spin frequency; a spot on a ball strikes a race at twice this.
     ftf
@@ -58,11 +56,11 @@ class Bearing:
     Parameters
     ----------
     name
-        What the bearing is called.
+        Its designation, such as ``6205``.
     balls
         Number of balls or rollers in a row.
     ball_diameter, pitch_diameter
-        In one unit, whichever: only their ratio matters.
+        In the same unit; only their ratio matters.
     contact_angle
         Degrees.
 

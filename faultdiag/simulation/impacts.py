@@ -8,11 +8,9 @@ in seconds, angles in radians, lengths in the unit of the bearing's diameters.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.signal.bearings import Bearing
-
-Array = NDArray[np.float64]
 
 # Share of a strike on the outer race that is heard when the spot on a ball strikes the inner one:
 # that strike has one more oil film and one more contact to cross.
@@ -42,8 +40,8 @@ class Spall:
 class Impacts:
     """Strikes at `times` (s), ascending, with `amplitudes` relative to the middle of the zone."""
 
-    times: Array
-    amplitudes: Array
+    times: Floats
+    amplitudes: Floats
 
 
 def strike_order(bearing: Bearing, place: str, slip: float = 0.0) -> float:
@@ -80,7 +78,7 @@ def interval_spread(bearing: Bearing, place: str, jitter: float) -> float:
     return float(jitter * weight * np.sqrt(orders.bpfo / strike_order(bearing, place)))
 
 
-def strike_times(rng: np.random.Generator, rate_hz: float, seconds: float, spread: float) -> Array:
+def strike_times(rng: np.random.Generator, rate_hz: float, seconds: float, spread: float) -> Floats:
     """Return strike times with independent random intervals, so with a phase that wanders.
 
     The k-th harmonic of such a train is a line of width ``2 pi k**2 spread**2 rate_hz`` Hz, not
@@ -100,7 +98,7 @@ def strike_times(rng: np.random.Generator, rate_hz: float, seconds: float, sprea
     return times[times < seconds]
 
 
-def load_zone(angle: Array, extent: float) -> Array:
+def load_zone(angle: Floats, extent: float) -> Floats:
     """Return the share of the greatest load that a ball at `angle` from the load carries.
 
     ``q = (1 - (1 - cos angle) / (2 extent)) ** 1.5``, and 0 outside the zone. An extent of 0.5
@@ -176,7 +174,7 @@ def strikes(
     spread = interval_spread(bearing, spall.place, jitter)
     times = strike_times(rng, rate, seconds, spread)
     start = rng.uniform(0, 2 * np.pi)
-    amplitudes: Array = np.exp(scatter * rng.standard_normal(times.size))
+    amplitudes: Floats = np.exp(scatter * rng.standard_normal(times.size))
     if spall.place == "inner":
         amplitudes *= _loaded(start + 2 * np.pi * shaft_hz * times, zone)
     elif spall.place == "ball":
@@ -189,11 +187,11 @@ def strikes(
     return Impacts(times, amplitudes)
 
 
-def _loaded(angle: Array, zone: float) -> Array:
+def _loaded(angle: Floats, zone: float) -> Floats:
     return UNLOADED + (1 - UNLOADED) * load_zone(angle, zone)
 
 
-def _axis_wander(rng: np.random.Generator, count: int, rate_hz: float) -> Array:
+def _axis_wander(rng: np.random.Generator, count: int, rate_hz: float) -> Floats:
     """Amplitude of a ball's strikes while its spin axis tilts: the spot leaves the track at times.
 
     A first-order autoregressive tilt of unit variance, remembered for `BALL_AXIS_MEMORY_S`.

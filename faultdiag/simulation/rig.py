@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from faultdiag.arrays import Floats
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.bearings import BEARINGS, Bearing, get_bearing
-from faultdiag.simulation.impacts import Array, Impacts, Spall, entry_lead, strikes
+from faultdiag.simulation.impacts import Impacts, Spall, entry_lead, strikes
 from faultdiag.simulation.structure import (
     MOTOR_LINES,
     Mode,
@@ -45,6 +46,16 @@ FIRST_NUMBERS = {
     ("outer", "021"): 234,
 }
 FIRST_HEALTHY = 97
+
+FS = 48_000
+# g at the drive end for the smallest spall: a ball's spot meets the track only now and then.
+STRENGTH = {"inner": 0.7, "ball": 0.4, "outer": 0.8}
+# The amplitude of a strike grows as this power of the spall's length.
+GROWTH = 0.7
+SMALLEST = 0.007
+# A ball's entry, relative to its strike: up to this frequency as strong as the share, less above.
+ENTRY_SHARE = 0.6
+ENTRY_CORNER_HZ = 1200.0
 
 MODES = (
     Mode(560, 0.10),
@@ -123,32 +134,21 @@ def cases(loads: Sequence[int] = LOADS, sizes: Sequence[str] = SIZES) -> list[Ca
     return sorted(chosen, key=lambda case: case.number)
 
 
-FS = 48_000
-# g at the drive end for the smallest spall: a ball's spot meets the track only now and then.
-STRENGTH = {"inner": 0.7, "ball": 0.4, "outer": 0.8}
-# The amplitude of a strike grows as this power of the spall's length.
-GROWTH = 0.7
-SMALLEST = 0.007
-# A ball's entry, relative to its strike: up to this frequency as strong as the share, less above.
-ENTRY_SHARE = 0.6
-ENTRY_CORNER_HZ = 1200.0
-
-
 @dataclass(frozen=True, slots=True)
 class Simulated:
     """A simulated recording: what it is of, its true speed, and ``(samples,)`` in g per channel."""
 
     case: Case
     rpm: float
-    channels: dict[str, Array]
+    channels: dict[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What is the same in all recordings: the shaft per sensor, and the motor's lines."""
 
-    waveforms: tuple[Array, ...]
-    motor: Array
+    waveforms: tuple[Floats, ...]
+    motor: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Run:
     noise: float
     shaft: float
     angle: NDArray[np.int64]
-    drone: Array
+    drone: Floats
 
 
 def mounted(name: str) -> Bearing:
@@ -324,8 +324,8 @@ def _impacts(
 
 
 def _hear(
-    rng: np.random.Generator, run: Run, modes: Sequence[Mode], sensor: Sensor, waveform: Array
-) -> Array:
+    rng: np.random.Generator, run: Run, modes: Sequence[Mode], sensor: Sensor, waveform: Floats
+) -> Floats:
     white = rng.standard_normal(run.samples)
     x = sensor.motor * run.drone
     x += sensor.shaft * run.shaft * waveform[run.angle]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.simulation.impacts import Array, Impacts
+from faultdiag.arrays import Floats
+from faultdiag.simulation.impacts import Impacts
 
 LINE_HZ = 60.0
 ROTOR_BARS = 46
@@ -67,7 +68,7 @@ class Sensor:
     step: float
 
 
-def ring(excitation: Array, mode: Mode, fs: float) -> Array:
+def ring(excitation: Floats, mode: Mode, fs: float) -> Floats:
     """Return the response ``y[i] = 2 Re(p) y[i - 1] - abs(p)**2 y[i - 2] + excitation[i]``.
 
     p is the pole of the mode; to ``Im(p)`` in sample 1 it answers with the mode's impulse
@@ -79,7 +80,7 @@ def ring(excitation: Array, mode: Mode, fs: float) -> Array:
     return np.asarray(lfilter([1.0], [1.0, -2 * pole.real, abs(pole) ** 2], excitation))
 
 
-def strike(excitation: Array, impacts: Impacts, mode: Mode, fs: float, gain: float = 1.0) -> None:
+def strike(excitation: Floats, impacts: Impacts, mode: Mode, fs: float, gain: float = 1.0) -> None:
     """Add to an excitation what makes `ring` answer impacts that fall between samples.
 
     The answer is exactly the sum over all impacts at t with amplitude a of
@@ -104,7 +105,7 @@ def noise_gain(mode: Mode, fs: float) -> float:
     return float(np.sqrt((1 - second) * ((1 + second) ** 2 - first**2) / (1 + second)))
 
 
-def shaft_waveform(rng: np.random.Generator) -> Array:
+def shaft_waveform(rng: np.random.Generator) -> Floats:
     """Return one revolution of the shaft's harmonics in `TABLE_POINTS` points.
 
     Unbalance and misalignment stand out in the first orders. The others have scattered levels,
@@ -125,7 +126,7 @@ def shaft_angle(shaft_hz: float, samples: int, fs: float) -> NDArray[np.int64]:
     return (revolutions % 1.0 * TABLE_POINTS).astype(np.int64)
 
 
-def motor_drone(levels: Array, phases: Array, shaft_hz: float, samples: int, fs: float) -> Array:
+def motor_drone(levels: Floats, phases: Floats, shaft_hz: float, samples: int, fs: float) -> Floats:
     """Return the electromagnetic lines of an induction motor; the strongest has a level around 1.
 
     The supply hums at once and twice its frequency. The slots of a rotor with R bars sound at
@@ -153,7 +154,7 @@ def motor_drone(levels: Array, phases: Array, shaft_hz: float, samples: int, fs:
     return _tones(frequencies / fs, heard * np.exp(2j * np.pi * phases), samples)
 
 
-def _tones(turns: Array, amplitudes: NDArray[np.complex128], samples: int) -> Array:
+def _tones(turns: Floats, amplitudes: NDArray[np.complex128], samples: int) -> Floats:
     # A cosine at sample i = a n + b is the real part of a product of one factor by a and one by
     # b: n + samples / n exponentials per tone in place of one per sample.
     n = int(np.sqrt(samples)) + 1
@@ -163,12 +164,12 @@ def _tones(turns: Array, amplitudes: NDArray[np.complex128], samples: int) -> Ar
     return np.asarray(product.ravel()[:samples])
 
 
-def quantise(signal: Array, step: float) -> Array:
+def quantise(signal: Floats, step: float) -> Floats:
     """Return the signal rounded to whole steps of the converter."""
     return np.round(signal / step) * step
 
 
-def decimate(signal: Array, factor: int) -> Array:
+def decimate(signal: Floats, factor: int) -> Floats:
     """Return every `factor`-th sample behind an anti-alias filter.
 
     Flat to 90 % of half the new rate, 80 dB down from half the new rate on.

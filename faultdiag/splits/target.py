@@ -39,12 +39,12 @@ _LEAST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class TargetPlan:
-    """How the target is cut.
+    """The division of the target domain into recordings to adapt to and to test.
 
     Parameters
     ----------
     adapt
-        Share of the target that a network adapts to.
+        Share of the target to which a network adapts.
     hold_out
         ``time``: that share of each recording, from its start, and after a gap the rest is
         tested; ``recordings``: that share of the recordings whole, and the others are tested;

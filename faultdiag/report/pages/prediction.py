@@ -61,24 +61,22 @@ SIGNATURES = {
 
 @dataclass(frozen=True, eq=False)
 class ModelFacts:
-    """The model that diagnosed.
+    """Facts about the model of a prediction.
 
     Parameters
     ----------
     name
-        Its run folder or file.
+        The run folder or file of the model.
     classes, healthy
-        What it can say, and which of that is healthy.
-    sampling_rate
-        Hz, at which it works.
-    window_seconds
-        Length of its windows.
+        Its classes, and those of them that are healthy.
+    sampling_rate, window_seconds
+        Rate in Hz and length in seconds of its windows.
     channels
-        Their names.
+        Names of its channels.
     novelty
-        Whether it knows how unlike the training data a recording is.
+        Whether it measures how far a recording is from the training data.
     limits
-        What else it can't know, in sentences.
+        Its other limits, in sentences.
     """
 
     name: str
@@ -93,27 +91,25 @@ class ModelFacts:
 
 @dataclass(frozen=True, eq=False)
 class RecordingResult:
-    """What is known of one recording; everything beyond the path may be missing.
+    """The results for one recording; everything but the path may be missing.
 
     Parameters
     ----------
-    path
-        As the user named it.
-    error
-        Why there is no diagnosis.
+    path, error
+        The path as the user wrote it, and the reason if there is no diagnosis.
     label, confidence, agreement, windows, probabilities, novelty, signature
         The diagnosis; `agreement` is the share of windows that have the same class, `signature`
         what the network says of a bearing fault's signature: ``yes``, ``no`` or None.
     sampling_rate, sampling_rate_source, rpm, channel, bearing
-        What it rests on.
+        Facts that the diagnosis used.
     evidence, explanation, severity, views
-        What there is beside it.
+        Further results, if computed.
     envelope
-        What the envelope says in short, where that is all that is known of the evidence.
+        Summary of the envelope, if the evidence itself is not known.
     warnings, missing
-        What is odd, and what is not known and how to add it.
+        Oddities, and missing results with the way to get them.
     time
-        When it was recorded, where a manifest or the file states that.
+        Time of the recording, if a manifest or the file states it.
     """
 
     path: str
@@ -140,7 +136,7 @@ class RecordingResult:
     time: datetime | None = None
 
     def finding(self, healthy: Sequence[str]) -> Finding:
-        """Return what the diagnosis means."""
+        """Return the meaning of the diagnosis for the machine."""
         if self.label is None or self.confidence is None:
             return Finding(Rank.NOT_DIAGNOSED, (self.error or "there is no diagnosis",))
         return finding(
@@ -155,7 +151,7 @@ class RecordingResult:
 
     @property
     def envelope_summary(self) -> EnvelopeSummary | None:
-        """What the envelope says in short."""
+        """Summary of the envelope."""
         return summarise(self.evidence) if self.evidence else self.envelope
 
 
@@ -166,15 +162,13 @@ class PredictionReport:
     Parameters
     ----------
     model
-        None where only the rows are known, not the model.
+        None if only the rows are known.
     results
         One for each recording.
-    made
-        When.
-    version
-        Of faultdiag.
+    made, version
+        Time of the report, and the version of faultdiag.
     pages
-        How many recordings have a page of their own at most.
+        Most recordings that get a page of their own.
     """
 
     model: ModelFacts | None

@@ -38,9 +38,9 @@ class Failure:
     name, label
         The recording and its true class.
     predicted, confidence, windows
-        What the model says.
+        The wrong class, its mean probability, and the number of windows.
     result
-        Evidence and pictures, where the recording could be read again.
+        Evidence and pictures, if the recording could be read again.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Failure:
 
     @property
     def envelope(self) -> str:
-        """What its envelope says."""
+        """Summary of its envelope in words."""
         if self.result is None or self.result.evidence is None:
             return (self.result.error if self.result else None) or "–"
         return summarise(self.result.evidence).words
@@ -60,16 +60,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """A picture of what the last layer of the network sees.
+    """A picture of windows by their features before the last layer of the network.
 
     Parameters
     ----------
-    png
-        Base64.
-    axes
-        Of the plane: ``principal component`` or ``t-SNE``.
+    png, axes
+        The PNG in base64, and the name of the plane's axes: ``principal component`` or ``t-SNE``.
     counts
-        How many windows of which part.
+        Numbers of windows of each part, as text.
     """
 
     png: str
@@ -79,7 +77,7 @@ class Embeddings:
 
 @dataclass(frozen=True, eq=False)
 class RunReport:
-    """What a run folder says.
+    """The contents of the page of a run folder.
 
     Parameters
     ----------
