@@ -22,10 +22,10 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
+from trained_model import WDCNN, train_model
 
-from faultdiag import Diagnoser, Recording, load, train
+from faultdiag import Diagnoser, Recording, load
 from faultdiag.api.export import export_run
-from faultdiag.config.schema import parse_config
 from faultdiag.simulation.folder import simulate_folder
 
 RATE, LENGTH, SECONDS = 12_000, 2048, 10
@@ -38,19 +38,7 @@ BATCHES, RECORDINGS = 16, 5
 def make_models(folder: Path) -> None:
     """Train a run and export it twice."""
     simulate_folder(folder / "base", seconds=4.0)
-    data = {"dataset": "synthetic", "root": str(folder / "base"), "prepared": str(folder / "p")}
-    config = parse_config(
-        {
-            "data": data,
-            "window": {"length": LENGTH, "per_class": 100},
-            "model": {
-                "name": "wdcnn",
-                "attention": {"name": "eca", "after": [2], "residual": True},
-            },
-            "train": {"epochs": 1},
-        }
-    )
-    train(config, run=folder / "run", device="cpu")
+    train_model(folder, WDCNN, length=LENGTH, per_class=100)
     export_run(folder / "run", out=folder / SIDES["ONNX float32"])
     # One epoch leaves a poor model; here only its speed matters.
     export_run(folder / "run", out=folder / SIDES["ONNX int8"], int8=True, tolerance=1.0)

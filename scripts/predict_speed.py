@@ -37,10 +37,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np
 import torch
 from torch import nn
+from trained_model import WDCNN, train_model
 
 from faultdiag import load
-from faultdiag.api.train import train
-from faultdiag.config.schema import parse_config
 from faultdiag.prediction.events import Windows
 from faultdiag.prediction.reading import ReadRequest, read_events
 from faultdiag.simulation.folder import simulate_folder
@@ -50,7 +49,7 @@ RATE, LENGTH, CHANNEL, BATCH = 12_000, 2048, "DE_time", 512
 
 
 def make_recordings(folder: Path, count: int) -> None:
-    """Write so many files, no two alike, and a run to diagnose them with."""
+    """Write this number of files, all different, and a run to diagnose them with."""
     from scipy.io import loadmat, savemat
 
     simulate_folder(folder / "base", seconds=10.0)
@@ -69,22 +68,7 @@ def make_recordings(folder: Path, count: int) -> None:
             for name, x in arrays.items()
         }
         savemat(folder / "many" / f"{number}.mat", moved)
-    config = parse_config(
-        {
-            "data": {
-                "dataset": "synthetic",
-                "root": str(folder / "base"),
-                "prepared": str(folder / "prepared"),
-            },
-            "window": {"length": LENGTH, "per_class": 100},
-            "model": {
-                "name": "wdcnn",
-                "attention": {"name": "eca", "after": [2], "residual": True},
-            },
-            "train": {"epochs": 1},
-        }
-    )
-    train(config, run=folder / "run", device="cpu")
+    train_model(folder, WDCNN, length=LENGTH, per_class=100)
 
 
 def _block(inside: int, out: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:

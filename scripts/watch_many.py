@@ -23,10 +23,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from trained_model import train_model
 
 from faultdiag.api.export import export_run
-from faultdiag.api.train import train
-from faultdiag.config.schema import parse_config
 from faultdiag.simulation.folder import simulate_folder
 
 LENGTH, RATE, BROKEN = 256, 12_000, 100
@@ -36,16 +35,7 @@ MOST_GROWTH = 2.0  # kB a file: what is remembered of each is its path, size and
 def make_model(folder: Path) -> Path:
     """Train a tiny model on simulated recordings and export it."""
     simulate_folder(folder / "base", seconds=1.0)
-    data = {"dataset": "synthetic", "root": str(folder / "base"), "prepared": str(folder / "p")}
-    config = parse_config(
-        {
-            "data": data,
-            "window": {"length": LENGTH, "per_class": 20},
-            "model": {"name": "cnn1d"},
-            "train": {"epochs": 1},
-        }
-    )
-    train(config, run=folder / "run", device="cpu")
+    train_model(folder, {"name": "cnn1d"}, length=LENGTH, per_class=20)
     export_run(folder / "run", out=folder / "model.onnx")
     return folder / "model.onnx"
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 
 from faultdiag.cli.exits import write_messages
+from faultdiag.preparing.folder import Prepared
+from faultdiag.preparing.prepare import prepare
 from tests.data_fixtures import tiny_config, write_recordings
 
 # A shell's background jobs ignore Ctrl-C, and so would the commands that tests start from there.
@@ -54,6 +56,12 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where tests that are not about preparing keep prepared data."""
     return tmp_path_factory.mktemp("prepared")
+
+
+@pytest.fixture(scope="session")
+def prepared(recordings: Path, prepared_root: Path) -> Prepared:
+    """The small recordings, prepared; tests don't write to them."""
+    return prepare(tiny_config(recordings, prepared_root))
 
 
 @pytest.fixture(scope="session")

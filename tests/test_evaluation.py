@@ -26,11 +26,6 @@ from tests.data_fixtures import tiny_config, write_recording, write_recordings
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def prepared(recordings: Path, prepared_root: Path) -> Prepared:
-    return prepare(tiny_config(recordings, prepared_root))
-
-
 def test_metrics_are_those_of_the_networks_own_answers(trained: Path, prepared: Prepared) -> None:
     source = load(trained)
     network = source.build(CPU)

@@ -26,11 +26,6 @@ from tests.data_fixtures import CASES, SAMPLES, signal, tiny_config, write_mat
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def prepared(recordings: Path, prepared_root: Path) -> Prepared:
-    return prepare(tiny_config(recordings, prepared_root))
-
-
 def raw_windows(prepared: Prepared, part: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     windows = prepared.windows.of(part)
     return gather(prepared.signals, prepared.positions(windows), prepared.length)

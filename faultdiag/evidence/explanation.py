@@ -80,15 +80,10 @@ def occlude_bands(
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """The gain of an attention block for each channel, averaged over windows.
+    """The gains of an attention block, ``(channels,)``, averaged over windows.
 
-    Parameters
-    ----------
-    place, block
-        Position of the block in the network, and its registered name.
-    gains
-        Per channel, the factor by which the block's output best follows its input: 1 where it
-        changes nothing, 0 where it removes the channel. ``(channels,)``
+    A gain is the factor by which the block's output best follows its input: 1 where it changes
+    nothing, 0 where it removes the channel.
     """
 
     place: str

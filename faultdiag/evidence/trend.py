@@ -59,14 +59,9 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Distribution of an indicator over the windows of the healthy recordings.
+    """An indicator over the windows of the healthy recordings, and how many there are.
 
-    Parameters
-    ----------
-    mean, sd, limit
-        Its mean and standard deviation, and ``mean + sigmas * sd``.
-    windows, recordings
-        Numbers of healthy windows and recordings.
+    ``limit`` is ``mean + sigmas * sd``.
     """
 
     mean: float

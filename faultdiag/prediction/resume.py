@@ -53,16 +53,10 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class ResumeState:
-    """The rows that an interrupted prediction has written.
+    """The rows that an interrupted prediction has written: their paths and their summary.
 
-    Parameters
-    ----------
-    paths, count
-        Paths of the complete rows, as written there, and the summary of these rows.
-    heading
-        Whether the heading is written.
-    whole
-        Whether all rows are complete, with the rows of their windows in place.
+    ``heading`` says whether at least the heading is written, ``whole`` whether all rows are
+    complete, with the rows of their windows in place.
     """
 
     paths: tuple[str, ...] = ()

@@ -44,16 +44,9 @@ _COMMENT_BYTE = (b"#", b"%", b"//")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some whole lines of a file.
+    """Some whole lines of a file: `length` bytes from `offset` on, beginning with line `line`.
 
-    Parameters
-    ----------
-    offset, length
-        Where they lie, in bytes.
-    line
-        Number of the first line, from 1.
-    row, rows
-        Index of their first row of numbers, and how many there are.
+    They hold `rows` rows of numbers, the first of which is row `row` of the file.
     """
 
     offset: int

@@ -17,12 +17,27 @@ from faultdiag.preparing.prepare import prepare
 from faultdiag.preparing.window_index import WindowIndex
 from faultdiag.splits.within import ALL_PARTS
 from faultdiag.training import session
+from faultdiag.training.loop import Settings
 
 Make = Callable[..., Config]
 
 
 def weights(run: Path, name: str = "best.pt") -> dict[str, torch.Tensor]:
     return dict(load(run / name).model)
+
+
+def settings(**changes: Any) -> Settings:
+    """Return the settings of a short training, with changes."""
+    values: dict[str, Any] = {
+        "epochs": 3,
+        "batch_size": 16,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "l2": 1e-4,
+        "precision": "float32",
+        "seed": 11,
+    }
+    return Settings(**values | changes)
 
 
 def assert_same_weights(one: Path, other: Path) -> None:

@@ -28,11 +28,6 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def prepared(recordings: Path, prepared_root: Path) -> Prepared:
-    return prepare(tiny_config(recordings, prepared_root))
-
-
 def batches_of(prepared: Prepared) -> WindowBatches:
     return WindowBatches(prepared, prepared.windows.of("train"), CPU)
 

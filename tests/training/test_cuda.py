@@ -15,8 +15,9 @@ from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
 from faultdiag.training.augment import Ranges
 from faultdiag.training.gpu import CudaRecorder, set_precision
-from faultdiag.training.loop import Settings, Trainer
+from faultdiag.training.loop import Trainer
 from tests.data_fixtures import tiny_config
+from tests.training.runs import settings
 
 pytestmark = [
     pytest.mark.cuda,
@@ -39,20 +40,12 @@ def repeatable() -> Iterator[None]:
 
 
 def trainer_of(prepared: Prepared, name: str = "wdcnn", **changes: Any) -> Trainer:
-    values: dict[str, Any] = {
-        "epochs": 5,  # the fourth validation is the first that is recorded
-        "batch_size": 16,
-        "optimizer": "adam",
-        "learning_rate": 1e-3,
-        "l2": 1e-4,
-        "precision": "float32",
-        "seed": 11,
-    }
+    values = {"epochs": 5, **changes}  # the fourth validation is the first that is recorded
     torch.manual_seed(0)
     network = models.build(name, 1, 3, length=512, dropout=0.3).to(CUDA)
     parts = (WindowBatches(prepared, prepared.windows.of(p), CUDA) for p in ("train", "valid"))
     segments = prepared.segments("train")
-    return Trainer(network, *parts, Settings(**values | changes), segments=segments)
+    return Trainer(network, *parts, settings(**values), segments=segments)
 
 
 def weights(trainer: Trainer) -> dict[str, Tensor]:

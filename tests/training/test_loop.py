@@ -21,9 +21,10 @@ from faultdiag.inference import WindowBatches
 from faultdiag.models import kernel_parameters
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.prepare import prepare
-from faultdiag.training.loop import Progress, Settings, Trainer, last_gain
+from faultdiag.training.loop import Progress, Trainer, last_gain
 from faultdiag.training.step import batch_sizes, build_optimizer, shuffled, without_compiler
 from tests.data_fixtures import tiny_config
+from tests.training.runs import settings
 
 CPU = torch.device("cpu")
 
@@ -38,19 +39,6 @@ class Double(WindowBatches):
 
     def windows(self, rows: Tensor) -> Tensor:
         return super().windows(rows).double()
-
-
-def settings(**changes: Any) -> Settings:
-    values: dict[str, Any] = {
-        "epochs": 3,
-        "batch_size": 16,
-        "optimizer": "adam",
-        "learning_rate": 1e-3,
-        "l2": 1e-4,
-        "precision": "float32",
-        "seed": 11,
-    }
-    return Settings(**values | changes)
 
 
 def trainer_of(

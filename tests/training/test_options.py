@@ -51,11 +51,6 @@ ELSEWHERE = {
 }
 
 
-@pytest.fixture(scope="module")
-def prepared(recordings: Path, prepared_root: Path) -> Prepared:
-    return prepare(tiny_config(recordings, prepared_root))
-
-
 @pytest.fixture
 def config(recordings: Path, prepared_root: Path) -> Any:
     def make(**changes: Any) -> Config:

@@ -62,12 +62,8 @@ class Failure:
 class Embeddings:
     """A picture of windows by their features before the last layer of the network.
 
-    Parameters
-    ----------
-    png, axes
-        The PNG in base64, and the name of the plane's axes: ``principal component`` or ``t-SNE``.
-    counts
-        Numbers of windows of each part, as text.
+    ``png`` is in base64, ``axes`` is ``principal component`` or ``t-SNE``, and ``counts`` says how
+    many windows of which part are shown.
     """
 
     png: str
