@@ -11,6 +11,7 @@ from faultdiag.datasets.base import some
 from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError, counted, printable_lines
 from faultdiag.evidence.inspection import (
+    InspectOptions,
     ListedRecording,
     inspect_files,
     inspect_signals,
@@ -75,7 +76,7 @@ def inspect_paths(
     _print_blocks(results, as_json=as_json, echo=echo)
     if plot is not None and results:
         path, listed = jobs[0]
-        plot_inspection(path, plot, listed=listed, **options)
+        plot_inspection(path, plot, InspectOptions(listed=listed, **options))
         say(f"drew {plot}")
     if problems:
         raise FaultdiagError("\n".join(problems))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -88,8 +88,9 @@ class ListedRecording:
     channels: tuple[str, ...]
 
 
-class InspectOptions(TypedDict, total=False):
-    """What the user states about a recording, and how much of it to read; all may be left out.
+@dataclass(frozen=True, kw_only=True)
+class InspectOptions:
+    """What the user states about a recording, and how much of it to read.
 
     Parameters
     ----------
@@ -109,15 +110,18 @@ class InspectOptions(TypedDict, total=False):
         What a config says of the file, if one lists it.
     """
 
-    sampling_rate: float | None
-    channel: str | None
-    bearing: str | None
-    rpm: float | None
-    full: bool
-    listed: ListedRecording | None
+    sampling_rate: float | None = None
+    channel: str | None = None
+    bearing: str | None = None
+    rpm: float | None = None
+    full: bool = False
+    listed: ListedRecording | None = None
 
 
-def open_subject(path: str | os.PathLike[str], **options: Unpack[InspectOptions]) -> Subject:
+NOTHING_STATED = InspectOptions()
+
+
+def open_subject(path: str | os.PathLike[str], options: InspectOptions = NOTHING_STATED) -> Subject:
     """Read a recording and gather what is known of it.
 
     Raises
@@ -126,15 +130,14 @@ def open_subject(path: str | os.PathLike[str], **options: Unpack[InspectOptions]
         If the file can't be read, lacks the channel, the bearing is not known, or a rate or speed
         is not positive.
     """
-    path, listed = Path(path), options.get("listed")
-    user = Statement(options.get("sampling_rate"), options.get("rpm"))
+    path, listed = Path(path), options.listed
+    user = Statement(options.sampling_rate, options.rpm)
     _require_positive("sampling rate", user.sampling_rate, "Hz")
     _require_positive("shaft speed", user.rpm, "rpm")
-    bearing = options.get("bearing")
-    given = get_bearing(bearing) if bearing else None
+    given = get_bearing(options.bearing) if options.bearing else None
     variables = list_variables(path)
-    source = _source(path, options.get("channel"), listed)
-    recording = _stretch(source, full=options.get("full", False))
+    source = _source(path, options.channel, listed)
+    recording = _stretch(source, full=options.full)
     facts = _facts(recording, variables, user, listed)
     stated = stated_bearing(path, variables, recording.rpm or facts.rpm)
     named = facts.catalogue.get("bearing")
@@ -212,14 +215,23 @@ def _known(name: object, *, strict: bool) -> KnownBearing | None:
         return None
 
 
-def inspect_file(path: str | os.PathLike[str], **options: Unpack[InspectOptions]) -> Json:
+def inspect_file(
+    path: str | os.PathLike[str],
+    *,
+    sampling_rate: float | None = None,
+    channel: str | None = None,
+    bearing: str | None = None,
+    rpm: float | None = None,
+    full: bool = False,
+    listed: ListedRecording | None = None,
+) -> Json:
     """Return what a file holds as plain values, ready for JSON.
 
     Parameters
     ----------
     path
         A recording.
-    options
+    sampling_rate, channel, bearing, rpm, full, listed
         See `InspectOptions`.
 
     Returns
@@ -239,7 +251,15 @@ def inspect_file(path: str | os.PathLike[str], **options: Unpack[InspectOptions]
     FaultdiagError
         As `open_subject`.
     """
-    subject, listed = open_subject(path, **options), options.get("listed")
+    options = InspectOptions(
+        sampling_rate=sampling_rate,
+        channel=channel,
+        bearing=bearing,
+        rpm=rpm,
+        full=full,
+        listed=listed,
+    )
+    subject = open_subject(path, options)
     recording, known = subject.recording, subject.bearing
     columns = _statistics(recording)
     by_config = {} if listed is None else {"label": listed.label, "facts": {**listed.entry.facts}}

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from faultdiag.documents import Document
 from faultdiag.errors import counted, printable
 from faultdiag.evidence.families import fault_families
 from faultdiag.evidence.inspection import (
+    NOTHING_STATED,
     PEAKS,
     InspectOptions,
     Subject,
@@ -213,7 +214,7 @@ _MARKS = (
 def plot_inspection(
     path: str | os.PathLike[str],
     png: str | os.PathLike[str],
-    **options: Unpack[InspectOptions],
+    options: InspectOptions = NOTHING_STATED,
 ) -> None:
     """Draw a recording's first channel, or the one named, as a PNG.
 
@@ -234,7 +235,7 @@ def plot_inspection(
     FaultdiagError
         If the recording can't be read or the picture can't be written.
     """
-    subject = open_subject(path, **options)
+    subject = open_subject(path, options)
     figure = _figure(10.0, 8.6)
     grid = figure.add_gridspec(
         3, 2, hspace=0.55, wspace=0.16, left=0.085, right=0.98, top=0.885, bottom=0.06

@@ -8,7 +8,11 @@ import pytest
 from scipy.io import savemat
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.evidence.inspection import inspect_file, open_subject
+from faultdiag.evidence.inspection import (
+    InspectOptions,
+    inspect_file,
+    open_subject,
+)
 from faultdiag.report.inspection import best_envelope, plot_inspection
 
 FS, RPM = 12000, 1797
@@ -41,22 +45,24 @@ def size(png: Path) -> tuple[int, int]:
 )
 def test_a_picture_whatever_is_known(recording: Path, tmp_path: Path, options: dict) -> None:
     png = tmp_path / "picture.png"
-    plot_inspection(recording, png, **options)
+    plot_inspection(recording, png, InspectOptions(**options))
     assert size(png) == (1300, 1118)
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
 
 
 def test_a_silent_channel_is_drawn(tmp_path: Path) -> None:
     savemat(tmp_path / "a.mat", {"y": np.zeros((5000, 1))})
-    plot_inspection(tmp_path / "a.mat", tmp_path / "a.png", sampling_rate=1000, rpm=RPM)
+    plot_inspection(
+        tmp_path / "a.mat", tmp_path / "a.png", InspectOptions(sampling_rate=1000, rpm=RPM)
+    )
     assert size(tmp_path / "a.png") == (1300, 1118)
     savemat(tmp_path / "b.mat", {"y": np.ones((3, 1))})
-    plot_inspection(tmp_path / "b.mat", tmp_path / "b.png", sampling_rate=1000)
+    plot_inspection(tmp_path / "b.mat", tmp_path / "b.png", InspectOptions(sampling_rate=1000))
     assert size(tmp_path / "b.png") == (1300, 1118)
 
 
 def test_the_band_is_that_of_the_table(recording: Path) -> None:
-    best = best_envelope(open_subject(recording, sampling_rate=FS, bearing="6205"))
+    best = best_envelope(open_subject(recording, InspectOptions(sampling_rate=FS, bearing="6205")))
     assert best is not None
     band, envelope, peak = best
     assert peak is not None
@@ -69,7 +75,7 @@ def test_the_band_is_that_of_the_table(recording: Path) -> None:
 
 
 def test_without_a_fault_it_is_the_band_of_the_strongest_line(recording: Path) -> None:
-    subject = open_subject(recording, sampling_rate=FS)
+    subject = open_subject(recording, InspectOptions(sampling_rate=FS))
     best = best_envelope(subject)
     assert best is not None
     assert best[2] is not None
@@ -88,7 +94,9 @@ def test_without_a_fault_it_is_the_band_of_the_strongest_line(recording: Path) -
 
 def test_a_folder_that_is_missing(recording: Path, tmp_path: Path) -> None:
     with pytest.raises(FaultdiagError, match=r"cannot write .*picture\.png"):
-        plot_inspection(recording, tmp_path / "none" / "picture.png", sampling_rate=FS)
+        plot_inspection(
+            recording, tmp_path / "none" / "picture.png", InspectOptions(sampling_rate=FS)
+        )
 
 
 @pytest.mark.real
