@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from faultdiag import __version__
-from faultdiag.errors import FaultdiagError, printable_lines
+from faultdiag.errors import FaultdiagError, printable, printable_lines
 
 INTERRUPTED = 130
 
@@ -29,6 +29,19 @@ INTERRUPTED = 130
 _NO_TEMPORARY = "No usable temporary directory"
 # Our own files are written by functions that name them; what is left is standard output.
 _OUTPUT_FAILS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+# What the system refuses about a file or folder that the user named, wherever it is noticed first.
+_REFUSALS = {
+    errno.EACCES: "choose one that you may use",
+    errno.EPERM: "choose one that you may use",
+    errno.EROFS: "choose one that may be written",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "name the file or folder that the links should lead to",
+    errno.ENOTDIR: "one of the folders above it is a file; choose another name",
+    errno.EIO: "check its disk",
+    errno.ESTALE: "mount its disk again",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+}
 # Seconds between two lines about the same progress.
 EVERY = 1.0
 # What tqdm writes: task: 42%|###   | 5/12 [00:01<00:02, 3.21recording/s, epoch 2], or 5file [00:01]
@@ -82,6 +95,8 @@ class Group(TyperGroup):
             if str(error.strerror).startswith(_NO_TEMPORARY):
                 text = f"error: {error.strerror}; free some space there, or name another by TMPDIR"
                 raise stop(text, 1) from error
+            if error.errno in _REFUSALS and error.filename is not None:
+                raise _refused(error) from error
             if error.errno not in _OUTPUT_FAILS or error.filename is not None:
                 raise
             raise _output_failed(error) from error
@@ -89,12 +104,20 @@ class Group(TyperGroup):
 
 def show(text: str, *, nl: bool = True) -> None:
     """Write a result to stdout, with escapes for what names from files would do to a terminal."""
-    typer.echo(printable_lines(text), nl=nl)
+    typer.echo(printable_lines(in_one_line(text)), nl=nl)
 
 
 def say(text: str) -> None:
     """Write a message to stderr."""
-    typer.echo(printable_lines(text), err=True)
+    typer.echo(printable_lines(in_one_line(text)), err=True)
+
+
+def in_one_line(text: str) -> str:
+    """Return a message in which no word of the command line has more than one line."""
+    for word in sys.argv[1:]:
+        if "\n" in word:
+            text = text.replace(printable_lines(word), printable(word))
+    return text
 
 
 class Messages(logging.Handler):
@@ -105,7 +128,7 @@ class Messages(logging.Handler):
         prefix = "warning: " if record.levelno >= logging.WARNING else ""
         bars = sys.modules.get("tqdm")
         with nullcontext() if bars is None else bars.tqdm.external_write_mode():
-            sys.stderr.write(f"{prefix}{record.getMessage()}\n")
+            sys.stderr.write(f"{prefix}{in_one_line(record.getMessage())}\n")
 
 
 def write_messages() -> None:
@@ -126,6 +149,11 @@ def stop(message: str, code: int) -> typer.Exit:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     del number, frame
     raise KeyboardInterrupt
+
+
+def _refused(error: OSError) -> typer.Exit:
+    name = printable(os.fsdecode(error.filename))
+    return stop(f"error: {name}: {error.strerror}; {_REFUSALS[error.errno or 0]}", 1)
 
 
 def _output_failed(error: OSError) -> typer.Exit:

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from faultdiag.cli.app import app
 from faultdiag.cli.exits import Group, say, stop
 from faultdiag.errors import FaultdiagError
 
@@ -93,3 +94,44 @@ def test_a_message_and_the_exit_to_raise(capsys: pytest.CaptureFixture[str]) -> 
     say("one")
     assert stop("two", 7).exit_code == 7
     assert capsys.readouterr() == ("", "one\ntwo\n")
+
+
+_LONG = "n" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inspect", _LONG),
+        ("init", "--from", _LONG),
+        ("init", "demo", "--out", _LONG),
+        ("check", _LONG),
+        ("predict", _LONG, "a.mat"),
+        ("eval", _LONG),
+        ("export", _LONG),
+        ("report", _LONG),
+        ("trend", _LONG),
+        ("watch", _LONG, ".", "--out", "rows.csv"),
+        ("adapt", _LONG, ".", "--out", "run"),
+        ("explain", _LONG, "a.mat"),
+        ("simulate", "--out", _LONG),
+    ],
+    ids=lambda words: " ".join(words).replace(_LONG, "LONG"),
+)
+def test_a_name_that_the_system_refuses_is_one_message(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, words)
+    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert _LONG in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_word_of_the_command_line_stays_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "runs\nerror: all is lost\x1b[2J"
+    monkeypatch.setattr("sys.argv", ["faultdiag", "predict", name])
+    result = run(FaultdiagError(f"{name} is no run folder"))
+    assert result.stderr == "error: runs\\nerror: all is lost\\x1b[2J is no run folder\n"
