@@ -71,7 +71,7 @@ def train(
     folder = run or Path("runs") / choice.path.stem
     again = ["--overwrite" if overwrite else "--resume"]
 
-    with without_collection():
+    with without_collection(freeze=True):
         from faultdiag.api.train import train_all
         from faultdiag.report.training import training_text
         from faultdiag.training.run_folder import train_command
@@ -131,7 +131,7 @@ def adapt(
 
     Example: faultdiag adapt runs/demo new_recordings --out runs/adapted
     """
-    with without_collection():
+    with without_collection(freeze=True):
         from faultdiag.api.adapt import refused_text, try_adapt
         from faultdiag.config.schema import load_config
         from faultdiag.report.training import adapted_text

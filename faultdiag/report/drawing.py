@@ -18,6 +18,7 @@ from faultdiag.documents import Json
 from faultdiag.errors import FaultdiagError, printable_lines
 from faultdiag.report.charts import DASHES, LIGHT, Chart, Curve
 from faultdiag.system.files import replacing
+from faultdiag.system.processes import without_collection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +37,9 @@ LEGEND: Json = {"frameon": False, "fontsize": 9, "borderaxespad": 0.3}
 
 def blank_figure(width: float, height: float) -> "Figure":
     """Return an empty figure of this size in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with without_collection():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
