@@ -91,6 +91,10 @@ class Group(TyperGroup):
             raise stop(f"error: {error.in_options}", 1) from error
         except KeyboardInterrupt as error:
             raise stop("interrupted", INTERRUPTED) from error
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] == "faultdiag":
+                raise
+            raise stop(f"error: {_missing(error.name)}", 1) from error
         except OSError as error:
             if str(error.strerror).startswith(_NO_TEMPORARY):
                 text = f"error: {error.strerror}; free some space there, or name another by TMPDIR"
@@ -100,6 +104,14 @@ class Group(TyperGroup):
             if error.errno not in _OUTPUT_FAILS or error.filename is not None:
                 raise
             raise _output_failed(error) from error
+
+
+def _missing(package: str) -> str:
+    """Return the message for a command that needs more than `predict` of an ONNX file."""
+    return (
+        f"this needs the package {package.partition('.')[0]}, which is not installed; install "
+        "faultdiag with all it needs: pip install faultdiag"
+    )
 
 
 def show(text: str, *, nl: bool = True) -> None:

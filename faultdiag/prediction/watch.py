@@ -23,7 +23,7 @@ from faultdiag.prediction.diagnoser import Diagnoser, load, model_file
 from faultdiag.prediction.reading import ReadRequest
 from faultdiag.prediction.resume import cut, read_rows
 from faultdiag.prediction.rows import CsvWriter, Row, encodable
-from faultdiag.readers.read import FILE_TIMEOUT, SUFFIXES
+from faultdiag.readers.read import FILE_TIMEOUT, SUFFIXES, is_closed
 from faultdiag.system.files import write_errors
 from faultdiag.system.locks import own_file
 
@@ -192,12 +192,14 @@ def _files(folder: Path, out: Path) -> dict[str, Stamp]:
     own = {os.path.realpath(out)}
     files = {}
     for path in folder.rglob("*"):
-        hidden = path.name.startswith(".")
-        if hidden or path.suffix.lower() not in SUFFIXES or os.path.realpath(path) in own:
+        if path.name.startswith(".") or not _is_expected(path) or os.path.realpath(path) in own:
             continue
-        if path.is_file():
-            files[str(path)] = _stamp(path)
+        files[str(path)] = _stamp(path)
     return files
+
+
+def _is_expected(path: Path) -> bool:
+    return (path.suffix.lower() in SUFFIXES and path.is_file()) or is_closed(path)
 
 
 def _stamp(path: Path) -> Stamp:

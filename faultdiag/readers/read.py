@@ -390,6 +390,8 @@ def _reader(path: Path) -> Reader:
 
 
 def _require_file(path: Path) -> None:
+    if is_closed(path):
+        raise FaultdiagError(f"{path} cannot be searched: check the permissions of this folder")
     if path.is_dir():
         raise FaultdiagError(f"{path} is a folder; name one recording in it")
     if path.is_symlink() and not path.exists():
@@ -421,7 +423,8 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
 
     Hidden files are left out: macOS leaves a ``._97.mat`` beside 97.mat. So is text that holds no
     table of numbers, such as a list of labels or an earlier result, and so are archives and sheets
-    that are not one recording each; notes name them: see `packages_left_out`.
+    that are not one recording each; notes name them: see `packages_left_out`. A folder that may not
+    be searched is listed itself: reading it says so.
 
     Parameters
     ----------
@@ -437,7 +440,7 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
     files = _visible_files(folder, pattern)
     if pattern is not None:
         return sorted(files, key=_natural)
-    recordings = set(filter(is_recording, files))
+    recordings = {path for path in files if is_recording(path) or is_closed(path)}
     prose = set(filter(is_prose, recordings))
     _note_left_out(folder, prose, "text without a table of numbers")
     if recordings:
@@ -449,7 +452,13 @@ def recordings_in(folder: Path, pattern: str | None = None) -> list[Path]:
 
 def _visible_files(folder: Path, pattern: str | None) -> list[Path]:
     below = _below(folder, pattern)
-    return [path for path in below if not path.name.startswith(".") and not path.is_dir()]
+    seen = (path for path in below if not path.name.startswith("."))
+    return [path for path in seen if not path.is_dir() or is_closed(path)]
+
+
+def is_closed(path: Path) -> bool:
+    """Return whether a path is a folder that may not be searched."""
+    return path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
 
 
 def _note_left_out(folder: Path, paths: Iterable[Path], reason: str) -> None:

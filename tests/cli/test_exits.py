@@ -43,6 +43,17 @@ def test_what_the_user_can_mend() -> None:
     assert (result.exit_code, result.stderr) == (1, "error: the file is broken\n")
 
 
+def test_a_package_that_is_not_installed() -> None:
+    result = run(ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: this needs the package torch, which is not installed; install faultdiag with all "
+        "it needs: pip install faultdiag\n"
+    )
+    own = ModuleNotFoundError("No module named 'faultdiag.x'", name="faultdiag.x")
+    assert run(own).exception is own
+
+
 def test_an_interrupt() -> None:
     result = run(KeyboardInterrupt())
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
