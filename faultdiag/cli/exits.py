@@ -91,27 +91,10 @@ class Group(TyperGroup):
             raise stop(f"error: {error.in_options}", 1) from error
         except KeyboardInterrupt as error:
             raise stop("interrupted", INTERRUPTED) from error
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] == "faultdiag":
+        except (ModuleNotFoundError, OSError) as error:
+            if (end := _end(error)) is None:
                 raise
-            raise stop(f"error: {_missing(error.name)}", 1) from error
-        except OSError as error:
-            if str(error.strerror).startswith(_NO_TEMPORARY):
-                text = f"error: {error.strerror}; free some space there, or name another by TMPDIR"
-                raise stop(text, 1) from error
-            if error.errno in _REFUSALS and error.filename is not None:
-                raise _refused(error) from error
-            if error.errno not in _OUTPUT_FAILS or error.filename is not None:
-                raise
-            raise _output_failed(error) from error
-
-
-def _missing(package: str) -> str:
-    """Return the message for a command that needs more than `predict` of an ONNX file."""
-    return (
-        f"this needs the package {package.partition('.')[0]}, which is not installed; install "
-        "faultdiag with all it needs: pip install faultdiag"
-    )
+            raise end from error
 
 
 def show(text: str, *, nl: bool = True) -> None:
@@ -161,6 +144,31 @@ def stop(message: str, code: int) -> typer.Exit:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     del number, frame
     raise KeyboardInterrupt
+
+
+def _end(error: ModuleNotFoundError | OSError) -> typer.Exit | None:
+    """Return how an error ends the command that the user can solve; None for one of ours."""
+    if isinstance(error, ModuleNotFoundError):
+        return _missing(error)
+    if str(error.strerror).startswith(_NO_TEMPORARY):
+        return stop(f"error: {error.strerror}; free some space there, or name another by TMPDIR", 1)
+    if error.errno in _REFUSALS and error.filename is not None:
+        return _refused(error)
+    if error.errno in _OUTPUT_FAILS and error.filename is None:
+        return _output_failed(error)
+    return None
+
+
+def _missing(error: ModuleNotFoundError) -> typer.Exit | None:
+    """Return the end of a command that needs more than the short installation for ONNX files."""
+    package = (error.name or "faultdiag").partition(".")[0]
+    if package == "faultdiag":
+        return None
+    return stop(
+        f"error: this needs the package {package}, which is not installed; install faultdiag with "
+        "all it needs: pip install faultdiag",
+        1,
+    )
 
 
 def _refused(error: OSError) -> typer.Exit:
