@@ -87,14 +87,12 @@ class Int8Check:
 
 @dataclass(frozen=True)
 class Export:
-    """What was exported.
+    """The files that an export has written, and how exact they are.
 
     Parameters
     ----------
-    files
-        What was written.
-    opset
-        Of the graph; None where only weights were written.
+    files, opset
+        The files, and the opset of the graph; None if only weights were written.
     difference
         The largest difference between a probability of the graph and the network's.
     int8

@@ -93,18 +93,10 @@ class Gate:
 
 @dataclass(frozen=True, eq=False)
 class TimeRelevance:
-    """Relevance of the samples of one window to the diagnosis.
+    """Relevance of the samples of one window to the diagnosis, by method: ``(length,)`` each.
 
-    Parameters
-    ----------
-    start
-        Seconds from the beginning of the recording.
-    fs
-        The model's sampling rate in Hz.
-    window
-        First channel as the network saw it, normalised, ``(length,)``.
-    methods
-        Relevance by method, the sum over channels, ``(length,)`` each.
+    The window begins `start` seconds into the recording, at the model's rate `fs`; ``window`` is
+    its first channel as the network saw it, normalised. Relevance is summed over channels.
     """
 
     start: float
@@ -115,15 +107,10 @@ class TimeRelevance:
 
 @dataclass(frozen=True, eq=False)
 class FrontRelevance:
-    """Relevance of the front end's output, averaged over windows.
+    """Relevance of the front end's output: gradient times input, averaged over windows.
 
-    Parameters
-    ----------
-    axis, places
-        The quantity along the output (``shaft order``, ``Hz``, or ``position``) and its values,
-        ``(places,)``.
-    values
-        Sum over channels of gradient times input, ``(places,)``.
+    It is summed over channels, ``(places,)``; ``axis`` is the quantity along the output:
+    ``shaft order``, ``Hz`` or ``position``.
     """
 
     axis: str

@@ -73,18 +73,11 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Where an indicator leaves its baseline.
+    """Where an indicator is above its limit.
 
-    Parameters
-    ----------
-    first
-        Index of the first recording above the limit, or None.
-    persistent
-        Index of the first of `PERSISTENCE` recordings in a row above it, or None.
-    length
-        Number of consecutive recordings above it from there on.
-    above
-        Share of all recordings above it.
+    ``first`` is the index of the first such recording, ``persistent`` that of the first of
+    `PERSISTENCE` such recordings in a row, with ``length`` of them in a row; both are None if there
+    is none. ``above`` is the share of all recordings.
     """
 
     first: int | None

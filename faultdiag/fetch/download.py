@@ -99,7 +99,7 @@ class Retry(urllib3.Retry):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What all downloads share.
+    """The session and the patience that all downloads share.
 
     Parameters
     ----------

@@ -41,14 +41,12 @@ class TargetRecording:
 
     Parameters
     ----------
-    recording
-        Its samples.
-    recorded_at
-        Its own rate in Hz.
+    recording, recorded_at
+        Its samples at the model's rate, and its own rate in Hz.
     sha256
         Digest of its file.
     bearing
-        Its bearing, where the model needs that.
+        Its bearing, if the model needs it.
     """
 
     recording: Recording

@@ -58,22 +58,14 @@ class Block:
 
 @dataclass(frozen=True)
 class TextBlocks:
-    """The rows of numbers of a text file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    dialect
-        How it keeps them.
-    """
+    """The rows of numbers of a text file, with the dialect in which they are written."""
 
     path: Path
     dialect: Dialect
 
     @property
     def rows(self) -> int:
-        """How many rows there are; the file is read through for that, once."""
+        """Number of rows; the whole file is read for it, once."""
         return self.index[-1].row + self.index[-1].rows
 
     @cached_property

@@ -142,15 +142,15 @@ class Chart:
     Parameters
     ----------
     title
-        Says what it shows.
+        The subject of the chart.
     description
-        What a reader who can't see it needs to know.
+        Text for readers who can't see it.
     x_label, y_label
-        With units.
+        Labels of the axes, with units.
     curves, marks, levels
-        What is drawn; `band` is a shaded range of places.
+        The elements of the chart; `band` is a shaded range of places.
     x_range, y_range
-        Limits of the axes; those of the curves where None.
+        Limits of the axes; None for those of the curves.
     log
         Whether heights are on a logarithmic axis.
     """

@@ -24,12 +24,8 @@ BALL_AXIS_MEMORY_S = 0.25
 class Spall:
     """A pit in a race or a ball.
 
-    Parameters
-    ----------
-    place
-        ``"inner"``, ``"ball"`` or ``"outer"``.
-    diameter
-        In the unit of the bearing's diameters.
+    ``place`` is ``"inner"``, ``"ball"`` or ``"outer"``; the diameter is in the unit of the
+    bearing's.
     """
 
     place: str

@@ -34,13 +34,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class WorkersKilled:
-    """A task has no result because every worker that ran it was killed.
-
-    Parameters
-    ----------
-    times
-        How many of them.
-    """
+    """A task has no result because every worker that ran it was killed, this number of times."""
 
     times: int
 

@@ -17,14 +17,10 @@ LENGTH = 2048
 
 @dataclass(frozen=True)
 class Material:
-    """Where the baseline's windows lie: prepared, and as arrays for the peers.
+    """The baseline's windows: prepared, and as arrays for the peers; how many are for training.
 
-    Parameters
-    ----------
-    folder
-        Holds ``benchmark.yaml``, and ``windows.npy`` and ``labels.npy`` of the training part.
-    windows
-        How many training windows there are.
+    The folder holds ``benchmark.yaml``, and ``windows.npy`` and ``labels.npy`` of the training
+    part.
     """
 
     folder: Path

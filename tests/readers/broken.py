@@ -28,18 +28,10 @@ _SUFFIXES = (
 
 @dataclass(frozen=True)
 class Broken:
-    """One file of the corpus.
+    """One file of the corpus, and the JSON file of the same name beside it, if any.
 
-    Parameters
-    ----------
-    name
-        Its name.
-    content
-        Its bytes, or what it is instead: ``folder``, ``pipe``, or ``link:TARGET``.
-    certain
-        Whether it can't be read; else it is read or refused, but nothing worse.
-    beside
-        A JSON file of the same name beside it, or None.
+    ``content`` are its bytes, or ``folder``, ``pipe`` or ``link:TARGET`` for another kind of entry.
+    A ``certain`` file can't be read; others are read or refused, but nothing worse.
     """
 
     name: str
