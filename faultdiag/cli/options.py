@@ -107,15 +107,7 @@ class ConfigChoice:
         return [*(self.settings or []), *(["data.override_rate=true"] * self.override_rate)]
 
     def load(self) -> "Config":
-        """Load the config with its changes.
-
-        Raises
-        ------
-        typer.BadParameter
-            If no config is given, or two are.
-        FaultdiagError
-            If the config cannot be read or has problems.
-        """
+        """Load the config with its changes; errors as of `path` and `load_config`."""
         with without_collection():
             from faultdiag.config.schema import load_config
 

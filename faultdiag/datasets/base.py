@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -130,6 +130,31 @@ Positive = Annotated[float, _StrictSchema("float", gt=0, allow_inf_nan=False)]
 Flag = Annotated[bool, _StrictSchema("bool")]
 
 
+class OwnRecordings:
+    """The user's own recordings: the base of the datasets whose rate and speed the user states.
+
+    Parameters
+    ----------
+    root
+        The folder, or the file that lists them.
+    recorded_at, rpm
+        Sampling rate in Hz and shaft speed of recordings that nothing else states them of.
+    override_rate
+        Whether these win over a file or a catalogue that states others.
+    """
+
+    licence = "that of the recordings, which are the user's own"
+    label = "{label}"
+
+    def __init__(
+        self, root: Path, recorded_at: float | None, rpm: float | None, override_rate: bool
+    ) -> None:
+        self.root = Path(root)
+        self._recorded_at = recorded_at
+        self._rpm = rpm
+        self._override_rate = override_rate
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal.
 
@@ -138,11 +163,7 @@ def sha256(path: Path) -> str:
     FaultdiagError
         If the file can't be read.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    return _digest(path, lambda _: hashlib.sha256())
 
 
 def git_blob_sha1(path: Path) -> str:
@@ -151,11 +172,16 @@ def git_blob_sha1(path: Path) -> str:
     Raises
     ------
     FaultdiagError
-        If the file can't be read.
+        As `sha256`.
     """
+    return _digest(path, lambda n: hashlib.sha1(b"blob %d\0" % n, usedforsecurity=False))
+
+
+def _digest(path: Path, begin: "Callable[[int], hashlib._Hash]") -> str:
+    """Return the digest of a file; `begin` makes it from the length of the file."""
     try:
         with path.open("rb") as file:
-            digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+            digest = begin(path.stat().st_size)
             return hashlib.file_digest(file, lambda: digest).hexdigest()
     except OSError as error:
         raise _unreadable(path, error) from error

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from faultdiag.datasets.base import (
     Entry,
     Flag,
+    OwnRecordings,
     Positive,
     Selection,
     find_others,
@@ -48,7 +49,7 @@ Patterns = Annotated[
 Globs = Annotated[str, Field(strict=True)] | list[Annotated[str, Field(strict=True)]]
 
 
-class Folder:
+class Folder(OwnRecordings):
     """One's own recordings, labelled by the sub-folders they lie in or by their names.
 
     Without a pattern each sub-folder is a class: its name is the fact ``label``. With one, the
@@ -77,9 +78,7 @@ class Folder:
         False takes every file, whether its path says a class or not: for a target of transfer.
     """
 
-    licence = "that of the recordings, which are the user's own"
     citation = "a folder of the user's own recordings"
-    label = "{label}"
 
     def __init__(
         self,
@@ -93,11 +92,8 @@ class Folder:
         exclude: Globs | None = None,
         labelled: Flag = True,
     ) -> None:
-        self.root = Path(root)
+        super().__init__(root, recorded_at, rpm, override_rate)
         self._patterns = _patterns(pattern)
-        self._recorded_at = recorded_at
-        self._rpm = rpm
-        self._override_rate = override_rate
         self._globs = [glob] if isinstance(glob, str) else glob
         self._exclude = [exclude] if isinstance(exclude, str) else exclude or []
         self._labelled = labelled

@@ -17,6 +17,7 @@ from pydantic import Field
 from faultdiag.datasets.base import (
     Entry,
     Flag,
+    OwnRecordings,
     Positive,
     Selection,
     select_entries,
@@ -205,7 +206,7 @@ _MOST_TOLD = 20
 _NO_FACTS = ("path", "channel")
 
 
-class Manifest:
+class Manifest(OwnRecordings):
     """Recordings listed in a file: a row with a path, a label and other facts for each.
 
     The columns: ``path``, relative to the manifest; ``label``; ``sampling_rate`` in Hz and
@@ -229,9 +230,7 @@ class Manifest:
         catalogue that states others, which is an error otherwise.
     """
 
-    licence = "that of the recordings, which are the user's own"
     citation = "a list of the user's own recordings"
-    label = "{label}"
 
     def __init__(
         self,
@@ -242,11 +241,8 @@ class Manifest:
         rpm: Positive | None = None,
         override_rate: Flag = False,
     ) -> None:
-        self.root = Path(root)
+        super().__init__(root, recorded_at, rpm, override_rate)
         self._file = file
-        self._recorded_at = recorded_at
-        self._rpm = rpm
-        self._override_rate = override_rate
 
     @property
     def facts(self) -> Mapping[str, Sequence[object]]:

@@ -21,6 +21,7 @@ from pydantic import Field
 from faultdiag.datasets.base import (
     Entry,
     Flag,
+    OwnRecordings,
     Positive,
     Selection,
     select_entries,
@@ -298,7 +299,7 @@ class WindowRows:
         return every.select(channels)
 
 
-class Windows:
+class Windows(OwnRecordings):
     """Windows with a label each, in one ``.npz`` or ``.mat`` or in ``.npy`` files.
 
     Each class, or each class of a group, becomes one recording of joined windows: train with
@@ -320,9 +321,7 @@ class Windows:
         Accepted as by other datasets; nothing else states a rate of windows.
     """
 
-    licence = "that of the recordings, which are the user's own"
     citation = "windows cut from the user's own recordings"
-    label = "{label}"
 
     def __init__(
         self,
@@ -335,12 +334,9 @@ class Windows:
         rpm: Positive | None = None,
         override_rate: Flag = False,
     ) -> None:
-        self.root = Path(root)
+        super().__init__(root, recorded_at, rpm, override_rate)
         self._named = (windows, labels)
         self._groups = groups
-        self._recorded_at = recorded_at
-        self._rpm = rpm
-        self._override_rate = override_rate
 
     @property
     def facts(self) -> Mapping[str, Sequence[object]]:

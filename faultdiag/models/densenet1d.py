@@ -135,10 +135,7 @@ class DenseNet1d(Stem):
 
     @staticmethod
     def minimum_length(*, depths: tuple[int, ...], **_: object) -> int:
-        """Return the shortest window in samples: 2 positions at the end.
-
-        So that a batch of one window has a variance to normalise by.
-        """
+        """Return the shortest window in samples, which leaves 2 positions: see `Stem`."""
         return int(8 * (2 ** len(depths) - 1) + 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -366,6 +366,9 @@ class FlattenedStack(Stack):
 class Stem(nn.Module):
     """A convolution of stride 4 and a maximum of 3 with stride 2, before the blocks of a network.
 
+    The blocks must leave 2 positions or more, so that a batch of one window has a variance to
+    normalise by.
+
     Parameters
     ----------
     channels, width, kernel

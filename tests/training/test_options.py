@@ -245,14 +245,15 @@ def test_gradients_are_clipped_before_the_step(prepared: Prepared, config: Any) 
     assert torch.stack(moved).sum().sqrt().item() == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_tensorboard_that_is_not_installed(
-    brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("package", "value"), [("tensorboard", True), ("mlflow", "mlruns")])
+def test_a_logger_that_is_not_installed(
+    package: str, value: object, brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.setitem(sys.modules, package, None)
     refused(
-        r"train\.tensorboard is true, but tensorboard is not installed; install it with pip "
-        r"install 'faultdiag\[tensorboard\]'",
-        lambda: train(brief(train__tensorboard=True), run=tmp_path / "run", device="cpu"),
+        rf"train\.{package} is {str(value).lower()}, but {package} is not installed; install it "
+        rf"with pip install 'faultdiag\[{package}\]'",
+        lambda: train(brief(**{f"train__{package}": value}), run=tmp_path / "run", device="cpu"),
     )
     assert not (tmp_path / "run").exists()
 
@@ -261,18 +262,6 @@ def test_events_for_tensorboard(brief: Make, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     train(brief(train__tensorboard=True, train__epochs=1), run=tmp_path / "run", device="cpu")
     assert list((tmp_path / "run" / "tensorboard").glob("events.out.tfevents.*"))
-
-
-def test_mlflow_that_is_not_installed(
-    brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    refused(
-        r"train\.mlflow is mlruns, but mlflow is not installed; install it with pip install "
-        r"'faultdiag\[mlflow\]'",
-        lambda: train(brief(train__mlflow="mlruns"), run=tmp_path / "run", device="cpu"),
-    )
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_of_mlflow(brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
