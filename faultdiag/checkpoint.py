@@ -244,12 +244,12 @@ class Checkpoint:
 
     @property
     def temperature(self) -> float:
-        """What the logits are divided by before the softmax."""
+        """Divisor of the logits before the softmax."""
         return float(self.calibration["temperature"])
 
     @property
     def novelty(self) -> Novelty | None:
-        """What recordings are held against; None where none was fitted."""
+        """The novelty detector; None if none was fitted."""
         return from_stored(self.calibration)
 
     @property
@@ -381,13 +381,13 @@ _MOST_PICKLED = 2**21
 
 
 def _unsound(document: Document) -> str | None:
-    """Return what can't be in a trained model, or None; that its parts are there is known."""
+    """Return an impossible value in a trained model whose parts are all there, or None."""
     checks = (_odd_data, _odd_names, _odd_numbers, _odd_parts, _odd_normaliser, _odd_weights)
     return next((problem for check in checks if (problem := check(document))), None)
 
 
 def _odd_data(document: Document) -> str | None:
-    """Return what is no plain data, nested too deeply or in itself, or too much."""
+    """Return a value that is not plain data, is nested too deeply or in itself, or is too large."""
     waiting: list[tuple[object, int]] = [(document, 0)]
     count = 0
     while waiting:

@@ -127,7 +127,7 @@ def _chunks(windows: WindowIndex, size: int) -> Iterator[WindowIndex]:
 def part_reader(
     source: Checkpoint, prepared: Prepared, device: torch.device
 ) -> Callable[[str], PartLogits]:
-    """Return what passes the windows of a part through the network of a checkpoint."""
+    """Return a function from a part to the logits of a checkpoint's network."""
     return partial(
         part_logits,
         source.build(device),
@@ -264,7 +264,7 @@ def evaluate_noise(
 
 
 def describe_split(prepared: Prepared) -> Json:
-    """Return what every score is to be read with: the strategy, and what its parts share."""
+    """Return the context of every score: the strategy, and what its parts share."""
     return {
         "strategy": prepared.document["split"]["strategy"],
         **prepared.audit.to_dict(),
@@ -486,7 +486,7 @@ def require_kinds(kinds: Sequence[str], snr: Sequence[float]) -> None:
 
 
 def _of_others(split: Document, run: Path, prepared: Prepared, part: str) -> Json:
-    """Return what a model has seen of other data, whose own training part says nothing of it."""
+    """Return what a model has seen of other data; their own training part doesn't tell."""
     own = {"pairs", "leak", "leak_by_class", "duplicates"}
     kept = {key: value for key, value in split.items() if key not in own}
     return {**kept, "seen_windows": _seen(run, prepared, part)}

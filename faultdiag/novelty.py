@@ -1,4 +1,4 @@
-"""How unlike the training data a recording is: a distance between spectra, in decibels.
+"""The distance of a recording from the training data, between spectra, in decibels.
 
 Each window is described by the shares of its energy in bands of frequency, in dB; the distance of
 two windows is the root mean square of the differences of these (a log-spectral distance [1]_). The
@@ -430,7 +430,7 @@ def fit(train: Levels, held_out: Floats, *, independent: int, basis: str) -> Nov
 
 
 def check(stored: object, columns: int) -> str | None:
-    """Return what is wrong with the stored fields of a `Novelty`, or None.
+    """Return the fault of the stored fields of a `Novelty`, or None.
 
     Parameters
     ----------

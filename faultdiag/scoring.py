@@ -1,4 +1,4 @@
-"""What a diagnosis needs of a trained model, whatever computes it: facts and logits."""
+"""The facts and logits of a trained model that a diagnosis needs, whatever computes them."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureInput:
-    """How windows become the features that a graph of a baseline takes.
+    """The computation of features from windows, for the graph of a baseline.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class FeatureInput:
 
 @dataclass(frozen=True, eq=False)
 class ModelFacts:
-    """What a trained model is for.
+    """Facts of a trained model.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Scorer(Protocol):
 
     @property
     def device(self) -> object:
-        """Where it computes."""
+        """Its device."""
 
     def logits(self, windows: Singles, conditions: Singles | None) -> Floats:
         """Return the logits ``(B, classes)`` of raw windows ``(B, C, L)``.
@@ -153,18 +153,18 @@ class Scorer(Protocol):
         """The config that the model was trained with."""
 
     def embed(self, windows: Singles, conditions: Singles | None) -> Floats:
-        """Return what the last linear layer sees of raw windows, ``(B, features)``."""
+        """Return the input of the last linear layer for raw windows, ``(B, features)``."""
 
     def to(self, device: str) -> "Scorer":
         """Return the same model on a device."""
 
 
-# Windows of so many samples make a batch of full size; longer ones a smaller one, down to a share.
+# Longest window of a batch of full size; batches of longer windows are smaller, down to a share.
 _BATCH_LENGTH, _LEAST_SHARE = 2048, 32
 
 
 def batch_size(most: int, numbers: int) -> int:
-    """Return how many windows of so many numbers make a batch on a processor, at most `most`.
+    """Return the windows of a batch on a processor, at most `most`, for this size of a window.
 
     All batches of a prediction are of one size, so that of long windows costs a short recording
     what it does not need.

@@ -122,7 +122,7 @@ def _write(document: Json, out: Path) -> None:
 
 
 def text(document: Json) -> str:
-    """Return what the command prints: ``table.md``."""
+    """Return the output of the command: ``table.md``."""
     from faultdiag.report import protocol
 
     return protocol.markdown(document)

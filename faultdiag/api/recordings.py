@@ -30,7 +30,7 @@ def read_recording(
     channel
         One channel, several in the order wanted, or None for all.
     sampling_rate
-        Hz, for a file of which nothing else states it.
+        Hz, if nothing else states the rate of the file.
     override_rate
         Whether it wins over another rate in the file or a catalogue.
 

@@ -197,7 +197,7 @@ def _require_run_folder(folder: Path) -> None:
 
 
 def _missing_parts(folder: Path) -> list[str]:
-    """Return what the report of a run lacks, because its folder lacks the file."""
+    """Return the missing sections of a run's report, whose files its folder lacks."""
     missing = [text for name, text in _FILES.items() if not (folder / name).is_file()]
     if len(missing) == len(_FILES):
         raise FaultdiagError(f"{folder} is no run folder: it has none of {', '.join(_FILES)}")
@@ -271,7 +271,7 @@ def _evidence_of(
 
 
 def _rows_of_split(folder: Path, names: Sequence[str]) -> dict[str, Document]:
-    """Return what a run's split says of recordings, by name."""
+    """Return the recordings of a run's split by name."""
     document = _json_of(folder / "split.json", {})
     known = {str(row["name"]): row for row in document.get("recordings") or ()}
     return {name: known[name] for name in names if name in known}

@@ -54,7 +54,7 @@ NO_MODEL = (
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """How a report on recordings is made.
+    """Settings of a report on recordings.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _report(
 
 
 def model_facts(model: Path, diagnoser: Diagnoser) -> ModelFacts:
-    """Return what a report says of a model."""
+    """Return the facts of a model for a report."""
     facts, bundled = diagnoser.facts, bundled_model(model)
     return ModelFacts(
         name=str(model),
@@ -349,7 +349,7 @@ def _network_signature(row: StoredRow) -> str | None:
 
 
 def _keep_diagnosis(stored: RecordingResult, new: RecordingResult) -> RecordingResult:
-    """Return what was found again, with the diagnosis of the stored row."""
+    """Return the new result with the diagnosis of the stored row."""
     if new is stored:
         return stored
     if new.error:

@@ -1,4 +1,4 @@
-"""What all baselines share: columns, classes, fitting, probabilities, and storing by skops."""
+"""The base of the baselines: columns, classes, fitting, probabilities, and storing by skops."""
 
 import io
 import json
@@ -196,7 +196,7 @@ class Baseline(ABC):
 
     @property
     def content(self) -> bytes:
-        """What was learnt, as a checkpoint stores it; empty before a fit."""
+        """The fitted model, as a checkpoint stores it; empty before a fit."""
         if not self._content and self.model is not None:
             self._content = dumps(self.model)
         return self._content
@@ -214,7 +214,7 @@ class Baseline(ABC):
         return np.asarray(model.predict_proba(x))
 
     def problem(self, model: Any) -> str:  # noqa: ARG002 - for subclasses
-        """Return what is wrong with a stored model that its own code would not notice."""
+        """Return the faults of a stored model that its own code would not notice."""
         return ""
 
     @property
@@ -296,7 +296,7 @@ class Baseline(ABC):
         self.model, self._content = model, content
 
     def _problem(self, model: object) -> str:
-        """Return what is wrong with a model whose types are right."""
+        """Return the fault of a model whose types are right."""
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         if self.types and kind != self.types[0]:
             return f"it is {kind}, expected {self.types[0]}"

@@ -19,7 +19,7 @@ FOLDS = 3
 
 
 class Dummy(Baseline):
-    """How often each class occurs in training, whatever the window: scikit-learn's ``prior``."""
+    """The share of each class in training, for every window: scikit-learn's ``prior``."""
 
     name = "dummy"
     reference = "the shares of the classes in training: what any other must beat"
@@ -173,7 +173,7 @@ class SupportVectors(Baseline):
         return fitted
 
     def problem(self, model: Any) -> str:
-        """Return what libsvm, which checks no sizes, would read out of bounds."""
+        """Return sizes that make libsvm read out of bounds, because it checks none."""
         (calibrated,) = model[-1].calibrated_classifiers_
         machine = calibrated.estimator
         classes, vectors = len(model.classes_), len(machine.support_vectors_)
@@ -250,7 +250,7 @@ class RandomForest(Baseline):
         return fitted
 
     def problem(self, model: Any) -> str:
-        """Return what scikit-learn, which checks no nodes, would read out of bounds."""
+        """Return nodes that make scikit-learn read out of bounds, because it checks none."""
         if len(model.estimators_) != self.trees:
             return f"it has {len(model.estimators_)} trees, expected {self.trees}"
         parts = (self._tree_problem(tree.tree_, len(model.classes_)) for tree in model.estimators_)

@@ -100,7 +100,7 @@ class Physics(Baseline):
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
     def problem(self, model: float) -> str:
-        """Return what is wrong with a stored threshold."""
+        """Return the fault of a stored threshold."""
         number = isinstance(model, float) and np.isfinite(model)
         return "" if number else f"its threshold is {model!r}"
 

@@ -1,4 +1,4 @@
-"""How a command ends and what it writes to stderr: exit codes, messages, --quiet, --log-json."""
+"""The end of a command and its stderr: exit codes, messages, --quiet, --log-json."""
 
 import errno
 import io

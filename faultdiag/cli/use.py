@@ -174,14 +174,14 @@ class Units(StrEnum):
 
 
 class MachineMounting(StrEnum):
-    """How a machine is mounted."""
+    """Mounting of a machine."""
 
     rigid = "rigid"
     flexible = "flexible"
 
 
 class Embedding(StrEnum):
-    """How the embeddings of a run are drawn."""
+    """Projection of the embeddings of a run."""
 
     pca = "pca"
     tsne = "tsne"

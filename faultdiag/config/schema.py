@@ -191,7 +191,7 @@ Decibels = Annotated[Range, AfterValidator(_decibels)]
 
 
 class AugmentConfig(Section):
-    """What is done to training windows at random; see `faultdiag.training.augment`."""
+    """Random changes of training windows; see `faultdiag.training.augment`."""
 
     shift: int = Field(default=0, ge=0)
     speed: float = Field(default=0.0, ge=0, le=0.5)
@@ -388,9 +388,9 @@ class ModelConfig(Component):
 class TransferConfig(Component):
     """From a labelled source to an unlabelled target; see `faultdiag.transfer`.
 
-    With ``steps``, the source is trained as ``train`` says, and then so many steps adapt; without,
-    the last epochs of ``train`` adapt, from ``start_epoch`` on. ``batch_size`` windows of each
-    domain are in a step, ``train.batch_size`` unless given. Methods that don't train, such as
+    With ``steps``, the source is trained as ``train`` says, then this number of steps adapt;
+    without, the last epochs of ``train`` adapt, from ``start_epoch`` on. ``batch_size`` windows of
+    each domain are in a step, ``train.batch_size`` unless given. Methods that don't train, such as
     ``adabn``, use neither. Other keys are options of the method, and are checked with the network.
     """
 
@@ -458,7 +458,7 @@ _OF_BOTH = ("channels", "sampling_rate", "prepared")
 
 
 def target_of(config: Config) -> TargetFact | TargetData | None:
-    """Return what a config says of the target; None where its split says it."""
+    """Return the target that a config names; None if its split names it."""
     target = config.transfer and config.transfer.target
     if not target:
         return None
@@ -566,7 +566,7 @@ def _target_fact_problems(target: Document) -> list[str]:
 
 
 def _unlike_problems(source: Document, target: Document) -> list[str]:
-    """Return what one network can't take from both domains."""
+    """Return the differences between the domains that one network can't handle."""
     fields = DataConfig.model_fields
     problems = []
     rate, other = (

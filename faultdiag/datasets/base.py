@@ -1,4 +1,4 @@
-"""What every data set shares: entries, digests, listings of files, and selecting rows by facts."""
+"""Common parts of datasets: entries, digests, listings of files, and selecting rows by facts."""
 
 import hashlib
 import os
@@ -106,7 +106,7 @@ class Dataset(Protocol):
 
 
 class _StrictSchema:
-    """How pydantic checks an option, which is imported only when a config is checked.
+    """The check of an option by pydantic, which is imported only when a config is checked.
 
     Parameters
     ----------

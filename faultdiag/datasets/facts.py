@@ -277,7 +277,7 @@ class ContradictionError(FaultdiagError):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What the user states of a recording, and where.
+    """Statements of the user about a recording, and their places.
 
     Parameters
     ----------
@@ -297,7 +297,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a recording, and who states it.
+    """Facts of a recording, and who states them.
 
     Parameters
     ----------
@@ -407,7 +407,7 @@ def resolve_facts(
 
 @dataclass(frozen=True, slots=True)
 class _CatalogueFacts:
-    """What catalogues say of a file.
+    """Facts that catalogues state about a file.
 
     Parameters
     ----------
@@ -546,7 +546,7 @@ def choose_channels(
 def _stated_channels(
     path: Path, wanted: Sequence[str], stated: Sequence[str], who: str
 ) -> list[str]:
-    """Return the channels that are wanted by their names, else by their order."""
+    """Return the requested channels by their names, else by their order."""
     if set(wanted) <= set(stated):
         return list(wanted)
     if len(stated) != len(wanted):

@@ -132,7 +132,7 @@ _LENGTHS = {98: 483_903, 99: 485_063, 100: 485_643}
 
 
 def may_be_healthy(samples: int) -> bool:
-    """Return whether a healthy CWRU recording has so many samples."""
+    """Return whether a healthy CWRU recording has this number of samples."""
     return samples in _LENGTHS.values()
 
 
@@ -181,7 +181,7 @@ _UNPUBLISHED = frozenset({"cwru", "folder", "manifest", "synthetic", "windows"})
 
 @cache
 def published_sets() -> Mapping[str, PublishedSet]:
-    """Return what is documented of the published sets that have one table for all their facts."""
+    """Return the facts of the published sets that have one table for all of them."""
     names = [name for name in DATASETS if name not in _UNPUBLISHED]
     sets = {name: getattr(DATASETS.get(name), "published", None) for name in names}
     return {name: known for name, known in sets.items() if known is not None}
@@ -233,7 +233,7 @@ def known_by_samples(path: Path, variables: Iterable[Variable]) -> cwru.Known | 
 
 
 def has_known_length(samples: int) -> bool:
-    """Return whether a recording of the table has so many samples."""
+    """Return whether a recording of the table has this number of samples."""
     return samples in _table()[2]
 
 

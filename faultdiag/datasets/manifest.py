@@ -192,7 +192,7 @@ def _entry(value: object, line: int) -> Row:
 
 
 def _without_dates(value: object) -> object:
-    """Return what YAML reads as a date as text."""
+    """Return text for values that YAML reads as dates."""
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -367,13 +367,13 @@ class CheckedRow:
             return None
 
     def problems(self) -> list[str]:
-        """Return what is in the way of training with it."""
+        """Return the problems that keep it from training."""
         if self.row.problem:
             return [self.row.problem]
         return [*self._about_path(), *self._about_label(), *self._about_numbers()]
 
     def problems_of_reading(self) -> list[str]:
-        """Return what is in the way of trying to read its recording, which needs no label."""
+        """Return the problems that keep its recording from being read, which needs no label."""
         if self.row.problem:
             return [self.row.problem]
         named = [] if self.row.values.get("path") is not None else ["path is empty"]
@@ -424,7 +424,7 @@ def parse_time(value: object) -> datetime | None:
 
 
 def _problems(rows: Sequence[CheckedRow]) -> list[str]:
-    """Return what is wrong with the rows, each by its line."""
+    """Return the problems of the rows, each by its line."""
     lines = []
     seen: dict[Path, int] = {}
     for row in rows:

@@ -99,7 +99,7 @@ def _equal_rank(_: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PublishedSet:
-    """What is documented of a set of recordings.
+    """The documentation of a set of recordings.
 
     A recording is known by the path of its file relative to the folder, without suffix, or by
     the SHA-256 of the file. Its facts include ``name``, which is unique in the set.

@@ -162,7 +162,7 @@ def _is_label(key: _Key) -> bool:
 
 
 def _ending(name: str) -> str:
-    """Return what is left of a name without its words for windows or labels: ``train``."""
+    """Return a name without its words for windows or labels: ``train``."""
     words = name.lower().replace("-", "_").split("_")
     plain = LABELS | {"x", "data", "signal", "signals", "windows", "samples"}
     return "_".join(word for word in words if word not in plain)

@@ -1,4 +1,4 @@
-"""What a network looked at: relevance over time, over what a front end gives, and attention gates.
+"""Attribution: relevance over time and over a front end's output, and attention gates.
 
 The gradient methods come from captum, the extra ``explain``:
 
@@ -47,7 +47,7 @@ HELPFUL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is explained: one logit of a network, for windows it takes.
+    """The quantity to explain: one logit of a network, for windows it takes.
 
     See `target_of`, which makes one in double precision: integrated gradients need it to be
     complete.

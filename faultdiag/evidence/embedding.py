@@ -1,4 +1,4 @@
-"""What a network makes of windows just before its last layer, projected to a plane."""
+"""The features of windows before a network's last layer, projected to a plane."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias

@@ -166,7 +166,7 @@ def _over_channels(relevance: Floats) -> Floats:
 
 
 def _front_axis(front: nn.Module, places: int) -> tuple[str, Floats]:
-    """Return what the positions of a front end are, and their values."""
+    """Return the quantity along a front end's output, and its values."""
     for attribute, axis in (("orders", "shaft order"), ("frequencies", "Hz")):
         values = getattr(front, attribute, None)
         if isinstance(values, Tensor) and values.numel() == places:

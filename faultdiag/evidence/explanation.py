@@ -21,7 +21,7 @@ Probabilities = Callable[[Singles], Floats]
 
 @dataclass(frozen=True, slots=True)
 class BandRelevance:
-    """How the probability of a class depends on bands of frequency.
+    """The dependence of a class's probability on bands of frequency.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class FrontRelevance:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What moved the probability of the diagnosed class.
+    """The influences on the probability of the diagnosed class.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ MOST_SAMPLES = 2**22
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a diagnosis, or against it.
+    """The evidence for or against a diagnosis.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is known of the machine when a recording was made.
+    """Facts of the machine during a recording.
 
     Parameters
     ----------

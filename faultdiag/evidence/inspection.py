@@ -58,7 +58,7 @@ class Subject:
     warnings
         What is odd about these.
     samples
-        How many samples the file has, of which the recording may be a stretch.
+        Samples of the file; the recording may be a part of it.
     """
 
     recording: Recording

@@ -74,7 +74,7 @@ class OnnxGraph:
 
 
 def graph_of(source: Checkpoint, provenance: Document) -> tuple[DiagnosisGraph, ModelFacts]:
-    """Return what becomes the graph of a checkpoint, and the facts that go with it.
+    """Return the module to export for a checkpoint, and the facts to store with it.
 
     Raises
     ------

@@ -34,7 +34,7 @@ Positive = Field(gt=0, allow_inf_nan=False)
 
 
 class _Features(BaseModel):
-    """How windows become what the graph of a baseline takes."""
+    """The stored computation of a baseline's features from windows."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 

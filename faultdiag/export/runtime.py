@@ -146,7 +146,7 @@ class OnnxScorer:
 def graph_inputs(
     facts: ModelFacts, windows: Singles, conditions: Singles | None
 ) -> dict[str, NDArray[Any]]:
-    """Return what a graph is fed: windows and what it needs to know of them, or their features."""
+    """Return the inputs of a graph: windows and their conditions, or features."""
     if facts.features is not None:
         return {FEATURES: facts.features.compute(windows, facts.sampling_rate, conditions)}
     feed = {WINDOWS: np.ascontiguousarray(windows, np.float32)}

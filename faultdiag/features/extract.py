@@ -308,7 +308,7 @@ def summarise(values: Floats) -> WindowStatistics:
 
 @dataclass(frozen=True, slots=True)
 class HealthyReference:
-    """What the healthy windows of the training part look like.
+    """Statistics of the healthy windows of the training part.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How far envelope spectra stand out at the fault orders of a bearing, and the envelopes.
+"""The prominence of envelope spectra at the fault orders of a bearing, and the envelopes.
 
 For a part of the bearing the score at slip e is the sum, over its K orders, of log10 of the
 spectrum at ``k * order * (1 + e) + sideband`` over the median around it, less what noise gives,
@@ -173,7 +173,7 @@ SLIP = 0.015
 NOISE_MEAN = (np.log(2) - np.euler_gamma - np.log(np.log(4))) / np.log(100)
 NOISE_SPREAD = np.pi / (np.sqrt(24) * np.log(10))
 LOWEST_LINE = 2.0
-# The median is over half an order to either side, and at least so many lines: a peak is four wide.
+# Least lines of the median, over half an order to either side: a peak is four lines wide.
 FLOOR_ORDERS = 0.5
 FLOOR_LINES = 6.0
 FLOOR_POINTS = 33
@@ -195,7 +195,7 @@ def fault_orders(bearing: KnownBearing) -> dict[str, list[tuple[float, float]]]:
 
 
 class Teeth:
-    """Where to read one part's comb in envelope spectra.
+    """The places of one part's comb in envelope spectra.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The files of public datasets: where they are to be had, and which of them a folder has."""
+"""The files of public datasets: where to get them, and which of them a folder has."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

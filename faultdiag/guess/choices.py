@@ -119,7 +119,7 @@ class _Window:
         return f"the shortest recording{name} has {self.shortest} samples"
 
     def reason(self, length: int) -> str:
-        """Return what a window of another length holds, and why it is not longer."""
+        """Return the content of a window of another length, and why it is not longer."""
         text = f"{length / self.rate:.2g} s; the shaft speed is not known"
         if self.rpm is not None:
             turn = self.rate * 60 / self.rpm

@@ -68,7 +68,7 @@ class Source:
 
 
 def find_source(root: Path) -> Source:
-    """Return what a folder, or a manifest, most likely is.
+    """Return the most likely source for a folder or a manifest.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def find_source(root: Path) -> Source:
 
 
 def _stated_source(root: Path) -> Source | None:
-    """Return what a manifest or the mark of simulated recordings says, or None without them."""
+    """Return the source of a manifest or of marked simulated recordings, or None."""
     if root.is_file() and root.suffix.lower() in MANIFESTS:
         return Source("manifest", root, "it is a list of recordings")
     if root.is_dir() and simulated_files(root) is not None:
@@ -304,7 +304,7 @@ def guess_config(
     Parameters
     ----------
     sampling_rate
-        Hz, for recordings of which nothing states it.
+        Hz, for recordings whose rate nothing else states.
     override_rate
         Whether it wins over recordings that state another, which is an error otherwise.
     channels

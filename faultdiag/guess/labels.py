@@ -1,4 +1,4 @@
-"""Where the classes of recordings stand: in folders or names, and what else those say."""
+"""The place of the classes of recordings: in folders or names, with other facts there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ _MOST_CLASSES = 50
 
 @dataclass(frozen=True, slots=True)
 class LabelGuess:
-    """How recordings are labelled: options of the dataset ``folder``, the label, and why.
+    """The labelling of recordings: options of the dataset ``folder``, the label, and why.
 
     ``share`` is the part of the files whose class is a word for a bearing's state; ``level`` is
     that of the folders that are the classes, counted from the uppermost, or None.
@@ -52,7 +52,7 @@ def own_split(paths: Sequence[str], options: Document) -> Json:
 
 
 def _patterns_in(options: Document) -> list[str]:
-    """Return the patterns of the dataset ``folder``, of which there may be none, one or more."""
+    """Return the patterns of the dataset ``folder``: none, one or more."""
     given = options.get("pattern", [])
     return [given] if isinstance(given, str) else list(given)
 

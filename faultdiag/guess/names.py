@@ -133,7 +133,7 @@ def _letters_vary(texts: Sequence[str]) -> bool:
 
 
 def _kind_of_digits(states: Iterable[str]) -> tuple[str, str]:
-    """Return what the digits behind a state's letters are, and why: a speed, a size or a run."""
+    """Return the meaning of the digits after a state's letters, and why: speed, size or run."""
     behind: dict[str, set[str]] = defaultdict(set)
     for state in states:
         letters = first_letters(state)

@@ -121,7 +121,7 @@ def _no_channels(path: Path) -> dict[str, str]:
 
 
 def channel_kinds(paths: Sequence[Path], names: Sequence[str]) -> dict[str, SignalKind]:
-    """Return what each channel looks like in most of the files; unreadable ones are left out."""
+    """Return the commonest kind of each channel over the files that can be read."""
     votes: dict[str, list[SignalKind]] = {name: [] for name in names}
     for path in paths:
         for name, samples in _samples(path, names).items():
@@ -167,7 +167,7 @@ _NO_GROUPS = frozenset(
 
 
 def split_comment(labels: Sequence[str], facts: Sequence[Document]) -> str:
-    """Return what a split within recordings leaves open, and what to write for another one.
+    """Return the limits of a split within recordings, and how to choose another one.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ _ANY_NAME = "vibration"
 
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
-    """What one recording holds: samples, and Hz and rpm where anything states them."""
+    """Facts of one recording: samples, and rate and speed where anything states them."""
 
     name: str
     label: str
@@ -232,7 +232,7 @@ class RecordingFacts:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the recordings hold.
+    """Facts of the recordings.
 
     ``read`` has a row for each one that can be used, ``whole`` is how many of them were read to
     their end. ``broken`` says of those that can't be used why; ``reason`` why these channels were

@@ -98,7 +98,7 @@ def first_letters(name: str) -> str:
 
 
 ONE_NAME = "if so, give them one name in their folders, files or manifest"
-"""What to do about classes that are probably one."""
+"""Advice on classes that are probably one."""
 
 
 def alike(classes: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How good a model is: accuracy, F1, alarms, calibration, and how sure one can be of it.
+"""The quality of a model: accuracy, F1, alarms, calibration, and their uncertainty.
 
 Everything here takes arrays and gives plain numbers; nothing imports torch or scikit-learn.
 """

@@ -148,7 +148,7 @@ class RecordingEvaluation(Summary):
 
 
 class Evaluation(Summary):
-    """What `metrics.json` holds of one part."""
+    """The entry of one part in ``metrics.json``."""
 
     accuracy_interval: list[float] | None
     balanced_accuracy_interval: list[float] | None

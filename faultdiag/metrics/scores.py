@@ -220,7 +220,7 @@ class ScoredWindows:
         return np.equal(self.called, self.labels)
 
     def calls(self) -> Ints:
-        """How many windows of each recording are called each class, ``(recordings, classes)``."""
+        """Windows of each recording by predicted class, ``(recordings, classes)``."""
         shape = (self.numbers.size, len(self.classes))
         cells = self.group * shape[1] + self.called
         return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)

@@ -52,7 +52,7 @@ WIDTHS = (16, 32, 64, 128)
 
 
 class BlockFacts(TypedDict):
-    """What `describe_blocks` returns for one block.
+    """The result of `describe_blocks` for one block.
 
     ``parameters`` are by channels, ``multiply_adds`` at 32 channels and length 32, both with
     default options.
@@ -107,7 +107,7 @@ class ModelFacts(TypedDict):
     ``kind`` is ``network`` or ``baseline``; a baseline has no places for attention, and what it
     learns has no fixed size: there ``positions``, ``parameters`` and ``multiply_adds`` are None.
     ``parameters`` and ``multiply_adds`` (of one window, without its front end) are at 1 channel,
-    2048 samples at 12 kHz, and ``classes`` classes: 10, or as many as the network can have.
+    2048 samples at 12 kHz, and ``classes`` classes: 10, or fewer if the network can't have 10.
     ``representation`` is the front end that a network is made for. Attention can be at positions 1
     to ``positions``; ``minimum_length`` is that of the input: in samples where it is the window.
     """

@@ -95,7 +95,7 @@ class BaselineNames:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What is built: a network with its attention slots and front end, or a baseline.
+    """The model to build: a network with its attention slots and front end, or a baseline.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ NETWORKS: "Registry[nn.Module]" = Registry(
 
 
 class Network(Protocol):
-    """What the class of every network offers."""
+    """The interface of a network's class."""
 
     reference: str
 

@@ -39,7 +39,7 @@ def read_ahead(
 ) -> Generator[tuple[ReadRequest, ReadEvent] | Pause]:
     """Yield the events of each file, file by file in their order.
 
-    With one job the files are read in this process, each when it is wanted; with more, in that
+    With one job the files are read in this process, each when it is needed; with more, in that
     many processes, each a little ahead. A `Pause` comes whenever no event came for `PATIENCE`
     seconds. When a process is killed, as by a system that is out of memory, the file that it was
     reading is read once more in a new process; if that is killed too, the file fails. So does a

@@ -165,7 +165,7 @@ def diagnose_on_cluster(
     evidence
         Whether to gather evidence.
     windows
-        Whether the probabilities of windows are wanted.
+        Whether to return the probabilities of windows too.
 
     Raises
     ------

@@ -88,7 +88,7 @@ class Diagnoser:
 
     @property
     def device(self) -> object:
-        """Where the model computes: ``cpu``, ``cuda:0``."""
+        """Device of the model: ``cpu``, ``cuda:0``."""
         return self.scorer.device
 
     @property
@@ -120,7 +120,7 @@ class Diagnoser:
 
     @property
     def input(self) -> ModelInput:
-        """What a recording is brought to before the model sees it."""
+        """The form in which the model takes recordings."""
         facts = self.facts
         return ModelInput(
             facts.channels,
@@ -242,7 +242,7 @@ class Diagnoser:
         rpm: float | None = None,
         bearing: str | None = None,
     ) -> Floats:
-        """Return what the network's last linear layer sees of recordings, ``(recordings, D)``.
+        """Return the input of the network's last linear layer for recordings, ``(recordings, D)``.
 
         The row of a recording is the mean over its windows.
 
@@ -382,7 +382,7 @@ class Diagnoser:
 
 
 class _Recording:
-    """What is known so far of the recording whose windows come."""
+    """The current recording: its header and what has been computed of it."""
 
     def __init__(self, header: Header, model: ModelFacts) -> None:
         self.header = header

@@ -107,7 +107,7 @@ def _rows(manifest: Path, options: ReadRequest) -> list[ReadRequest]:
 
 
 def _request(row: CheckedRow, options: ReadRequest, manifest: str) -> ReadRequest:
-    """Return what a row of a manifest states, and for what it doesn't the options of all."""
+    """Return the request of a manifest's row, completed by the options of all rows."""
     rate, rpm = row.number("sampling_rate"), row.number("rpm")
     line = f"in line {row.row.line} of {manifest}"
     bearing = row.bearing or options.bearing

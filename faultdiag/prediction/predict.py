@@ -52,7 +52,7 @@ Diagnose = Callable[[Sequence[ReadRequest]], Generator[Row | WindowProbabilities
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionSettings:
-    """What to do with the recordings of a prediction, and what is stated of them.
+    """Settings of a prediction, and what the user states about its recordings.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class PredictionSettings:
 
     @property
     def request(self) -> ReadRequest:
-        """What is stated of every recording."""
+        """What the user states about every recording."""
         stated = (self.channel, self.sampling_rate, self.rpm, self.bearing, self.override_rate)
         return ReadRequest(Path(), *stated)
 
@@ -205,7 +205,7 @@ def _inputs(
     requests: Sequence[ReadRequest],
     settings: PredictionSettings,
 ) -> Json:
-    """Return what must be the same where rows are continued or merged."""
+    """Return the settings that rows to continue or merge must share."""
     return {
         "the model": sha256(model_file(model)),
         "the classes": list(diagnoser.classes),
@@ -246,7 +246,7 @@ class _Work:
             return self._write(rows, diagnose, on_row)
 
     def _diagnose(self, stack: ExitStack) -> Diagnose:
-        """Return what diagnoses, in this process or on a cluster."""
+        """Return the function that diagnoses, in this process or on a cluster."""
         settings = self.settings
         if settings.dask is None:
             return partial(
@@ -303,7 +303,7 @@ def _require_one_machine(dask: str | None, *, jobs: int, shard: str | None, merg
 
 
 def _shard_of(settings: PredictionSettings) -> Shard | None:
-    """Return the shard that is wanted, if any.
+    """Return the requested shard, if any.
 
     Raises
     ------

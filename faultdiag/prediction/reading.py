@@ -137,7 +137,7 @@ class ModelInput:
 
 @dataclass(frozen=True, slots=True)
 class _Samples:
-    """How the samples of a recording are read, and what is known of it."""
+    """The samples of a recording, read on demand, and its facts."""
 
     read: ReadSamples
     count: int
@@ -301,7 +301,7 @@ def _cut(samples: _Samples, model: ModelInput) -> Iterator[ReadEvent]:
 
 
 def _oddities(samples: _Samples) -> list[str]:
-    """Return what speaks against the channels as vibrations at the recording's rate."""
+    """Return why channels are probably no vibrations at the recording's rate."""
     rate = None if samples.sampling_rate_source == "assumed" else samples.sampling_rate
     begin = samples.read(0, min(samples.count, _KIND_SAMPLES))
     rows = zip(samples.channels, begin, strict=True)

@@ -100,7 +100,7 @@ def open_rows(
     resume
         Continue the rows of an interrupted run, if there are any.
     windows
-        The file for the rows of windows, if they are wanted.
+        The file for the rows of windows, if requested.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def _resume_state(
     *,
     resume: bool,
 ) -> ResumeState:
-    """Return what is there to continue, the files cut off behind it."""
+    """Return the rows to continue, with the files cut off behind them."""
     as_json = bool(inputs["--json"])
     least = _least_lines(inputs)
     if not partial.exists() or _lines(partial, least) < least:

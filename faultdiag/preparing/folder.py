@@ -338,12 +338,12 @@ class Prepared:
 
     @cached_property
     def audit(self) -> Audit:
-        """What the parts share, computed from the windows."""
+        """Samples and the like that the parts share, computed from the windows."""
         return audit_windows(self._starts(), self.length)
 
     @cached_property
     def sharing(self) -> Sharing:
-        """What each pair of parts shares: samples, recordings, bearings, conditions."""
+        """Samples, recordings, bearings and conditions that each pair of parts shares."""
         copies = [duplicate.recordings for duplicate in self.duplicates]
         known = origins(self.recordings, self.sampling_rate, copies)
         return share(self._starts(), self.length, known, self.duplicates, self.channels)

@@ -18,7 +18,7 @@ from faultdiag.splits.within import STRATEGIES, SplitItem
 class Fold:
     """One fold: its name, "" where a config has none, and its config, whose groups are named.
 
-    ``undivided`` is the fact that no inner groups could be held out by, where they were wanted.
+    ``undivided`` is the fact by which no inner groups could be held out, if requested.
     """
 
     name: str

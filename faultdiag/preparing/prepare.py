@@ -112,7 +112,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 @dataclass(frozen=True)
 class WrittenSignals:
-    """What was written, and what was found on the way.
+    """The prepared folder, and notes on the recordings.
 
     Parameters
     ----------
@@ -412,7 +412,7 @@ def _notes(
     split: Split,
     classes: Sequence[str],
 ) -> list[str]:
-    """Return what is notable about rates, names, channels, the split and the classes."""
+    """Return notes on rates, names, channels, the split and the classes."""
     recordings = written.recordings
     return [
         *rate_notes(recordings, chosen.missing, config.data.sampling_rate),

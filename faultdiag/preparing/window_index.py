@@ -72,7 +72,7 @@ class WindowIndex:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """How one segment is cut: into windows `stride` apart, or into `count` evenly spread ones."""
+    """The cut of one segment: windows `stride` apart, or `count` evenly spread ones."""
 
     segment: Segment
     stride: int | None

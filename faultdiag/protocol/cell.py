@@ -154,7 +154,7 @@ def _trained(
 
 
 def _transferred(metrics: Document) -> Row | None:
-    """Return what is kept of a transfer; None where the config has none.
+    """Return the stored figures of a transfer; None if the config has none.
 
     ``before`` and ``adapted`` are the accuracies on the target's test part of the model from before
     and of the adapted one, whichever of them the guard kept; ``transductive`` is that of the kept
@@ -203,7 +203,7 @@ def _in_noise(run: Path, levels: tuple[str, ...], device: str) -> list[Json]:
 
 
 def leak_of(split: Document) -> str:
-    """Return what train and test share: ``samples``, ``recording``, ``bearing``, ``none`` or ``-``.
+    """Return the leak level: ``samples``, ``recording``, ``bearing``, ``none`` or ``-``.
 
     It is what the audit says, or where that says nothing, what the strategy can't avoid.
 

@@ -60,7 +60,7 @@ def default_protocols(config: Config) -> tuple[dict[str, Json], list[str]]:
 
 
 def _lacking(entries: Sequence[Entry], pattern: str, fact: str, *, pairs: bool) -> str | None:
-    """Return what keeps the values of a fact from being folds, or None."""
+    """Return why the values of a fact can't be folds, or None."""
     try:
         labels = label_entries(entries, pattern)
     except FaultdiagError as error:
@@ -132,7 +132,7 @@ def merged(base: Document, override: Document) -> Json:
 
 
 def _fitting(below: Document, above: Document) -> Json:
-    """Return what of a transfer section still fits below another."""
+    """Return the entries of a transfer section that also fit another method."""
     before = below.get("method", TransferConfig.model_fields["method"].default)
     other = above.get("method", before) != before
     return {
@@ -278,11 +278,11 @@ class Cell:
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """What the figures in noise are stored by: every kind at every ratio."""
+        """Keys of the figures in noise: every kind at every ratio."""
         return tuple(level_key(kind, snr) for kind in self.kinds for snr in self.noise)
 
     def __str__(self) -> str:
-        """Return what a message calls it."""
+        """Return its name in messages."""
         fold = f" {self.fold}" if self.fold else ""
         return f"{self.model}, {self.protocol}{fold}, seed {self.seed}"
 
@@ -502,7 +502,7 @@ def _override_problems(
     models: Mapping[str, Document],
     protocols: Mapping[str, Document],
 ) -> list[str]:
-    """Return what is wrong with each override alone, by its place in the config."""
+    """Return the problem of each override alone, by its place in the config."""
     return [
         f"{PROTOCOL}.{kind}.{name}: {problem}"
         for kind, changes in (("models", models), ("protocols", protocols))

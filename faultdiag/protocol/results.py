@@ -261,7 +261,7 @@ def _false_alarms(scored: Sequence[Result]) -> Row:
 
 
 def _transfer(done: Sequence[Result]) -> Row | None:
-    """Return what the cells of a row did to the target; None without transfer.
+    """Return the effect of a row's cells on the target; None without transfer.
 
     ``before`` and ``adapted`` are as of a cell, whatever the guard kept; ``worst`` is the lowest
     accuracy of a cell, and where it was; ``refused`` counts the cells whose adapted model the
@@ -307,7 +307,7 @@ def _means(
 ) -> Iterator[float]:
     """Return the mean score of each seed over its folds, or of each fold over its seeds.
 
-    Those of which a cell is missing are passed over: without it their mean would be another's.
+    Rows with a missing cell are left out: their mean would be over other cells.
     """
     values: dict[object, list[float]] = {}
     for cell, row in scored:

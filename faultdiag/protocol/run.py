@@ -117,7 +117,7 @@ CellWork = Callable[..., Row]  # such as `run_cell`
 
 @dataclass
 class _Data:
-    """What was prepared.
+    """The result of preparing the cells.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def run_shard(
 
 
 def _keys(plan: Plan, data: _Data) -> dict[int, str]:
-    """Return what each cell is known by, for the cells whose data could be prepared."""
+    """Return the keys of the cells whose data could be prepared."""
     return {
         number: cell_key(cell.config, data.identities[setting])
         for number, cell in enumerate(plan.cells)
@@ -261,7 +261,7 @@ def default_jobs(device: str) -> int:
 
 
 def _setting(config: Config) -> str:
-    """Return what decides which folder of prepared data a config needs."""
+    """Return the part of a config that decides its folder of prepared data."""
     settings = config.model_dump(mode="json", exclude={"model", "train", "seed", "transfer"})
     # How a network is adapted doesn't change what it is adapted to.
     cut = config.transfer and config.transfer.model_dump(include={"target", "adapt", "hold_out"})

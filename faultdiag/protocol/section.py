@@ -150,7 +150,7 @@ _PROTOCOLS = _overrides("{loads: {split: {strategy: across_loads, folds: pairs}}
 
 
 class Section(BaseModel):
-    """What to compare; a setting of None is chosen from the config and its recordings."""
+    """The comparison to make; a setting of None is chosen from the config and its recordings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

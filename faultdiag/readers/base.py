@@ -1,4 +1,4 @@
-"""What every reader shares: rates, speeds, times, units and channels."""
+"""Common parts of the readers: rates, speeds, times, units and channels."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -177,7 +177,7 @@ class Reader(Protocol):
     """One open file; built from its path, which exists and is not empty."""
 
     def variables(self) -> list[Variable]:
-        """Return what the file holds, from its header."""
+        """Return the variables of the file, from its header."""
 
     def source(self, channels: Sequence[str] | None) -> RecordingSource:
         """Return these channels (all for None), their samples still in the file."""
@@ -323,7 +323,7 @@ def sampling_rate(
 
 
 def _uneven_steps(times: NDArray[np.float64], resolution: float, rounding: float) -> str:
-    """Return what is uneven about the steps between times; empty where nothing is."""
+    """Return how the steps between times are uneven; empty if they are even."""
     steps = np.diff(times)
     if steps.min() < 0 or (steps.min() == 0 and not _on_a_line(times, resolution)):
         return f"it does not increase at sample {int(np.argmax(steps <= 0)) + 1}"

@@ -84,7 +84,7 @@ def _number(name: str, value: float) -> Column:
 def _table(
     path: Path, kind: str, columns: Mapping[str, Column], facts: Mapping[str, float]
 ) -> Reader:
-    """Return the reader of columns of equal length, of which one may be the times."""
+    """Return the reader of columns of equal length; one of them may be the times."""
     known = {name: column for name, column in columns.items() if column.real}
     time = _time(known)
     rows = {name: Row(column) for name, column in known.items() if name != time}

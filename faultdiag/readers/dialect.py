@@ -1,4 +1,4 @@
-"""How a text file keeps its numbers: separator, decimal comma, header, facts above the numbers."""
+"""The format of a text file: separator, decimal comma, header, facts above the numbers."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ _DECIMALS = re.compile(r"[+-]?\d+,0\d+|-0,\d+")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the numbers of a text file are kept.
+    """The format of the numbers in a text file.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def _is_between(pair: Sequence[str], separator: str, rows: Sequence[Sequence[str
 
 
 def _has_decimals_of(line: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a number of a line has as many decimals as its column, and has some."""
+    """Return whether a number has decimals, and the number of decimals of its column."""
     if len(line) != len(rows[0]):
         return False
     own = [_decimals(cell) for cell in line]

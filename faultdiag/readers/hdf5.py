@@ -202,7 +202,7 @@ class Hdf5Array:
         return numbers and self._matlab not in ("char", "logical", "cell", "function_handle")
 
     def require_there(self) -> None:
-        """Refuse it where the file can't hold as many values as its header states.
+        """Refuse an array whose header states more values than the file can hold.
 
         Raises
         ------
@@ -383,7 +383,7 @@ def _holds_references(dataset: "h5py.Dataset") -> bool:
 
 
 def _kind_of(group: "h5py.Group") -> str:
-    """Return what MATLAB wrote a group for; empty for a plain group."""
+    """Return the MATLAB class of a group; empty for a plain group."""
     kind = text_of(group.attrs.get("MATLAB_class", b""))
     return "sparse" if "MATLAB_sparse" in group.attrs else kind
 

@@ -246,7 +246,7 @@ def _without_file_name(inside: Mapping[str, StoredArray], stem: str) -> dict[str
 
 
 def _target(signals: Mapping[str, Mapping[str, Row]], names: Collection[str]) -> str | None:
-    """Return the signal whose facts are wanted, or None where that is open."""
+    """Return the signal whose facts apply, or None if that is open."""
     wanted = [name for name, rows in signals.items() if set(rows) & set(names) or name in names]
     every = wanted or list(signals)
     return every[0] if len(every) == 1 else None
@@ -261,7 +261,7 @@ def _plain(name: str) -> str:
     return re.sub(r"\W|_", "", name).lower().removeprefix("x")
 
 
-# Windows have at least so many samples; a shorter side is that of channels.
+# Fewest samples of a window; a shorter side is that of channels.
 SHORTEST_WINDOW = 16
 LABELS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "标签"})
 _MOSTLABELS = 1_000_000

@@ -53,7 +53,7 @@ _PIECE = 2**20
 
 
 class Source(Protocol):
-    """Where the bytes of an array lie."""
+    """The place of an array's bytes."""
 
     def read(self, start: int, length: int) -> bytes:
         """Return the bytes from `start` on, at most `length`; fewer where they end."""

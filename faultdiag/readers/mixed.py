@@ -115,7 +115,7 @@ _FEWEST_LINES = 8
 
 
 def column_kinds(lines: Sequence[Sequence[str]], *, decimal_comma: bool) -> tuple[str, ...] | None:
-    """Return what the columns of some lines hold, or None if they are no table with numbers.
+    """Return the kinds of the columns of some lines, or None if they are no table with numbers.
 
     A column of text must repeat itself, as states and comments do: names of files do not.
 
@@ -141,7 +141,7 @@ def column_kinds(lines: Sequence[Sequence[str]], *, decimal_comma: bool) -> tupl
 
 
 def _rows_of_one_width(lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """Return the lines that have as many cells as the first; none if they are too few."""
+    """Return the lines with the same number of cells as the first; none if they are too few."""
     width = len(lines[0])
     if width < 2:
         return []

@@ -51,7 +51,7 @@ class WithSideFile:
     side: Path
 
     def variables(self) -> list[Variable]:
-        """Return what the file holds."""
+        """Return the variables of the file."""
         return self.reader.variables()
 
     def source(self, channels: Sequence[str] | None) -> RecordingSource:
@@ -493,7 +493,7 @@ def packages_left_out(folder: Path, paths: Iterable[Path]) -> list[str]:
 
 
 def several_in_zip(path: Path) -> str:
-    """Return what to do with a zip archive of several recordings; empty for any other file."""
+    """Return advice for a zip archive of several recordings; empty for any other file."""
     count = count_in_zip(path)
     return f"it holds {count} recordings; {_how_to_unpack([path])}" if count > 1 else ""
 

@@ -1,4 +1,4 @@
-"""Where the bytes of a recording come from, what they are, and how damage is reported."""
+"""The source of a recording's bytes, their types, and the report of damage."""
 
 import re
 import struct
@@ -23,7 +23,7 @@ _HEAD = 2**16
 _UFF = re.compile(rb"\s*-1\s*\r?\n\s*(?:58b?|151|164)\s")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_PLACES = (0, 512, 1024, 2048, 4096)
-"""Where an HDF5 file may begin: after a user block of 512 bytes or a power of two above."""
+"""Offsets where an HDF5 file may begin: after a user block of 512 bytes or a power of two above."""
 
 
 def format_of(path: Path) -> str | None:
@@ -59,7 +59,7 @@ def format_of(path: Path) -> str | None:
 
 
 def _kind_of_zip(path: Path) -> str:
-    """Return what a zip archive is by its members; NumPy's where it can't be opened."""
+    """Return the kind of a zip archive by its members; NumPy's if it can't be opened."""
     try:
         with open_archive(path) as archive:
             names = archive.namelist()
@@ -224,11 +224,11 @@ class Readable(Protocol):
     """A packed file that is open for reading."""
 
     def read(self, size: int, /) -> bytes:
-        """Return so many bytes, fewer at the end."""
+        """Return this number of bytes, fewer at the end."""
 
 
 class Allowance:
-    """What one file may unpack to, all of its variables together.
+    """The limit to which one file may unpack, all of its variables together.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ class Allowance:
         self._unpacked: dict[int, int] = {}
 
     def take(self, place: int, size: int) -> None:
-        """Count a variable, by its place in the file, that is unpacked to so many bytes.
+        """Count a variable, by its place in the file, that is unpacked to this number of bytes.
 
         Raises
         ------
@@ -298,7 +298,7 @@ class StoredArray(Protocol):
         """Whether it holds real numbers."""
 
     def require_there(self) -> None:
-        """Refuse it where the file can't hold as many values as its header states.
+        """Refuse an array whose header states more values than the file can hold.
 
         Raises
         ------
@@ -398,7 +398,7 @@ _BLOCK = 2**19
 
 
 class Samples(Protocol):
-    """Where the samples of a recording come from."""
+    """The source of a recording's samples."""
 
     def blocks(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
         """Return the samples from `start` to `stop` in pieces ``(channels, n)``, in order."""

@@ -326,7 +326,7 @@ def open_text(path: Path) -> Reader:
 
 @dataclass(frozen=True)
 class TextTable:
-    """A text file whose columns are channels, of which one may count or time the samples.
+    """A text file whose columns are channels; one of them may count or time the samples.
 
     A column is a time where its name says so (``time``, ``t [ms]``, ``Zeit``) or where it is
     the first of several, has no name and rises in equal steps of a plausible sampling
@@ -437,7 +437,7 @@ class TextTable:
         return 0 if counts and len(names) > 1 and self._time != 0 else None
 
     def _resolution(self, column: int) -> float:
-        """What the last numbers of the first block were rounded to; 0 if to no decimal place."""
+        """Decimal places of the last numbers of the first block."""
         return decimal_step(self._first[-_FEWEST_TIMES * 8 :, column])
 
     def _rate_of_times(self) -> float | None:

@@ -42,7 +42,7 @@ _BLOCK = 2**19
 
 @dataclass(frozen=True, slots=True)
 class WavHeader:
-    """What the chunk ``fmt`` says, and where the samples lie."""
+    """The content of the chunk ``fmt``, and the place of the samples."""
 
     format: int
     channels: int
@@ -53,7 +53,7 @@ class WavHeader:
 
     @property
     def kind(self) -> str:
-        """How the samples are stored, in words."""
+        """The format of the samples, in words."""
         if self.format == _FLOAT:
             return f"float{self.bits}"
         return "uint8" if self.bits == 8 else f"int{self.bits}"
@@ -194,7 +194,7 @@ def _data_length(length: int, form_length: int, long_data: int | None) -> int | 
 
 
 def _is_unknown(length: int, form_length: int) -> bool:
-    """Return whether this is a stream, whose length whoever wrote it did not know."""
+    """Return whether this is a stream, which was written without knowing its length."""
     return length == _IN_DS64 or (length == 0 and form_length in (0, _IN_DS64))
 
 

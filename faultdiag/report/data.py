@@ -35,7 +35,7 @@ MEANING = {
 
 
 def pairs_table(pairs: Mapping[str, Mapping[str, int | None]]) -> str:
-    """Return what each two parts share as a table."""
+    """Return a table of what each two parts share."""
     rows = [{"parts": name, **counts} for name, counts in pairs.items()]
     return format_table(rows, {name: name for name in ("parts", *PAIR_COLUMNS)})
 
@@ -153,7 +153,7 @@ def describe_prepared(prepared: Prepared, healthy: Sequence[str] = ()) -> str:
 
 
 def split_lines(split: Document) -> list[str]:
-    """Return what every score is to be read with: strategy, what its parts share, notes."""
+    """Return the context of every score as text: strategy, what its parts share, notes."""
     lines = [f"split {split['strategy']}: {split['shared_samples']} samples in two or more parts"]
     if split["leaking_test_windows"]:
         lines.append(
@@ -255,7 +255,7 @@ def common_notes(notes: Sequence[Sequence[str]]) -> list[str]:
 
 
 def format_fetched(fetched: FetchResults) -> str:
-    """Return what there is now, what failed and why, what to do next and what to cite."""
+    """Return the text on files, failures and their reasons, the next step and the citation."""
     results = fetched.files
     megabytes = sum(result.received for result in results) / 1e6
     counts = {

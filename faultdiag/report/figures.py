@@ -359,7 +359,7 @@ def noise_figure(
     clean
         The accuracy of the windows without noise.
     classes
-        How many classes there are: guessing is right once in so many.
+        Number of classes; guessing has the accuracy 1 / `classes`.
 
     Raises
     ------

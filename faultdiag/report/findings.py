@@ -1,4 +1,4 @@
-"""What a diagnosis, its evidence and its explanation mean for whoever decides."""
+"""The meaning of a diagnosis, its evidence and its explanation for the person who decides."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ PART_NAMES: dict[Part, str] = {
 
 
 class Rank(IntEnum):
-    """How soon a recording needs a look, the first one first."""
+    """Urgency of a recording, the most urgent first."""
 
     CONFIRMED = 1
     CONTRADICTED = 2
@@ -69,7 +69,7 @@ COUNTED: dict[Rank, str] = {
     Rank.NOVEL: "unlike the training data",
     Rank.UNSURE: "unsure",
 }
-# What to do about recordings of a rank, for whoever decides.
+# Advice on recordings of each rank.
 ADVICE: dict[Rank, str] = {
     Rank.CONFIRMED: "The network and the envelope of the signal, which needs no training, name the "
     "same part. Plan an inspection of these bearings.",
@@ -96,7 +96,7 @@ _NO_SIGNATURE = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a recording's diagnosis means.
+    """The meaning of a recording's diagnosis.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Finding:
 
     @property
     def advice(self) -> str:
-        """What to do; nothing where there is nothing to do."""
+        """Advice; empty if there is nothing to do."""
         return ADVICE.get(self.rank, "")
 
     @property
@@ -132,7 +132,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeSummary:
-    """What the envelope says by itself, in short.
+    """Summary of the envelope.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ BAR = 30
 
 
 def explanation_text(result: "RecordingResult") -> str:
-    """Return what the network looked at in a recording as a block of text."""
+    """Return an explanation of a diagnosis as a block of text."""
     explanation = result.explanation
     if explanation is None:
         return ""

@@ -420,7 +420,7 @@ def _write_title(figure: "Figure", subject: Subject) -> None:
 
 
 def verdict_words(subject: Subject) -> str:
-    """Return what the envelope of the first channel says by itself, in one line."""
+    """Return the text on the envelope of the first channel, in one line."""
     fs, rpm, bearing = subject.sampling_rate, subject.rpm, subject.bearing
     if fs is None or rpm is None or bearing is None:
         known = {"sampling rate": fs, "shaft speed": rpm, "bearing": bearing}

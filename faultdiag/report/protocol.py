@@ -50,7 +50,7 @@ _FOLDS = {
 
 
 def meaning(split: Document) -> str:
-    """Return what is new to the model in the test part of a split, and how it is cut into folds.
+    """Return a sentence on the novelty of a split's test part, and on its folds.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def meaning(split: Document) -> str:
 
 
 def leak_meaning(leak: str | None) -> str:
-    """Return what a leak level says, as a part of a sentence."""
+    """Return the meaning of a leak level, as a part of a sentence."""
     return _LEAKS.get(leak or "-", str(leak))
 
 
@@ -520,7 +520,7 @@ def _protocol(
     rows: Sequence[Document],
     prepared: Document,
 ) -> Json:
-    """Return what the document says of one protocol: its split, its folds, its data."""
+    """Return the text on one protocol: its split, its folds, its data."""
     return {
         "meaning": meaning(plan.splits[name]),
         "leak": worst_leak([row["leak"] for row in rows if row["protocol"] == name]),

@@ -114,7 +114,7 @@ def _draw_lines(axes: "Axes", rows: Sequence[Row]) -> None:
 
 
 def _draw_guessing(axes: "Axes", rows: Sequence[Row]) -> None:
-    """Draw what guessing gives, where all rows have as many classes."""
+    """Draw the accuracy of guessing, if all rows have the same number of classes."""
     counts = {row["classes"] for row in rows}
     if len(counts) == 1 and (classes := counts.pop()):
         axes.axhline(100 / classes, color=ORANGE, linestyle=":", linewidth=1.2, label="guessing")

@@ -19,7 +19,7 @@ SHARES = {"class": "class", "before": "before %", "after": "after %"}
 
 
 def transfer_lines(transfer: Document) -> list[str]:
-    """Return what the section ``transfer`` of ``metrics.json`` says, line by line.
+    """Return the text of the section ``transfer`` of ``metrics.json``, line by line.
 
     The shares are those of the target's windows that each class gets; no label is in them.
     """
@@ -46,7 +46,7 @@ def transfer_lines(transfer: Document) -> list[str]:
 
 
 def adapted_text(adapted: AdaptedRun) -> str:
-    """Return what an adaptation did, and where its run is."""
+    """Return the text on an adaptation's result, with the place of its run."""
     transfer = adapted.metrics["transfer"]
     target = transfer["target"]
     count = len(target["recordings"])
@@ -111,7 +111,7 @@ def _calibration(scores: Document) -> str:
 
 
 def _fitted_on(metrics: Document) -> list[str]:
-    """Return what the temperature and the novelty threshold were fitted on."""
+    """Return the text on the data of temperature and novelty threshold."""
     basis, novelty = metrics["calibration"]["fitted_on"], metrics["novelty"]
     limit = ", which may lower confidences only" if basis == SEEN else ""
     signature = metrics.get("signature")

@@ -43,7 +43,7 @@ def _timed(trend: Trend) -> str:
 
 
 def baseline_words(trend: Trend) -> str:
-    """Return what the baseline is of."""
+    """Return the text on the baseline's recordings."""
     count = len(trend.healthy)
     names = ", ".join(Path(path).name for path in trend.healthy[:MOST_NAMES])
     more = f" and {count - MOST_NAMES} more" if count > MOST_NAMES else ""

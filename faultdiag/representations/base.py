@@ -1,4 +1,4 @@
-"""What the representations share: options, checks, arithmetic.
+"""The base of the representations: options, checks, arithmetic.
 
 Every function takes the representation's registry name for its message.
 """
@@ -181,7 +181,7 @@ def check_conditions(name: str, conditions: Tensor | None, batch: int) -> Tensor
 
 
 FLOOR = 1e-4
-"""What the log scale adds to every magnitude, as a share of the largest: 80 dB below it."""
+"""Added to every magnitude by the log scale, as a share of the largest: 80 dB below it."""
 
 # Added to a divisor and under a logarithm. It is far below any vibration, so that results do not
 # depend on the gain; a dead window becomes zeros instead of NaN.

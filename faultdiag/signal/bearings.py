@@ -149,7 +149,7 @@ KnownBearing: TypeAlias = Bearing | StatedBearing
 """A bearing whose fault orders are known, from its geometry or as stated."""
 
 CONDITIONS = ("shaft_rate", "bpfo", "bpfi", "bsf", "ftf")
-"""What a network can know of a window: the shaft rate in Hz, and the fault orders."""
+"""The conditions of a window, which a network can use: shaft rate in Hz, and fault orders."""
 
 
 def conditions(rpm: float | None, bearing: KnownBearing | None) -> tuple[float, ...]:

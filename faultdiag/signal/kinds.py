@@ -1,4 +1,4 @@
-"""What a column of numbers measures, judged by its samples: a vibration, or something else.
+"""The kind of a column of numbers, judged by its samples: a vibration, or something else.
 
 Files hold more than vibration: time, row numbers, shaft speed, tacho pulses, temperature, load,
 labels. A network trains on any of them without complaint. The tests here need no names; they look
@@ -35,7 +35,7 @@ _FEWEST = 64
 
 @dataclass(frozen=True, slots=True)
 class SignalKind:
-    """What a signal looks like, and why.
+    """The kind that a signal looks like, and the reason.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Stretch:
 
 
 def signal_kind(samples: ArrayLike) -> SignalKind:
-    """Return what a signal looks like.
+    """Return the kind that a signal looks like.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def _band_warning(name: str, stretch: Stretch, rate: float | None) -> str | None
 
 
 def oddity(name: str, samples: ArrayLike, rate: float | None) -> str | None:
-    """Return what speaks against a channel as a vibration at its rate, or None.
+    """Return why a channel is probably no vibration at its rate, or None.
 
     Parameters
     ----------

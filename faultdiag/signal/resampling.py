@@ -98,7 +98,7 @@ def mean_of(blocks: Iterable[Signal]) -> Signal:
 
 @dataclass(frozen=True, slots=True)
 class Resampler:
-    """What `resample` does to a signal, for any part of the result.
+    """The resampling of `resample`, for any part of the result.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Resampler:
 
     @property
     def resampled(self) -> int:
-        """How many samples it has afterwards."""
+        """Number of samples of the result."""
         return -(-self.samples * self.up // self.down)
 
     def needed(self, start: int, stop: int) -> tuple[int, int]:
@@ -134,7 +134,7 @@ class Resampler:
         return max(first // self.down * self.down, 0), min(last + 1, self.samples)
 
     def part(self, piece: Signal, first: int, mean: Signal, start: int, stop: int) -> Signal:
-        """Return a part of the result; it is the same to the bit from whichever piece.
+        """Return a part of the result; the bits don't depend on the piece it is computed from.
 
         Parameters
         ----------

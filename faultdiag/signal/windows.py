@@ -20,7 +20,7 @@ LEAST_APART = 16
 
 @dataclass(frozen=True, slots=True)
 class WindowPlan:
-    """How segments are cut into windows.
+    """The rule by which segments are cut into windows.
 
     Parameters
     ----------

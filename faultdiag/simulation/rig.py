@@ -145,7 +145,7 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is the same in all recordings: the shaft per sensor, and the motor's lines."""
+    """The constant parts of all recordings: the shaft per sensor, and the motor's lines."""
 
     waveforms: tuple[Floats, ...]
     motor: Floats
@@ -162,7 +162,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What happens during one recording, before any sensor hears it.
+    """The excitation during one recording, before it reaches a sensor.
 
     Parameters
     ----------

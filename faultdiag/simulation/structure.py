@@ -1,4 +1,4 @@
-"""What a sensor on a machine hears: resonances, the shaft, the motor and noise.
+"""The signal of a sensor on a machine: resonances, the shaft, the motor and noise.
 
 Accelerations are in g, frequencies in Hz.
 """

@@ -51,7 +51,7 @@ Signal = NDArray[np.floating]
 
 
 class Fit(NamedTuple):
-    """How one signal follows from another: ``y = scale * x + offset``, and what is left."""
+    """The relation of two signals, ``y = scale * x + offset``, and its residual."""
 
     scale: float
     offset: float
@@ -238,7 +238,7 @@ class Duplicate:
 
     @classmethod
     def from_dict(cls, row: Document) -> "Duplicate":
-        """Return what ``dataclasses.asdict`` made plain, and JSON turned tuples of into lists."""
+        """Return the object of a ``dataclasses.asdict`` that was stored as JSON."""
         pairs = {name: tuple(row[name]) for name in ("recordings", "channels", "start")}
         return cls(**{**row, **pairs})
 

@@ -34,7 +34,7 @@ class SavedRecording:
 
 @dataclass(frozen=True, slots=True)
 class SavedSplit:
-    """What the file says; segments count its own recordings."""
+    """The content of the file; segments count its own recordings."""
 
     path: Path
     strategy: str

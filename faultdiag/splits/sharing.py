@@ -1,4 +1,4 @@
-"""What the parts of a split share: samples, recordings, bearings, conditions.
+"""Samples, recordings, bearings and conditions that the parts of a split share.
 
 Four distances between train and test matter: the window, the recording, the condition and the
 selection. This module measures the first, sample by sample.
@@ -108,7 +108,7 @@ SPEED_TOLERANCE = 0.01
 
 
 class Source(Protocol):
-    """What an audit needs of a recording."""
+    """Facts of a recording for an audit."""
 
     @property
     def name(self) -> str:
@@ -128,12 +128,12 @@ class Source(Protocol):
 
     @property
     def facts(self) -> Document:
-        """What else is known of it."""
+        """Its other facts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where one recording comes from.
+    """The origin of one recording.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ PartPair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """What the parts of a split have in common.
+    """The facts that the parts of a split have in common.
 
     Parameters
     ----------

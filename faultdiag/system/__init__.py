@@ -1,1 +1,1 @@
-"""What talks to the operating system: files, processes, memory maps."""
+"""Access to the operating system: files, processes, memory maps."""

@@ -74,7 +74,7 @@ class DaskCluster:
     def in_order(
         self, work: Callable[[Task], Result], tasks: Sequence[Task]
     ) -> Iterator[tuple[Task, Result | WorkersKilled]]:
-        """Yield the tasks with their results, in order; only so many are submitted at a time.
+        """Yield the tasks with their results, in order; a limited number is submitted at a time.
 
         Tasks that waited on a worker when another one killed it count as its killers, too; `alone`
         tells them apart.
@@ -153,7 +153,7 @@ class DaskCluster:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """What a worker must know of the process that sends a task."""
+    """The settings of the process that sends a task, for the worker."""
 
     folder: str
     version: str

@@ -43,7 +43,7 @@ def report_progress(listener: Callable[[], object]) -> None:
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise `StalledError` in the block where `progress` is not called for so many seconds.
+    """Raise `StalledError` in the block if `progress` is not called for this number of seconds.
 
     Only the main thread of a process can be interrupted, and only on systems with a timer signal;
     elsewhere, and for None, nothing is limited. A call into a library is interrupted when it

@@ -26,7 +26,7 @@ from faultdiag.errors import FaultdiagError, printable
 _FULL = "free some space or choose another folder"
 _FORBIDDEN = "choose a folder you may write to"
 TEMPORARY = ".writing-"
-"""How the names of temporary files begin."""
+"""Beginning of the names of temporary files."""
 _REMEDIES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,

@@ -1,4 +1,4 @@
-"""Locks on what a command writes: one owner at a time, named to whoever comes second.
+"""Locks on the output of a command: one owner at a time, named to other commands.
 
 The lock is the operating system's, on a small file: ``.faultdiag.lock`` in a folder that is
 written, ``.NAME.lock`` beside a file. It ends with its process, however that ends. The file alone

@@ -1,6 +1,6 @@
 """Text that leaves the program: messages, JSON, cells of CSV files.
 
-File names, labels and variable names are chosen by whoever made a file. Escape sequences in them
+File names, labels and variable names are chosen by the author of a file. Escape sequences in them
 would be run by the terminal, and a cell that begins with ``=`` is a formula in a spreadsheet.
 
 Messages beside results go to the logger ``faultdiag``: notes as INFO, warnings as WARNING. The

@@ -161,7 +161,7 @@ def _require_no_effect(method: str, options: Document) -> None:
 
 @dataclass(frozen=True)
 class AdaptationSettings:
-    """How a network is adapted: the fields of the config's ``transfer`` section, and the seed."""
+    """Settings of an adaptation: the fields of the config's ``transfer`` section, and the seed."""
 
     method: str
     options: Document
@@ -333,7 +333,7 @@ class Adaptation:
 
     @property
     def learning_rate(self) -> float:
-        """What the learning rate is multiplied by."""
+        """Factor on the learning rate."""
         return float(getattr(self.method, "learning_rate", 1.0))
 
     def arguments(self, first: int, count: int, step: int) -> tuple[Tensor, ...]:
@@ -413,7 +413,7 @@ class Adaptation:
         return reverse_accuracy(target, logits.argmax(axis=1), source, labels)
 
     def state(self) -> Json:
-        """Return what resuming needs, as plain types and tensors."""
+        """Return the state for resuming, as plain types and tensors."""
         method = {name: tensor.cpu() for name, tensor in self.method.state_dict().items()}
         return {"method": method, "pseudo_labels": self._pseudo.cpu()}
 

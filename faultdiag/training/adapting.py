@@ -225,7 +225,7 @@ def adapted_metrics(
     *,
     device: torch.device,
 ) -> Json:
-    """Return what ``metrics.json`` of an adapted run holds; of the target nothing has a score."""
+    """Return the content of ``metrics.json`` of an adapted run, without scores of the target."""
     transfer = config.transfer or TransferConfig()
     metrics: Json = {"test": None}
     if prepared is not None:

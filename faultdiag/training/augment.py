@@ -278,7 +278,7 @@ def stretched(x: Tensor, factor: Tensor, length: int) -> Tensor:
 
 
 class _Room:
-    """How far each window can move within the segment it was cut from."""
+    """Range of shifts of each window within its segment."""
 
     def __init__(self, batches: WindowBatches, segments: Sequence[Segment], reach: int) -> None:
         self._batches = batches

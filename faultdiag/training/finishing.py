@@ -70,7 +70,7 @@ class Temperature:
 
 
 def held_out_name(prepared: Prepared) -> str:
-    """Return what validation holds out, such as ``load_hp 2``; empty if nothing whole."""
+    """Return the groups held out for validation, such as ``load_hp 2``; empty if there are none."""
     return str(prepared.document["split"].get("held_out") or "")
 
 
@@ -305,7 +305,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _References:
-    """What is fitted on the training and validation parts, besides the temperature."""
+    """Results fitted on the training and validation parts, besides the temperature."""
 
     novelty: Novelty
     healthy: HealthyReference | None
@@ -413,7 +413,7 @@ def _scores_of_parts(best: _ScoredCheckpoint, prepared: Prepared) -> Json:
 
 
 def _fitted_metrics(best: _ScoredCheckpoint, fitted: _References, prepared: Prepared) -> Json:
-    """Return what ``metrics.json`` says of novelty, calibration, signature and split."""
+    """Return the entries of ``metrics.json`` on novelty, calibration, signature and split."""
     metrics: Json = {"novelty": score_novelty(fitted.novelty, prepared)}
     metrics["calibration"] = {
         "temperature": best.temperature.value,
@@ -488,7 +488,7 @@ def _transfer_metrics(
     transfer: TransferConfig,
     verdict: Verdict | None,
 ) -> Json:
-    """Return what ``metrics.json`` holds under ``transfer``."""
+    """Return the entry ``transfer`` of ``metrics.json``."""
     result: Json = {"method": transfer.method, "guard": transfer.guard}
     if verdict is None:
         same = measure(part_reader(load(folder / "best.pt"), prepared, device)(TARGET_ADAPT))
@@ -535,7 +535,7 @@ def _store(
 
 
 def _score_signature(signature: Signature, test: PartLogits) -> Json:
-    """Return what ``metrics.json`` holds of a signature: its fit, and its share in the test."""
+    """Return the entry of ``metrics.json`` on a signature: its fit, and its share in the test."""
     strength = signature.strength(test.logits)
     numbers = np.unique(test.recordings)
     means = [float(strength[test.recordings == number].mean()) for number in numbers]

@@ -98,7 +98,7 @@ class Fitter:
         return float(loss), float((p.argmax(axis=1) == labels).mean())
 
     def state(self) -> Json:
-        """Return what resuming needs besides what was learnt, as plain types."""
+        """Return the state for resuming besides the fitted model, as plain types."""
         return {"history": self.progress.history, "best_epoch": self.progress.best_epoch}
 
     def restore(self, weights: Mapping[str, Tensor], state: Document) -> None:

@@ -39,7 +39,7 @@ class FoldRuns:
 
     @property
     def metrics(self) -> Json:
-        """What ``folds.json`` holds: a row for each fold, and mean and sd over the folds."""
+        """The content of ``folds.json``: a row for each fold, and mean and sd over the folds."""
         document: Json = parse_json((self.folder / RESULTS).read_text(encoding="utf-8"))
         return document
 

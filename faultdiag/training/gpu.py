@@ -1,4 +1,4 @@
-"""What a training does on a GPU: precision, repeatability, and recorded CUDA graphs.
+"""Training on a GPU: precision, repeatability, and recorded CUDA graphs.
 
 A step of a small network is about a hundred kernels of a few microseconds each. Starting them one
 by one takes the processor longer than the GPU needs to compute them.

@@ -30,7 +30,7 @@ from faultdiag.training.run_folder import ADAPTED, SOURCE
 # The most that the agreement may fall, as a share: 5 points.
 MOST_LOST = 0.05
 
-# A fall by exactly that much is none by more, whatever a sum of shares is rounded to.
+# Falls of exactly the limit count as within it, in spite of rounded sums of shares.
 ROUNDING = 1e-9
 
 # Share of the recordings that, decided before, may change their class without a warning.
@@ -39,7 +39,7 @@ MOST_MOVED = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What adaptation did to the predictions of the target, and whether its model is kept.
+    """The effect of an adaptation on the predictions of the target, and whether its model is kept.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Verdict:
 
     @property
     def lost(self) -> float:
-        """How far the agreement fell, as a share of 1; below 0 where it rose."""
+        """Fall of the agreement, as a share of 1; negative if it rose."""
         return self.before.agreement - self.after.agreement
 
     @property
@@ -79,7 +79,7 @@ class Verdict:
 
     @property
     def warning(self) -> str | None:
-        """What the user should know; None where there is nothing."""
+        """Warning for the user, or None."""
         texts = [self._lost_text(), self._moved_text()]
         return "; ".join(text for text in texts if text) or None
 
@@ -165,7 +165,7 @@ def adapted_note(
     windows: int,
     verdict: Verdict,
 ) -> Json:
-    """Return what a checkpoint says of its adaptation.
+    """Return the record of an adaptation for the checkpoint.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def measure(logits: PartLogits) -> Unlabelled:
 
 
 def chosen_by(transfer: TransferConfig | None, verdict: Verdict) -> str:
-    """Return what the kept epoch was chosen by."""
+    """Return the criterion by which the kept epoch was chosen."""
     if verdict.refused:
         return "the guard: the last epoch before the adaptation"
     if transfer is None or transfer.selection == "last":

@@ -46,7 +46,7 @@ Merit = Callable[[Document], tuple[float, ...]]
 
 
 def validation_merit(row: Document) -> tuple[float, ...]:
-    """Return what epochs are compared by: accuracy, then loss."""
+    """Return the key by which epochs are compared: accuracy, then loss."""
     return row["valid_accuracy"], -row["valid_loss"]
 
 
@@ -111,7 +111,7 @@ def progress_line(row: Document, epochs: int) -> str:
 
 
 def _postfix(row: Document) -> str:
-    """Return what a bar shows of an epoch: the accuracy that it is judged by, if there is any."""
+    """Return the text of an epoch for a bar: the accuracy that it is judged by, if any."""
     for name, word in (("valid_accuracy", "valid"), ("target_agreement", "agreement")):
         if name in row:
             return f"epoch {row['epoch']}, {word} {row[name]:.4f}"
@@ -133,7 +133,7 @@ _CHECK_EVERY = 50
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a network is trained: the fields of the config's ``train`` section."""
+    """Settings of a training: the fields of the config's ``train`` section."""
 
     epochs: int
     batch_size: int
@@ -172,7 +172,7 @@ class Settings:
 
 
 def _merit(settings: Settings, adaptation: Adaptation | None) -> Merit:
-    """Return what epochs are compared by."""
+    """Return the key by which epochs are compared."""
     if adaptation is not None:
         return MERITS[adaptation.settings.selection]
     return validation_merit if settings.keep == "best" else MERITS["last"]
@@ -462,7 +462,7 @@ class Trainer:
         return loss, accuracy
 
     def state(self) -> Json:
-        """Return what resuming needs besides the weights, as plain types and tensors."""
+        """Return the state for resuming besides the weights, as plain types and tensors."""
         return {
             "optimizer": self._rate.state(),
             "history": self.progress.history,

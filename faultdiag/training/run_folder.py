@@ -368,7 +368,7 @@ def _require_whole(folder: Path, present: Sequence[str]) -> None:
 
 
 def split_document(prepared: Prepared) -> Json:
-    """Return what ``split.json`` of a run folder holds."""
+    """Return the content of ``split.json`` of a run folder."""
     document = prepared.document
     return {
         **document["split"],
@@ -429,7 +429,7 @@ def discard_untrained(folder: Path) -> None:
 
 
 def environment(device: torch.device) -> Json:
-    """Return what a result can depend on besides config and data: versions, device, threads."""
+    """Return the environment that a result can depend on: versions, device, threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return {
         "versions": package_versions(),
@@ -454,7 +454,7 @@ _LAST_BITS = {
 
 
 def resume_notes(folder: Path, device: torch.device) -> list[str]:
-    """Return what a resumed run can't promise: a note where the environment is another one.
+    """Return a note if the environment of a resumed run has changed.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MCC(JointMethod):
-    """How much the predictions of target windows confuse pairs of classes.
+    """The confusion between pairs of classes in the predictions of target windows.
 
     ``Y = softmax(z / T)``; window ``i`` counts ``w_i ~ 1 + exp(-H(Y_i))``, of mean 1 and without
     gradient; ``C = (w Y)^T Y`` with its rows divided by their sums; the loss is the sum of ``C``

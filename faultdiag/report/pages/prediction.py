@@ -222,7 +222,7 @@ class RecordingRow:
 
     @property
     def envelope(self) -> str:
-        """What the envelope says, for the table."""
+        """Text of the envelope for the table."""
         summary = self.result.envelope_summary
         return summary.words if summary else "–"
 
@@ -245,7 +245,7 @@ class RecordingRow:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What is not known of it, and how to add it."""
+        """Missing results, with the way to get them."""
         evidence = self.result.evidence.missing if self.result.evidence else ()
         explanation = self.result.explanation.missing if self.result.explanation else ()
         single = (ONE_WINDOW,) if self.result.windows == 1 else ()
@@ -253,7 +253,7 @@ class RecordingRow:
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """What the diagnosis rests on."""
+        """Facts that the diagnosis used."""
         return recording_facts(self.result)
 
     @property
@@ -281,7 +281,7 @@ class RankGroup:
 
     @property
     def advice(self) -> str:
-        """What to do."""
+        """Advice."""
         return ADVICE[self.rank]
 
     @property
@@ -291,7 +291,7 @@ class RankGroup:
 
     @property
     def more(self) -> int:
-        """How many are not listed."""
+        """Number of recordings that are not listed."""
         return self.count - len(self.rows)
 
 
@@ -312,7 +312,7 @@ class Refusal:
 
 @dataclass(frozen=True, eq=False)
 class PredictionView:
-    """What the template of a prediction shows."""
+    """Values for the template of a prediction."""
 
     lead: str
     figures: list[tuple[int, str]]
@@ -328,7 +328,7 @@ class PredictionView:
 
     @property
     def without_page(self) -> int:
-        """How many recordings have no page of their own."""
+        """Number of recordings without a page of their own."""
         return len(self.rows) - len(self.pages)
 
 
@@ -469,7 +469,7 @@ def _warnings(results: Sequence[RecordingResult]) -> list[str]:
 
 
 def recording_facts(result: RecordingResult) -> list[tuple[str, str]]:
-    """Return what the diagnosis of a recording rests on, as names and values."""
+    """Return the facts that a diagnosis used, as names and values."""
     rate = f"{result.sampling_rate:g} Hz" if result.sampling_rate else "not known"
     source = f" ({result.sampling_rate_source})" if result.sampling_rate_source else ""
     rows = [

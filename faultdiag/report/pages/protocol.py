@@ -20,7 +20,7 @@ Row = Document
 
 @dataclass(frozen=True, eq=False)
 class ProtocolReport:
-    """What a protocol folder says.
+    """The contents of a protocol folder for a page.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class ProtocolSection:
 
 @dataclass(frozen=True, eq=False)
 class ProtocolView:
-    """What the template of a protocol shows."""
+    """Values for the template of a protocol."""
 
     lead: str
     facts: list[tuple[str, str]]

@@ -188,7 +188,7 @@ def front_chart(front: FrontRelevance) -> Chart:
 
 
 def gate_chart(gate: Gate) -> Chart:
-    """Return what an attention block does to each channel."""
+    """Return a chart of an attention block's gain for each channel."""
     return Chart(
         f"Attention: {gate.block} ({gate.place})",
         "Factor from the block's input to its output, mean over the windows: "

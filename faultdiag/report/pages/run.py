@@ -88,7 +88,7 @@ class RunReport:
     failures
         Wrong recordings of the test part, the surest first.
     made, version
-        When, and of which faultdiag.
+        Time of the report, and version of faultdiag.
     missing
         What the folder lacks, and how to add it.
     embeddings
@@ -141,7 +141,7 @@ class ClassRow:
 
 @dataclass(frozen=True, eq=False)
 class RunView:
-    """What the template of a run shows."""
+    """Values for the template of a run."""
 
     lead: str
     figures: list[tuple[str, str]]
@@ -236,7 +236,7 @@ def _lead(test: Document) -> str:
 
 
 def _no_failures(test: Document) -> str:
-    """Return what it means that no wrong recording is listed."""
+    """Return a sentence for an empty list of wrong recordings."""
     if not test:
         return "No test results are stored."
     if not test.get("recordings"):

@@ -51,7 +51,7 @@ def draw_svg(chart: Chart, identity: str) -> Markup:
 
 
 class _Axes:
-    """Where places and heights lie in the drawing."""
+    """Mapping of places and heights to the drawing."""
 
     def __init__(self, chart: Chart) -> None:
         self.chart = chart
