@@ -241,7 +241,7 @@ def evaluate_noise(
 
     A network fed with the scaled noise without the signal must know nothing: what it gets right
     beyond the share of one class comes from the level of the noise, which carries that of the
-    signal. It stands under ``noise_only_accuracy``.
+    signal. Its key is ``noise_only_accuracy``.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Types of a component's options: numbers that are checked when a config is read.
 
-They stand in the signatures of networks, front ends and transfer methods, from which the
-registries read what an option may be.
+They are used in the signatures of networks, front ends and transfer methods. Registries read
+the allowed values of an option from them.
 """
 
 import math

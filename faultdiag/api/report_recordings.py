@@ -69,7 +69,7 @@ class ReportOptions:
     pattern
         Which files of folders.
     explain
-        Whether to show what the network looked at.
+        Whether to show explanations of the diagnoses.
     all_methods
         Whether to use all methods for relevance over time, not only the quickest.
     """

@@ -89,7 +89,7 @@ class Selection:
 class Dataset(Protocol):
     """A folder of recordings and a way to know their facts.
 
-    Built from the folder; whatever else it needs are keyword-only options, which stand in the
+    Built from the folder; everything else are keyword-only options, which are written in the
     config's section ``data``. ``label`` is the pattern of the classes unless the config has one.
     """
 

@@ -58,7 +58,7 @@ _WRITE = "write fields in braces, as in '{fault}_{rpm}' or '{fault:alpha}{size}_
 class FilePattern:
     r"""A file-name pattern such as ``{fault:alpha}{size}_{rpm}.mat``.
 
-    Text outside braces stands for itself. A field takes text without ``/``, ``_``, ``-`` and
+    Text outside braces is matched as it is. A field takes text without ``/``, ``_``, ``-`` and
     spaces; a converter behind a colon makes that narrower or wider: ``alpha`` letters, ``int``
     and ``float`` numbers, ``word`` letters, digits and ``_``, ``any`` everything but ``/``.
     What is a number becomes one, except with leading zeros: ``007`` stays text (with ``int``

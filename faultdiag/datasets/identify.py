@@ -193,7 +193,7 @@ SAMPLES = _BITS * _STEP + 1
 # Of 256 bits. Rounding to three decimals changes up to 6 of the shared recordings'; other
 # recordings differ in 90 or more.
 _MOST_DIFFERENT = 40
-# Channels looked at; no file of CWRU has more.
+# Most channels that are compared; no file of CWRU has more.
 _MOST_CHANNELS = 3
 
 

@@ -1,4 +1,4 @@
-"""What a network looked at in one recording: the results, and the occlusion of bands.
+"""Explanations of a diagnosis: the results, and the occlusion of bands.
 
 Windows are normalised before a band's lines are set to zero. So the other bands keep their level,
 except in a network that standardises its input itself.

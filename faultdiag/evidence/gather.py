@@ -21,7 +21,7 @@ from faultdiag.features.orders import SLIP
 from faultdiag.signal.bearings import KnownBearing, ambiguity
 
 PEAKS = 8
-# Longer recordings are looked at from their beginning only, so that memory stays bounded.
+# Of longer recordings only the beginning is examined, so that memory stays bounded.
 MOST_SAMPLES = 2**22
 
 
@@ -35,7 +35,7 @@ class Evidence:
         The channel it was found in: the one with the largest score of physics, or else the one
         with the most prominent line.
     seconds
-        How much of the recording was looked at.
+        Length of the examined part of the recording.
     peaks
         Most prominent lines of the envelope spectra, the strongest first.
     families

@@ -36,7 +36,7 @@ Statistics: TypeAlias = dict[str, float | int | None]
 MOST_SIGNALS = 16
 # Samples that decide whether a channel is a vibration.
 KIND_SAMPLES = 2**17
-# Numbers of a recording that are looked at: 8 MB, 44 s of a channel at 48 kHz.
+# Most numbers of a recording that are examined: 8 MB, 44 s of a channel at 48 kHz.
 MOST_NUMBERS = 2**21
 LEAST_SAMPLES = 2**16
 

@@ -164,7 +164,7 @@ def _folder_pieces(columns: Sequence[Sequence[str]], guess: LabelGuess, names: s
 
 
 def guess_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
-    """Return where the classes most likely stand.
+    """Return the most likely place of the classes.
 
     Folders' and files' names that are words for a bearing's state (normal, inner, OR …) decide;
     without any, sub-folders are taken before names.

@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 
 from faultdiag.guess.states import first_letters, is_healthy, is_state, part_of_split
 
-# The clock position stands behind an @, as in CWRU's OR007@6.
+# The clock position follows an @, as in CWRU's OR007@6.
 _SEPARATORS = re.compile(r"([_\-\s@]+)")
 _NUMBER = re.compile(r"([^\W\d_]*)([0-9]+(?:\.[0-9]+)?)([^\W\d_]*)")
-# What stands before or behind a number -> what it is.
+# Text before or after a number -> the meaning of the number.
 _UNITS = {
     **dict.fromkeys(("rpm", "upm", "umin", "rmin", "转"), "rpm"),
     "khz": "sampling_rate_khz",
@@ -333,5 +333,5 @@ def folder_piece(column: Sequence[str], taken: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return text as it stands in a pattern."""
+    """Return text as it is written in a pattern."""
     return text.replace("{", "{{").replace("}", "}}")

@@ -23,7 +23,7 @@ from faultdiag.signal.kinds import SignalKind, signal_kind
 from faultdiag.signal.recording import Recording
 from faultdiag.splits.within import STRATEGIES
 
-# Files whose samples are looked at, and samples of each.
+# Files whose samples are examined, and samples of each.
 MOST_FILES = 8
 MOST_SAMPLES = 2**17
 
@@ -57,7 +57,7 @@ def choose_channel(paths: Sequence[Path], names: Sequence[str]) -> ChannelChoice
     Parameters
     ----------
     paths
-        Files that have all of these channels; some are looked at.
+        Files that have all of these channels; some are examined.
     names
         The channels.
 

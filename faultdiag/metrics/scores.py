@@ -1,7 +1,7 @@
 """Scores of a classifier from counts, of windows, and of recordings by the mean of their windows.
 
 Accuracy, F1, alarm rates, and the area under the ROC curve. Where a value has no denominator it is
-0, as in scikit-learn, if it is one of an array, and None if it stands alone.
+0, as in scikit-learn, in an array, and None as a single value.
 """
 
 from collections.abc import Sequence

@@ -38,9 +38,9 @@ class BaselineModel(nn.Module):
     sampling_rate
         Hz.
     bearing
-        The one whose fault orders it looks at, or None.
+        The bearing whose fault orders it uses, or None.
     each
-        Whether it looks at the fault orders of each recording's own bearing.
+        Whether it uses the fault orders of each recording's own bearing.
     """
 
     in_double = True
@@ -181,7 +181,7 @@ def build_baseline(
 
 
 def sees_features(name: str) -> bool:
-    """Return whether a baseline looks at the windows at all.
+    """Return whether a baseline uses the windows at all.
 
     Raises
     ------

@@ -79,7 +79,7 @@ def describe_blocks() -> list[BlockFacts]:
 
 def _block_facts(name: str) -> BlockFacts:
     builder: Any = BLOCKS.get(name)
-    # What an option left at None stands for.
+    # The meaning of an option left at None.
     unset: Json = getattr(builder, "unset", {})
     return BlockFacts(
         name=name,

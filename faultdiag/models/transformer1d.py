@@ -97,7 +97,7 @@ class Transformer1d(nn.Module):
     ----------
     .. [1] A. Vaswani et al., "Attention Is All You Need", NeurIPS 2017, arXiv:1706.03762.
     .. [2] A. Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, arXiv:2010.11929:
-       patches and the learned positional term. The mean stands in for its class token.
+       patches and the learned positional term. The mean replaces its class token.
     .. [3] R. Xiong et al., "On Layer Normalization in the Transformer Architecture", ICML 2020,
        arXiv:2002.04745: normalisation before each sublayer.
     """

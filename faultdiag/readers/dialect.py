@@ -37,7 +37,7 @@ _FACTORS = {
     "µs": 1e-6,
 }
 # Separator, and whether a comma is the decimal point; the first that fits two lines is taken.
-# A comma is both only where every number stands in quotes.
+# A comma is both only if every number is in quotes.
 _WAYS = (
     *((";", False), (";", True), ("\t", False), ("\t", True)),
     *((",", False), (",", True), (" ", False), (" ", True)),
@@ -54,7 +54,7 @@ class Dialect:
     Parameters
     ----------
     separator
-        Between two numbers; a space stands for any spaces and tabs.
+        Text between two numbers; a space means any spaces and tabs.
     decimal_comma
         Whether a comma is the decimal point.
     trailing
@@ -133,7 +133,7 @@ def _table_from(
     return replace(table, names=tuple(numbered)) if numbered else table
 
 
-# Lines that may stand above a table with clocks or text, and lines by which it is judged.
+# Most lines above a table with clocks or text, and lines by which it is judged.
 _MOST_ABOVE = 200
 _JUDGED = 50
 

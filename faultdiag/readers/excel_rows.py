@@ -15,7 +15,7 @@ from pathlib import Path
 DAMAGED, NO_NUMBERS = 3, 4
 """Exit codes; any other but 0 means that the limits were reached. For the first one, the reason is
 written in place of the sheet."""
-# Sheets that are looked at.
+# Most sheets that are examined.
 _MOST_SHEETS = 100
 _FEWEST_ROWS = 2
 

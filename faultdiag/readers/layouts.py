@@ -179,7 +179,7 @@ def _uestc(arrays: Mapping[str, StoredArray]) -> Layout | None:
 def _any_signal(arrays: Mapping[str, StoredArray], stem: str, wanted: Collection[str]) -> Layout:
     """Return the layout of a file that holds one signal, or one beside a vector of its times.
 
-    Only where no variable is a signal, the fields of structs are looked at.
+    The fields of structs are examined only if no variable is a signal.
     """
     if windows := _windows(arrays):
         return Layout({}, windows)
@@ -356,7 +356,7 @@ def _last(name: str) -> str:
 
 
 _MOST_LISTED = 20
-# Times looked at where a vector of them gives the rate: these, and the last one.
+# Times from which the rate is computed: this number of first ones, and the last one.
 _TIMES = 100_000
 # Times that show to how many decimal places all are rounded.
 _FEW_TIMES = 512

@@ -78,7 +78,7 @@ class TdmsChannel:
     Parameters
     ----------
     group, name
-        Where it stands.
+        Its place in the file.
     samples
         How many it has.
     dtype

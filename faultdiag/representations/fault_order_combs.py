@@ -239,7 +239,7 @@ def _level_around(levels: Tensor, position: Tensor, lines: Tensor) -> Tensor:
 
 
 def _prominence(levels: Tensor, position: Tensor, around: Tensor) -> Tensor:
-    """Return how far levels at fractions of lines stand above those around, in units of noise.
+    """Return the height of levels at fractions of lines above those around, in units of noise.
 
     `position` is ``(B, *places)``; `around` and the result are ``(B, bands, *places)``.
     """

@@ -166,7 +166,7 @@ def _run(x: Signal, y: Signal, begin: int, end: int) -> Run:
     """Return a run of whole blocks, cut or extended to the samples where the signals part.
 
     A block at an edge may agree as a whole though its last few samples don't: the fit is that of
-    the blocks within, and the edges are looked at sample by sample.
+    the blocks within, and the edges are compared sample by sample.
     """
     if end - begin >= 3 * BLOCK:
         begin, end = begin + BLOCK, end - BLOCK
@@ -196,11 +196,11 @@ BASE = 0x9E3779B97F4A7C15
 THINNING = 32
 # A code that one channel has more often than this marks a regular signal, not a place in it.
 MOST_REPEATS = 4
-# Each place is compared with so many others of the same code, so that a recording with a hundred
+# Each place is compared with this number of others of the same code, so that one with a hundred
 # copies is still seen to be one in linear time.
 NEIGHBOURS = 4
-# Two votes for a lag stand at least so many samples apart: nearer ones may be the same chance. So
-# many lags of two channels are looked at, those with most votes.
+# Least distance in samples of two votes for a lag: nearer ones may be the same coincidence. And the
+# number of lags of two channels that are examined, those with most votes.
 SPREAD = 256
 LAGS = 4
 # Samples worked on at a time, and recordings kept in memory while copies are verified.

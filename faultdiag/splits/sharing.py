@@ -281,7 +281,7 @@ class Sharing:
     leak_by_class
         The same for the test recordings of each class.
     duplicates
-        The copies, each with its ``parts``: those of either recording that stand in it; and
+        The copies, each with its ``parts``: those parts of either recording that contain it; and
         ``leak``: whether it carries samples of those parts into test.
     """
 
@@ -345,7 +345,7 @@ def share(
 def common_samples(
     duplicate: Duplicate, covered: Covered, origins: Sequence[Origin]
 ) -> dict[PartPair, int]:
-    """Count the samples that stand under windows of a part in the first, and of one in the second.
+    """Count the samples under windows of one part in the first recording, of another in the second.
 
     Returns
     -------

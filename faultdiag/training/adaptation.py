@@ -33,7 +33,7 @@ from faultdiag.transfer.shot import pseudo_labels
 # Separates the order of target windows from that of source windows, which use the same seed.
 _STREAM = 0x746774
 
-# Target windows that are looked at after each epoch, at most.
+# Most target windows that are evaluated after each epoch.
 MOST_JUDGED = 2048
 
 # Windows of a batch whose statistics are measured.

@@ -116,7 +116,7 @@ def features_of(network: BaselineModel, windows: WindowBatches, rows: Tensor) ->
 
 
 def try_baseline(network: BaselineModel, windows: WindowBatches, rows: Tensor) -> str:
-    """Compute the features of a few windows and describe what the baseline looks at.
+    """Compute the features of a few windows and describe those that the baseline uses.
 
     Raises
     ------

@@ -30,7 +30,7 @@ class _Fault:
 
 
 def baseline_spec(name: str, options: Document, prepared: Prepared) -> tuple[ModelSpec, list[str]]:
-    """Return the spec of a baseline for prepared data, and notes on what it looks at.
+    """Return the spec of a baseline for prepared data, and notes on the features it uses.
 
     The fault orders are those of the option ``bearing``, which may be `EACH`, else of the bearing
     that all training recordings name. Without one, or if a recording has no shaft speed, the
@@ -97,7 +97,7 @@ def _choose(name: str, options: Document, prepared: Prepared) -> tuple[str | Non
 
 
 def _bearing(given: str | int | None, prepared: Prepared) -> KnownBearing | _Fault:
-    """Return the bearing whose orders are looked at: the one given, else that of the training.
+    """Return the bearing whose orders are used: the one given, else that of the training.
 
     Of `EACH` it is that of one recording, if all name a known one.
     """
