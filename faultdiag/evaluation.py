@@ -77,7 +77,20 @@ def part_logits(
     kind: str = "white",
     alone: bool = False,
 ) -> PartLogits:
-    """Pass the windows of one part through a network; parameters as for `evaluate_part`."""
+    """Pass the windows of one part through a network.
+
+    Parameters
+    ----------
+    classes
+        Names of the network's logits; the data may have fewer.
+    normalize
+        The fitted normaliser of the model; by default that of the data.
+    snr, kind
+        Signal-to-noise ratio in dB of noise added to each raw window, None for none, and its
+        kind.
+    alone
+        Whether the noise replaces the signal.
+    """
     windows = prepared.windows.of(part)
     disturb = None
     if snr is not None:
@@ -184,12 +197,8 @@ def evaluate_part(
     *,
     classes: tuple[str, ...],
     healthy: tuple[str, ...],
-    device: torch.device,
-    precision: str = "float32",
-    normalize: Document | None = None,
-    snr: float | None = None,
-    kind: str = "white",
     temperature: float = 1.0,
+    **passing: Any,
 ) -> Json:
     """Evaluate a network on the windows of one part.
 
@@ -199,32 +208,18 @@ def evaluate_part(
         Names of the network's logits; the data may have fewer.
     healthy
         Classes that false and missed alarms are counted against.
-    normalize
-        The fitted normaliser of the model; by default that of the data.
-    snr, kind
-        Signal-to-noise ratio in dB of noise added to each raw window, None for none, and its
-        kind.
     temperature
-        What the logits are divided by before the softmax.
+        Divisor of the logits before the softmax.
+    passing
+        Other options of `part_logits`.
 
     Returns
     -------
-    The metrics of `faultdiag.metrics.evaluation.evaluate`, each recording by its
-    name; ``nll``, the mean
-    negative log-likelihood of the windows in nats, and ``temperature``. ``ece_unscaled`` and
+    The metrics of `faultdiag.metrics.evaluation.evaluate`, each recording by its name; ``nll``, the
+    mean negative log-likelihood of the windows in nats, and ``temperature``. ``ece_unscaled`` and
     ``nll_unscaled`` are those at temperature 1.
     """
-    logits = part_logits(
-        network,
-        prepared,
-        part,
-        classes=classes,
-        device=device,
-        precision=precision,
-        normalize=normalize,
-        snr=snr,
-        kind=kind,
-    )
+    logits = part_logits(network, prepared, part, classes=classes, **passing)
     scored = logits.labelled()
     if scored is None:
         raise FaultdiagError(
