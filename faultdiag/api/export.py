@@ -151,19 +151,18 @@ def export_run(
     record = read_record(run, source)
     origin = provenance(record)
     target = out or _default_file(run, int8=int8)
-    owned = own_file(target, "give another file with --out")
-    if alone:
-        with owned:
+    # Before the work: what can't be written is named at once.
+    with own_file(target, "give another file with --out"):
+        if alone:
             _write_weights(target, source, origin)
             return Export((target, _write_card(target, run, record)))
-    graph, facts = graph_of(source, origin)
-    if int8:
-        _require_layers(source, facts)
-    made, check = to_onnx(graph, facts), None
-    if int8:
-        made, check = _quantised(graph, made, _own_data(run, source), tolerance)
-    files = [target]
-    with owned:
+        graph, facts = graph_of(source, origin)
+        if int8:
+            _require_layers(source, facts)
+        made, check = to_onnx(graph, facts), None
+        if int8:
+            made, check = _quantised(graph, made, _own_data(run, source), tolerance)
+        files = [target]
         write_bytes(target, made.content)
         if safetensors:
             files.append(target.with_name(f"{target.stem.removesuffix('.int8')}{SAFETENSORS}"))

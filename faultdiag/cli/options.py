@@ -6,7 +6,7 @@ each of its fields.
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faultdiag.cli.exits import be_quiet, log_json
+from faultdiag.errors import FaultdiagError
 from faultdiag.system.processes import without_collection
 from faultdiag.system.terminal import printable_json
 
@@ -153,6 +154,7 @@ def with_records(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def call(**options: Any) -> None:
+        require_other_files(options)
         for name, record in records.items():
             options[name] = record(**{f.name: options.pop(f.name) for f in fields(record)})
         command(**options)
@@ -161,6 +163,60 @@ def with_records(command: Callable[..., None]) -> Callable[..., None]:
     call.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     call.__annotations__ = {p.name: p.annotation for p in flat}
     return call
+
+
+# Options that name a file to write. Others name new folders, or refuse what exists.
+_WRITTEN = ("out", "plot", "windows")
+RUN_FILES = frozenset(
+    {
+        *("config.yaml", "environment.json", "split.json", "metrics.json"),
+        *("history.jsonl", "history.csv"),
+    }
+)
+"""Files of a run, beside its models, that no report may replace."""
+
+
+def require_other_files(options: Mapping[str, Any]) -> None:
+    """Refuse to write over what a command reads.
+
+    Parameters
+    ----------
+    options
+        Options and arguments of the command by name.
+
+    Raises
+    ------
+    FaultdiagError
+        If a file to write is one that is read, or a recording or part of a run in a folder that is
+        read.
+    """
+    written = {name: options.get(name) for name in _WRITTEN}
+    read = [
+        path for name, value in options.items() if name not in written for path in _paths(value)
+    ]
+    for name, path in written.items():
+        if isinstance(path, Path) and path.is_file() and any(_is_of(path, each) for each in read):
+            raise FaultdiagError(
+                f"--{name} {path} is what the command reads; give another file with --{name}"
+            )
+
+
+def _paths(value: object) -> list[Path]:
+    values = value if isinstance(value, list) else [value]
+    return [path for path in values if isinstance(path, Path)]
+
+
+def _is_of(path: Path, source: Path) -> bool:
+    """Return whether a file is a source, or a recording or part of a run in it."""
+    if source.is_file():
+        return path.samefile(source)
+    if not source.is_dir() or not path.resolve().is_relative_to(source.resolve()):
+        return False
+    from faultdiag.readers.read import SUFFIXES
+
+    # Tables of results may lie among recordings; predict knows them.
+    kept = set(SUFFIXES) - {".csv", ".tsv", ".txt"} | {".pt"}
+    return path.suffix.lower() in kept or path.name in RUN_FILES
 
 
 def as_text(document: object) -> str:
