@@ -18,10 +18,8 @@ from faultdiag.errors import for_python
 if TYPE_CHECKING:
     from faultdiag import attention, models
     from faultdiag.api.adapt import adapt
-    from faultdiag.api.evaluate import evaluate
-    from faultdiag.api.predict import predict
-    from faultdiag.api.recordings import read_recording
-    from faultdiag.api.train import train
+    from faultdiag.api.recordings import predict, read_recording
+    from faultdiag.api.train import evaluate, train
     from faultdiag.config.schema import Config
     from faultdiag.errors import FaultdiagError
     from faultdiag.evidence.inspection import inspect_file as inspect
@@ -63,10 +61,10 @@ _SOURCES = {
     "Recording": "faultdiag.signal.recording:Recording",
     "Run": "faultdiag.training.session:Run",
     "adapt": "faultdiag.api.adapt:adapt",
-    "evaluate": "faultdiag.api.evaluate:evaluate",
+    "evaluate": "faultdiag.api.train:evaluate",
     "inspect": "faultdiag.evidence.inspection:inspect_file",
     "load": "faultdiag.prediction.diagnoser:load",
-    "predict": "faultdiag.api.predict:predict",
+    "predict": "faultdiag.api.recordings:predict",
     "read_recording": "faultdiag.api.recordings:read_recording",
     "simulate": "faultdiag.simulation.folder:simulate_folder",
     "train": "faultdiag.api.train:train",

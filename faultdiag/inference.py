@@ -20,7 +20,7 @@ from faultdiag.datasets.base import some
 from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import needs_bearing, needs_speed
-from faultdiag.models.front import facts_for, seen_by
+from faultdiag.models.layers import facts_for, seen_by
 from faultdiag.noise import Disturb, add_noise
 from faultdiag.preparing.folder import Prepared, PreparedRecording, gather
 from faultdiag.preparing.window_index import ReadAhead, WindowIndex

@@ -58,7 +58,7 @@ def evaluate(
     Example: faultdiag eval runs/demo --snr -4 --snr 0 --noise white --noise pink
     """
     with without_collection(freeze=True):
-        from faultdiag.api import evaluate as api
+        from faultdiag.api import train as api
         from faultdiag.config.schema import load_config
         from faultdiag.report.training import evaluation_text
 

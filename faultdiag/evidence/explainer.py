@@ -23,7 +23,7 @@ from faultdiag.evidence.explanation import (
     TimeRelevance,
     occlude_bands,
 )
-from faultdiag.models.front import Fronted, facts_for, needs_bearing, needs_speed
+from faultdiag.models.layers import FrontEndNetwork, facts_for, needs_bearing, needs_speed
 from faultdiag.signal.bearings import KnownBearing, conditions
 
 # More windows hardly change the means.
@@ -145,7 +145,7 @@ class Explainer:
     def _front(
         self, inputs: Tensor, speeds: tuple[Tensor, ...], label: int
     ) -> FrontRelevance | None:
-        if not isinstance(self._network, Fronted) or not has_captum():
+        if not isinstance(self._network, FrontEndNetwork) or not has_captum():
             return None
         seen = self._network.front(inputs, *speeds).detach()
         if seen.ndim != 3:

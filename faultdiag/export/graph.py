@@ -23,8 +23,7 @@ from faultdiag.export.metadata import to_texts
 from faultdiag.export.runtime import LOGITS, PROBABILITIES, WINDOWS, OnnxScorer, condition_inputs
 from faultdiag.inference import facts_of, normalizer
 from faultdiag.models.baseline import BaselineModel
-from faultdiag.models.front import seen_by
-from faultdiag.models.layers import AttentionSlot, without_phases
+from faultdiag.models.layers import AttentionSlot, seen_by, without_phases
 from faultdiag.representations import fourier
 from faultdiag.scoring import ModelFacts
 from faultdiag.signal.bearings import conditions, get_bearing

@@ -44,7 +44,7 @@ class _Features(BaseModel):
     bearing: str | None = None
 
 
-class _Stored(BaseModel):
+class _MetadataFields(BaseModel):
     """The keys of a file that a diagnosis depends on."""
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -63,7 +63,7 @@ class _Stored(BaseModel):
 
 def to_texts(facts: ModelFacts) -> dict[str, str]:
     """Return the facts of a model as texts by key."""
-    document: Json = {name: getattr(facts, name) for name in _Stored.model_fields}
+    document: Json = {name: getattr(facts, name) for name in _MetadataFields.model_fields}
     document["features"] = None if facts.features is None else asdict(facts.features)
     document |= {"format": FORMAT, "novelty": _novelty_to_plain(facts.novelty)}
     if facts.healthy_reference is not None:
@@ -89,12 +89,12 @@ def from_texts(path: Path, texts: Mapping[str, str]) -> ModelFacts:
             f"{FORMAT}; use the faultdiag it was exported with, or export again"
         )
     try:
-        stored = _Stored.model_validate(document)
+        stored = _MetadataFields.model_validate(document)
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
         raise _damaged(path, f"{PREFIX}{place}: {problem['msg']}") from error
-    known = {*_Stored.model_fields, "format", "novelty", "healthy_reference", "signature"}
+    known = {*_MetadataFields.model_fields, "format", "novelty", "healthy_reference", "signature"}
     return ModelFacts(
         classes=tuple(stored.classes),
         healthy=tuple(stored.healthy),
@@ -156,7 +156,7 @@ def _novelty_to_plain(fitted: Novelty | None) -> Json | None:
     }
 
 
-def _novelty_from_plain(path: Path, plain: object, stored: _Stored) -> Novelty | None:
+def _novelty_from_plain(path: Path, plain: object, stored: _MetadataFields) -> Novelty | None:
     if plain is None:
         return None
     columns = len(stored.channels) * novelty.bands_of(stored.length)

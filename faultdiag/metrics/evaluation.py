@@ -51,7 +51,7 @@ class Summary(TypedDict):
     ece: float | None
 
 
-class Scored(NamedTuple):
+class PartScores(NamedTuple):
     """Scores over all classes and of each, how many cases each class has, and the confusion."""
 
     summary: Summary
@@ -67,7 +67,7 @@ def score(
     *,
     classes: list[str],
     healthy: NDArray[np.bool_],
-) -> Scored:
+) -> PartScores:
     """Score cases, which are windows or recordings.
 
     Parameters
@@ -94,7 +94,7 @@ def score(
         "missed_alarm_rate": missed,
         "ece": expected_calibration_error(labels, probabilities),
     }
-    return Scored(
+    return PartScores(
         summary,
         dict(zip(classes, _per_class(counts, areas), strict=True)),
         dict(zip(classes, counts.sum(axis=1).tolist(), strict=True)),

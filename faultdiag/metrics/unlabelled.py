@@ -17,7 +17,7 @@ DECIDED = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class Unlabelled:
+class PredictionSummary:
     """Summary of the predictions for unlabelled windows.
 
     Parameters
@@ -47,7 +47,7 @@ class Unlabelled:
     agreements: Floats
 
 
-def describe_unlabelled(logits: ArrayLike, recordings: ArrayLike) -> Unlabelled:
+def describe_unlabelled(logits: ArrayLike, recordings: ArrayLike) -> PredictionSummary:
     """Return the measures of the logits ``(windows, classes)`` of unlabelled windows.
 
     Parameters
@@ -70,7 +70,7 @@ def describe_unlabelled(logits: ArrayLike, recordings: ArrayLike) -> Unlabelled:
     counts = np.zeros((len(numbers), z.shape[1]), dtype=np.int64)
     np.add.at(counts, (group, z.argmax(axis=1)), 1)
     agreements = counts.max(axis=1) / counts.sum(axis=1)
-    return Unlabelled(
+    return PredictionSummary(
         agreement=float(agreements.mean()),
         shares=counts.sum(axis=0) / len(z),
         confusion=class_confusion(z),
@@ -138,7 +138,7 @@ class MovedRecordings:
         return asdict(self)
 
 
-def moved_recordings(before: Unlabelled, after: Unlabelled) -> MovedRecordings:
+def moved_recordings(before: PredictionSummary, after: PredictionSummary) -> MovedRecordings:
     """Compare the classes of the same recordings before and after adaptation."""
     moved = before.classes != after.classes
     decided = before.agreements >= DECIDED

@@ -6,7 +6,7 @@ attention can take, counted from 1) and ``minimum_length(**options)`` in samples
 package does not import torch; building a network does.
 """
 
-from faultdiag.models.build import build, kernel_parameters, needs_bearing, needs_speed
+from faultdiag.models.spec import build, kernel_parameters, needs_bearing, needs_speed
 from faultdiag.models.zoo import NETWORKS
 
 list = NETWORKS.names

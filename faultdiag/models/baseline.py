@@ -199,7 +199,7 @@ class _Names(BaseModel):
     classes: list[str]
 
 
-class _Stored(BaseModel):
+class _BaselineFields(BaseModel):
     """The part of a checkpoint's ``model_spec`` that a baseline needs."""
 
     model_config = ConfigDict(strict=True)
@@ -219,7 +219,7 @@ def baseline_spec_of(document: Document) -> ModelSpec:
         If it is damaged or contradicts itself.
     """
     try:
-        stored = _Stored.model_validate(dict(document))
+        stored = _BaselineFields.model_validate(dict(document))
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, ("model_spec", *problem["loc"])))

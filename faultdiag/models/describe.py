@@ -13,8 +13,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.documents import Json
 from faultdiag.models import NETWORKS, build
 from faultdiag.models.baseline import known_options, minimum_length
-from faultdiag.models.front import Fronted, seen_through
-from faultdiag.models.layers import without_phases
+from faultdiag.models.layers import FrontEndNetwork, seen_through, without_phases
 from faultdiag.models.zoo import defaults, front_of, most_classes, network
 
 
@@ -135,7 +134,7 @@ def _facts(name: str) -> ModelFacts:
     classes = min(CLASSES, most_classes(name) or CLASSES)
     built = build(name, CHANNELS, classes, length=LENGTH, sampling_rate=SAMPLING_RATE)
     seen = (CHANNELS, LENGTH)
-    if isinstance(built, Fronted):
+    if isinstance(built, FrontEndNetwork):
         seen = seen_through(built.front)
         built = built.network
     # Fused attention is one operation that the counter has no formula for, and phases multiply

@@ -12,7 +12,7 @@ from faultdiag.simulation.rig import (
     LOADS,
     SIZES,
     Case,
-    Simulated,
+    SimulatedRecording,
     cases,
     mounted,
     simulate_recording,
@@ -113,7 +113,7 @@ def simulate_folder(
     return [out / name for name in names]
 
 
-def write_mat(path: Path, recording: Simulated) -> None:
+def write_mat(path: Path, recording: SimulatedRecording) -> None:
     """Write a recording as a MATLAB 5 file: equal recordings give equal bytes."""
     from scipy.io import savemat
 

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from faultdiag.arrays import Floats
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.bearings import BEARINGS, Bearing, get_bearing
-from faultdiag.simulation.impacts import Impacts, Spall, entry_lead, strikes
-from faultdiag.simulation.structure import (
+from faultdiag.simulation.machine import (
     MOTOR_LINES,
+    Impacts,
     Mode,
     Sensor,
+    Spall,
     decimate,
+    entry_lead,
     motor_drone,
     noise_gain,
     quantise,
@@ -27,6 +29,7 @@ from faultdiag.simulation.structure import (
     shaft_angle,
     shaft_waveform,
     strike,
+    strikes,
 )
 
 BEARING = BEARINGS["6205"]
@@ -135,7 +138,7 @@ def cases(loads: Sequence[int] = LOADS, sizes: Sequence[str] = SIZES) -> list[Ca
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class SimulatedRecording:
     """A simulated recording: what it is of, its true speed, and ``(samples,)`` in g per channel."""
 
     case: Case
@@ -217,7 +220,7 @@ def simulate_recording(
     severity: float = 1.0,
     noise: float = 1.0,
     bearing: Bearing = BEARING,
-) -> Simulated:
+) -> SimulatedRecording:
     """Return one recording; the same arguments give the same samples, whatever else is simulated.
 
     Parameters
@@ -250,7 +253,7 @@ def simulate_recording(
         # An accelerometer passes no steady acceleration; the offset is the amplifier's.
         x += rng.normal(sensor.offset, sensor.offset_spread) - x.mean()
         channels[sensor.name] = quantise(x, sensor.step)
-    return Simulated(case, rpm, channels)
+    return SimulatedRecording(case, rpm, channels)
 
 
 def _machine(rng: np.random.Generator) -> Machine:

@@ -13,7 +13,7 @@ from faultdiag.documents import Document, Json
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation import describe_split, part_reader, score_part
 from faultdiag.inference import WindowBatches
-from faultdiag.metrics.unlabelled import Unlabelled
+from faultdiag.metrics.unlabelled import PredictionSummary
 from faultdiag.preparing.folder import Prepared
 from faultdiag.splits.within import TARGET_ADAPT
 from faultdiag.system.files import write_json
@@ -199,7 +199,7 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def _measured(model: Checkpoint, target: Prepared, device: torch.device) -> Unlabelled:
+def _measured(model: Checkpoint, target: Prepared, device: torch.device) -> PredictionSummary:
     return measure(part_reader(model, target, device)(TARGET_ADAPT))
 
 

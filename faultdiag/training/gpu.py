@@ -129,7 +129,7 @@ def recorder_for(graphs: str, device: torch.device) -> Recorder | None:
     return CudaRecorder(device) if graphs != "off" and device.type == "cuda" else None
 
 
-class Repeated:
+class RecordedFunction:
     """A function of tensors that is recorded at its fourth call and repeated from then on.
 
     Its first calls, and those with another number of rows, are plain calls: every call has the

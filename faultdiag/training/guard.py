@@ -19,7 +19,7 @@ from faultdiag.errors import counted
 from faultdiag.evaluation import PartLogits, part_reader
 from faultdiag.metrics.unlabelled import (
     MovedRecordings,
-    Unlabelled,
+    PredictionSummary,
     describe_unlabelled,
     moved_recordings,
 )
@@ -54,14 +54,19 @@ class Verdict:
     """
 
     classes: tuple[str, ...]
-    before: Unlabelled
-    after: Unlabelled
+    before: PredictionSummary
+    after: PredictionSummary
     moved: MovedRecordings
     guarded: bool
 
     @classmethod
     def of(
-        cls, classes: Sequence[str], before: Unlabelled, after: Unlabelled, *, guard: str
+        cls,
+        classes: Sequence[str],
+        before: PredictionSummary,
+        after: PredictionSummary,
+        *,
+        guard: str,
     ) -> Self:
         """Compare the measures of the same windows; `guard` is ``agreement`` or ``none``."""
         moved = moved_recordings(before, after)
@@ -185,7 +190,7 @@ def adapted_note(
     }
 
 
-def measure(logits: PartLogits) -> Unlabelled:
+def measure(logits: PartLogits) -> PredictionSummary:
     """Return the measures of what a network says of target windows."""
     return describe_unlabelled(logits.logits, logits.recordings)
 

@@ -27,7 +27,7 @@ from faultdiag.training.adaptation import (
     batch_size_of,
 )
 from faultdiag.training.augment import Augmentation, Ranges
-from faultdiag.training.gpu import Recorder, Repeated, recorder_for
+from faultdiag.training.gpu import RecordedFunction, Recorder, recorder_for
 from faultdiag.training.step import (
     LearningRate,
     RunningStatistics,
@@ -262,10 +262,10 @@ class Trainer:
         self._columns = step.columns
         shape = (len(self._sizes), len(step.columns))
         self._steps = torch.zeros(shape, dtype=torch.float64, device=train.device)
-        repeated = partial(Repeated, recorder=recorder, required=settings.graphs == "on")
+        repeated = partial(RecordedFunction, recorder=recorder, required=settings.graphs == "on")
         recording = partial(recordable, self.optimizer)
         self._run = repeated(step, rows=self._sizes[0], name="training step", recording=recording)
-        self._validation: Repeated | None = None
+        self._validation: RecordedFunction | None = None
         if valid is not None:
             validation = ValidationStep(core, valid, precision=settings.precision)
             rows = min(BATCH, len(valid))

@@ -39,7 +39,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from faultdiag.documents import Document, Json
 from faultdiag.inference import WindowBatches, arguments_of, autocast, forward
 from faultdiag.models import kernel_parameters
-from faultdiag.models.front import Fronted, seen_through
+from faultdiag.models.layers import FrontEndNetwork, seen_through
 from faultdiag.training.augment import Augmentation
 
 # Of 5 trainings on CWRU, the validation accuracy after epochs 1 and 2 was 42 and 42 % with the
@@ -323,10 +323,12 @@ def without_front(
     All three stay as they are where there is no front end, or its outputs for all windows would
     take too much memory. Parts that hold outputs already keep them.
     """
-    if isinstance(network, Fronted) and train.outputs is not None:
+    if isinstance(network, FrontEndNetwork) and train.outputs is not None:
         return network.network, train, valid
     windows = len(train) + (0 if valid is None else len(valid))
-    if not isinstance(network, Fronted) or not _few(network.front, windows, train.signal_bytes):
+    if not isinstance(network, FrontEndNetwork) or not _few(
+        network.front, windows, train.signal_bytes
+    ):
         return network, train, valid
     shown = None if valid is None else _shown(network, valid)
     return network.network, _shown(network, train), shown
@@ -338,7 +340,7 @@ def _few(front: Any, windows: int, signal_bytes: int) -> bool:
 
 
 @torch.no_grad()
-def _shown(network: Fronted, part: WindowBatches) -> WindowBatches:
+def _shown(network: FrontEndNetwork, part: WindowBatches) -> WindowBatches:
     outputs = torch.empty((len(part), *seen_through(network.front)), device=part.device)
     for first in range(0, len(part), CHUNK):
         rows = torch.arange(first, min(first + CHUNK, len(part)), device=part.device)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.models.front import Fronted
+from faultdiag.models.layers import FrontEndNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,7 +81,7 @@ def classifier_of(network: nn.Module) -> nn.Module:
     FaultdiagError
         If there is none, as in a baseline.
     """
-    inner = network.network if isinstance(network, Fronted) else network
+    inner = network.network if isinstance(network, FrontEndNetwork) else network
     classifier = getattr(inner, "classify", None)
     if not isinstance(classifier, nn.Module):
         raise FaultdiagError(

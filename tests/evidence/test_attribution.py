@@ -23,7 +23,7 @@ from faultdiag.evidence.attribution import (
 )
 from faultdiag.evidence.explainer import Explainer
 from faultdiag.evidence.explanation import occlude_bands
-from faultdiag.models.front import Fronted
+from faultdiag.models.layers import FrontEndNetwork
 from faultdiag.representations import REPRESENTATIONS
 from faultdiag.signal.bearings import get_bearing
 
@@ -275,7 +275,7 @@ def test_every_network_behind_every_front_end_is_explained_or_says_why_not(
     for method in set(methods) - set(found.time.methods):
         (reason,) = (text for text in found.missing if text.startswith(f"{method}: "))
         assert re.search("no gradient reaches|needs a convolution", reason)
-    if isinstance(net, Fronted) and (found.front or options["representation"] != "raw"):
+    if isinstance(net, FrontEndNetwork) and (found.front or options["representation"] != "raw"):
         assert found.front is not None
         assert np.isfinite(found.front.values).all()
         assert found.front.axis != "position"

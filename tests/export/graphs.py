@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from faultdiag import models
 from faultdiag.export.graph import TOLERANCE, DiagnosisGraph, to_onnx, trial_windows
 from faultdiag.export.runtime import OnnxScorer, condition_inputs
-from faultdiag.models.front import facts_for
+from faultdiag.models.layers import facts_for
 from faultdiag.scoring import ModelFacts
 from faultdiag.signal import normalize
 

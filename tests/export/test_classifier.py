@@ -13,7 +13,7 @@ from faultdiag.errors import FaultdiagError
 from faultdiag.export.graph import DiagnosisGraph, to_onnx, why_not
 from faultdiag.export.runtime import OnnxScorer
 from faultdiag.models.baseline import BaselineModel, build_baseline
-from faultdiag.models.front import facts_for
+from faultdiag.models.layers import facts_for
 from faultdiag.scoring import FeatureInput, ModelFacts
 from faultdiag.signal import normalize
 

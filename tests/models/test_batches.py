@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from faultdiag import attention, models, representations
-from faultdiag.models.front import facts_for
+from faultdiag.models.layers import facts_for
 
 SIZE, LENGTH = 32, 2048
 CASES = {

@@ -10,8 +10,7 @@ from scipy.io import loadmat
 
 import faultdiag
 from faultdiag import inference
-from faultdiag.api.evaluate import evaluate
-from faultdiag.api.train import train
+from faultdiag.api.train import evaluate, train
 from faultdiag.errors import FaultdiagError
 from faultdiag.evaluation import evaluate_run
 from faultdiag.preparing.folder import gather

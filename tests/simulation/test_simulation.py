@@ -9,22 +9,16 @@ from numpy.typing import NDArray
 from faultdiag.signal.bearings import get_bearing
 from faultdiag.signal.dsp import envelope_spectrum, spectrum
 from faultdiag.simulation import rig
-from faultdiag.simulation.impacts import (
+from faultdiag.simulation.machine import (
+    MOTOR_LINES,
+    TABLE_POINTS,
     Impacts,
+    Mode,
     Spall,
+    decimate,
     entry_lead,
     interval_spread,
     load_zone,
-    strike_order,
-    strike_times,
-    strikes,
-)
-from faultdiag.simulation.rig import SENSORS, Case, Simulated, cases, simulate_recording
-from faultdiag.simulation.structure import (
-    MOTOR_LINES,
-    TABLE_POINTS,
-    Mode,
-    decimate,
     motor_drone,
     noise_gain,
     quantise,
@@ -32,7 +26,11 @@ from faultdiag.simulation.structure import (
     shaft_angle,
     shaft_waveform,
     strike,
+    strike_order,
+    strike_times,
+    strikes,
 )
+from faultdiag.simulation.rig import SENSORS, Case, SimulatedRecording, cases, simulate_recording
 
 Array = NDArray[np.float64]
 
@@ -47,7 +45,7 @@ SLIP = 0.007
 
 
 @pytest.fixture(scope="module")
-def recordings() -> dict[Case, Simulated]:
+def recordings() -> dict[Case, SimulatedRecording]:
     return {case: simulate_recording(case, seconds=5.0) for case in cases([0])}
 
 
@@ -63,7 +61,7 @@ def prominence(orders: Array, amplitudes: Array, order: float, share: float) -> 
     return float(amplitudes[best] / np.median(amplitudes[around])), float(orders[best])
 
 
-def envelope_orders(recording: Simulated, channel: str = "DE") -> tuple[Array, Array]:
+def envelope_orders(recording: SimulatedRecording, channel: str = "DE") -> tuple[Array, Array]:
     rate = recording.case.sampling_rate
     frequencies, amplitudes = envelope_spectrum(recording.channels[channel], rate, (2000, 5000))
     return frequencies / (recording.rpm / 60), amplitudes
@@ -228,7 +226,7 @@ def test_ten_cases_under_each_load_under_their_numbers() -> None:
     assert {case.number for case in cases([3], ["021"])} == {100, 212, 225, 237}
 
 
-def test_recordings_look_like_the_rigs(recordings: dict[Case, Simulated]) -> None:
+def test_recordings_look_like_the_rigs(recordings: dict[Case, SimulatedRecording]) -> None:
     for case, recording in recordings.items():
         rate = 12_000 if case.place else 48_000
         assert case.sampling_rate == rate
@@ -242,7 +240,9 @@ def test_recordings_look_like_the_rigs(recordings: dict[Case, Simulated]) -> Non
 
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: f"{case.place}{case.size}")
-def test_the_envelope_names_the_fault(recordings: dict[Case, Simulated], case: Case) -> None:
+def test_the_envelope_names_the_fault(
+    recordings: dict[Case, SimulatedRecording], case: Case
+) -> None:
     orders, amplitudes = envelope_orders(recordings[case])
     found = {
         place: prominence(orders, amplitudes, order, SLIP) for place, order in FAULT_ORDERS.items()
@@ -256,7 +256,7 @@ def test_the_envelope_names_the_fault(recordings: dict[Case, Simulated], case: C
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: f"{case.place}{case.size}")
 def test_sidebands_tell_what_moves_through_the_load_zone(
-    recordings: dict[Case, Simulated], case: Case
+    recordings: dict[Case, SimulatedRecording], case: Case
 ) -> None:
     orders, amplitudes = envelope_orders(recordings[case])
     assert case.place is not None
@@ -269,14 +269,16 @@ def test_sidebands_tell_what_moves_through_the_load_zone(
     assert (heights["cage"] > 8) == (case.place == "ball")
 
 
-def test_a_healthy_bearing_has_no_line_at_a_fault_order(recordings: dict[Case, Simulated]) -> None:
+def test_a_healthy_bearing_has_no_line_at_a_fault_order(
+    recordings: dict[Case, SimulatedRecording],
+) -> None:
     orders, amplitudes = envelope_orders(recordings[HEALTHY])
     for order in FAULT_ORDERS.values():
         assert prominence(orders, amplitudes, order, SLIP)[0] < 5
 
 
 def test_shaft_lines_fall_on_whole_orders_only_at_the_true_rate(
-    recordings: dict[Case, Simulated],
+    recordings: dict[Case, SimulatedRecording],
 ) -> None:
     healthy = recordings[HEALTHY]
     # The harmonics reach to the 64th: to the 16th of a scale four times too coarse.
@@ -292,14 +294,16 @@ def test_shaft_lines_fall_on_whole_orders_only_at_the_true_rate(
         assert all((heights[offset] > 5) == fractional for offset in (0.25, 0.5, 0.75))
 
 
-def test_a_larger_spall_is_struck_harder(recordings: dict[Case, Simulated]) -> None:
+def test_a_larger_spall_is_struck_harder(recordings: dict[Case, SimulatedRecording]) -> None:
     levels = {(c.place, c.size): r.channels["DE"].std() for c, r in recordings.items()}
     for place in FAULT_ORDERS:
         assert levels[None, None] < levels[place, "007"] < levels[place, "014"]
         assert levels[place, "014"] < levels[place, "021"]
 
 
-def test_the_fan_end_hears_the_fault_later_and_fainter(recordings: dict[Case, Simulated]) -> None:
+def test_the_fan_end_hears_the_fault_later_and_fainter(
+    recordings: dict[Case, SimulatedRecording],
+) -> None:
     outer = recordings[Case(130, "outer", "007", 0)]
     near, far = (
         np.square(outer.channels[name] - outer.channels[name].mean()) for name in ("DE", "FE")

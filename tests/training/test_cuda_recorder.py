@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faultdiag.training.gpu import CudaRecorder, Repeated, recorder_for
+from faultdiag.training.gpu import CudaRecorder, RecordedFunction, recorder_for
 
 CUDA = torch.device("cuda")
 WAIT = "called a synchronizing CUDA operation (Triggered internally at x.cpp:1)"
@@ -171,7 +171,7 @@ def test_the_error_that_is_told_is_the_first(
         return x.sum()
 
     calls: list[str] = []
-    total = Repeated(breaking_later, CudaRecorder(CUDA), rows=2, name="sum")
+    total = RecordedFunction(breaking_later, CudaRecorder(CUDA), rows=2, name="sum")
     for _ in range(5):
         assert total(torch.ones(2)).item() == 2
     assert calls == ["side1", "main", "main"]

@@ -24,7 +24,7 @@ from faultdiag.preparing.prepare import prepare
 from faultdiag.representations import REPRESENTATIONS
 from faultdiag.training import step
 from faultdiag.training.augment import Ranges
-from faultdiag.training.gpu import REHEARSALS, Repeated, require_graphs
+from faultdiag.training.gpu import REHEARSALS, RecordedFunction, require_graphs
 from faultdiag.training.loop import Settings, Trainer
 from faultdiag.training.step import LearningRate, build_optimizer, recordable
 from tests.data_fixtures import tiny_config
@@ -246,8 +246,8 @@ def test_losses_are_looked_at_now_and_then_and_the_first_bad_step_is_named(
     assert done == list(range(1, found))
 
 
-def doubled(recorder: Any, function: Callable[..., Tensor], **changes: Any) -> Repeated:
-    return Repeated(function, recorder, rows=2, name="sum", **changes)
+def doubled(recorder: Any, function: Callable[..., Tensor], **changes: Any) -> RecordedFunction:
+    return RecordedFunction(function, recorder, rows=2, name="sum", **changes)
 
 
 def test_calls_of_another_length_are_plain() -> None:

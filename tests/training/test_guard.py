@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from faultdiag.metrics.unlabelled import Unlabelled, describe_unlabelled
+from faultdiag.metrics.unlabelled import PredictionSummary, describe_unlabelled
 from faultdiag.training.guard import Verdict, refusal
 
 CLASSES = ("B", "IR", "OR")
 
 
-def predictions(*recordings: list[int]) -> Unlabelled:
+def predictions(*recordings: list[int]) -> PredictionSummary:
     """Measures of recordings whose windows are called these classes."""
     called = [name for rows in recordings for name in rows]
     numbers = [number for number, rows in enumerate(recordings) for _ in rows]

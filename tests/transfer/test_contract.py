@@ -14,7 +14,7 @@ from faultdiag.baselines import BASELINES
 from faultdiag.errors import FaultdiagError
 from faultdiag.models import NETWORKS
 from faultdiag.models.baseline import build_baseline
-from faultdiag.models.front import facts_for
+from faultdiag.models.layers import facts_for
 from faultdiag.representations import REPRESENTATIONS
 from faultdiag.transfer import TRANSFER, build
 from faultdiag.transfer.domains import FeatureNetwork, classifier_of
