@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faultdiag.config.schema import Config, TrainConfig
 from faultdiag.documents import Document
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, needs_extra
 from faultdiag.training.run_folder import Rows, flat
 
 if TYPE_CHECKING:
@@ -29,13 +29,10 @@ def require_loggers(train: TrainConfig) -> None:
         Naming the extra that installs it; or if MLflow can't open the store.
     """
     settings = {"tensorboard": train.tensorboard, "mlflow": train.mlflow}
-    for package, value in settings.items():
-        if value and find_spec(package) is None:
-            raise FaultdiagError(
-                f"train.{package} is {str(value).lower()}, but {package} is not installed; install "
-                f"it with pip install 'faultdiag[{package}]', or leave the setting out "
-                "(history.csv and history.jsonl are always written)"
-            )
+    otherwise = ", or leave it out (history.csv and history.jsonl are always written)"
+    for package in (name for name, value in settings.items() if value):
+        with needs_extra(package, f"train.{package} is set", otherwise=otherwise):
+            import_module(package)
     if train.mlflow:
         with mlflow_experiment(train.mlflow):
             pass
