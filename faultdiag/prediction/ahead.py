@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,9 +175,10 @@ class Stream(Generic[Task]):
         with suppress(ImportError, OSError, AttributeError):
             import fcntl
 
-            fcntl.fcntl(sending.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+            for end in (sending, self._tasks):
+                fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         self.pending: deque[Task] = deque()
-        arguments = (tasks, sending, os.getpid(), work, more)
+        arguments = (tasks, sending, os.getpid(), work)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         try:
             with inherited():
@@ -186,12 +187,18 @@ class Stream(Generic[Task]):
             # So that the end of the process is the end of the pipe.
             tasks.close()
             sending.close()
+        # Not among the arguments: while these are written, nobody notices that the process died,
+        # and what is more than a pipe holds is waited for until the process has imported all.
+        self._send(more)
 
     def submit(self, task: Task) -> None:
         """Add a task; it is pending even if the process is gone."""
         self.pending.append(task)
+        self._send(task)
+
+    def _send(self, message: object) -> None:
         with suppress(OSError):
-            self._tasks.send(task)
+            self._tasks.send(message)
 
     def events(self, patience: float, limit: float | None = None) -> Iterator[ReadEvent | Pause]:
         """Yield the events of the first pending task as they come; then it is done.
@@ -251,11 +258,12 @@ class Stream(Generic[Task]):
         return Windows(values)
 
 
-def _serve(tasks: Connection, events: Connection, parent: int, work: Work, more: Any) -> None:
+def _serve(tasks: Connection, events: Connection, parent: int, work: Work) -> None:
     begin(parent)
     keep_freed_memory()
     report_progress(lambda: events.send(_Alive()))
     with suppress(EOFError, BrokenPipeError):
+        more = tasks.recv()
         while True:
             for event in work(tasks.recv(), *more):
                 if isinstance(event, Windows) and _DIRECT:

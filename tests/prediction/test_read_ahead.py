@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from multiprocessing import active_children
+from multiprocessing import active_children, spawn
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from faultdiag.prediction import ahead, reading
-from faultdiag.prediction.ahead import AHEAD, read_ahead
+from faultdiag.prediction.ahead import AHEAD, LostError, Stream, read_ahead
 from faultdiag.prediction.events import End, Failure, Header, Pause, ReadEvent, Windows
 from faultdiag.prediction.reading import ModelInput, ReadRequest, read_events
 from faultdiag.readers import source
@@ -113,6 +113,21 @@ def test_what_is_read_ahead_is_bounded_and_ends_with_the_reader(
         assert len(taken) == 2 * AHEAD
         assert active_children()
     assert active_children() == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no /bin/false")
+def test_a_process_that_dies_at_its_start_is_noticed() -> None:
+    executable = spawn.get_executable()
+    spawn.set_executable("/bin/false")
+    try:
+        # More than a pipe holds, so that writing it can't end before it is read.
+        stream: Stream[int] = Stream(read_events, bytes(2**21))
+    finally:
+        spawn.set_executable(executable)
+    stream.submit(1)
+    with pytest.raises(LostError):
+        list(stream.events(1.0))
+    stream.close()
 
 
 def slow(request: ReadRequest, model: ModelInput, limit: float | None) -> Iterator[ReadEvent]:
