@@ -437,8 +437,13 @@ def arrays_of_mat5(path: Path, order: str) -> list[Array]:
                 raise DamageError(f"the variable at byte {position} reaches beyond its end")
             if len(arrays) >= MOST_ARRAYS:
                 raise DamageError(f"it holds more than {MOST_ARRAYS} arrays")
-            where = (path, kind, position + 8, length, order)
-            arrays.append(_top_array(*where, allowance=allowance))
+            if kind == _MATRIX:
+                # From the file that is open: it would be opened once more for each array.
+                begin = file.read(min(length, _MOST_HEADER_BYTES))
+                array = _mat5_array(Plain(path), position + 8, length, order, begin)
+            else:
+                array = _packed_array(path, kind, position + 8, length, order, allowance=allowance)
+            arrays.append(array)
             position += 8 + length
     return [array for array in arrays if array.name]
 
@@ -538,11 +543,9 @@ class _Elements:
         return content
 
 
-def _top_array(
+def _packed_array(
     path: Path, kind: int, start: int, length: int, order: str, *, allowance: Allowance
 ) -> Array:
-    if kind == _MATRIX:
-        return _mat5_array(Plain(path), start, length, order)
     if kind != _COMPRESSED:
         raise DamageError(f"the element at byte {start - 8} is no array (type {kind})")
     source = DeflatedBytes(path, start, length, allowance)
@@ -553,10 +556,14 @@ def _top_array(
     return _mat5_array(source, 8, unpacked, order)
 
 
-def _mat5_array(source: Source, start: int, length: int, order: str) -> Array:
+def _mat5_array(
+    source: Source, start: int, length: int, order: str, begin: bytes | None = None
+) -> Array:
+    """Return an array from its header; `begin` are its first bytes, where they were read."""
     if length == 0:
         return Array("", (0, 0), "double", source, start, start, order)
-    elements = _Elements(source.read(start, min(length, _MOST_HEADER_BYTES)), order)
+    head = source.read(start, min(length, _MOST_HEADER_BYTES)) if begin is None else begin
+    elements = _Elements(head, order)
     (flags,) = struct.unpack_from(f"{order}I", elements.take((_UINT32,), 8))
     kind = _kind(flags & 0xFF)
     # An object states no dimensions; its name comes at once.

@@ -3,9 +3,10 @@
 import os
 import re
 import shlex
+import stat
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -390,6 +391,10 @@ def _reader(path: Path) -> Reader:
 
 
 def _require_file(path: Path) -> None:
+    with suppress(OSError):
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size > 0:
+            return
     if is_closed(path):
         raise FaultdiagError(f"{path} cannot be searched: check the permissions of this folder")
     if path.is_dir():

@@ -36,10 +36,11 @@ def format_of(path: Path) -> str | None:
     OSError
         If the file can't be read.
     """
-    if is_hdf5(path):
-        return ".h5"
     with path.open("rb") as file:
-        head = file.read(128)
+        begin = file.read(HDF5_PLACES[-1] + len(HDF5_SIGNATURE))
+    if _has_hdf5_signature(begin):
+        return ".h5"
+    head = begin[:128]
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return ".wav"
     if head[124:] in (b"\0\1IM", b"\1\0MI"):
@@ -117,11 +118,11 @@ def is_hdf5(path: Path) -> bool:
         If the file can't be read.
     """
     with path.open("rb") as file:
-        for offset in HDF5_PLACES:
-            file.seek(offset)
-            if file.read(8) == HDF5_SIGNATURE:
-                return True
-    return False
+        return _has_hdf5_signature(file.read(HDF5_PLACES[-1] + len(HDF5_SIGNATURE)))
+
+
+def _has_hdf5_signature(begin: bytes) -> bool:
+    return any(begin.startswith(HDF5_SIGNATURE, offset) for offset in HDF5_PLACES)
 
 
 def head_of(path: Path) -> bytes:
