@@ -361,8 +361,11 @@ class CheckedRow:
     @property
     def bearing(self) -> str | None:
         """The known bearing or the geometry that it names; None where it names neither."""
+        written = str(self.row.values.get("bearing") or "")
+        if not written:
+            return None  # as of most rows: no list of bearings is searched for the nearest name
         try:
-            return bearing_text(str(self.row.values.get("bearing") or ""))
+            return bearing_text(written)
         except FaultdiagError:
             return None
 
