@@ -22,13 +22,15 @@ JOBS = 4
 
 
 def init(
-    name: Annotated[str | None, typer.Argument(help="A starter; none: list them.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a starter; without it, list them.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; NAME.yaml if not given.")] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Guess it from this folder or manifest instead.")
     ] = None,
     sampling_rate: Annotated[
-        float | None, typer.Option(help="Hz, for recordings of which nothing states it.")
+        float | None, typer.Option(help="Sampling rate in Hz, for recordings that don't state it.")
     ] = None,
     channel: Annotated[
         str | None, typer.Option(help="Channel to train on, or several: acc_x,acc_y.")
@@ -96,8 +98,12 @@ def inspect(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Recordings, or folders of them.")
     ] = None,
-    sampling_rate: Annotated[float | None, typer.Option(help="Hz, in place of the file's.")] = None,
-    rpm: Annotated[float | None, typer.Option(help="Shaft speed, likewise.")] = None,
+    sampling_rate: Annotated[
+        float | None, typer.Option(help="Sampling rate in Hz, instead of the file's.")
+    ] = None,
+    rpm: Annotated[
+        float | None, typer.Option(help="Shaft speed in rpm, instead of the file's.")
+    ] = None,
     channel: Annotated[str | None, typer.Option(help="This channel only.")] = None,
     bearing: Annotated[
         str | None,
@@ -106,10 +112,10 @@ def inspect(
     as_json: AsJson = False,
     plot: Annotated[Path | None, typer.Option(help="Draw signal and spectra to a PNG.")] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Class, rate, speed and bearing as this config has them.")
+        Path | None, typer.Option(help="Take class, rate, speed and bearing from this config.")
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Look at all samples of a long recording.")
+        bool, typer.Option("--full", help="Read all samples of a long recording.")
     ] = False,
 ) -> None:
     """Show what a recording holds: variables, rate, statistics, envelope peaks.

@@ -10,7 +10,7 @@ from faultdiag.cli.options import AsJson, as_text
 
 def models(
     bundled: Annotated[
-        bool, typer.Option("--bundled", help="List the trained models in the box instead.")
+        bool, typer.Option("--bundled", help="List the bundled trained models instead.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +40,7 @@ def attention(as_json: AsJson = False) -> None:
 
 def schema(
     command: Annotated[
-        str | None, typer.Argument(help="Of what this command prints with --json.")
+        str | None, typer.Argument(help="Print the schema of this command's --json output.")
     ] = None,
 ) -> None:
     """Print the JSON schema of a config, or of the JSON that a command prints.
@@ -53,7 +53,7 @@ def schema(
 
 
 def bearings(
-    name: Annotated[str | None, typer.Argument(help="Show this one; none: list all.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show this one; without it, list all.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the known bearings with their fault orders, or show one.

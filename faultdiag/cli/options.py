@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 ConfigPath = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", help="YAML config.", show_default=False)
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="The same as an option.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="The config, as an option.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Override one setting: --set train.epochs=5.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 OverrideRate = Annotated[
     bool,
-    typer.Option("--override-rate", help="Your rate and speed win over those of file, catalogue."),
+    typer.Option("--override-rate", help="Your rate and speed win over file and catalogue."),
 ]
 ShardOf = Annotated[
     str | None, typer.Option("--shard", help="i/n: only this share of the work, for a cluster.")
@@ -43,13 +43,13 @@ DaskAddress = Annotated[
     str | None, typer.Option("--dask", help="Work on this Dask cluster: tcp://host:8786.")
 ]
 Channel = Annotated[str | None, typer.Option(help="Channel to read.")]
-Rate = Annotated[float | None, typer.Option(help="Hz, where nothing says it.")]
-Rpm = Annotated[float | None, typer.Option(help="Shaft speed, where nothing says it.")]
+Rate = Annotated[float | None, typer.Option(help="Sampling rate in Hz, if nothing else states it.")]
+Rpm = Annotated[float | None, typer.Option(help="Shaft speed in rpm, if nothing else states it.")]
 BearingName = Annotated[
     str | None, typer.Option(help="6205, …, or a geometry: balls,ball_diameter,pitch_diameter.")
 ]
 Glob = Annotated[
-    str | None, typer.Option("--glob", help="Which files of folders, such as '*_DE.mat'.")
+    str | None, typer.Option("--glob", help="Only these files of folders, such as '*_DE.mat'.")
 ]
 Readers = Annotated[int, typer.Option("--jobs", min=1, help="Processes that read files.")]
 Plot = Annotated[Path | None, typer.Option(help="Draw it to a PNG.")]

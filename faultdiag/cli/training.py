@@ -57,7 +57,9 @@ def prepare(*, choice: ConfigChoice, progress: Progress) -> None:
 def train(
     *,
     choice: ConfigChoice,
-    run: Annotated[Path | None, typer.Option(help="Run folder; runs/<config's name>.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder; by default runs/<config's name>.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that run.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue that run.")] = False,
     device: Device = "auto",
@@ -110,15 +112,15 @@ def adapt(
     *,
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
     method: Annotated[
-        str | None, typer.Option(help="mk_mmd_mcc, adabn, shot, …; else what the data allow.")
+        str | None, typer.Option(help="mk_mmd_mcc, adabn, shot, …; by default chosen by the data.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Source data and settings; the run's own config.")
+        Path | None, typer.Option(help="Config of the source data; by default the run's own.")
     ] = None,
     settings: Settings = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How long to adapt.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs to adapt.")] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Keep the model even where agreement falls.")
+        bool, typer.Option("--force", help="Keep the model even if the agreement falls.")
     ] = False,
     reading: Reading,
     pattern: Glob = None,
@@ -161,13 +163,16 @@ def protocol(
     *,
     choice: ConfigChoice,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many; else what the config says, or 5.")
+        int | None,
+        typer.Option(min=1, help="Number of seeds; by default the config's, or 5."),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Cells at a time; the number of cores, or 1 on CUDA."),
+        typer.Option(min=1, help="Cells at a time; by default the number of cores, or 1 on CUDA."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder; runs/<config's name>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; by default runs/<config's name>.")
+    ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
     shard: ShardOf = None,

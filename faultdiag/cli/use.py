@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     noise: Annotated[
         list[str] | None,
-        typer.Option(help="Its kind: white, pink, brown, blue, impulsive or hum."),
+        typer.Option(help="Kind of noise: white, pink, brown, blue, impulsive or hum."),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy over --snr to a PNG.")] = None,
     device: Device = "auto",
@@ -87,14 +87,15 @@ def predict(
     as_json: AsJson = False,
     reading: Reading,
     evidence: Annotated[
-        bool, typer.Option("--evidence", help="Add what the signal says by itself: evidence_*.")
+        bool,
+        typer.Option("--evidence", help="Add evidence from the signal: columns evidence_*."),
     ] = False,
     override_rate: OverrideRate = False,
     device: Device = "auto",
     jobs: Readers = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the rows of --out.")] = False,
     file_timeout: Annotated[
-        float, typer.Option(help="Seconds without progress after which a file is given up.")
+        float, typer.Option(help="Give a file up after this many seconds without progress.")
     ] = 60.0,
     novel: Annotated[
         str, typer.Option(help="Recordings unlike the training data: mark, or reject as unknown.")
@@ -203,21 +204,22 @@ def report(
         ReportFormat.html
     ),
     units: Annotated[
-        Units | None, typer.Option(help="Of the signals, for the velocity: g, m/s2 or mm/s.")
+        Units | None, typer.Option(help="Unit of the signals, for the velocity: g, m/s2 or mm/s.")
     ] = None,
     machine_group: Annotated[
-        int | None, typer.Option(min=1, max=2, help="Of ISO 20816-3: 1 above 300 kW, 2 from 15.")
+        int | None,
+        typer.Option(min=1, max=2, help="ISO 20816-3 group: 1 above 300 kW, 2 from 15 kW."),
     ] = None,
     mounting: Annotated[
-        MachineMounting | None, typer.Option(help="Of the machine: rigid or flexible.")
+        MachineMounting | None, typer.Option(help="Mounting of the machine: rigid or flexible.")
     ] = None,
     reading: Reading,
     pattern: Glob = None,
     pages: Annotated[
-        int, typer.Option(min=0, help="Recordings with a page of their own at most.")
+        int, typer.Option(min=0, help="Most recordings that get a page of their own.")
     ] = 60,
     embeddings: Annotated[
-        Embedding, typer.Option(help="Of a run: pca, tsne or none.")
+        Embedding, typer.Option(help="Projection of a run's embeddings: pca, tsne or none.")
     ] = Embedding.pca,
     device: Device = "auto",
     jobs: Readers = 1,
@@ -278,12 +280,16 @@ def trend(
     paths: Annotated[list[Path], typer.Argument(help="Recordings of one machine, or folders.")],
     *,
     healthy: Annotated[
-        list[Path] | None, typer.Option(help="Healthy recordings; else the first tenth.")
+        list[Path] | None, typer.Option(help="Healthy recordings; by default the first tenth.")
     ] = None,
     plot: Plot = None,
     as_json: AsJson = False,
-    sigmas: Annotated[float, typer.Option(help="The limit: mean + so many sd of healthy.")] = 3.0,
-    persistence: Annotated[int, typer.Option(min=1, help="Recordings in a row: an alarm.")] = 3,
+    sigmas: Annotated[
+        float, typer.Option(help="Limit in standard deviations above the mean.")
+    ] = 3.0,
+    persistence: Annotated[
+        int, typer.Option(min=1, help="Consecutive recordings that make an alarm.")
+    ] = 3,
     reading: Reading,
     pattern: Glob = None,
     progress: Progress,
@@ -318,13 +324,13 @@ def export(
     *,
     out: Annotated[
         Path | None,
-        typer.Option(help="FILE.onnx, or FILE.safetensors for the weights alone; else in RUN."),
+        typer.Option(help="FILE.onnx, or FILE.safetensors for the weights alone; default: in RUN."),
     ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute in 8-bit integers, where accuracy allows.")
     ] = False,
     tolerance: Annotated[
-        float, typer.Option(min=0, max=1, help="By how much --int8 may lower the accuracy.")
+        float, typer.Option(min=0, max=1, help="Largest loss of accuracy allowed for --int8.")
     ] = 0.01,
     safetensors: Annotated[
         bool, typer.Option("--safetensors", help="Write the weights too, as safetensors.")
@@ -364,10 +370,11 @@ def watch(
     *,
     out: Annotated[Path, typer.Option(help="CSV file that rows are appended to.")],
     every: Annotated[
-        float, typer.Option(min=0.01, help="Seconds between looks; a file must stay so long.")
+        float,
+        typer.Option(min=0.01, help="Seconds between checks; new files must not change for it."),
     ] = 5.0,
     once: Annotated[
-        bool, typer.Option("--once", help="Diagnose what is complete and end, as for cron.")
+        bool, typer.Option("--once", help="Diagnose the complete files and end; for cron.")
     ] = False,
     reading: Reading,
     device: Device = "auto",

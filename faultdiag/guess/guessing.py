@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from faultdiag.config.schema import parse_config
 from faultdiag.datasets import DATASETS, cwru
@@ -391,12 +392,9 @@ def _guess_sizes(
 def write_guess(
     root: Path,
     out: Path,
-    *,
-    sampling_rate: float | None = None,
-    override_rate: bool = False,
-    channels: Sequence[str] = (),
+    **stated: Any,
 ) -> Guess:
-    """Write the config of `guess_config` to a new file and return the guess.
+    """Write the config of `guess_config`, which takes the options, to a new file.
 
     Raises
     ------
@@ -405,9 +403,7 @@ def write_guess(
     """
     if out.exists():
         raise FaultdiagError(f"{out} exists; give another file with --out")
-    guess = guess_config(
-        root, sampling_rate=sampling_rate, override_rate=override_rate, channels=channels
-    )
+    guess = guess_config(root, **stated)
     write_text(out, guess.yaml)
     return guess
 
@@ -417,11 +413,9 @@ def init_from(
     root: Path | None,
     out: Path | None,
     sampling_rate: float | None,
-    *,
-    override_rate: bool = False,
-    channels: Sequence[str] = (),
+    **stated: Any,
 ) -> str:
-    """Do what `faultdiag init --from` asks for and return what there is to say.
+    """Write the config for `faultdiag init --from` and return the text about it.
 
     Raises
     ------
@@ -435,9 +429,7 @@ def init_from(
     if sampling_rate is not None and not 0 < sampling_rate < math.inf:
         raise FaultdiagError(f"--sampling-rate is {sampling_rate:g}; give a positive number of Hz")
     path = out or Path(f"{root.resolve().stem or 'recordings'}.yaml")
-    guess = write_guess(
-        root, path, sampling_rate=sampling_rate, override_rate=override_rate, channels=channels
-    )
+    guess = write_guess(root, path, sampling_rate=sampling_rate, **stated)
     return f"{guess.explanation}\nwrote {path}; next: faultdiag train --config {path}"
 
 
