@@ -325,7 +325,7 @@ def arguments_of(
     Parameters
     ----------
     windows, speed
-        As of `forward`.
+        As for `forward`.
     """
     seen = batches.windows(rows) if windows is None else windows
     return seen, *_conditions_of(network, batches, rows, speed)

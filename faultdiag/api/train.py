@@ -143,7 +143,7 @@ def train_all(
     Parameters
     ----------
     run, device, overwrite, resume, on_begun, pictures
-        As of `train`.
+        As for `train`.
     tell
         Called with the text about the data before each training.
 

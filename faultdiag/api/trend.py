@@ -105,7 +105,7 @@ def trend_output(trend: Trend, *, as_json: bool) -> str:
 
 
 def draw_trend(trend: Trend, png: Path) -> None:
-    """Draw a trend as a PNG; errors as of `require_png` and `draw_charts`."""
+    """Draw a trend as a PNG; errors as for `require_png` and `draw_charts`."""
     require_png(png)
     draw_charts(trend_charts(trend), png)
 

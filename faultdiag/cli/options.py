@@ -108,7 +108,7 @@ class ConfigChoice:
         return [*(self.settings or []), *(["data.override_rate=true"] * self.override_rate)]
 
     def load(self) -> "Config":
-        """Load the config with its changes; errors as of `path` and `load_config`."""
+        """Load the config with its changes; errors as for `path` and `load_config`."""
         with without_collection():
             from faultdiag.config.schema import load_config
 

@@ -45,7 +45,7 @@ PROTOCOL = "protocol"
 class Section(BaseModel):
     """A section of known keys."""
 
-    # Strict: true is no number and "5" is text.
+    # Strict: true is not a number and "5" is text.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 

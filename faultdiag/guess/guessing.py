@@ -74,7 +74,7 @@ def find_source(root: Path) -> Source:
     Raises
     ------
     FaultdiagError
-        If there is no recording, or nothing tells two classes.
+        If there are no recordings, or nothing tells two classes.
     """
     if stated := _stated_source(root):
         return stated

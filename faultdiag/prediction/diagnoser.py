@@ -213,7 +213,7 @@ class Diagnoser:
         Raises
         ------
         FaultdiagError
-            If one is no recording, has other channels than the model or no sampling rate, or is
+            If one is not a recording, has other channels than the model or no sampling rate, or is
             shorter than one window.
         """
         model = self.evidence_input if evidence else self.input
@@ -249,12 +249,12 @@ class Diagnoser:
         Parameters
         ----------
         recordings, channel, sampling_rate, rpm, bearing
-            As of `predict`.
+            As for `predict`.
 
         Raises
         ------
         FaultdiagError
-            As of `predict`, or if the model is an ONNX file or has no linear layer.
+            As for `predict`, or if the model is an ONNX file or has no linear layer.
         """
         request = ReadRequest(Path(), channel, sampling_rate, rpm, bearing)
         rows = [self._embedded(self._events(item, request, self.input)) for item in recordings]

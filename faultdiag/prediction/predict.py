@@ -330,7 +330,7 @@ def _own_file(path: Path | None, part: Shard | None) -> Path | None:
 
 @contextmanager
 def _owned(written: Mapping[str, Path | None]) -> Iterator[None]:
-    """Own the files that are written; what is no file, such as a pipe, has no owner."""
+    """Own the files that are written; what is not a file, such as a pipe, has no owner."""
     with ExitStack() as stack:
         for option, path in written.items():
             if path is not None and (path.is_file() or not path.exists()):

@@ -134,7 +134,7 @@ def read_target(
     Raises
     ------
     FaultdiagError
-        If there is no recording, none can be read, or all were trained on.
+        If there are no recordings, none can be read, or all were trained on.
     """
     for path in paths:
         if path.is_file() and is_manifest(path):

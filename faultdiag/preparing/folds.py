@@ -71,7 +71,7 @@ def expand(config: Config, *, inner: bool = False) -> list[Fold]:
     Raises
     ------
     FaultdiagError
-        If there is no recording, the groups can't be dealt to such folds, a fold tests a class
+        If there are no recordings, the groups can't be dealt to such folds, a fold tests a class
         that it doesn't train on, or it is to hold out training groups and has too few.
     """
     strategy, options = config.split.strategy, config.split.options

@@ -122,11 +122,11 @@ class Struct:
         return columns if is_array and all(a.kind != "cell" for a in columns.values()) else {}
 
     def scalar(self) -> float:
-        """Refuse: it is no number."""
+        """Refuse: it is not a number."""
         raise TypeError(f"{self.name} is {self.kind}, not real numbers")
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
-        """Refuse: it is no table."""
+        """Refuse: it is not a table."""
         wanted = f"samples {start} to {stop} of its columns {list(columns)}"
         raise TypeError(f"{self.name} is {self.kind}: there are no {wanted}")
 
@@ -160,7 +160,7 @@ class Attribute:
         return float(np.ravel(self.value)[0])
 
     def block(self, columns: Sequence[int], start: int, stop: int) -> NDArray[np.generic]:
-        """Refuse: it is no table."""
+        """Refuse: it is not a table."""
         wanted = f"samples {start} to {stop} of its columns {list(columns)}"
         raise TypeError(f"{self.name} is an attribute: there are no {wanted}")
 
@@ -256,7 +256,7 @@ class Hdf5Array:
         DamageError
             If it can't be read, or unpacks to more than a recording could.
         TypeError
-            If it is no table.
+            If it is not a table.
         """
         shape = tuple(self._dataset.shape)
         size = table(shape)
@@ -311,7 +311,7 @@ class References(Hdf5Array):
     Parameters
     ----------
     name, dataset
-        As of `Hdf5Array`.
+        As for `Hdf5Array`.
     depth
         How many groups and references lead to it.
     visit

@@ -71,7 +71,7 @@ def _require_counts(segment: Mapping[str, Sequence[str]], blocks: TextBlocks) ->
     Raises
     ------
     DamageError
-        If a count is no number, rows are missing, or the channels are not those of the table.
+        If a count is not a number, rows are missing, or the channels are not those of the table.
     """
     for name, count in (
         ("Samples", blocks.rows),

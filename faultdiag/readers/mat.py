@@ -158,7 +158,7 @@ class Array:
     order
         ``"<"`` or ``">"``, the byte order of the file.
     dtype
-        How its values are stored; None for whatever is no array of real numbers.
+        How its values are stored; None for whatever is not an array of real numbers.
     members
         Returns the fields of each element of a struct; None for anything else.
     """
@@ -210,7 +210,7 @@ class Array:
         DamageError
             If they end before the header says.
         TypeError
-            If it is no array of real numbers.
+            If it is not an array of real numbers.
         """
         if self.dtype is None:
             raise TypeError(f"{self.name} is {self.kind}, not real numbers")
@@ -272,7 +272,7 @@ class Array:
         DamageError
             If it ends before the header says.
         TypeError
-            If it is no array of real numbers.
+            If it is not an array of real numbers.
         """
         return float(self.values().flat[0])
 
@@ -284,7 +284,7 @@ class Array:
         DamageError
             If they end before the header says.
         TypeError
-            If it is no table of real numbers.
+            If it is not a table of real numbers.
         """
         size = table(self.shape)
         if self.dtype is None or size is None:

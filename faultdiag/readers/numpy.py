@@ -117,7 +117,7 @@ def open_npy(path: Path) -> Reader:
     Raises
     ------
     FaultdiagError
-        If it is no array, or damaged.
+        If it is not an array, or damaged.
     """
     with reading(path, _KIND):
         with path.open("rb") as file:
@@ -203,7 +203,7 @@ class NpyArray:
         DamageError
             If it is damaged, ends before them, or unpacks to more than a recording could.
         TypeError
-            If it is no table.
+            If it is not a table.
         """
         size = table(self.shape)
         if size is None:

@@ -302,7 +302,7 @@ def open_text(path: Path) -> Reader:
     Raises
     ------
     FaultdiagError
-        If the file is no text, or holds no two lines of numbers.
+        If the file is not text, or holds no two lines of numbers.
     """
     head = head_of(path)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -352,7 +352,7 @@ class AmplitudeFront(WindowFront):
     def _set_lines(
         self, max_frequency: float | None, *, spacing: float, last: int, limit: float
     ) -> None:
-        """Keep the lines from 0 to `max_frequency`; parameters as of `count_lines`."""
+        """Keep the lines from 0 to `max_frequency`; parameters as for `count_lines`."""
         self.lines = count_lines(self.name, max_frequency, spacing=spacing, last=last, limit=limit)
         self.keep(frequencies=torch.arange(self.lines, dtype=torch.float64) * spacing)
 

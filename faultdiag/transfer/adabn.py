@@ -41,7 +41,7 @@ class AdaBN(nn.Module):
         del features, classes
 
     def forward(self, network: nn.Module, batches: "Iterable[tuple[Tensor, ...]]") -> None:
-        """Replace the statistics of `network`; parameters as of `replace_statistics`."""
+        """Replace the statistics of `network`; parameters as for `replace_statistics`."""
         replace_statistics(network, batches)
 
 

@@ -60,9 +60,9 @@ class MultiKernel:
     Parameters
     ----------
     kernels, factor, rule
-        As of `gaussian_kernels`.
+        As for `gaussian_kernels`.
     unbiased
-        As of `discrepancy`.
+        As for `discrepancy`.
     """
 
     kernels: int
