@@ -108,7 +108,7 @@ def scorer_logits(scorer: Scorer, prepared: Prepared, part: str) -> PartLogits:
     Parameters
     ----------
     scorer
-        Of a model that the data fits, see `require_fit`.
+        The scorer of a model that the data fits, see `require_fit`.
     """
     windows = prepared.windows.of(part)
     known = np.array([scorer.facts.classes.index(name) for name in prepared.classes])

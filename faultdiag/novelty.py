@@ -312,7 +312,7 @@ class HeldOut:
     Parameters
     ----------
     distances
-        Of each window, ``(windows,)``.
+        Distance of each window, ``(windows,)``.
     recording, group
         The recording and the group of each window, as numbers, ``(windows,)``.
     """
@@ -363,7 +363,7 @@ def prediction_limit(scores: Floats, groups: NDArray[np.integer], rate: float) -
     groups
         Its group; where all are of one, each counts as a group of its own.
     rate
-        Of the recordings above the limit; between 0 and 1.
+        Share of recordings above the limit, between 0 and 1.
 
     Returns
     -------

@@ -26,7 +26,7 @@ class FeatureInput:
     Parameters
     ----------
     names
-        Of the features, in the order of the columns.
+        Names of the features, in the order of the columns.
     normalize, state
         The name and the fitted state of the normaliser, as plain lists.
     bearing

@@ -36,7 +36,7 @@ class Head:
     race, ball
         Weights of a race's own evidence and of the other's; of the ball's and of the races'.
     bias
-        Of each class.
+        The bias of each class.
     """
 
     parts: tuple[str, ...]
@@ -90,7 +90,7 @@ class Signature:
     head
         The head that made the logits.
     threshold
-        Of the mean over windows of the largest evidence.
+        Threshold of the mean over windows of the largest evidence.
     error
         The share of windows with a signature whose part may have been wrong.
     basis

@@ -83,7 +83,7 @@ def predict(
     recordings
         Files, folders of files, `Recording` objects or arrays; one, or several in a list.
     channel, sampling_rate, rpm, bearing, evidence
-        As of `Diagnoser.predict`.
+        As for `Diagnoser.predict`.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; for a model that is loaded here.
 

@@ -21,7 +21,7 @@ class BundledModel:
     classes
         What it tells apart.
     seconds
-        Of a window, the shortest recording.
+        Length of a window, which is the shortest recording.
     limits
         What it can't know, in a sentence each.
     """

@@ -82,7 +82,7 @@ def identify_by_name(
     variables
         Returns what the file holds; called only where name or length fit.
     samples
-        Of its channels, where that is known.
+        Samples of its channels, if known.
     """
     stem = PurePosixPath(path.name).stem
     named = [

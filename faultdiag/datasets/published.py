@@ -63,7 +63,7 @@ class PublishedFile:
     file
         Its path in the publisher's folder.
     length, sha256
-        Of its bytes.
+        Number and digest of its bytes.
     url
         A public address; empty where none is known.
     """
@@ -124,7 +124,7 @@ class PublishedSet:
     files
         The files of the distribution whose digests are known.
     suffixes
-        Of the recordings' files; ``("",)`` takes any file.
+        Suffixes of the recordings' files; ``("",)`` takes any file.
     columns
         From a recording's facts to its channels: documented name -> index among the file's
         channels, from the end if negative. Empty where the file names its channels itself.

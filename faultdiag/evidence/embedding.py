@@ -44,7 +44,7 @@ def embed_parts(
     prepared
         Its data.
     parts
-        Of the split.
+        Parts of the split.
     projection
         ``pca`` [1]_ or ``tsne`` [2]_, of scikit-learn.
 

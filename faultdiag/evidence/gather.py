@@ -44,7 +44,7 @@ class Evidence:
     physics
         The verdict that needs no training, where speed and bearing are known.
     agreement
-        Of the diagnosis with it.
+        Agreement of the diagnosis with it.
     statistics
         Medians over windows.
     ratios
@@ -115,7 +115,7 @@ def gather(
     machine
         What is known beside it.
     statistics
-        Of each channel, over windows at the model's rate.
+        Statistics of each channel, over windows at the model's rate.
     healthy
         What they are compared with.
     """

@@ -259,7 +259,7 @@ class WindowStatistics:
     Parameters
     ----------
     rms
-        Of the signal without its mean, in its own unit.
+        RMS of the signal without its mean, in its own unit.
     kurtosis
         3 for Gaussian noise.
     crest_factor

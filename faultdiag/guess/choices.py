@@ -157,7 +157,7 @@ def guess_sizes(
     shortest
         The name of the shortest recording, for messages.
     seconds
-        Of a window, where the network wants more than a few turns of the shaft.
+        Length of a window, if the network needs more than a few turns of the shaft.
 
     Raises
     ------

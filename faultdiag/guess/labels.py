@@ -222,7 +222,7 @@ def _folders_at(
     parents
         The folders of each file.
     count
-        Of all files.
+        Number of all files.
     """
     # The uppermost folder needs no pattern; others are counted from the file up.
     above_file = min(map(len, parents)) - level

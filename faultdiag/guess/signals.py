@@ -172,7 +172,7 @@ def split_comment(labels: Sequence[str], facts: Sequence[Document]) -> str:
     Parameters
     ----------
     labels, facts
-        Of each recording.
+        Class and facts of each recording.
     """
     fewest = min(labels.count(label) for label in set(labels))
     parts = ["train, valid and test are parts of the same recordings"]

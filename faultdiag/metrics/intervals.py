@@ -55,7 +55,7 @@ def bootstrap_interval(
     resamples
         Number of draws.
     seed
-        Of the draws; equal input and seed give an equal interval.
+        Seed of the draws; equal input and seed give an equal interval.
 
     References
     ----------

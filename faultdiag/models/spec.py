@@ -63,7 +63,7 @@ class FrontSpec:
         Parameters
         ----------
         channels, length, sampling_rate
-            Of the windows; the rate in Hz.
+            Shape of the windows, and their rate in Hz.
 
         Raises
         ------
@@ -227,7 +227,7 @@ def parse_spec(
     name
         A name of `NETWORKS`.
     channels, classes, length
-        Of the windows and the logits.
+        Shape of the windows, and number of logits.
     attention
         None, one slot or a list of slots, as a config writes them.
     representation

@@ -124,7 +124,7 @@ class CombScores(nn.Module):
     Parameters
     ----------
     harmonics, teeth
-        Of a comb.
+        Numbers of harmonics and teeth of a comb.
     """
 
     weights: Tensor

@@ -77,7 +77,7 @@ class Batching(Generic[Key]):
     score
         Computes the probabilities of a batch.
     shape
-        Of a batch: windows, channels, length.
+        Shape of a batch: windows, channels, length.
     pool
         Threads that compute batches.
     threads

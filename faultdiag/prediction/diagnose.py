@@ -137,7 +137,7 @@ class RemoteModel:
     path
         Run folder, checkpoint or ONNX file.
     digest
-        Of its file, so that all use the same.
+        Digest of its file, so that all use the same.
     device
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """

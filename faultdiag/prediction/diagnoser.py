@@ -325,7 +325,7 @@ class Diagnoser:
         Parameters
         ----------
         events
-            Of each recording, with a key that tells which: its header, windows and end.
+            Events of the recordings, each with the key of its recording: header, windows and end.
         """
         state: _Recording | None = None
         for key, event in self._scored(events):

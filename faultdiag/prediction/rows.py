@@ -365,7 +365,7 @@ class WindowWriter:
     classes
         The model's classes.
     length, sampling_rate
-        Of a window, in samples, and in Hz.
+        Samples of a window, and the model's rate in Hz.
     as_json
         Whether as JSON.
     """

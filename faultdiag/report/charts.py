@@ -47,7 +47,7 @@ class Palette:
     series
         Of curves and fault lines, by style.
     alarm, caution, good
-        Of the states of a recording; always beside a word.
+        Colours of the states of a recording; always beside a word.
     """
 
     paper: str

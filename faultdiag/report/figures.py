@@ -424,7 +424,7 @@ def embedding_figure(
     title
         Heading.
     axes_name
-        Of the projection, such as ``principal component``.
+        Name of the projection's axes, such as ``principal component``.
 
     Raises
     ------

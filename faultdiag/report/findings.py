@@ -141,7 +141,7 @@ class EnvelopeSummary:
     score, threshold
         The largest score, and what makes a signature; None where nothing could be compared.
     harmonics, sidebands
-        Of the fault lines of that part.
+        Numbers of harmonics and sidebands of that part's fault lines.
     agreement
         With the network.
     """
@@ -212,7 +212,7 @@ def finding(
     healthy
         Whether the class is a healthy one.
     probabilities
-        Of all classes, to name the next one where the confidence is low.
+        Probabilities of all classes, to name the next one if the confidence is low.
     novelty
         Above 1 where the recording is unlike the training data.
     signature

@@ -83,7 +83,7 @@ def count_lines(
     Parameters
     ----------
     name, max_frequency
-        Of the representation.
+        Name and option of the representation.
     spacing
         Hz between two lines.
     last
@@ -270,7 +270,7 @@ class Front(nn.Module):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz.
+        Channels and samples of a window, and its sampling rate in Hz.
     shortest
         Fewest samples of a window.
 

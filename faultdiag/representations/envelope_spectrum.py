@@ -30,7 +30,7 @@ class EnvelopeSpectrum(AmplitudeFront):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz.
+        Channels and samples of a window, and its sampling rate in Hz.
     band
         Lower and upper Hz of what is demodulated. None is everything.
     bands

@@ -69,7 +69,7 @@ class FaultOrderCombs(Front):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz.
+        Channels and samples of a window, and its sampling rate in Hz.
     bands
         Number of narrow bands.
     whiten

@@ -35,7 +35,7 @@ class LogPowerSpectrum(WindowFront):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz.
+        Channels and samples of a window, and its sampling rate in Hz.
     segment
         Samples ``N`` of a segment.
     hop

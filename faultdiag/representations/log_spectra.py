@@ -47,7 +47,7 @@ class LogSpectra(WindowFront):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz.
+        Channels and samples of a window, and its sampling rate in Hz.
     segments
         The segment sizes ``N`` in samples.
     overlap

@@ -40,7 +40,7 @@ class OrderEnvelopeSpectrum(Front):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz.
+        Channels and samples of a window, and its sampling rate in Hz.
     band, bands
         As in `EnvelopeSpectrum`.
     max_order

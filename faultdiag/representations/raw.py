@@ -13,7 +13,7 @@ class Raw(Front):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz changes nothing here.
+        Channels and samples of a window; its rate in Hz has no effect.
 
     Raises
     ------

@@ -25,7 +25,7 @@ class AmplitudeSpectrum(AmplitudeFront):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz. A window needs 4 samples.
+        Channels and samples of a window, 4 or more, and its sampling rate in Hz.
     max_frequency
         Hz of the last line at most. None is half the sampling rate.
     taper

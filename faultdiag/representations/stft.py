@@ -29,7 +29,7 @@ class ShortTimeSpectra(AmplitudeFront):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz.
+        Channels and samples of a window, and its sampling rate in Hz.
     segment
         Samples of a segment.
     hop

@@ -116,7 +116,7 @@ class VariationalModes(WindowFront):
     Parameters
     ----------
     channels, length, sampling_rate
-        Of the windows; the rate in Hz changes nothing, as centres follow the samples.
+        Channels and samples of a window; its rate in Hz has no effect on the modes.
     modes, alpha, tau, tolerance, iterations, init
         See `decompose`.
     standardise

@@ -182,7 +182,7 @@ def ambiguous_parts(orders: FaultOrders, slip: float) -> list[tuple[str, str]]:
     Parameters
     ----------
     orders
-        Of the bearing.
+        Fault orders of the bearing.
     slip
         Largest slip that is searched, as a share.
 
@@ -260,7 +260,7 @@ class CatalogueRow:
     type
         In words: ``"deep groove ball"``.
     unit
-        Of the diameters: mm or inch; empty where only orders are known.
+        Unit of the diameters: mm or inch; empty if only orders are known.
     approximate
         Whether the numbers are estimates; `note` says why.
     note, source

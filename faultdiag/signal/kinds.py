@@ -275,7 +275,7 @@ def samples_per_measured(x: NDArray[np.float64], order: int) -> int | None:
     x
         ``(samples,)``, without gaps.
     order
-        Of the differences: 1 or 2.
+        Order of the differences: 1 or 2.
 
     Returns
     -------

@@ -330,7 +330,7 @@ def motor_drone(levels: Floats, phases: Floats, shaft_hz: float, samples: int, f
     levels
         Factor on each of the `MOTOR_LINES` lines.
     phases
-        Of each line at the start, in turns.
+        Phase of each line at the start, in turns.
 
     References
     ----------

@@ -178,7 +178,7 @@ class Run:
     strength, noise, shaft
         Factors on the strikes and on the sensors' levels.
     angle
-        Of the shaft, ``(samples,)``, see `shaft_angle`.
+        Angle of the shaft, ``(samples,)``, see `shaft_angle`.
     drone
         Sum of the motor's lines, ``(samples,)``.
     """

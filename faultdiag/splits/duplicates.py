@@ -225,7 +225,7 @@ class Duplicate:
     scale, offset
         The second is ``scale * first + offset``.
     correlation
-        Of the common samples; its sign is that of the scale.
+        Correlation of the common samples; its sign is that of the scale.
     """
 
     recordings: tuple[int, int]

@@ -309,7 +309,7 @@ def share(
     starts
         ``part -> recording -> starts`` of windows of `length` samples.
     origins
-        Of every recording.
+        Origin of every recording.
     duplicates
         The duplicate samples of recordings with these `channels`.
     """

@@ -249,7 +249,7 @@ def cut_in_time(
     Parameters
     ----------
     shares
-        Of the two parts, which sum to 1.
+        Shares of the two parts, which sum to 1.
     gap
         Samples between; the window length unless given.
     what, term

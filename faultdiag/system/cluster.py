@@ -51,7 +51,7 @@ class DaskCluster:
     Parameters
     ----------
     address
-        Of the scheduler: ``tcp://host:8786``.
+        Address of the scheduler: ``tcp://host:8786``.
     """
 
     def __init__(self, address: str) -> None:

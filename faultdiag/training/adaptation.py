@@ -183,7 +183,7 @@ class JointStep(Step):
     method
         A transfer method of the kind ``joint``.
     weight
-        Of the method's loss.
+        Weight of the method's loss.
     """
 
     columns = ("train_loss", "train_accuracy", "transfer_loss")

@@ -508,7 +508,7 @@ def adapting_trainer(
     Parameters
     ----------
     train, valid, segments
-        Of the source; None where they are not at hand, which source-free methods don't need.
+        Data of the source; None if they are not available: source-free methods don't need them.
     target
         Its windows, without labels.
     history

@@ -63,7 +63,7 @@ def domain_loss(logits: "Tensor", rows: int, weights: "Tensor | None" = None) ->
     Parameters
     ----------
     logits
-        Of the source, ``(B,)``; the first `rows` are source windows.
+        Logits of the source domain, ``(B,)``; the first `rows` are source windows.
     weights
         Weight of each window, ``(B,)``; equal unless given.
     """

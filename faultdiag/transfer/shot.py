@@ -62,7 +62,7 @@ def pseudo_labels(features: "Tensor", logits: "Tensor") -> "Tensor":
     Parameters
     ----------
     features, logits
-        Of all target windows, ``(n, d)`` and ``(n, classes)``.
+        Features and logits of all target windows, ``(n, d)`` and ``(n, classes)``.
     """
     x = functional.normalize(features.double(), dim=1)
     nearest = _nearest(x, probabilities(logits))

@@ -119,7 +119,7 @@ class ConfusionTable:
     labels
         In the order of rows and columns.
     rows
-        Of each true class: its cells, as counts and shares of the row.
+        Cells of each true class, as counts and shares of the row.
     """
 
     unit: str
