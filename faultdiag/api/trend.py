@@ -91,9 +91,9 @@ def _measure(
 ) -> tuple[list[TrendPoint], list[str]]:
     requests = find(paths, request, pattern=pattern)
     measured, problems = [], []
-    for one in tqdm(requests, "measuring", unit="recording", disable=None):
+    for recording in tqdm(requests, "measuring", unit="recording", disable=None):
         try:
-            measured.append(measure_indicators(one))
+            measured.append(measure_indicators(recording))
         except FaultdiagError as error:
             problems.append(" ".join(str(error).split()))
     return measured, problems

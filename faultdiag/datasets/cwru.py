@@ -139,10 +139,10 @@ def _locate(root: Path, numbers: Collection[int]) -> dict[int, Path]:
     if problems:
         raise FaultdiagError("\n".join(problems))
     if not paths_by_number:
-        wanted = _some((str(catalogue()[n]) for n in sorted(numbers)), len(numbers))
+        expected = _some((str(catalogue()[n]) for n in sorted(numbers)), len(numbers))
         raise FaultdiagError(
             f"{root} holds none of the {counted(len(numbers), 'recording')} selected: looked for "
-            f"{wanted}; "
+            f"{expected}; "
             f"its .mat files: {_some((str(p.relative_to(root)) for p in paths), len(paths))}"
         )
     return paths_by_number
@@ -269,15 +269,15 @@ class Cwru:
             names.
         """
         facts = choose([known.facts for known in catalogue().values()], select)
-        wanted = [catalogue()[row["number"]] for row in facts]
-        paths = locate(self.root, [known.number for known in wanted])
+        expected = [catalogue()[row["number"]] for row in facts]
+        paths = locate(self.root, [known.number for known in expected])
         return Selection(
             entries=[
                 _entry(known, paths[known.number], at_fault=self._at_fault)
-                for known in wanted
+                for known in expected
                 if known.number in paths
             ],
-            missing=[str(known) for known in wanted if known.number not in paths],
+            missing=[str(known) for known in expected if known.number not in paths],
         )
 
 

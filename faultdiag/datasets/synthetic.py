@@ -44,19 +44,19 @@ class Synthetic:
             missing, holds no simulation, an incomplete one, or none of the selected recordings.
         """
         rows = choose([known.facts for known in _simulable()], select)
-        wanted = [catalogue()[row["number"]] for row in rows]
+        expected = [catalogue()[row["number"]] for row in rows]
         present = self._present()
-        chosen = [known for known in wanted if known.number in present]
+        chosen = [known for known in expected if known.number in present]
         if not chosen:
             raise FaultdiagError(
-                f"{self.root} holds none of the {counted(len(wanted), 'recording')} selected, "
+                f"{self.root} holds none of the {counted(len(expected), 'recording')} selected, "
                 "among them "
-                f"{wanted[0]}; simulated there: {', '.join(map(str, sorted(present)))}"
+                f"{expected[0]}; simulated there: {', '.join(map(str, sorted(present)))}"
             )
         return Selection(
             entries=[_entry(known, self.root / f"{known.number}.mat") for known in chosen],
             # What nobody asked for by name is not missing: the folder holds what was simulated.
-            missing=[str(k) for k in wanted if k.number not in present] if select else [],
+            missing=[str(k) for k in expected if k.number not in present] if select else [],
         )
 
     def _present(self) -> set[int]:

@@ -147,11 +147,11 @@ class Explainer:
     ) -> FrontRelevance | None:
         if not isinstance(self._network, FrontEndNetwork) or not has_captum():
             return None
-        seen = self._network.front(inputs, *speeds).detach()
-        if seen.ndim != 3:
+        output = self._network.front(inputs, *speeds).detach()
+        if output.ndim != 3:
             return None
-        relevance = gradient_x_input(target_of(self._network.network, seen, label))
-        axis, places = _front_axis(self._network.front, seen.shape[-1])
+        relevance = gradient_x_input(target_of(self._network.network, output, label))
+        axis, places = _front_axis(self._network.front, output.shape[-1])
         return FrontRelevance(axis, places, relevance.sum(axis=1).mean(axis=0))
 
     def _gates(self, inputs: Tensor, speeds: tuple[Tensor, ...]) -> tuple[Gate, ...]:

@@ -147,17 +147,17 @@ def fault_families(spectra: EnvelopeSpectra, bearing: KnownBearing) -> list[Faul
         At most one for each kind of fault; those without a single line are left out.
     """
     free = _without_mains(spectra)
-    wanted = list(combs(bearing.orders))
+    remaining = list(combs(bearing.orders))
     families = []
-    while wanted:
+    while remaining:
         raised = _raised(spectra.levels, free)
-        fits = [_fit(spectra, comb, raised) for comb in wanted]
+        fits = [_fit(spectra, comb, raised) for comb in remaining]
         best = _strongest(fits)
         if not best.present.any():
             break
         families.append(_family(spectra, best))
         free[_around(best.places[best.present], free.size)] = False
-        wanted.remove(best.comb)
+        remaining.remove(best.comb)
     return families
 
 

@@ -166,19 +166,19 @@ def guess_sizes(
     """
     samples = int(min(min(counts) for counts in lengths.values()))
     usual = _wanted(rate, rpm) if seconds is None else round(seconds * rate)
-    wanted = _Window(usual, rate, rpm, samples, shortest)
+    best = _Window(usual, rate, rpm, samples, shortest)
     # Of long windows one has to do for the test.
     enough = (_ENOUGH_WINDOWS, 1) if seconds is None else (1,)
-    length, fractions, windows = _fitting(wanted.shortest, wanted.length, enough)
+    length, fractions, windows = _fitting(best.shortest, best.length, enough)
     if length == 0:
-        return _whole_recordings(lengths, recordings, wanted, own_parts)
+        return _whole_recordings(lengths, recordings, best, own_parts)
     stride, reason = _stride(lengths, recordings, fractions[0], length)
     return Sizes(
         length,
         stride,
         {"strategy": "within_recording", "fractions": list(fractions), "gap": length},
         {
-            "length": wanted.reason(length),
+            "length": best.reason(length),
             "stride": reason,
             "split": f"the shortest recording has {counted(windows, 'test window')} without "
             "overlap",
@@ -224,8 +224,8 @@ def _stride(
         The share of all samples that are trained on.
     """
     sizes = [sum(own) / len(own) * recordings[label] * share for label, own in lengths.items()]
-    wanted = max(min(sizes) / _PER_CLASS, sum(sizes) / _MOST, 16)
-    stride = min(1 << math.ceil(math.log2(wanted)), length)
+    target = max(min(sizes) / _PER_CLASS, sum(sizes) / _MOST, 16)
+    stride = min(1 << math.ceil(math.log2(target)), length)
     fewest = min(sizes) / stride
     return stride, f"about {fewest:.0f} training windows of the smallest class, which overlap"
 

@@ -91,9 +91,9 @@ def guess_own_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
     """
     level = part_level(paths)
     if level is None:
-        found = guess_labels(root, paths)
-        pattern = _whole_pattern(found, paths)
-        return replace(found, options={"pattern": _one_or_all(pattern)}) if pattern else found
+        labels = guess_labels(root, paths)
+        pattern = _whole_pattern(labels, paths)
+        return replace(labels, options={"pattern": _one_or_all(pattern)}) if pattern else labels
     if len({path.count("/") for path in paths}) > 1:
         raise FaultdiagError(
             f"{root} has folders for training and test, and recordings at several depths below "
@@ -101,13 +101,13 @@ def guess_own_labels(root: Path, paths: Sequence[str]) -> LabelGuess:
         )
     parts = [path.split("/") for path in paths]
     below = ["/".join([*row[:level], *row[level + 1 :]]) for row in parts]
-    found = guess_labels(root, below)
+    labels = guess_labels(root, below)
     pattern = [
         "/".join([*pieces[:level], "{part:any}", *pieces[level:]])
-        for text in _whole_pattern(found, below, always=True)
+        for text in _whole_pattern(labels, below, always=True)
         for pieces in [text.split("/")]
     ]
-    return replace(found, options={"pattern": _one_or_all(pattern)})
+    return replace(labels, options={"pattern": _one_or_all(pattern)})
 
 
 def _one_or_all(patterns: list[str]) -> str | list[str]:
@@ -244,12 +244,12 @@ def _folder_options(above_file: int) -> Json:
 
 
 def _files(paths: Sequence[str], *, least: int) -> list[LabelGuess]:
-    found = name_patterns(paths)
-    if found is None or (found.share == 0 and len(found.states) > _MOST_CLASSES):
+    patterns = name_patterns(paths)
+    if patterns is None or (patterns.share == 0 and len(patterns.states) > _MOST_CLASSES):
         return []
-    if found.classes < least:
+    if patterns.classes < least:
         return []
-    pattern = _one_or_all(found.patterns)
+    pattern = _one_or_all(patterns.patterns)
     example = Path(paths[0]).name
-    reasons = [f"the files are named like {example}", *found.reasons]
-    return [LabelGuess({"pattern": pattern}, found.label, found.share, reasons)]
+    reasons = [f"the files are named like {example}", *patterns.reasons]
+    return [LabelGuess({"pattern": pattern}, patterns.label, patterns.share, reasons)]

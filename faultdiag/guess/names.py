@@ -166,13 +166,13 @@ def _speeds(shape: _Shape) -> set[str]:
 
 def _dates(columns: Sequence[Sequence[str]]) -> set[int]:
     """Return the places of years, and of times behind a date: they are no shaft speeds."""
-    found = set()
+    facts = set()
     for i, (first, second) in enumerate(pairwise(columns)):
         if _all_fit(r"(19|20)\d\d", first) and _all_fit(r"0[1-9]|1[0-2]", second):
-            found.add(i)
+            facts.add(i)
         if _all_fit(r"(19|20)\d\d[01]\d[0-3]\d", first) and _all_fit(r"[0-2]\d[0-5]\d", second):
-            found.add(i + 1)
-    return found
+            facts.add(i + 1)
+    return facts
 
 
 def _all_fit(pattern: str, texts: Iterable[str]) -> bool:
@@ -302,9 +302,9 @@ def fact_patterns(paths: Sequence[str]) -> list[str]:
     shapes = _shapes([PurePosixPath(path).stem for path in paths], labelled=False)
     speeds = {text for shape in shapes for text in _speeds(shape)}
     for shape in shapes:
-        found = _joined(shape, _pieces(shape, reasons, speeds))
-        if set(re.findall(r"{(\w+?)(?:_\d+)?[:}]", found)) - _NO_FACTS:
-            patterns.append(found)
+        joined = _joined(shape, _pieces(shape, reasons, speeds))
+        if set(re.findall(r"{(\w+?)(?:_\d+)?[:}]", joined)) - _NO_FACTS:
+            patterns.append(joined)
     return sorted(set(patterns), key=lambda pattern: (-pattern.count("{"), pattern))
 
 

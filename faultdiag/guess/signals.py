@@ -144,7 +144,9 @@ def _samples(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[np.float3
         if len(names) == 1:
             return {}
     # Channels of one file may differ in length or rate.
-    return {name: samples for one in names for name, samples in _samples(path, [one]).items()}
+    return {
+        name: samples for channel in names for name, samples in _samples(path, [channel]).items()
+    }
 
 
 def _is_vibration(name: str) -> bool:

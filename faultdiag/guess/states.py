@@ -110,16 +110,16 @@ def alike(classes: Iterable[str]) -> list[str]:
     ['OR5, OuterRaceFault: probably one class (outer race)']
     """
     every = sorted(set(classes))
-    found = []
+    notes = []
     for state in _STATES:
         own = [name for name in every if _states_in(name) == {state}]
         if len({first_letters(name) for name in own}) > 1:
-            found.append(f"{', '.join(own)}: probably one class ({state})")
+            notes.append(f"{', '.join(own)}: probably one class ({state})")
     folded = defaultdict(list)
     for name in every:
         folded[re.sub(r"[\W_]+", "", name.casefold())].append(name)
-    named = " ".join(found)
-    return found + [
+    named = " ".join(notes)
+    return notes + [
         f"{', '.join(names)}: probably one class"
         for names in folded.values()
         if len(names) > 1 and ", ".join(names) not in named
@@ -171,9 +171,9 @@ def part_of_split(name: str) -> str:
     words = [word.lower() for word in re.findall(r"[^\W\d_]+", name)]
     if {"rig", "stand", "bench", "rigs"} & set(words):
         return ""
-    found = {
+    matches = {
         part
         for part, (whole, beginnings) in _PARTS.items()
         if any(w in whole or w.startswith(beginnings) for w in [*words, "".join(words)])
     }
-    return found.pop() if len(found) == 1 else ""
+    return matches.pop() if len(matches) == 1 else ""

@@ -69,6 +69,6 @@ class TiedZ(tied.TiedNetwork):
         pooled = mean
         if self.sharpness is not None:
             pooled = ((self.sharpness * z).softmax(-1) * z).sum(-1)
-        seen = torch.stack((pooled, mean, spread), -1).flatten(0, 1)  # (B * 3, 3)
-        evidence: Tensor = self.reader(self.norm(seen))
+        inputs = torch.stack((pooled, mean, spread), -1).flatten(0, 1)  # (B * 3, 3)
+        evidence: Tensor = self.reader(self.norm(inputs))
         return evidence.view(-1, 3)

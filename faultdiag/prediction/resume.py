@@ -241,11 +241,11 @@ def _require_same_recordings(
     partial: Path, rows: Sequence[StoredRow], paths: Sequence[str]
 ) -> None:
     for number, row in enumerate(rows):
-        wanted = encodable(paths[number]) if number < len(paths) else "none"
-        if row.path != wanted:
+        expected = encodable(paths[number]) if number < len(paths) else "none"
+        if row.path != expected:
             raise FaultdiagError(
                 f"{partial}: its row {number + 1} is of {printable(row.path)}, the recording in "
-                f"that place is now {printable(wanted)}; give the same recordings in the same "
+                f"that place is now {printable(expected)}; give the same recordings in the same "
                 "order, or delete it to start fresh"
             )
 

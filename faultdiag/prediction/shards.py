@@ -164,10 +164,10 @@ def _require_same_recordings(
     paths: Sequence[str],
 ) -> None:
     for number, shard in enumerate(shards):
-        wanted = [encodable(p) for p, own in zip(paths, order, strict=True) if own == number]
+        expected = [encodable(p) for p, own in zip(paths, order, strict=True) if own == number]
         present = [row.path for row in rows[number]]
-        if present != wanted:
-            odd = next(iter(set(present) ^ set(wanted)), "their order")
+        if present != expected:
+            odd = next(iter(set(present) ^ set(expected)), "their order")
             raise FaultdiagError(
                 f"--merge: {shard_file(out, shard)} is of other recordings, such as {odd}; give "
                 f"the same recordings, or run the shard again with --shard {shard}"

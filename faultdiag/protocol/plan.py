@@ -432,8 +432,8 @@ def _only(cells: Sequence[Cell], names: Sequence[str] | None) -> tuple[list[Cell
     axes = [set(axis) for axis in zip(*map(_place, cells), strict=True)]
     known = list(dict.fromkeys(filter(None, chain.from_iterable(map(sorted, axes)))))
     problems = _unknown_names(f"{PROTOCOL}.only", "name", names, known)
-    wanted = [axis & set(names) or axis for axis in axes]
-    left = [cell for cell in cells if all(map(contains, wanted, _place(cell)))]
+    chosen = [axis & set(names) or axis for axis in axes]
+    left = [cell for cell in cells if all(map(contains, chosen, _place(cell)))]
     if not left and not problems:
         problems = [f"{PROTOCOL}.only: no cell is of all of {', '.join(names)}; leave one out"]
     return left, problems

@@ -127,9 +127,9 @@ def open_parquet(path: Path) -> Reader:
         try:
             file, allowance = parquet.ParquetFile(path), Allowance(path.stat().st_size)
             columns = {
-                each.name: _arrow_column(file, each, arrow.types, allowance)
-                for each in file.schema_arrow
-                if not each.name.startswith("__index_level")
+                field.name: _arrow_column(file, field, arrow.types, allowance)
+                for field in file.schema_arrow
+                if not field.name.startswith("__index_level")
             }
             facts = _facts(file.schema_arrow.metadata or {})
         except (arrow.ArrowException, ValueError, OSError) as error:

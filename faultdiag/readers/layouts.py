@@ -247,8 +247,8 @@ def _without_file_name(inside: Mapping[str, StoredArray], stem: str) -> dict[str
 
 def _target(signals: Mapping[str, Mapping[str, Row]], names: Collection[str]) -> str | None:
     """Return the signal whose facts apply, or None if that is open."""
-    wanted = [name for name, rows in signals.items() if set(rows) & set(names) or name in names]
-    every = wanted or list(signals)
+    chosen = [name for name, rows in signals.items() if set(rows) & set(names) or name in names]
+    every = chosen or list(signals)
     return every[0] if len(every) == 1 else None
 
 

@@ -104,8 +104,8 @@ def _kind_of(stretch: Stretch) -> SignalKind:
     if stretch.x.size < 2 or deviation <= 1e-12 * abs(stretch.mean) or deviation == 0:
         return SignalKind("constant", "is constant")
     tests = (_rising, _constant, _levels, _pulses, _slow)
-    found = next((kind for test in tests if (kind := test(stretch))), None)
-    return found or SignalKind("vibration", "")
+    unusual = next((kind for test in tests if (kind := test(stretch))), None)
+    return unusual or SignalKind("vibration", "")
 
 
 def _rising(stretch: Stretch) -> SignalKind | None:

@@ -112,11 +112,11 @@ def name_groups(
 
 def _require_apart(known: Mapping[str, Sequence[object]], fact: str) -> None:
     """Refuse groups that two parts name."""
-    for one, other in combinations(known, 2):
-        both = [group for group in known[one] if group in known[other]]
+    for first, second in combinations(known, 2):
+        both = [group for group in known[first] if group in known[second]]
         if both:
             raise FaultdiagError(
-                f"split.{one} and split.{other} both have {fact} {_shown(both)}; "
+                f"split.{first} and split.{second} both have {fact} {_shown(both)}; "
                 "a group belongs to one part only"
             )
 

@@ -74,10 +74,10 @@ def group_by(strategy: str, items: Sequence[SplitItem], fact: str | None = None)
     if strategy == "across_recordings":
         return Grouping(RECORDING, tuple(item.name for item in items))
     known = _known_facts(items)
-    wanted = _FACTS[strategy] if fact is None else (fact,)
-    present = [name for name in wanted if name in known]
+    facts = _FACTS[strategy] if fact is None else (fact,)
+    present = [name for name in facts if name in known]
     if not present:
-        raise FaultdiagError(_lacking(strategy, wanted, sorted(known), named=fact is not None))
+        raise FaultdiagError(_lacking(strategy, facts, sorted(known), named=fact is not None))
     return Grouping(present[0], tuple(item.facts.get(present[0]) for item in items))
 
 

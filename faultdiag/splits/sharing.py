@@ -250,8 +250,8 @@ def _runs(count: int, copies: Iterable[tuple[int, int]]) -> list[int]:
             index = parent[index]
         return index
 
-    for one, other in copies:
-        low, high = sorted((root(one), root(other)))
+    for first, second in copies:
+        low, high = sorted((root(first), root(second)))
         parent[high] = low
     return [root(index) for index in range(count)]
 
@@ -326,12 +326,12 @@ def share(
         by_class[label] = min(level, by_class.get(label, level), key=LEVELS.index)
     return Sharing(
         pairs={
-            f"{one}-{other}": {
-                "samples": _in_place(covered, one, other)
-                + _in_copies(duplicates, common, one, other),
-                **_counted(origins, covered[one], covered[other]),
+            f"{first}-{second}": {
+                "samples": _in_place(covered, first, second)
+                + _in_copies(duplicates, common, first, second),
+                **_counted(origins, covered[first], covered[second]),
             }
-            for one, other in combinations(covered, 2)
+            for first, second in combinations(covered, 2)
         },
         leak=min(by_class.values(), key=LEVELS.index, default="none"),
         leak_by_class=dict(sorted(by_class.items())),

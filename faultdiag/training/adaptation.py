@@ -393,8 +393,8 @@ class Adaptation:
     def criteria(self) -> dict[str, float]:
         """Measure the network on target windows, without labels: the columns of an epoch."""
         rows = evenly(len(self.target), MOST_JUDGED)
-        seen = self._features(self.target, rows)
-        logits = seen.logits.double().cpu().numpy()
+        domain = self._features(self.target, rows)
+        logits = domain.logits.double().cpu().numpy()
         unlabelled = describe_unlabelled(logits, self.target.recordings[rows])
         columns = {
             "target_agreement": unlabelled.agreement,
@@ -402,7 +402,7 @@ class Adaptation:
             "target_information": unlabelled.information,
         }
         if self.settings.selection == "reverse_validation" and self._valid is not None:
-            columns["reverse_accuracy"] = self._reverse(seen, logits, self._valid)
+            columns["reverse_accuracy"] = self._reverse(domain, logits, self._valid)
         return columns
 
     def _reverse(self, seen: Domain, logits: np.ndarray[Any, Any], valid: WindowBatches) -> float:

@@ -196,9 +196,9 @@ def _evenly_of(windows: WindowIndex, recordings: Sequence[int], most: int) -> In
     numbers = np.array(recordings, dtype=windows.recording.dtype)
     first, last = (np.searchsorted(windows.recording, numbers, side) for side in _SIDES)
     ends = np.cumsum(last - first)
-    wanted = evenly(int((last - first).sum()), most)
-    place = np.searchsorted(ends, wanted, side="right")
-    return np.asarray(last[place] - ends[place] + wanted, dtype=np.int64)
+    chosen = evenly(int((last - first).sum()), most)
+    place = np.searchsorted(ends, chosen, side="right")
+    return np.asarray(last[place] - ends[place] + chosen, dtype=np.int64)
 
 
 def _distances(

@@ -252,7 +252,7 @@ def _between(interval: Sequence[float] | None) -> str:
 
 
 def _figures(test: Document) -> list[tuple[str, str]]:
-    wanted = (
+    needed = (
         ("recording_accuracy", "of recordings right"),
         ("accuracy", "of windows right"),
         ("macro_f1", "macro-F1, windows"),
@@ -260,7 +260,7 @@ def _figures(test: Document) -> list[tuple[str, str]]:
         ("missed_alarm_rate", "missed alarms"),
         ("ece", "calibration error"),
     )
-    return [(percent(test.get(key)), words) for key, words in wanted if key in test]
+    return [(percent(test.get(key)), words) for key, words in needed if key in test]
 
 
 def _parts(metrics: Document) -> list[tuple[str, str, str, str]]:
