@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +155,9 @@ class _RawWindows:
     shape: tuple[int, ...]
 
 
+_Message: TypeAlias = ReadEvent | _Alive | _RawWindows
+
+
 class Stream(Generic[Task]):
     """A process that works on tasks in the order in which they are submitted.
 
@@ -178,6 +181,7 @@ class Stream(Generic[Task]):
             for end in (sending, self._tasks):
                 fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         self.pending: deque[Task] = deque()
+        self._received: deque[_Message] = deque()
         arguments = (tasks, sending, os.getpid(), work)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         try:
@@ -220,7 +224,7 @@ class Stream(Generic[Task]):
         try:
             while True:
                 waited_from = time.monotonic()
-                while not self._events.poll(patience):
+                while not (self._received or self._events.poll(patience)):
                     if limit is not None and time.monotonic() - waited_from > limit:
                         raise HungError
                     yield Pause()
@@ -244,7 +248,9 @@ class Stream(Generic[Task]):
         self._events.close()
 
     def _receive(self) -> ReadEvent | _Alive:
-        received: ReadEvent | _Alive | _RawWindows = self._events.recv()
+        if not self._received:
+            self._received.extend(self._events.recv())
+        received = self._received.popleft()
         if not isinstance(received, _RawWindows):
             return received
         # Read into its place: a connection's own way copies it twice more.
@@ -261,16 +267,29 @@ class Stream(Generic[Task]):
 def _serve(tasks: Connection, events: Connection, parent: int, work: Work) -> None:
     begin(parent)
     keep_freed_memory()
-    report_progress(lambda: events.send(_Alive()))
+    report_progress(lambda: events.send([_Alive()]))
     with suppress(EOFError, BrokenPipeError):
         more = tasks.recv()
         while True:
-            for event in work(tasks.recv(), *more):
-                if isinstance(event, Windows) and _DIRECT:
-                    events.send(_RawWindows(event.values.shape))
-                    _write(events.fileno(), event.values)
-                else:
-                    events.send(event)
+            _send_events(work(tasks.recv(), *more), events)
+
+
+def _send_events(stream: Iterator[ReadEvent], pipe: Connection) -> None:
+    """Send the events of a task; small ones go with the next large one, or with the end.
+
+    Each message costs both sides a few calls of the system.
+    """
+    waiting: list[_Message] = []
+    for event in stream:
+        if isinstance(event, Windows) and _DIRECT:
+            pipe.send([*waiting, _RawWindows(event.values.shape)])
+            _write(pipe.fileno(), event.values)
+            waiting = []
+        else:
+            waiting.append(event)
+        if isinstance(event, End) or not _DIRECT:
+            pipe.send(waiting)
+            waiting = []
 
 
 def _write(pipe: int, array: NDArray[np.float32]) -> None:
