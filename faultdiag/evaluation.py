@@ -204,14 +204,12 @@ def evaluate_part(
 
     Parameters
     ----------
-    classes
-        Names of the network's logits; the data may have fewer.
+    classes, passing
+        As for `part_logits`, which takes the other options.
     healthy
         Classes that false and missed alarms are counted against.
     temperature
         Divisor of the logits before the softmax.
-    passing
-        Other options of `part_logits`.
 
     Returns
     -------
