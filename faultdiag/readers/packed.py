@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 from typing import IO
@@ -23,7 +23,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, needs_extra
 from faultdiag.readers import excel_rows
 from faultdiag.readers.base import Reader, Variable, channels_of
 from faultdiag.readers.source import (
@@ -250,11 +250,8 @@ def open_excel(path: Path) -> Reader:
         If python-calamine is not installed, the file is damaged, needs more memory or time than
         its size justifies, or no sheet holds numbers.
     """
-    if find_spec("python_calamine") is None:
-        raise FaultdiagError(
-            f"{path} is an Excel file, which needs the package python-calamine: "
-            "pip install 'faultdiag[tables]'"
-        )
+    with needs_extra("tables", f"{path} is an Excel file"):
+        import_module("python_calamine")
     folder = Scratch()
     inner = folder.path / f"{path.stem}.tsv"
     with reading(path, "Excel file"):
