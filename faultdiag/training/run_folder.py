@@ -506,6 +506,8 @@ EXTRAS = {
     "tensorboard": "tensorboard",
     "mlflow": "mlflow-skinny",
     "tdms": "nptdms",
+    "uff": "pyuff",
+    "tables": "pyarrow",
 }
 
 

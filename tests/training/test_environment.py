@@ -1,6 +1,7 @@
 """What a result was made with."""
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,22 @@ import torch
 from faultdiag.training import run_folder as subject
 from faultdiag.training.run_folder import environment
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_what_stands_in_environment_json() -> None:
     document = environment(torch.device("cpu"))
     assert document["processor"] == document["device_name"] != ""
     assert document["extras"]["onnx"]
-    assert set(document["extras"]) <= set(subject.EXTRAS)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert set(document["extras"]) <= set(subject.EXTRAS) == set(extras) - {"test"}
+    for extra, package in subject.EXTRAS.items():
+        assert any(named.partition(">")[0] == package for named in extras[extra])
 
 
 def test_the_commit_is_that_of_the_source_tree() -> None:
-    root = Path(__file__).parents[2]
-    words = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    words = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     expected = done.stdout.strip() if done.returncode == 0 else None
     found = subject.commit()
