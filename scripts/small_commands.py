@@ -64,8 +64,14 @@ def write_inputs(folder: Path) -> None:
 def _context() -> Any:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = get_context("forkserver")
-    modules = ["api.train", "api.protocol", "prediction.predict", "prediction.watch", "fetch.run"]
-    names = ["cli.app", "report.folds", "report.figures", *modules]
+    modules = [
+        "api.train",
+        "api.protocol",
+        "prediction.predict",
+        "prediction.watch",
+        "fetch.download",
+    ]
+    names = ["cli.app", "report.training", "report.figures", *modules]
     context.set_forkserver_preload(["torch", "small_commands", *(f"faultdiag.{n}" for n in names)])
     return context
 

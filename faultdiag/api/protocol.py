@@ -107,14 +107,14 @@ def run(
 
 
 def _write(document: Json, out: Path) -> None:
-    from faultdiag.report import protocol, protocol_pictures
+    from faultdiag.report import figures, protocol
 
     write_json(out / "results.json", document)
     write_text(out / "cells.csv", protocol.cells_csv(document))
     write_text(out / "table.csv", protocol.table_csv(document))
-    protocol_pictures.table_figure(document["rows"], out / "table.png")
+    figures.protocol_figure(document["rows"], out / "table.png")
     if any(row["snr"] is not None and row["cells"] for row in document["rows"]):
-        protocol_pictures.noise_figure(document["rows"], out / "noise.png")
+        figures.protocol_noise_figure(document["rows"], out / "noise.png")
     else:
         (out / "noise.png").unlink(missing_ok=True)
     write_text(out / "table.tex", protocol.latex(document))

@@ -162,13 +162,13 @@ def fetch(
 
     Example: faultdiag fetch cwru --only normal --only '12k_DE_*_0'
     """
-    from faultdiag.fetch import run
+    from faultdiag.fetch import download
     from faultdiag.report.data import fetched_document, format_fetched
 
     folder, patterns = out or Path("data") / name, only or []
     try:
         with _bar() as progress:
-            fetched = run.fetch(
+            fetched = download.fetch(
                 name, out=folder, only=patterns, base_url=base_url, jobs=jobs, progress=progress
             )
     except KeyboardInterrupt:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from faultdiag.datasets.published import ARCHIVES
 from faultdiag.documents import Document, Json
 from faultdiag.errors import counted, did_you_mean
-from faultdiag.fetch.download import FileResult
-from faultdiag.fetch.run import FetchResults
+from faultdiag.fetch.download import FetchResults, FileResult
 from faultdiag.preparing.folder import Prepared
 from faultdiag.preparing.folds import Fold
 from faultdiag.report.tables import format_table

@@ -1,4 +1,4 @@
-"""The pictures of a run: confusion, learning curves, calibration, noise, embeddings."""
+"""The pictures of a run and of a protocol: scores, curves, calibration, noise, embeddings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from faultdiag.metrics.calibration import Reliability
 from faultdiag.metrics.intervals import wilson_interval
 from faultdiag.report.charts import LIGHT
 from faultdiag.report.drawing import (
+    COLOURS,
     LEGEND,
     MARKERS,
     blank_figure,
@@ -21,17 +22,20 @@ from faultdiag.report.drawing import (
     save_figure,
     tidy,
 )
+from faultdiag.report.tables import best_interval, white_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from faultdiag.evidence.embedding import EmbeddedPart
 
+
 BLUE, ORANGE, GREEN, PURPLE = LIGHT.series
 GREY = LIGHT.muted
 FEW, MANY = 12, 50  # classes up to which a cell is large, and up to which it holds numbers
 # Areas in points squared, of the point of a bin with hardly any windows and of one with all.
 SMALLEST, LARGEST = 12.0, 120.0
+Row = Document
 
 
 def confusion_figure(
@@ -458,3 +462,106 @@ def _draw_embedding(axes: "Axes", part: "EmbeddedPart", classes: Sequence[str]) 
             marker = MARKERS[i % len(MARKERS)]
             x, y = part.places[some].T
             axes.plot(x, y, marker, color=colour, markersize=4, alpha=0.75, markeredgewidth=0)
+
+
+def protocol_figure(rows: Sequence[Row], path: Path) -> None:
+    """Draw accuracy by model as a PNG, a panel for each protocol.
+
+    A dot is the mean, the line its 95 % interval as in the table, the dotted line what guessing
+    among the classes of the test part gives.
+
+    Parameters
+    ----------
+    rows
+        Those of the table; the ones with noise are left out.
+
+    Raises
+    ------
+    FaultdiagError
+        If the file can't be written.
+    """
+    clean = [row for row in rows if row["snr"] is None]
+    protocols = list(dict.fromkeys(row["protocol"] for row in clean))
+    models = list(dict.fromkeys(row["model"] for row in clean))
+    figure = blank_figure(1.2 + 3.4 * len(protocols), 1.1 + 0.34 * len(models))
+    panels = figure.subplots(1, len(protocols), squeeze=False, gridspec_kw={"wspace": 0.14})[0]
+    for axes, protocol in zip(panels, protocols, strict=True):
+        _draw_dots(axes, [row for row in clean if row["protocol"] == protocol], models)
+        axes.set_title(protocol, loc="left", fontsize=10, parse_math=False)
+        labels = models if axes is panels[0] else [""] * len(models)
+        axes.set_yticks(range(len(models)), labels, parse_math=False)
+    save_figure(figure, path)
+
+
+def _draw_dots(axes: "Axes", rows: Sequence[Row], models: Sequence[str]) -> None:
+    for row in rows:
+        place, mean = models.index(row["model"]), row["accuracy"]["mean"]
+        if mean is None:
+            axes.text(2, place, "failed", va="center", fontsize=8, color=GREY, style="italic")
+            continue
+        ends, _ = best_interval(row)
+        if ends is not None:
+            axes.plot([100 * end for end in ends], [place, place], color=BLUE, linewidth=1.6)
+        axes.plot(100 * mean, place, "o", color=BLUE, markersize=6, clip_on=False, zorder=3)
+    classes = {row["classes"] for row in rows if row["accuracy"]["mean"] is not None}
+    if len(classes) == 1 and (count := classes.pop()):
+        axes.axvline(100 / count, color=ORANGE, linestyle=":", linewidth=1.2)
+        low = len(models) - 0.52
+        axes.text(100 / count + 1, low, "guessing", va="bottom", fontsize=7, color=ORANGE)
+    axes.set_xlim(0, 101)
+    axes.set_ylim(len(models) - 0.5, -0.5)
+    axes.set_xlabel("accuracy in %")
+    axes.grid(axis="x", color=LIGHT.grid, linewidth=0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def protocol_noise_figure(rows: Sequence[Row], path: Path) -> None:
+    """Draw accuracy over the signal-to-noise ratio as a PNG, a line for each model.
+
+    Of the rows of the table only those with noise are drawn; errors as of `protocol_figure`.
+    """
+    noisy = white_rows(rows)
+    protocols = list(dict.fromkeys(row["protocol"] for row in noisy))
+    figure = blank_figure(4.6 * len(protocols), 3.6)
+    panels = figure.subplots(1, len(protocols), squeeze=False, sharey=True)[0]
+    for axes, protocol in zip(panels, protocols, strict=True):
+        _draw_lines(axes, [row for row in noisy if row["protocol"] == protocol])
+        axes.set_title(protocol, loc="left", fontsize=10, parse_math=False)
+    panels[0].set_ylabel("accuracy in %")
+    legend = panels[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    save_figure(figure, path)
+
+
+def _draw_lines(axes: "Axes", rows: Sequence[Row]) -> None:
+    for number, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
+        mine = sorted((row for row in rows if row["model"] == model), key=lambda row: row["snr"])
+        levels = [row["snr"] for row in mine]
+        means = [100 * row["accuracy"]["mean"] for row in mine]
+        spread = [100 * (row["accuracy"]["sd"] or 0) for row in mine]
+        turn, colour = divmod(number, len(COLOURS))
+        axes.errorbar(
+            levels,
+            means,
+            yerr=spread,
+            color=COLOURS[colour],
+            marker=MARKERS[number % len(MARKERS)],
+            linestyle=dashes(turn),
+            markersize=4,
+            linewidth=1.4,
+            capsize=2,
+            label=model,
+        )
+    _draw_guessing(axes, rows)
+    axes.set_ylim(0, 102)
+    axes.set_xlabel("signal-to-noise ratio in dB")
+    tidy(axes)
+
+
+def _draw_guessing(axes: "Axes", rows: Sequence[Row]) -> None:
+    """Draw the accuracy of guessing, if all rows have the same number of classes."""
+    counts = {row["classes"] for row in rows}
+    if len(counts) == 1 and (classes := counts.pop()):
+        axes.axhline(100 / classes, color=ORANGE, linestyle=":", linewidth=1.2, label="guessing")

@@ -10,7 +10,7 @@ from faultdiag.documents import Document, Json
 from faultdiag.errors import counted
 from faultdiag.protocol.plan import Cell, Plan, kind_and_snr
 from faultdiag.protocol.results import Result, compare, table_rows, worst_leak
-from faultdiag.report.tables import format_table, share_cell
+from faultdiag.report.tables import best_interval, format_table, share_cell
 from faultdiag.system.terminal import to_cell
 
 _STRATEGIES = {
@@ -359,31 +359,11 @@ def _line(row: Document) -> dict[str, object]:
     }
 
 
-def best_interval(row: Document) -> tuple[list[float] | None, str]:
-    """Return the interval of accuracy that the table shows, and what it is over."""
-    for kind in ("folds", "seeds"):
-        ends: list[float] | None = row["accuracy"][f"over_{kind}"]
-        if ends is not None:
-            return ends, f"{row[kind]} {kind}"
-    return None, "-"
-
-
 def _spread(score: Mapping[str, float | None]) -> str:
     if score["mean"] is None:
         return "-"
     sd = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f}"
     return f"{100 * score['mean']:.1f}{sd}"
-
-
-def white_rows(rows: Sequence[Document]) -> list[Document]:
-    """Return the rows of white noise that have an accuracy."""
-    return [
-        row
-        for row in rows
-        if row["snr"] is not None
-        and row.get("kind", "white") == "white"
-        and row["accuracy"]["mean"] is not None
-    ]
 
 
 def _noise(document: Document) -> list[str]:

@@ -133,6 +133,26 @@ def _escaped(cell: str, markdown: bool) -> str:
     return cell.replace("|", r"\|") if markdown else cell
 
 
+def best_interval(row: Document) -> tuple[list[float] | None, str]:
+    """Return the interval of accuracy that the table shows, and what it is over."""
+    for kind in ("folds", "seeds"):
+        ends: list[float] | None = row["accuracy"][f"over_{kind}"]
+        if ends is not None:
+            return ends, f"{row[kind]} {kind}"
+    return None, "-"
+
+
+def white_rows(rows: Sequence[Document]) -> list[Document]:
+    """Return the rows of white noise that have an accuracy."""
+    return [
+        row
+        for row in rows
+        if row["snr"] is not None
+        and row.get("kind", "white") == "white"
+        and row["accuracy"]["mean"] is not None
+    ]
+
+
 def models_text(facts: Sequence[Facts]) -> str:
     """Return the facts as text: a line of numbers for each network, its options and source."""
     networks = [_network(fact) for fact in facts if fact["kind"] == "network"]

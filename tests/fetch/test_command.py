@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 import faultdiag
-from faultdiag.fetch import run as running
+from faultdiag.fetch import download as running
 from tests.commands import done, refused, run
 from tests.data_fixtures import contents
 from tests.fetch import server as trick

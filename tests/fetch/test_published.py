@@ -12,7 +12,7 @@ from faultdiag.datasets import DATASETS
 from faultdiag.datasets.published import PublishedFile
 from faultdiag.errors import FaultdiagError
 from faultdiag.fetch import sources
-from faultdiag.fetch.run import fetch
+from faultdiag.fetch.download import fetch
 from faultdiag.fetch.sources import source_of
 from tests.commands import done, refused, run
 from tests.data_fixtures import contents

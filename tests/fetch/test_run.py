@@ -13,8 +13,7 @@ import pytest
 import urllib3
 
 from faultdiag.errors import FaultdiagError
-from faultdiag.fetch.download import ATTEMPTS, Download
-from faultdiag.fetch.run import FetchResults, fetch
+from faultdiag.fetch.download import ATTEMPTS, Download, FetchResults, fetch
 from faultdiag.system.locks import HeldError, own_folder
 from tests.data_fixtures import contents, full_disk
 from tests.fetch import server as trick

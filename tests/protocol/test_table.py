@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from faultdiag.protocol.plan import Plan
 from faultdiag.report import figures
+from faultdiag.report.figures import protocol_figure, protocol_noise_figure
 from faultdiag.report.protocol import (
     cells_csv,
     document,
@@ -19,7 +20,6 @@ from faultdiag.report.protocol import (
     meaning,
     table_csv,
 )
-from faultdiag.report.protocol_pictures import noise_figure, table_figure
 from tests.protocol.cells import cell, config, row
 
 SPLITS: dict[str, Any] = {
@@ -132,7 +132,7 @@ def test_when_everything_failed(tmp_path: Path) -> None:
     assert "0 of 1" in text
     assert "nothing could be prepared" in text
     assert "- net, within, seed 0: no such folder" in text
-    table_figure(made["rows"], tmp_path / "table.png")
+    protocol_figure(made["rows"], tmp_path / "table.png")
     assert (tmp_path / "table.png").stat().st_size > 1000
 
 
@@ -169,14 +169,14 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         kept.append(figure)
         real(figure, path)
 
-    monkeypatch.setattr("faultdiag.report.protocol_pictures.save_figure", save)
+    monkeypatch.setattr("faultdiag.report.figures.save_figure", save)
     return kept
 
 
 def test_the_dots_stand_at_the_means(
     made: dict[str, Any], drawn: list[Figure], tmp_path: Path
 ) -> None:
-    table_figure(made["rows"], tmp_path / "table.png")
+    protocol_figure(made["rows"], tmp_path / "table.png")
     assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
     within, loads = drawn[0].axes
     assert (within.get_title(loc="left"), loads.get_title(loc="left")) == ("within", "loads")
@@ -189,7 +189,7 @@ def test_the_dots_stand_at_the_means(
 
 
 def test_the_line_over_noise(made: dict[str, Any], drawn: list[Figure], tmp_path: Path) -> None:
-    noise_figure(made["rows"], tmp_path / "noise.png")
+    protocol_noise_figure(made["rows"], tmp_path / "noise.png")
     (axes,) = drawn[0].axes
     assert list(axes.lines[0].get_xdata()) == [-4, 0]
     assert list(axes.lines[0].get_ydata()) == pytest.approx([25, 51])

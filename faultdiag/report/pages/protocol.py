@@ -10,7 +10,7 @@ from faultdiag.documents import Document
 from faultdiag.report.charts import Chart, Curve, Level
 from faultdiag.report.pages.render import html, markdown, percent, to_json
 from faultdiag.report.pages.svg import draw_svg
-from faultdiag.report.protocol import white_rows
+from faultdiag.report.tables import white_rows
 
 # Lines that can be distinguished in one picture.
 MOST_CURVES = 4
