@@ -14,7 +14,7 @@ BASELINES: Registry[Baseline] = Registry(
     "baseline",
     {
         "dummy": "faultdiag.baselines.classifiers:Dummy",
-        "physics": "faultdiag.baselines.physics:Physics",
+        "physics": "faultdiag.baselines.classifiers:Physics",
         "logistic": "faultdiag.baselines.classifiers:Logistic",
         "logistic_orders": "faultdiag.baselines.classifiers:LogisticOrders",
         "svm": "faultdiag.baselines.classifiers:SupportVectors",

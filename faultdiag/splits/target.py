@@ -15,7 +15,6 @@ from faultdiag.errors import FaultdiagError, counted
 from faultdiag.signal.recording import Segment
 from faultdiag.signal.windows import WindowPlan
 from faultdiag.splits.base import ACROSS
-from faultdiag.splits.published import random_windows
 from faultdiag.splits.within import (
     PARTS,
     SEEDED,
@@ -27,6 +26,7 @@ from faultdiag.splits.within import (
     SplitItem,
     minimum_samples,
     part_sizes,
+    random_windows,
     require_samples,
     within_recording,
 )

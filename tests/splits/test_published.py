@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 
 from faultdiag.errors import FaultdiagError
 from faultdiag.signal.windows import WindowPlan, best_overlap, count_disjoint, strided_starts
-from faultdiag.splits.published import legacy_wdcnn, random_windows
 from faultdiag.splits.sharing import audit_windows
-from faultdiag.splits.within import PARTS, STRATEGIES, Split, SplitItem, part_sizes
+from faultdiag.splits.within import (
+    PARTS,
+    STRATEGIES,
+    Split,
+    SplitItem,
+    legacy_wdcnn,
+    part_sizes,
+    random_windows,
+)
 
 law = settings(max_examples=40, deadline=None)
 LENGTH = 2048
