@@ -3,7 +3,7 @@
 import base64
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -29,6 +29,7 @@ from faultdiag.report.pages.run import MOST_FAILURES, Embeddings, Failure, RunRe
 from faultdiag.signal.bearings import get_bearing
 from faultdiag.system import files
 from faultdiag.system.files import write_text
+from faultdiag.system.locks import own_file
 from faultdiag.training.folds import RESULTS
 
 PROTOCOL = "results.json"
@@ -122,18 +123,20 @@ def report_options(
     )
 
 
-def write_report(text: str, path: Path) -> Path:
-    """Write a report, whole or not at all.
+def write_report(make_text: Callable[[], str], path: Path) -> str:
+    """Make a report and write it, whole or not at all; the file is owned meanwhile.
 
     Raises
     ------
     FaultdiagError
-        If the file can't be written, or is a folder.
+        If the file can't be written, is a folder, or another command is writing it.
     """
     if path.is_dir():
         raise FaultdiagError(f"--out {path} is a folder; name a file, such as {path}/report.html")
-    write_text(path, text)
-    return path
+    with own_file(path, "give another file with --out"):
+        text = make_text()
+        write_text(path, text)
+    return text
 
 
 def _require_alone(source: Path, paths: Sequence[Path], kind: str) -> None:

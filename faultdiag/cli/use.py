@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -242,11 +243,14 @@ def report(
         pages=pages,
         pattern=pattern,
     )
-    text = make(source, paths or [], options, form=form.value, projection=embeddings.value)
+    make_text = partial(
+        make, source, paths or [], options, form=form.value, projection=embeddings.value
+    )
     if out is None and form is not ReportFormat.html:
-        show(text, nl=False)
+        show(make_text(), nl=False)
         return
-    target = write_report(text, out or Path("report.html"))
+    target = out or Path("report.html")
+    text = write_report(make_text, target)
     say(f"wrote {target}: {len(text) / 1e6:.1f} MB")
 
 

@@ -40,6 +40,7 @@ from faultdiag.simulation.mark import MARK, simulated_files
 from faultdiag.splits.within import PARTS, SplitItem
 from faultdiag.system import files
 from faultdiag.system.files import write_text
+from faultdiag.system.locks import own_file
 
 # Most files that are opened to recognise a published set.
 _MOST_OPENED = 24
@@ -399,12 +400,13 @@ def write_guess(
     Raises
     ------
     FaultdiagError
-        As `guess_config`, or if the file exists or can't be written.
+        As `guess_config`, or if the file exists, can't be written, or is being written.
     """
-    if out.exists():
-        raise FaultdiagError(f"{out} exists; give another file with --out")
-    guess = guess_config(root, **stated)
-    write_text(out, guess.yaml)
+    with own_file(out, "give another file with --out"):
+        if out.exists():
+            raise FaultdiagError(f"{out} exists; give another file with --out")
+        guess = guess_config(root, **stated)
+        write_text(out, guess.yaml)
     return guess
 
 

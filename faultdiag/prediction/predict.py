@@ -333,7 +333,7 @@ def _owned(written: Mapping[str, Path | None]) -> Iterator[None]:
     """Own the files that are written; what is not a file, such as a pipe, has no owner."""
     with ExitStack() as stack:
         for option, path in written.items():
-            if path is not None and (path.is_file() or not path.exists()):
+            if path is not None:
                 stack.enter_context(own_file(path, f"give another file with {option}"))
         yield
 

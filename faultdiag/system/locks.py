@@ -102,6 +102,8 @@ def own_folder(folder: Path, remedy: str, *, wait: bool = False) -> Iterator[Non
 def own_file(path: Path, remedy: str) -> Iterator[None]:
     """Own a file while the block runs, whether it exists or not; links are followed.
 
+    What is no file, such as a pipe, has no owner.
+
     Raises
     ------
     HeldError
@@ -109,6 +111,9 @@ def own_file(path: Path, remedy: str) -> Iterator[None]:
     FaultdiagError
         If nothing can be written in its folder.
     """
+    if path.exists() and not path.is_file():
+        yield
+        return
     target = Path(os.path.realpath(path))
     with own(path, target.with_name(f".{target.name}.lock"), remedy):
         yield

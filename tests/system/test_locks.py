@@ -11,7 +11,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from faultdiag.cli.app import app
 from faultdiag.errors import FaultdiagError
 from faultdiag.system.locks import LOCK, HeldError, own_file, own_folder
 
@@ -108,6 +110,25 @@ def test_a_link_is_the_file_it_leads_to(tmp_path: Path) -> None:
         own_file(tmp_path / "link.csv", OTHER),
     ):
         pytest.fail("two owners")
+
+
+def test_a_pipe_has_no_owner(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with own_file(tmp_path / "pipe", OTHER), own_file(tmp_path / "pipe", OTHER):
+        assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize("command", ["report run rows.html", "init --from sim"])
+def test_reports_and_configs_have_one_owner(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "out.yaml" if command.startswith("init") else "out.html"
+    with own_file(tmp_path / name, OTHER):
+        result = CliRunner().invoke(app, [*command.split(), "--out", name])
+    assert result.exit_code == 1
+    assert re.search(f"{name} is being written by .*give another file with --out", result.stderr)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
