@@ -155,3 +155,17 @@ def test_the_python_examples_run(page: str, tmp_path: Path) -> None:
             check=False,
         )
         assert result.returncode == 0, result.stderr
+
+
+def test_the_page_of_the_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE))
+    package = ROOT / "faultdiag"
+    assert sorted(rows) == sorted(path.parent.name for path in package.glob("*/__init__.py"))
+    for name, row in rows.items():
+        named = set(re.findall(r"`(\w+)`", row))
+        modules = {path.stem for path in (package / name).glob("*.py")} - {"__init__"}
+        others = modules - named
+        assert not others or row.endswith(" a file"), f"{name}: {sorted(others)}"
+        folders = {path.parent.name for path in (package / name).glob("*/__init__.py")}
+        assert folders <= named, name

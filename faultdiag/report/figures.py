@@ -519,7 +519,7 @@ def _draw_dots(axes: "Axes", rows: Sequence[Row], models: Sequence[str]) -> None
 def protocol_noise_figure(rows: Sequence[Row], path: Path) -> None:
     """Draw accuracy over the signal-to-noise ratio as a PNG, a line for each model.
 
-    Of the rows of the table only those with noise are drawn; errors as of `protocol_figure`.
+    Of the rows of the table only those with noise are drawn; errors as for `protocol_figure`.
     """
     noisy = white_rows(rows)
     protocols = list(dict.fromkeys(row["protocol"] for row in noisy))
