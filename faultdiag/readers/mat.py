@@ -50,6 +50,8 @@ from faultdiag.readers.source import (
 
 # Bytes unpacked at a time.
 _PIECE = 2**20
+# Bytes of a struct that is unpacked once for all who ask for its fields; a larger one each time.
+_MOST_KEPT = 2**23
 
 
 class Source(Protocol):
@@ -173,6 +175,7 @@ class Array:
     dtype: np.dtype[np.generic] | None = None
     members: "Callable[[Array], Sequence[Mapping[str, Array]]] | None" = None
     _unpacked: list[NDArray[np.generic]] = field(default_factory=list, repr=False)
+    _elements: "list[Sequence[Mapping[str, Array]]]" = field(default_factory=list, repr=False)
 
     @property
     def real(self) -> bool:
@@ -246,7 +249,14 @@ class Array:
         DamageError
             If the struct contradicts its format.
         """
-        return self.members(self) if self.members and self.size > 0 else ()
+        if not self.members or not self.size:
+            return ()
+        if not self._elements:
+            elements = self.members(self)
+            if self.stop - self.start > _MOST_KEPT:
+                return elements
+            self._elements.append(elements)
+        return self._elements[0]
 
     def text(self) -> str:
         """Return the text of a char array; ``""`` for anything else.
