@@ -132,7 +132,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="store the differences as JSON")
     options = parser.parse_args()
     names = SHORT_RUNS if "all" in options.train else options.train
-    rows, sound = [], True
+    rows: list[list[str]] = []
+    sound = True
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         for name in [*map(str, options.models), *names]:

@@ -7,12 +7,12 @@ from faultdiag.documents import parse_json
 from faultdiag.errors import FaultdiagError
 
 MARK = "simulated.json"
-_NAME = re.compile(r"\d+\.mat")
+_RECORDING = re.compile(r"\d+\.mat")
 
 
 def may_be_simulated(path: Path) -> bool:
     """Return whether a file has a name that the simulation writes, beside its mark."""
-    return bool(_NAME.fullmatch(path.name)) and (path.parent / MARK).exists()
+    return bool(_RECORDING.fullmatch(path.name)) and (path.parent / MARK).exists()
 
 
 def simulated_files(folder: Path) -> list[str] | None:
@@ -34,7 +34,7 @@ def simulated_files(folder: Path) -> list[str] | None:
         ) from error
     names = mark.get("recordings") if isinstance(mark, dict) else None
     # Files of these names are removed when simulating again: nothing outside the folder may be.
-    if not isinstance(names, list) or not all(_NAME.fullmatch(str(n)) for n in names):
+    if not isinstance(names, list) or not all(_RECORDING.fullmatch(str(n)) for n in names):
         raise FaultdiagError(
             f"{path} has no list 'recordings' of names such as 97.mat; "
             "simulate again into an empty folder"

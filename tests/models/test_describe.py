@@ -51,7 +51,7 @@ def test_baselines_are_told_with_their_options(
         for words in (name, fact["summary"], fact["reference"], *fact["options"]):
             assert words in text
     assert "options: trees=200, leaf=5, use=[], bearing=null\n" in text
-    assert "whatever the window: scikit-learn's ``prior``. (any window)\n    options: none" in text
+    assert "for every window: scikit-learn's ``prior``. (any window)\n    options: none" in text
 
 
 def test_sizes_are_those_of_the_docstrings(facts: dict[str, ModelFacts]) -> None:

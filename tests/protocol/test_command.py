@@ -149,7 +149,9 @@ def test_what_can_not_be_built_is_told_before_anything_is_trained(
 def test_the_folder_of_something_else(trained: Path, config_file: Path, tmp_path: Path) -> None:
     words = ["protocol", "--config", config_file, "--set", "protocol.protocols.within={}", "--out"]
     refused(run(*words, trained), f"--out {trained} is the run folder of a training; give another")
-    refused(run(*words, config_file), f"--out {config_file} is a file; give a folder")
+    file = tmp_path / "a_file"
+    file.write_text("not a folder")
+    refused(run(*words, file), f"--out {file} is a file; give a folder")
 
 
 def test_problems_of_the_section_are_told_without_torch(recordings: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultdiag.arrays import Floats
 from faultdiag.errors import FaultdiagError
 from faultdiag.readers.read import open_recording, read_recording
 from tests.readers.samples import signal
@@ -16,7 +17,11 @@ STEP = 1 / 12_800
 
 
 def lvm(
-    x_columns: str = "One", *, separator: str = "\t", comma: bool = False, steps=(STEP, STEP)
+    x_columns: str = "One",
+    *,
+    separator: str = "\t",
+    comma: bool = False,
+    steps: tuple[float, ...] = (STEP, STEP),
 ) -> str:
     """Return the text of a file; numbers with `separator` and a decimal comma where asked."""
     named = {"\t": "Tab", ",": "Comma", ";": "Semicolon"}[separator]
@@ -40,7 +45,7 @@ def lvm(
     return "\r\n".join([*head, *(t.replace(".", ",") if comma else t for t in text), ""])
 
 
-def row_of(x_columns: str, i: int, x) -> list[str]:
+def row_of(x_columns: str, i: int, x: Floats) -> list[str]:
     time, first, second = f"{i * STEP:.6f}", f"{x[0]:.6f}", f"{x[1]:.6f}"
     if x_columns == "No":
         return ["", first, second]

@@ -158,14 +158,14 @@ WRONG_VALUES = [
         {"band": (400, 100)},
         "band is (400, 100); give the lower frequency first, both in Hz",
     ),
-    ("envelope_spectrum", {"band": (-1, 100)}, "band is (-1, 100); give 0 or a number above it"),
+    ("envelope_spectrum", {"band": (-1, 100)}, "band is (-1, 100); give 0 or more"),
     ("order_envelope_spectrum", {"bins": 1}, "bins is 1; give 2 or more"),
     (
         "order_envelope_spectrum",
         {"max_order": float("inf")},
         "max_order is inf; give a number above 0",
     ),
-    ("vmd", {"tau": -1.0}, "tau is -1.0; give 0 or a number above it"),
+    ("vmd", {"tau": -1.0}, "tau is -1.0; give 0 or more"),
     ("vmd", {"modes": 2.5}, "modes is 2.5; Input should be a valid integer"),
 ]
 
