@@ -109,7 +109,7 @@ def int8_accuracy(model: Path, out: Path) -> str:
         [*command, "--out", str(out)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        return done.stderr.strip().splitlines()[-1]
+        return done.stderr.strip().splitlines()[-1].rpartition(";")[0].removeprefix("error: ")
     check = json.loads(done.stdout)["int8"]
     return f"{check['before']['test']:.2%} → {check['after']['test']:.2%}"
 
