@@ -87,3 +87,30 @@ def test_a_cell_of_a_table_is_one_line() -> None:
 
 def test_the_config_keeps_the_names(rig: Path) -> None:
     assert load_config(rig / "c.yaml").data.channels == (CHANNEL,)
+
+
+def test_a_name_never_begins_a_line(rig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(rig)
+    for k, name in enumerate(("N\nerror: forged", "I")):
+        (rig / "lines" / name).mkdir(parents=True)
+        for j in range(2):
+            x = signal(500.0 * (k + 1), 12_000, 9000, j)
+            np.savez(rig / "lines" / name / f"r{j}\nwarning: forged.npz", x=x)
+    (rig / "lines" / "I" / "bad\nwarning: forged.npz").write_bytes(b"no archive")
+    Path("lines.yaml").write_text(
+        "data: {dataset: folder, root: lines}\nwindow: {length: 1024, stride: 1024}\n"
+        "model: {name: cnn1d}\n"
+    )
+    printed = ""
+    for words in (
+        ("inspect", "lines"),
+        ("check", "lines.yaml"),
+        ("init", "--from", "lines", "--out", "x.yaml"),
+        ("predict", "run", "lines", "--out", "lines.csv"),
+        ("trend", "lines"),
+    ):
+        result = run(*words)
+        lines = (result.stdout + result.stderr).splitlines()
+        assert not [line for line in lines if line.startswith(("error: f", "warning: f"))], words
+        printed += result.stdout + result.stderr
+    assert printed.count("forged") > 10

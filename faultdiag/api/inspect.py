@@ -9,7 +9,7 @@ from typing import Any
 from faultdiag.config.schema import load_config
 from faultdiag.datasets.base import some
 from faultdiag.documents import Document, Json
-from faultdiag.errors import FaultdiagError, counted, printable_lines
+from faultdiag.errors import FaultdiagError, counted, printable, printable_lines
 from faultdiag.evidence.inspection import (
     InspectOptions,
     ListedRecording,
@@ -187,7 +187,7 @@ def _row(name: str, result: Document) -> list[str]:
         verdict += f": {check['suggested']:g} fits"
     return [
         name,
-        ",".join(result["channels"]),
+        printable(",".join(result["channels"])),
         _number(rate, ".10g"),
         result["sampling_rate_source"] or "-",
         _number(rpm, "g"),
@@ -224,13 +224,13 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def _name(result: Document, root: Path | None) -> str:
     path = Path(result["path"])
-    return str(path.relative_to(root)) if root is not None else str(path)
+    return printable(str(path.relative_to(root) if root is not None else path))
 
 
 def _reason(result: Document) -> str:
     """Return why a file can't be read in one line; it begins with the file's name already."""
     text = " ".join(result["error"].split())
-    return "error: " + text.removeprefix(result["path"]).lstrip(": ")
+    return "error: " + text.removeprefix(printable(result["path"])).lstrip(": ")
 
 
 def _require_one_file(paths: Sequence[Path], plot: Path) -> None:

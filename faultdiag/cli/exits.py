@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 from faultdiag import __version__
 from faultdiag.errors import FaultdiagError, printable, printable_lines
+from faultdiag.system.terminal import in_one_line, keep_in_one_line
 
 INTERRUPTED = 130
 
@@ -77,6 +78,7 @@ class Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command; an interrupt or SIGTERM ends it with exit code 130."""
         write_messages()
+        keep_in_one_line(sys.argv[1:])
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             with own_stderr():
@@ -105,14 +107,6 @@ def show(text: str, *, nl: bool = True) -> None:
 def say(text: str) -> None:
     """Write a message to stderr."""
     typer.echo(printable_lines(in_one_line(text)), err=True)
-
-
-def in_one_line(text: str) -> str:
-    """Return a message in which no word of the command line has more than one line."""
-    for word in sys.argv[1:]:
-        if "\n" in word:
-            text = text.replace(printable_lines(word), printable(word))
-    return text
 
 
 class Messages(logging.Handler):

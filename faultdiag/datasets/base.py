@@ -13,6 +13,7 @@ from faultdiag.documents import Document
 from faultdiag.errors import FaultdiagError, did_you_mean, unknown
 from faultdiag.readers.read import SUFFIXES, is_recording, packages_left_out
 from faultdiag.signal.recording import Recording
+from faultdiag.system.terminal import keep_in_one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +249,7 @@ def _visible_files(root: Path) -> list[str]:
         relative = Path(folder).relative_to(root).as_posix()
         prefix = "" if relative == "." else f"{relative}/"
         names += [prefix + name for name in files if not name.startswith(".")]
+    keep_in_one_line(names)
     return names
 
 

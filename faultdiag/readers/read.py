@@ -33,7 +33,7 @@ from faultdiag.registry import Registry
 from faultdiag.signal.recording import Recording
 from faultdiag.system.crashes import crash
 from faultdiag.system.deadline import StalledError, time_limit
-from faultdiag.system.terminal import note
+from faultdiag.system.terminal import keep_in_one_line, note
 
 _MOST_BYTES = 2**20
 
@@ -525,12 +525,14 @@ def nothing_in(folder: Path, pattern: str | None = None) -> FaultdiagError:
 
 def _below(folder: Path, pattern: str | None) -> list[Path]:
     try:
-        return list(folder.rglob("*" if pattern is None else pattern))
+        paths = list(folder.rglob("*" if pattern is None else pattern))
     except (ValueError, NotImplementedError) as error:
         raise FaultdiagError(
             f"--glob '{pattern}' is no pattern of names below a folder; write one such as "
             "'*_DE.mat' or 'run1/*.csv'"
         ) from error
+    keep_in_one_line(map(str, paths))
+    return paths
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Iterable
 
-from faultdiag.errors import is_shown, printable_lines
+from faultdiag.errors import is_shown, printable, printable_lines
 
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -20,6 +20,32 @@ _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
 _LOGGER = logging.getLogger("faultdiag")
+
+# Names with a line end in them. The messages that hold them have lines of their own.
+_OF_SEVERAL_LINES: set[str] = set()
+
+
+def keep_in_one_line(names: Iterable[str]) -> None:
+    """Let `in_one_line` know names of files, folders and words of a command line."""
+    parts = (part for name in names if "\n" in name for part in name.split("/"))
+    # Lists name files without their suffix, too.
+    both = (text for part in parts for text in (part, part.rpartition(".")[0]))
+    _OF_SEVERAL_LINES.update(text for text in both if "\n" in text and text.strip())
+
+
+def in_one_line(text: str) -> str:
+    r"""Return a message in which no known name has more than one line.
+
+    Examples
+    --------
+    >>> keep_in_one_line(["a\nb.mat"])
+    >>> print(in_one_line("a\nb.mat is empty\nc.mat too"))
+    a\nb.mat is empty
+    c.mat too
+    """
+    for name in sorted(_OF_SEVERAL_LINES, key=len, reverse=True):
+        text = text.replace(printable_lines(name), printable(name))
+    return text
 
 
 def note(text: str) -> None:
