@@ -90,6 +90,8 @@ def watch_folder(
     """
     if not folder.is_dir():
         raise FaultdiagError(f"{folder} is no folder; give the folder that recordings arrive in")
+    if out.exists() and not out.is_file():
+        raise FaultdiagError(f"--out {out} is no file that rows can be appended to; name a file")
     diagnoser = load(model, device=device)
     stated = [options.channel, options.sampling_rate, options.rpm, options.bearing]
     inputs = {"the model": sha256(model_file(model)), "the options": stated}

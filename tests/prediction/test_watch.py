@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -107,6 +108,13 @@ def test_killed_while_it_watches(
         process.wait()
     assert rows(out) == [("97.mat", "ok"), ("105.mat", "ok")]
     assert look(trained, incoming, out) == 0
+
+
+@pytest.mark.parametrize("out", ["/dev/full", "."])
+def test_rows_grow_in_a_file(out: str, tmp_path: Path) -> None:
+    named = f"--out {out} is no file that rows can be appended to"
+    with pytest.raises(FaultdiagError, match=re.escape(named)):
+        look(tmp_path / "model", tmp_path, Path(out))
 
 
 def test_rows_of_something_else(
