@@ -22,7 +22,7 @@ from pathlib import Path
 from faultdiag.documents import parse_json
 from faultdiag.errors import FaultdiagError, printable
 from faultdiag.system.files import write_errors
-from faultdiag.system.terminal import note
+from faultdiag.system.terminal import note, warn
 
 LOCK = ".faultdiag.lock"
 # Seconds between two tries where a lock is waited for.
@@ -153,7 +153,7 @@ def _try(target: Path, lock: Path) -> FileIO | None:
     with write_errors(target, lock, *lock.parents):
         while True:
             file = _open(target, lock)
-            if not _lock(file):
+            if not _lock(file, target):
                 file.close()
                 return None
             # Between opening and locking, the owner before may have removed it.
@@ -194,8 +194,8 @@ def _is(file: FileIO, path: Path) -> bool:
         return False
 
 
-def _lock(file: FileIO) -> bool:
-    """Lock a file until it is closed, or return False where another process has."""
+def _lock(file: FileIO, target: Path) -> bool:
+    """Lock a file until it is closed, or return False if another process holds the lock."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -208,8 +208,12 @@ def _lock(file: FileIO) -> bool:
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        # A few network disks know no locks: there is no protection on them.
-        return error.errno not in _HELD
+        if error.errno in _HELD:
+            return False
+        warn(
+            f"the disk of {target} has no locks ({error.strerror or error}): two commands that "
+            "write there at the same time are not kept apart; run one after the other"
+        )
     return True
 
 

@@ -226,3 +226,16 @@ def test_a_full_disk_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(FaultdiagError, match="No space left"), own(target, OTHER):
             pytest.fail("a lock without an owner")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is of POSIX systems")
+def test_a_disk_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with own_folder(tmp_path, "give another folder"):
+        (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert f"the disk of {tmp_path} has no locks (No locks available)" in warning.message
