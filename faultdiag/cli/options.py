@@ -141,6 +141,14 @@ class Progress:
     log_as_json: LogJson = False
 
 
+def require_picture(plot: Path | None) -> None:
+    """Refuse a picture that can't be drawn before any work; errors as for `require_png`."""
+    if plot is not None:
+        from faultdiag.report.drawing import require_png
+
+        require_png(plot)
+
+
 def with_records(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command with one option for each field of its records, in their place."""
     records: dict[str, type[Any]] = {}
@@ -155,6 +163,7 @@ def with_records(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def call(**options: Any) -> None:
         require_other_files(options)
+        require_picture(options.get("plot"))
         for name, record in records.items():
             options[name] = record(**{f.name: options.pop(f.name) for f in fields(record)})
         command(**options)

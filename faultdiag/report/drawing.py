@@ -47,15 +47,21 @@ def blank_figure(width: float, height: float) -> "Figure":
 
 
 def require_png(path: Path) -> None:
-    """Refuse the name of a picture that isn't one of a PNG.
+    """Refuse the name of a picture that can't be written as a PNG.
 
     Raises
     ------
     FaultdiagError
-        If it ends in anything but ``.png``.
+        If it ends in anything but ``.png``, is a folder, or is in a folder that does not exist.
     """
     if path.suffix.lower() != ".png":
         raise FaultdiagError(f"--plot is {path}; a PNG is drawn, so give a name that ends in .png")
+    if path.is_dir():
+        raise FaultdiagError(f"--plot {path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise FaultdiagError(
+            f"--plot {path}: the folder {path.parent} does not exist; make it, or name another"
+        )
 
 
 def save_figure(figure: "Figure", path: Path, *, dpi: int = 150) -> None:

@@ -56,3 +56,23 @@ def test_what_is_read_is_never_written(
 
 def test_the_files_of_a_run_are_known() -> None:
     assert set(ARTEFACTS) >= RUN_FILES
+
+
+@pytest.mark.parametrize(
+    ("plot", "message"),
+    [
+        ("a.pdf", "a PNG is drawn, so give a name that ends in .png"),
+        ("folder.png", "is a folder; name a file in it"),
+        ("none/a.png", "the folder none does not exist; make it, or name another"),
+    ],
+)
+@pytest.mark.parametrize("words", ["explain run sim/105.mat", "inspect sim/105.mat", "trend sim"])
+def test_a_picture_that_cannot_be_drawn_is_named_before_the_work(
+    words: str, plot: str, message: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work)
+    Path("folder.png").mkdir()
+    # The run can't be loaded: its error would come first if the work had begun.
+    result = CliRunner().invoke(app, [*words.split(), "--plot", plot])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in result.stderr
