@@ -157,15 +157,16 @@ def test_a_lower_alpha_gives_wider_modes() -> None:
     assert width(100) > 2 * width(5000)
 
 
+# Powers of two, which change no other bit: sweeps over noise may magnify a rounding 10,000 times.
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1000), gain=st.sampled_from([-1.0, 1e-25, 1e25, 12.5]))
+@given(seed=st.integers(0, 1000), gain=st.sampled_from([-1.0, 2.0**-83, 2.0**83, 8.0]))
 def test_a_gain_scales_the_modes_and_leaves_their_centres(seed: int, gain: float) -> None:
     x = windows(1, 1, 128, seed=seed, dtype=torch.float32)[0, 0]
     options: dict[str, Any] = {"modes": 3, "tolerance": 0, "iterations": 20}
     modes, centres = decompose(x, **options)
     louder, same = decompose(gain * x, **options)
-    torch.testing.assert_close(louder / gain, modes, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(same, centres, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(louder / gain, modes, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(same, centres, rtol=1e-6, atol=0)
 
 
 @settings(max_examples=15, deadline=None)
