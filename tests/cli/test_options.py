@@ -71,7 +71,7 @@ def test_a_picture_that_cannot_be_drawn_is_named_before_the_work(
     words: str, plot: str, message: str, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(work)
-    Path("folder.png").mkdir()
+    Path("folder.png").mkdir(exist_ok=True)
     # The run can't be loaded: its error would come first if the work had begun.
     result = CliRunner().invoke(app, [*words.split(), "--plot", plot])
     assert (result.exit_code, result.stdout) == (1, "")
