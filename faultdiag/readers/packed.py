@@ -38,6 +38,8 @@ from faultdiag.signal.recording import require_channels
 
 # The other ways to pack are unpacked by zipfile without any bound.
 _WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_OTHER_WAYS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_ENCRYPTED = 1
 _MOST_MEMBERS = 1000
 
 
@@ -180,11 +182,22 @@ def _member(
 
 
 def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
-    """Open a member for reading; where it is read to its end the checksum is compared."""
+    """Open a member for reading; where it is read to its end the checksum is compared.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is encrypted, or packed by a method that is not read.
+    """
+    if member.flag_bits & _ENCRYPTED:
+        raise FaultdiagError(
+            f"{archive.filename}: {member.filename} is encrypted; pack it without a password"
+        )
     if member.compress_type not in _WAYS:
-        raise DamageError(
-            f"{member.filename} is packed by the method {member.compress_type}, only 0 (not at "
-            "all) and 8 (deflate) are read; pack it with deflate"
+        way = _OTHER_WAYS.get(member.compress_type, f"the method {member.compress_type}")
+        raise FaultdiagError(
+            f"{archive.filename}: {member.filename} is packed with {way}, which is not read; pack "
+            "it with deflate"
         )
     return archive.open(member)
 
