@@ -77,6 +77,9 @@ MOST_WINDOWS = 1024
 MOST_NUMBERS = 1 << 16
 # Windows of a recording that are compared: more cost time and hardly move their median.
 MOST_OF_RECORDING = 5
+# A threshold is at most this many times the largest distance of a held-out recording. Of few
+# groups that differ much, the prediction limit alone may be beyond what any signal reaches.
+FURTHEST = 2.0
 # Windows described at a time.
 CHUNK = 256
 
@@ -336,7 +339,9 @@ def fit_across(train: Levels, held_out: HeldOut, *, basis: str) -> Novelty:
     """Fit the threshold on recordings that are compared with other groups only.
 
     It is that of `fit` for the windows, with as many independent ones as there are recordings,
-    but at least the prediction limit for a recording of a new group.
+    but at least the prediction limit for a recording of a new group, up to `FURTHEST` times the
+    largest distance of a recording. Two groups give no limit: as far as the first is from the
+    second, the second is from the first, and how far a third may be is not known.
 
     Parameters
     ----------
@@ -349,7 +354,10 @@ def fit_across(train: Levels, held_out: HeldOut, *, basis: str) -> Novelty:
     """
     scores, groups = held_out.by_recording()
     fitted = fit(train, held_out.distances, independent=len(scores), basis=basis)
+    if len(np.unique(groups)) == 2:
+        return fitted
     limit = prediction_limit(scores, groups, fitted.false_positive_rate)
+    limit = min(limit, FURTHEST * float(scores.max()))
     return replace(fitted, threshold=max(fitted.threshold, limit))
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from faultdiag import checkpoint, novelty
 from faultdiag.errors import FaultdiagError
 from faultdiag.novelty import (
+    FURTHEST,
     NEIGHBOURS,
     HeldOut,
     Novelty,
@@ -357,12 +358,44 @@ def test_a_recording_counts_once_and_with_the_median_of_five_windows() -> None:
     assert groups.tolist() == [1, 0]
 
 
+def held_out(distances: tuple[float, ...]) -> HeldOut:
+    """Return groups of three recordings of ten windows, each group at one distance."""
+    numbers = np.arange(30 * len(distances))
+    return HeldOut(np.repeat(distances, 30).astype(float), numbers // 10, numbers // 30)
+
+
 def test_groups_that_differ_raise_the_threshold_above_every_window_seen() -> None:
     train = describe(noise(40))
-    apart = np.concatenate([np.full(30, 1.0), np.full(30, 2.0)])
-    recording, group = np.arange(60) // 10, np.arange(60) // 30
-    fitted = fit_across(train, HeldOut(apart, recording, group), basis="held-out loads")
-    assert fitted.false_positive_rate == pytest.approx(1 / 7)
-    assert fitted.threshold > 2
-    alike = fit_across(train, HeldOut(apart[30:], recording[30:], group[30:]), basis="")
+    fitted = fit_across(train, held_out((1.0, 1.5, 2.0)), basis="held-out loads")
+    assert fitted.false_positive_rate == pytest.approx(1 / 10)
+    assert 2 < fitted.threshold < 2 * FURTHEST
+    alike = fit_across(train, held_out((2.0,)), basis="")
     assert alike.threshold == pytest.approx(2)
+
+
+def test_the_threshold_stays_near_what_was_seen() -> None:
+    train = describe(noise(40))
+    apart = fit_across(train, held_out((0.5, 1.0, 20.0)), basis="")
+    assert apart.threshold == pytest.approx(20 * FURTHEST)
+    # Of two groups, the distances of the one from the other say nothing of a third.
+    two = fit_across(train, held_out((1.0, 2.0)), basis="")
+    assert two.threshold == pytest.approx(2)
+
+
+def test_fewer_recordings_of_a_new_group_are_marked_than_by_the_windows_alone() -> None:
+    rng, size = np.random.default_rng(5), 10
+    marked = []
+    for _ in range(30):
+        means = 3**0.5 * rng.normal(size=(5, 3)) @ rng.normal(size=(3, 32))  # 3 dB between groups
+        within = 0.5 * rng.normal(size=(5, size, 1, 32)) + 0.7 * rng.normal(size=(5, size, 5, 32))
+        *known, new = means[:, None, None] + within
+        levels = np.concatenate(known).reshape(-1, 32).astype(np.float32)
+        numbers = np.arange(len(levels))
+        recording, group = numbers // 5, numbers // (5 * size)
+        apart, rows = distances_across(levels, group, np.zeros(len(levels), int), 5)
+        fitted = fit_across(levels, HeldOut(apart, recording[rows], group[rows]), basis="")
+        alone = novelty.fit(levels, apart, independent=4 * size, basis="").threshold
+        scores = np.array([np.median(distances(one, levels, 5)) for one in new])
+        marked.append([np.mean(scores > limit) for limit in (fitted.threshold, alone)])
+    ours, windows = np.mean(marked, axis=0)
+    assert ours < 0.15 < windows
