@@ -23,7 +23,7 @@ Row = Json
 
 
 def cell_key(config: Config, identity: str) -> str:
-    """Return the key of a cell: its settings, data and versions, not the place of the data.
+    """Return the key of a cell: its settings, data and versions, not places of data or logs.
 
     Parameters
     ----------
@@ -33,8 +33,15 @@ def cell_key(config: Config, identity: str) -> str:
         That of the prepared data: it covers the bytes of every recording.
     """
     settings = config.model_dump(mode="json")
-    for section, key in (("data", "root"), ("data", "prepared"), ("train", "threads")):
+    for section, key in (
+        ("data", "root"),
+        ("data", "prepared"),
+        ("train", "threads"),
+        ("train", "mlflow"),
+    ):
         del settings[section][key]
+    # Keys of before hold its default.
+    settings["train"]["tensorboard"] = False
     versions = [version(name) for name in ("faultdiag", "torch")]
     text = json.dumps([settings, identity, versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from faultdiag.config.schema import load_config
 from faultdiag.errors import FaultdiagError
 from faultdiag.protocol.results import Store, cell_key
 from tests.data_fixtures import full_disk
@@ -65,13 +66,22 @@ def test_what_a_cell_is_known_by() -> None:
     moved = plain.model_copy(
         update={
             "data": plain.data.model_copy(update={"root": Path("there"), "prepared": Path("x")}),
-            "train": plain.train.model_copy(update={"threads": 2}),
+            "train": plain.train.model_copy(
+                update={"threads": 2, "mlflow": "http://there", "tensorboard": True}
+            ),
         }
     )
     assert cell_key(plain, "data") == cell_key(moved, "data")
     assert cell_key(plain, "data") != cell_key(plain, "other data")
     assert cell_key(plain, "data") != cell_key(config(epochs=4), "data")
     assert cell_key(plain, "data") != cell_key(plain.model_copy(update={"seed": 1}), "data")
+
+
+def test_the_key_of_a_cell_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells that were finished before ``train.mlflow`` came are not trained again."""
+    monkeypatch.setattr("faultdiag.protocol.results.version", lambda _: "1")
+    demo = load_config(Path(__file__).parents[2] / "configs" / "demo.yaml")
+    assert cell_key(demo, "data") == "e98bb44f2f7c45328683a8ff69c082e6"
 
 
 def test_a_line_is_one_json_document(tmp_path: Path) -> None:
