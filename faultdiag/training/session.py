@@ -16,6 +16,7 @@ from faultdiag import inference
 from faultdiag.checkpoint import Checkpoint, load, save
 from faultdiag.config.schema import Config, TransferConfig
 from faultdiag.documents import Document, Json
+from faultdiag.errors import FaultdiagError
 from faultdiag.inference import WindowBatches
 from faultdiag.models.baseline import BaselineModel
 from faultdiag.models.spec import ModelSpec
@@ -24,7 +25,7 @@ from faultdiag.preparing.prepare import prepare
 from faultdiag.splits.within import PARTS
 from faultdiag.system.files import write_json
 from faultdiag.system.processes import keep_freed_memory
-from faultdiag.system.terminal import note
+from faultdiag.system.terminal import note, warn
 from faultdiag.training.adaptation import (
     NO_METHOD,
     first_adapted_epoch,
@@ -417,8 +418,7 @@ class Session:
         metrics = outcome.metrics
         write_json(self.folder / "metrics.json", metrics)
         drop_previous(self.folder)
-        if self.config.train.mlflow:
-            write_mlflow_run(self.folder, self.config, progress.history, metrics["test"])
+        self._log(progress, metrics["test"])
         return Run(
             self.folder,
             metrics,
@@ -429,6 +429,15 @@ class Session:
             isinstance(trainer, Trainer),
             tuple(self.config.data.healthy),
         )
+
+    def _log(self, progress: Progress, scores: Document) -> None:
+        """Write the finished run to MLflow if the config asks for it; a failure is a warning."""
+        if not self.config.train.mlflow:
+            return
+        try:
+            write_mlflow_run(self.folder, self.config, progress.history, scores)
+        except FaultdiagError as error:
+            warn(f"the run is complete in {self.folder}; it was not written to MLflow: {error}")
 
 
 def _adapting(last: Checkpoint) -> bool:

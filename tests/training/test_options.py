@@ -1,6 +1,7 @@
 """Options of the training: each one changes the weights, and does what it says."""
 
 import math
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -281,6 +282,21 @@ def test_a_run_of_mlflow(brief: Make, tmp_path: Path, monkeypatch: pytest.Monkey
     ]
     assert run.data.metrics["test_accuracy"] == made.metrics["test"]["accuracy"]
     assert run.data.params["train.epochs"] == "2"
+
+
+def test_a_finished_run_that_mlflow_does_not_take(
+    brief: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise FaultdiagError("the store is full")
+
+    monkeypatch.setattr("faultdiag.training.session.require_loggers", lambda _: None)
+    monkeypatch.setattr("faultdiag.training.session.write_mlflow_run", full)
+    folder = tmp_path / "run"
+    made = train(brief(train__mlflow="mlruns", train__epochs=1), run=folder, device="cpu")
+    assert json.loads((folder / "metrics.json").read_text())["test"] == made.metrics["test"]
+    expected = f"the run is complete in {folder}; it was not written to MLflow: the store is full"
+    assert expected in caplog.messages
 
 
 def test_a_store_that_mlflow_can_not_open(brief: Make, tmp_path: Path) -> None:
