@@ -110,7 +110,9 @@ def write_errors(path: Path, *others: Path) -> Iterator[None]:
         raise FaultdiagError(f"cannot write {printable(str(path))}: {_reason(error)}") from error
 
 
-def read_bytes(path: Path, most: int | None = None) -> bytes:
+def read_bytes(
+    path: Path, most: int | None = None, *, remedy: str = "shorten it or name another one"
+) -> bytes:
     """Return the bytes of a file, or those that come through a pipe.
 
     Parameters
@@ -119,6 +121,8 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
         The file. A pipe that nobody writes to is empty.
     most
         Bytes that it may have; None is no limit.
+    remedy
+        What helps if it has more, to end the message with.
 
     Raises
     ------
@@ -134,8 +138,7 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
         content = file.read(-1 if most is None else most + 1)
     if most is not None and len(content) > most:
         raise FaultdiagError(
-            f"{printable(str(path))} has more than {most} bytes, the most for such a file; "
-            "shorten it or name another one"
+            f"{printable(str(path))} has more than {most} bytes, the most for such a file; {remedy}"
         )
     return content
 
@@ -354,12 +357,13 @@ def _problem(error: yaml.YAMLError, text: str) -> str:
     return f"{place} is not YAML: {', '.join(reason for reason in reasons if reason)}"
 
 
-# PyYAML takes some 10 s for a megabyte.
-_LONGEST_CONFIG = 2**19
+# PyYAML takes 5 to 10 s for a megabyte. The config.yaml of a run can have twice its source's bytes.
+_LONGEST_CONFIG = 2**21
+_SHORTER = "list recordings in a manifest, or name another file"
 
 
 def read(path: Path) -> object:
-    """Read a YAML file of at most 512 kB.
+    """Read a YAML file of at most 2 MB.
 
     Raises
     ------
@@ -367,7 +371,7 @@ def read(path: Path) -> object:
         If the file can't be read or is not strict YAML.
     """
     try:
-        text = read_bytes(path, _LONGEST_CONFIG).decode("utf-8")
+        text = read_bytes(path, _LONGEST_CONFIG, remedy=_SHORTER).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise FaultdiagError(

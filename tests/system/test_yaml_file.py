@@ -193,6 +193,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         FaultdiagError, match=f"^{re.escape(f'cannot read {latin}: it is not UTF-8 text{remedy}')}$"
     ):
         files.read(latin)
-    latin.write_bytes(b"#" * 600_000)
-    with pytest.raises(FaultdiagError, match=re.escape(f"{latin} has more than 524288 bytes")):
+    latin.write_bytes(b"#" * 1_500_000)
+    assert files.read(latin) is None
+    latin.write_bytes(b"#" * 2_200_000)
+    expected = r"has more than 2097152 bytes, .*; list recordings in a manifest, or name another"
+    with pytest.raises(FaultdiagError, match=re.escape(str(latin)) + f" {expected}"):
         files.read(latin)
