@@ -127,9 +127,11 @@ def needs_extra(extra: str, purpose: str, *, otherwise: str = "") -> Iterator[No
         yield
     except ImportError as error:
         package = (error.name or "its package").partition(".")[0]
+        problem = "is not installed; install it with:"
+        if not isinstance(error, ModuleNotFoundError):
+            problem = f"can't be imported: {error}; install it again:"
         raise FaultdiagError(
-            f"{purpose}, but {package} is not installed; install it with: "
-            f"pip install 'faultdiag[{extra}]'{otherwise}"
+            f"{purpose}, but {package} {problem} pip install 'faultdiag[{extra}]'{otherwise}"
         ) from error
 
 

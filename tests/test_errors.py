@@ -1,10 +1,10 @@
-"""Did-you-mean and the error for an unknown name."""
+"""Did-you-mean, and the errors for an unknown name and for a package that can't be imported."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faultdiag.errors import FaultdiagError, did_you_mean, unknown
+from faultdiag.errors import FaultdiagError, did_you_mean, needs_extra, unknown
 
 law = settings(max_examples=40, deadline=None)
 BLOCKS = ["eca", "se", "cbam", "bi_eca", "multi_kernel_eca"]
@@ -66,3 +66,23 @@ def test_an_unknown_name_is_told_with_the_nearest_and_all_others() -> None:
 
 def test_an_unknown_name_where_none_is_known() -> None:
     assert str(unknown("starter", "demo", [])) == "unknown starter 'demo'; known: none"
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (
+            ModuleNotFoundError("No module named 'onnx.helper'", name="onnx.helper"),
+            "onnx is not installed; install it with: ",
+        ),
+        (
+            ImportError("libprotobuf.so.9: cannot open shared object file", name="onnx"),
+            "onnx can't be imported: libprotobuf.so.9: cannot open shared object file; "
+            "install it again: ",
+        ),
+    ],
+)
+def test_a_package_that_can_not_be_imported(error: ImportError, problem: str) -> None:
+    with pytest.raises(FaultdiagError) as refused, needs_extra("onnx", "ONNX is asked for"):
+        raise error
+    assert str(refused.value) == f"ONNX is asked for, but {problem}pip install 'faultdiag[onnx]'"
