@@ -1,7 +1,7 @@
 """Options of the training: each one changes the weights, and does what it says."""
 
-import math
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
