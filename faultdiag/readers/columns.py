@@ -127,7 +127,7 @@ def open_parquet(path: Path) -> Reader:
         try:
             file, allowance = parquet.ParquetFile(path), Allowance(path.stat().st_size)
             columns = {
-                field.name: _arrow_column(file, field, arrow.types, allowance)
+                field.name: _arrow_column(path, file, field, arrow.types, allowance)
                 for field in file.schema_arrow
                 if not field.name.startswith("__index_level")
             }
@@ -137,12 +137,12 @@ def open_parquet(path: Path) -> Reader:
     return _table(path, "Parquet file", columns, facts)
 
 
-def _arrow_column(file: Any, each: Any, types: Any, allowance: Allowance) -> Column:
+def _arrow_column(path: Path, file: Any, each: Any, types: Any, allowance: Allowance) -> Column:
     stamp = types.is_timestamp(each.type)
     real = types.is_integer(each.type) or types.is_floating(each.type) or stamp
 
     def read() -> NDArray[np.generic]:
-        allowance.take(id(each), file.metadata.num_rows * each.type.bit_width // 8)
+        _take(path, file, each, allowance)
         values = file.read(columns=[each.name]).column(0)
         if values.null_count:
             places = values.is_null().to_numpy()
@@ -155,6 +155,37 @@ def _arrow_column(file: Any, each: Any, types: Any, allowance: Allowance) -> Col
         return (array - array[0]) / np.timedelta64(1, "s") if stamp else np.asarray(array)
 
     return Column(each.name, str(each.type), file.metadata.num_rows, real, read)
+
+
+def _take(path: Path, file: Any, each: Any, allowance: Allowance) -> None:
+    """Count a column that is unpacked; columns of constants pack to almost nothing.
+
+    Raises
+    ------
+    DamageError
+        If it alone is too large for any recording of that size.
+    FaultdiagError
+        If it is too large with those that were read before.
+    """
+    size = _size(file, each)
+    try:
+        allowance.take(id(each), size)
+    except DamageError as error:
+        if size > allowance.most:
+            raise
+        every = sum(_size(file, one) for one in file.schema_arrow)
+        raise FaultdiagError(
+            f"{path} has {path.stat().st_size} bytes, and reading all of its channels would "
+            f"take {every / 1e6:.0f} MB, more than the {allowance.most / 1e6:.0f} MB "
+            "that are read of a file of that size; choose one with --channel NAME"
+        ) from error
+
+
+def _size(file: Any, column: Any) -> int:
+    """Return how many bytes a column of numbers is unpacked to; 0 for text."""
+    with suppress(ValueError):
+        return int(file.metadata.num_rows * column.type.bit_width // 8)
+    return 0
 
 
 def _facts(metadata: Mapping[bytes, bytes]) -> dict[str, float]:

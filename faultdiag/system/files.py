@@ -118,7 +118,7 @@ def read_bytes(
     Parameters
     ----------
     path
-        The file. A pipe that nobody writes to is empty.
+        The file.
     most
         Bytes that it may have; None is no limit.
     remedy
@@ -127,7 +127,7 @@ def read_bytes(
     Raises
     ------
     OSError
-        If it can't be read, or is a device.
+        If it can't be read, or is a device, or a pipe that nobody writes to.
     FaultdiagError
         If it has more bytes.
     """
@@ -136,6 +136,8 @@ def read_bytes(
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise OSError(errno.ENODEV, "it is a device, no file", str(path))
         content = file.read(-1 if most is None else most + 1)
+    if stat.S_ISFIFO(mode) and not content:
+        raise OSError(errno.ENODATA, "it is a pipe that nobody writes to", str(path))
     if most is not None and len(content) > most:
         raise FaultdiagError(
             f"{printable(str(path))} has more than {most} bytes, the most for such a file; {remedy}"

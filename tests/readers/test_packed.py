@@ -20,6 +20,7 @@ import pytest
 import pyuff
 from pyarrow import parquet
 
+import faultdiag
 from faultdiag.datasets.base import find_recordings
 from faultdiag.datasets.folder import Folder
 from faultdiag.datasets.manifest import Manifest
@@ -143,7 +144,7 @@ def excel(path: Path, rows: list[list[Any]]) -> Path:
 
 
 def test_excel(tmp_path: Path) -> None:
-    rows = [["Sampling Rate (Hz)", RATE], ["acc", "state"]]
+    rows: list[list[Any]] = [["Sampling Rate (Hz)", RATE], ["acc", "state"]]
     rows += [[float(x), "ok"] for x in X[:200, 0]]
     path = excel(tmp_path / "a.xlsx", rows)
     found = read_recording(path)
@@ -173,6 +174,18 @@ def test_parquet(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"x": [1.0, None, 2.0]}), path)
     with pytest.raises(FaultdiagError, match="column x has no value in row 2, and 1 are missing"):
         read_recording(path)
+
+
+def test_constant_columns_are_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    constant = pa.array(np.ones(2**20))
+    parquet.write_table(pa.table({f"tag{i}": constant for i in range(10)}), path)
+    with pytest.raises(FaultdiagError, match=f"^{path} has .* of its channels would take 84 MB"):
+        read_recording(path)
+    expected = "more than the 67 MB that are read of a file of that size; choose one with channel="
+    with pytest.raises(FaultdiagError, match=f"{expected}NAME$"):
+        faultdiag.read_recording(path)
+    assert read_recording(path, channel="tag3").signal.min() == 1
 
 
 def uff(path: Path, functions: list[tuple[str, Any, float, int]]) -> Path:
