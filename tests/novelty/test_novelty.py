@@ -385,7 +385,7 @@ def test_the_threshold_stays_near_what_was_seen() -> None:
 def test_fewer_recordings_of_a_new_group_are_marked_than_by_the_windows_alone() -> None:
     rng, size = np.random.default_rng(5), 10
     marked = []
-    for _ in range(30):
+    for _ in range(100):
         means = 3**0.5 * rng.normal(size=(5, 3)) @ rng.normal(size=(3, 32))  # 3 dB between groups
         within = 0.5 * rng.normal(size=(5, size, 1, 32)) + 0.7 * rng.normal(size=(5, size, 5, 32))
         *known, new = means[:, None, None] + within
@@ -398,4 +398,4 @@ def test_fewer_recordings_of_a_new_group_are_marked_than_by_the_windows_alone() 
         scores = np.array([np.median(distances(one, levels, 5)) for one in new])
         marked.append([np.mean(scores > limit) for limit in (fitted.threshold, alone)])
     ours, windows = np.mean(marked, axis=0)
-    assert ours < 0.15 < windows
+    assert ours < 0.6 * windows
