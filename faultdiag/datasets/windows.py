@@ -29,7 +29,7 @@ from faultdiag.datasets.base import (
     values_of,
 )
 from faultdiag.errors import FaultdiagError, counted
-from faultdiag.readers.hdf5 import Hdf5Array, hdf5_damage, members, open_file
+from faultdiag.readers.hdf5 import Hdf5Array, dataset_at, hdf5_damage, members, open_file
 from faultdiag.readers.layouts import LABELS, SHORTEST_WINDOW
 from faultdiag.readers.leaves import leaves
 from faultdiag.readers.mat import Array, open_arrays
@@ -77,8 +77,15 @@ class WindowPair:
         return f"{self.windows} ({self.count} × {self.length}) with {self.labels}"
 
 
-def pairs_of(root: Path) -> list[WindowPair]:
+def pairs_of(root: Path, windows: str | None = None, labels: str | None = None) -> list[WindowPair]:
     """Return the windows with labels in a file, or in the files of a folder.
+
+    Parameters
+    ----------
+    root
+        The file or folder.
+    windows, labels
+        Names that are stated. In HDF5 each goes before other links to the same dataset.
 
     Raises
     ------
@@ -88,11 +95,12 @@ def pairs_of(root: Path) -> list[WindowPair]:
     if not root.exists():
         raise FaultdiagError(f"{root} does not exist; name the file of the windows, or its folder")
     paths = sorted(root.iterdir()) if root.is_dir() else _beside(root)
+    stated = [name for name in (windows, labels) if name]
     shapes: dict[_Key, tuple[int, ...]] = {}
     for path in paths:
         if path.is_file() and path.suffix.lower() in _FORMATS:
-            shapes.update({(path, name): shape for name, shape in _shapes(path).items()})
-    pairs = list(_pairs(shapes))
+            shapes.update({(path, name): shape for name, shape in _shapes(path, stated).items()})
+    pairs = list(_pairs(shapes, labels))
     return pairs if root.is_dir() else [pair for pair in pairs if root in _files(pair)]
 
 
@@ -107,9 +115,13 @@ def _beside(path: Path) -> list[Path]:
     return sorted(path.parent.glob("*.npy"))
 
 
-def _pairs(shapes: Mapping[_Key, tuple[int, ...]]) -> Iterator[WindowPair]:
+def _pairs(shapes: Mapping[_Key, tuple[int, ...]], stated: str | None) -> Iterator[WindowPair]:
     """Yield arrays of windows with the labels that go by the same ending, else the only ones."""
-    labels = {key: shape for key, shape in shapes.items() if _is_label(key) and prod(shape) > 1}
+    labels = {
+        key: shape
+        for key, shape in shapes.items()
+        if (key[1] == stated or _is_label(key)) and prod(shape) > 1
+    }
     for key, shape in shapes.items():
         sides = _sides(shape)
         if key in labels or len(sides) not in {2, 3}:
@@ -174,16 +186,19 @@ def _count(labels: tuple[int, ...], sides: list[int]) -> int | None:
     return next((n for n in sides if n in own), None) if len(own) in {1, 2} else None
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def _shapes(path: Path, stated: Sequence[str]) -> dict[str, tuple[int, ...]]:
     try:
         with reading(path, "file of windows"), hdf5_damage():
-            return _read_shapes(path)
+            return _read_shapes(path, stated)
     except FaultdiagError:
         return {}
 
 
-def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    return _SHAPES.get(format_of(path) or ".mat", _mat_shapes)(path)
+def _read_shapes(path: Path, stated: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    kind = format_of(path)
+    if kind == ".h5":
+        return _hdf5_shapes(path, stated)
+    return {".npy": _npy_shapes, ".npz": _npz_shapes}.get(kind or ".mat", _mat_shapes)(path)
 
 
 def _npy_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -197,12 +212,16 @@ def _npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         return {name[:-4]: _header_shape(archive, name) for name in names[:_MOST_PAIRS]}
 
 
-def _hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def _hdf5_shapes(path: Path, stated: Sequence[str]) -> dict[str, tuple[int, ...]]:
     import h5py
 
     with open_file(path) as file:
-        items = islice(members(file, set()), _MOST_PAIRS)
-        return {name: item.shape for name, item in items if isinstance(item, h5py.Dataset)}
+        named = {name: dataset_at(file, name) for name in stated}
+        items = {name: item for name, item in named.items() if item is not None}
+        seen = {h5py.h5o.get_info(item.id).addr for item in items.values()}
+        items |= dict(islice(members(file, seen), _MOST_PAIRS))
+        # A dataset without values has the shape None.
+        return {n: item.shape or () for n, item in items.items() if isinstance(item, h5py.Dataset)}
 
 
 def _mat_arrays(path: Path) -> dict[str, Array]:
@@ -212,9 +231,6 @@ def _mat_arrays(path: Path) -> dict[str, Array]:
 
 def _mat_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in _mat_arrays(path).items()}
-
-
-_SHAPES = {".npy": _npy_shapes, ".npz": _npz_shapes, ".h5": _hdf5_shapes}
 
 
 def _header_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
@@ -249,7 +265,9 @@ def _read(path: Path, name: str) -> NDArray[np.generic]:
             return np.asarray(arrays[name])
     if kind == ".h5":
         with open_file(path) as file:
-            dataset = dict(members(file, set()))[name]
+            dataset = dataset_at(file, name)
+            if dataset is None:
+                raise KeyError(name)
             Hdf5Array(name, dataset, path, Allowance(path.stat().st_size)).require_there()
             values = np.asarray(dataset)
             return np.char.decode(values.astype("S")) if values.dtype.kind in "OS" else values
@@ -446,7 +464,7 @@ def chosen_pair(root: Path, windows: str | None = None, labels: str | None = Non
     FaultdiagError
         If there is none, or several could be meant.
     """
-    every = pairs_of(root)
+    every = pairs_of(root, windows, labels)
     pairs = [
         pair
         for pair in every

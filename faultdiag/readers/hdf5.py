@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 _MOST_SIDES = 32
 # Of a name.
 _MOST_LETTERS = 1000
+# Of a path with the links that it leads over, which can lead in circles.
+_MOST_PARTS = 100
 # Of one cell array. More are references to words, such as a column of a table.
 _MOST_REFERENCES = 10 * MOST_ARRAYS
 
@@ -507,6 +509,29 @@ def members(group: "h5py.Group", seen: set[int]) -> Iterator[tuple[str, Any]]:
             continue
         seen.add(place)
         yield name, item
+
+
+def dataset_at(file: "h5py.File", path: str) -> "h5py.Dataset | None":
+    """Return the dataset that a path leads to, over links inside the file only; None if none."""
+    import h5py
+
+    item: Any = file
+    parts = path.split("/")
+    for _ in range(_MOST_PARTS):
+        if not parts:
+            return item if isinstance(item, h5py.Dataset) else None
+        name = parts.pop(0)
+        if name in {"", "."}:
+            continue
+        link = item.get(name, getlink=True) if isinstance(item, h5py.Group) else None
+        if isinstance(link, h5py.SoftLink):
+            item = file if link.path.startswith("/") else item
+            parts = link.path.split("/") + parts
+        elif isinstance(link, h5py.HardLink):
+            item = item[name]
+        else:
+            return None
+    return None
 
 
 def _facts(

@@ -217,6 +217,41 @@ def test_windows_come_from_the_file_and_justify_their_size(
         _ = Windows(path, windows="x", labels="y").windows
 
 
+@pytest.mark.parametrize("link", ["soft", "hard", "chain", "relative"])
+def test_a_stated_name_may_be_a_second_link(tmp_path: Path, link: str) -> None:
+    """The windows, labels and groups are read by any of their names in the file."""
+    path = tmp_path / "w.h5"
+    with h5py.File(path, "w") as root:
+        root["X"], root["y"], root["g"] = X, Y, Y // 2
+        for name, other in (("A", "X"), ("kind", "y"), ("rig/of", "g")):
+            root[f"inside/{name}"] = root[other]
+            root[name] = {
+                "soft": h5py.SoftLink(f"/{other}"),
+                "hard": root[other],
+                "chain": h5py.SoftLink(f"/inside/{name}"),
+                "relative": h5py.SoftLink(f"inside/./{name}"),
+            }[link if "/" not in name else "chain"]
+    linked = Windows(path, windows="A", labels="kind", groups="rig/of", recorded_at=12_000)
+    plain = Windows(path, windows="X", labels="y", groups="g", recorded_at=12_000)
+    assert (linked.pair.windows, linked.pair.labels) == ("A", "kind")
+    assert np.array_equal(linked.windows[:, 0], X)
+    facts = [entry.facts for entry in linked.entries({}).entries]
+    assert facts == [entry.facts for entry in plain.entries({}).entries]
+
+
+@pytest.mark.parametrize("target", ["/x", "/out/x", "/nothing", "/y/x"])
+def test_a_link_that_leads_to_nothing_in_the_file(tmp_path: Path, target: str) -> None:
+    path, other = tmp_path / "w.h5", tmp_path / "other.h5"
+    for place in (path, other):
+        with h5py.File(place, "w") as root:
+            root["X" if place == path else "x"], root["y"] = X, Y
+    with h5py.File(path, "a") as root:
+        root["out"] = h5py.ExternalLink(str(other), "/")
+        root["x"] = h5py.SoftLink(target)
+    with pytest.raises(FaultdiagError, match="holds no windows"):
+        _ = Windows(path, windows="x", labels="y").windows
+
+
 def test_packed_windows_justify_their_size(tmp_path: Path) -> None:
     path = tmp_path / "w.npz"
     np.savez_compressed(path, x=np.zeros((20_000, 1000)), y=np.arange(20_000) % 2)
