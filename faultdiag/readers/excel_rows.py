@@ -1,52 +1,80 @@
-"""The program that `faultdiag.readers.excel` starts: the first sheet of numbers as lines of text.
+"""The program that `faultdiag.readers.packed` starts: the first sheet of numbers as lines of text.
 
 It is a process of its own, within limits of the system, because the library that reads Excel files
 ends its process where a file states absurd sizes. It imports nothing else of faultdiag, so that it
 starts fast.
 
-    python excel_rows.py FILE OUT MEGABYTES SECONDS BYTES
+    python excel_rows.py FILE OUT MEGABYTES SECONDS BYTES FOLDER_OF_MODULES ...
 """
 
+import errno
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-DAMAGED, NO_NUMBERS = 3, 4
-"""Exit codes; any other but 0 means that the limits were reached. For the first one, the reason is
-written in place of the sheet."""
-# Most sheets that are examined.
-_MOST_SHEETS = 100
+DAMAGED, NO_NUMBERS, TOO_LARGE, NO_ROOM, NO_PACKAGE = 3, 4, 5, 6, 7
+"""Exit codes; the reason is the last line on stderr. Any other but 0 is a failure of the program,
+or a signal."""
+NO_ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of the errors of a file that can't grow."""
 _FEWEST_ROWS = 2
 
 
 def main(words: Sequence[str]) -> int:
     """Write the sheet, and return the exit code."""
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    path, out = words[:2]
-    _limit(*map(int, words[2:]))
+    path, out, megabytes, seconds, most, *sys.path[:] = words
     try:
-        book = CalamineWorkbook.from_path(path)
-        for name in book.sheet_names[:_MOST_SHEETS]:
-            rows = book.get_sheet_by_name(name).iter_rows()
-            if _write_rows(rows, Path(out)) >= _FEWEST_ROWS:
-                return 0
-    except (CalamineError, ValueError) as error:
-        Path(out).write_text(str(error), "utf-8")
-        return DAMAGED
+        import python_calamine
+    except ImportError as error:
+        return _fail(NO_PACKAGE, error)
+    _limit(int(megabytes), int(seconds), int(most))
+    try:
+        return _write_sheet(path, Path(out))
+    except (python_calamine.CalamineError, ValueError) as error:
+        return _fail(DAMAGED, error)
+    except MemoryError as error:
+        return _fail(TOO_LARGE, error)
+    except OSError as error:
+        if error.errno not in NO_ROOM_ERRORS:
+            raise
+        full = error.errno == errno.EFBIG and Path(out).stat().st_size >= int(most)
+        return _fail(TOO_LARGE if full else NO_ROOM, error.strerror)
+
+
+def _fail(code: int, reason: object) -> int:
+    sys.stderr.write(f"{' '.join(str(reason).split())}\n")
+    return code
+
+
+def _write_sheet(path: str, out: Path) -> int:
+    """Write the first sheet with enough rows of numbers, and return the exit code."""
+    from python_calamine import CalamineWorkbook
+
+    book = CalamineWorkbook.from_path(path)
+    for name in book.sheet_names:
+        if _write_rows(book.get_sheet_by_name(name).iter_rows(), out) >= _FEWEST_ROWS:
+            return 0
     return NO_NUMBERS
 
 
 def _limit(megabytes: int, seconds: int, most: int) -> None:
     """Limit the memory, the time of the processor and the bytes of a file that is written."""
-    with suppress(ImportError, ValueError, OSError):
+    with suppress(ImportError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        limits = {
+            resource.RLIMIT_AS: (megabytes << 20, megabytes << 20),
+            resource.RLIMIT_CPU: (seconds, seconds + 1),
+            resource.RLIMIT_FSIZE: (most, most),
+            resource.RLIMIT_CORE: (0, 0),
+        }
+        for kind, limit in limits.items():
+            # A stricter limit of the process that started this one stays.
+            old = resource.getrlimit(kind)[0]
+            if old == resource.RLIM_INFINITY or old > limit[0]:
+                with suppress(ValueError, OSError):
+                    resource.setrlimit(kind, limit)
 
 
 def _write_rows(rows: Iterable[Sequence[object]], out: Path) -> int:

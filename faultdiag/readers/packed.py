@@ -6,6 +6,7 @@ counted together.
 
 import gzip
 import shutil
+import signal
 import subprocess
 import sys
 import weakref
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import IO
 
 import numpy as np
@@ -41,13 +42,25 @@ _WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _OTHER_WAYS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _ENCRYPTED = 1
 _MOST_MEMBERS = 1000
+_OTHER_FOLDER = "free some space, or set the variable TMPDIR to another folder"
 
 
 class Scratch:
-    """A temporary folder that is removed with the last reference to it."""
+    """A temporary folder that is removed with the last reference to it.
+
+    Raises
+    ------
+    FaultdiagError
+        If none can be made.
+    """
 
     def __init__(self) -> None:
-        self.path = Path(mkdtemp(prefix="faultdiag-"))
+        try:
+            self.path = Path(mkdtemp(prefix="faultdiag-"))
+        except OSError as error:
+            raise FaultdiagError(
+                f"a temporary folder can't be made: {error.strerror or error}; {_OTHER_FOLDER}"
+            ) from error
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
@@ -206,9 +219,20 @@ def _unpack(path: Path, name: str, pieces: Iterable[bytes]) -> UnpackedRecording
     """Write a packed file into a temporary folder, under its own name."""
     folder = Scratch()
     inner = folder.path / name
-    with inner.open("wb") as out:
-        out.writelines(pieces)
+    try:
+        with inner.open("wb") as out:
+            out.writelines(pieces)
+    except OSError as error:
+        if error.errno not in excel_rows.NO_ROOM_ERRORS:
+            raise
+        raise _no_room(path, str(error.strerror)) from error
     return UnpackedRecording(path, inner, folder)
+
+
+def _no_room(path: Path, reason: str) -> FaultdiagError:
+    return FaultdiagError(
+        f"{path} is unpacked into {gettempdir()}, where it finds no room: {reason}; {_OTHER_FOLDER}"
+    )
 
 
 @dataclass(frozen=True)
@@ -261,7 +285,7 @@ def open_excel(path: Path) -> Reader:
     ------
     FaultdiagError
         If python-calamine is not installed, the file is damaged, needs more memory or time than
-        its size justifies, or no sheet holds numbers.
+        its size justifies, no sheet holds numbers, or the temporary folder has no room.
     """
     with needs_extra("tables", f"{path} is an Excel file"):
         import_module("python_calamine")
@@ -272,17 +296,9 @@ def open_excel(path: Path) -> Reader:
             _compare_checksums(path)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
             raise DamageError(str(error)) from error
-        code = _write_sheet(path, inner)
-        if code == excel_rows.DAMAGED:
-            raise DamageError(inner.read_text("utf-8"))
-    if code == excel_rows.NO_NUMBERS:
-        raise FaultdiagError(f"{path} has no sheet with two rows of numbers")
-    if code:
-        raise FaultdiagError(
-            f"{path}: its sheets need more than {_megabytes(path)} MB of memory or "
-            f"{_seconds(path)} s, too much for its size; delete cells that are far from the "
-            "others, or save the recording as .csv"
-        )
+        code, reason = _write_sheet(path, inner)
+    if code or not inner.is_file():
+        raise _sheet_failure(path, code, reason)
     return UnpackedRecording(path, inner, folder)
 
 
@@ -295,6 +311,12 @@ def _compare_checksums(path: Path) -> None:
                     pass
 
 
+# Linux and macOS number these signals differently.
+_TOO_LARGE = {excel_rows.TOO_LARGE} | {
+    -getattr(signal, name) for name in ("SIGKILL", "SIGXCPU", "SIGABRT") if hasattr(signal, name)
+}
+
+
 def _megabytes(path: Path) -> int:
     """Return the memory that the sheets of a file may need, the program itself included."""
     return 256 + path.stat().st_size // 2**16
@@ -305,9 +327,36 @@ def _seconds(path: Path) -> int:
     return 2 + path.stat().st_size // 2**20
 
 
-def _write_sheet(path: Path, inner: Path) -> int:
-    """Start the program that writes a sheet as text, and return its exit code."""
+def _write_sheet(path: Path, inner: Path) -> tuple[int, str]:
+    """Start the program that writes a sheet as text, and return its exit code and the reason."""
     limits = (_megabytes(path), _seconds(path), Allowance(path.stat().st_size).most)
-    words = [sys.executable, "-P", excel_rows.__file__, str(path), str(inner), *map(str, limits)]
-    # What the library says before it ends the process is for its authors.
-    return subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode
+    places = (str(path), str(inner), *map(str, limits), *map(str, sys.path))
+    words = [sys.executable or "", "-P", excel_rows.__file__, *places]
+    try:
+        done = subprocess.run(words, stderr=subprocess.PIPE, check=False)
+    except OSError as error:
+        return 1, error.strerror or str(error)
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return done.returncode, lines[-1] if lines else f"exit code {done.returncode}"
+
+
+def _sheet_failure(path: Path, code: int, reason: str) -> FaultdiagError:
+    """Return the error for an exit code of the program that writes a sheet."""
+    if code == excel_rows.DAMAGED:
+        return FaultdiagError(
+            f"{path} is a damaged or incomplete Excel file: {reason}; copy or download it again"
+        )
+    if code == excel_rows.NO_NUMBERS:
+        return FaultdiagError(f"{path} has no sheet with two rows of numbers")
+    if code == excel_rows.NO_ROOM:
+        return _no_room(path, reason)
+    if code in _TOO_LARGE:
+        return FaultdiagError(
+            f"{path}: its sheets need more than {_megabytes(path)} MB of memory or "
+            f"{_seconds(path)} s, too much for its size; delete cells that are far from the "
+            "others and other sheets, or save the recording as .csv"
+        )
+    return FaultdiagError(
+        f"{path}: the process that reads Excel files failed ({reason}); it is started with the "
+        f"Python in sys.executable, {sys.executable!r}; save the recording as .csv"
+    )

@@ -25,6 +25,7 @@ from faultdiag.datasets.base import find_recordings
 from faultdiag.datasets.folder import Folder
 from faultdiag.datasets.manifest import Manifest
 from faultdiag.errors import FaultdiagError
+from faultdiag.readers import excel_rows
 from faultdiag.readers.read import (
     is_recording,
     list_variables,
@@ -155,6 +156,86 @@ def test_excel(tmp_path: Path) -> None:
     rows[50] = [None, "ok"]
     with pytest.raises(FaultdiagError, match=r"a\.xlsx: line 51, which is"):
         read_recording(excel(tmp_path / "a.xlsx", rows))
+
+
+def test_excel_with_numbers_after_many_sheets(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for i in range(120):
+        book.create_sheet(f"note {i}").append(["a note"])
+    sheet = book.create_sheet("data")
+    for x in X[:50, 0]:
+        sheet.append([float(x)])
+    book.save(tmp_path / "a.xlsx")
+    assert read_recording(tmp_path / "a.xlsx").samples == 50
+
+
+def started_by(folder: Path, lines: str) -> str:
+    """Return a program that is Python without its packages after these lines of a shell."""
+    program = folder / "python"
+    program.write_text(f'#!/bin/sh\n{lines} {sys.executable} -S "$@"\n')
+    program.chmod(0o700)
+    return str(program)
+
+
+def test_excel_with_packages_that_only_sys_path_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = excel(tmp_path / "a.xlsx", [[float(x)] for x in X[:50, 0]])
+    monkeypatch.setattr(sys, "executable", started_by(tmp_path, "exec"))
+    assert read_recording(path).samples == 50
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("kill -9 $$;", "its sheets need more than 256 MB of memory or 2 s"),
+        ("kill -ABRT $$;", "its sheets need more than 256 MB of memory or 2 s"),
+        ("kill -TERM $$;", r"the process that reads Excel files failed \(exit code -15\)"),
+        ("exit 0;", r"the process that reads Excel files failed \(exit code 0\)"),
+        ("echo no such thing >&2; exit 9;", r"failed \(no such thing\); it is started with"),
+        ("ulimit -f 1; exec", "a.xlsx is unpacked into .* no room: File too large; free some"),
+    ],
+)
+def test_each_end_of_the_process_has_its_own_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: str, said: str
+) -> None:
+    path = excel(tmp_path / "a.xlsx", [[float(x)] for x in X[:200, 0]])
+    monkeypatch.setattr(sys, "executable", started_by(tmp_path, lines))
+    with pytest.raises(FaultdiagError, match=said):
+        read_recording(path)
+
+
+@pytest.mark.parametrize("program", ["", None, "/no/python"])
+def test_an_interpreter_that_is_unknown_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None
+) -> None:
+    path = excel(tmp_path / "a.xlsx", [[1.0], [2.0]])
+    monkeypatch.setattr(sys, "executable", program)
+    with pytest.raises(FaultdiagError, match=f"in sys.executable, {program!r}; save the recording"):
+        read_recording(path)
+
+
+def test_the_program_tells_a_missing_package_and_a_full_disk(tmp_path: Path) -> None:
+    path = excel(tmp_path / "a.xlsx", [[1.0], [2.0]])
+    words = [sys.executable, "-S", excel_rows.__file__, str(path), "/dev/full", "512", "9", "99999"]
+    done = subprocess.run([*words, *sys.path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (excel_rows.NO_ROOM, "No space left on device\n")
+    standard = [p for p in sys.path if "site-packages" not in p and p != str(Path.cwd())]
+    done = subprocess.run([*words, *standard], capture_output=True, text=True, check=False)
+    assert done.returncode == excel_rows.NO_PACKAGE
+    assert "python_calamine" in done.stderr
+
+
+def test_a_full_temporary_folder_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(csv()))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.csv").symlink_to("/dev/full")
+    monkeypatch.setattr("faultdiag.readers.packed.mkdtemp", lambda prefix: str(tmp_path / "full"))
+    with pytest.raises(FaultdiagError, match="finds no room: No space left on device; free some"):
+        read_recording(path)
 
 
 def test_parquet(tmp_path: Path) -> None:
