@@ -63,7 +63,6 @@ def mlflow_experiment(store: str) -> Iterator[tuple["MlflowClient", str]]:
         If MLflow can't read or write it, also while it is open.
     """
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     address = store
     if "://" not in store:
@@ -74,10 +73,11 @@ def mlflow_experiment(store: str) -> Iterator[tuple["MlflowClient", str]]:
         client = MlflowClient(tracking_uri=address)
         known = client.get_experiment_by_name("faultdiag")
         yield client, known.experiment_id if known else client.create_experiment("faultdiag")
-    except (MlflowException, ImportError, OSError) as error:
+    except Exception as error:  # MLflow raises plain ones, where a store is no folder
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise FaultdiagError(
-            f"train.mlflow is {store}, which MLflow can't use: {str(error).splitlines()[0]}; give "
-            "a folder or a tracking URI"
+            f"train.mlflow is {store}, which MLflow can't use: {reason}; give a folder or a "
+            "tracking URI"
         ) from error
 
 

@@ -299,6 +299,16 @@ def test_a_finished_run_that_mlflow_does_not_take(
     assert expected in caplog.messages
 
 
+def test_a_store_that_is_a_file(brief: Make, tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    store = tmp_path / "mlruns"
+    store.write_text("")
+    refused(
+        rf"train\.mlflow is {store}, which MLflow can't use: .*; give a folder or a tracking",
+        lambda: train(brief(train__mlflow=str(store)), run=tmp_path / "run", device="cpu"),
+    )
+
+
 def test_a_store_that_mlflow_can_not_open(brief: Make, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     refused(
