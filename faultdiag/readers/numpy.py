@@ -32,6 +32,7 @@ from faultdiag.readers.source import (
     StoredArray,
     open_archive,
     reading,
+    require_known_way,
     require_plausible,
     table,
     unpacked_dtype,
@@ -278,8 +279,7 @@ def _array(
     path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, allowance: Allowance
 ) -> StoredArray:
     name = member.filename.removesuffix(".npy")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DamageError(f"{name} is packed in the unknown way {member.compress_type}")
+    require_known_way(path, member)
     with archive.open(member) as file:
         header = read_header(file)
     if header.real and header.size != member.file_size - header.length:

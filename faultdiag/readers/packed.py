@@ -34,13 +34,10 @@ from faultdiag.readers.source import (
     Samples,
     open_archive,
     reading,
+    require_known_way,
 )
 from faultdiag.signal.recording import require_channels
 
-# The other ways to pack are unpacked by zipfile without any bound.
-_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_OTHER_WAYS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
-_ENCRYPTED = 1
 _MOST_MEMBERS = 1000
 _OTHER_FOLDER = "free some space, or set the variable TMPDIR to another folder"
 
@@ -202,16 +199,7 @@ def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
     FaultdiagError
         If it is encrypted, or packed by a method that is not read.
     """
-    if member.flag_bits & _ENCRYPTED:
-        raise FaultdiagError(
-            f"{archive.filename}: {member.filename} is encrypted; pack it without a password"
-        )
-    if member.compress_type not in _WAYS:
-        way = _OTHER_WAYS.get(member.compress_type, f"the method {member.compress_type}")
-        raise FaultdiagError(
-            f"{archive.filename}: {member.filename} is packed with {way}, which is not read; pack "
-            "it with deflate"
-        )
+    require_known_way(Path(str(archive.filename)), member)
     return archive.open(member)
 
 

@@ -93,6 +93,30 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
+# The other ways to pack are unpacked by zipfile without any bound.
+_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_OTHER_WAYS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_ENCRYPTED = 1
+
+
+def require_known_way(path: Path, member: zipfile.ZipInfo) -> None:
+    """Refuse a member of a zip archive that is packed in a way that is not read.
+
+    Raises
+    ------
+    FaultdiagError
+        If it is encrypted, or packed by another method than deflate.
+    """
+    if member.flag_bits & _ENCRYPTED:
+        raise FaultdiagError(f"{path}: {member.filename} is encrypted; pack it without a password")
+    if member.compress_type not in _WAYS:
+        way = _OTHER_WAYS.get(member.compress_type, f"the method {member.compress_type}")
+        raise FaultdiagError(
+            f"{path}: {member.filename} is packed with {way}, which is not read; pack it with "
+            "deflate"
+        )
+
+
 def _size_of_directory(path: Path) -> int:
     """Return how many bytes the list of members has, from both end records; 0 where none is."""
     with path.open("rb") as file:

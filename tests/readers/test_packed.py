@@ -115,22 +115,25 @@ def test_broken_ones(tmp_path: Path, name: str, content: bytes, said: str) -> No
         read_recording(path)
 
 
+@pytest.mark.parametrize(("suffix", "member"), [(".zip", "a.csv"), (".npz", "a.npy")])
 @pytest.mark.parametrize(
     ("method", "name"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA"), (9, "deflate64")]
 )
-def test_other_ways_to_pack_are_named_and_no_damage(tmp_path: Path, method: int, name: str) -> None:
-    path = tmp_path / "a.zip"
-    content = bytearray(packed({"a.csv": csv()}))
+def test_other_ways_to_pack_are_named_and_no_damage(
+    tmp_path: Path, method: int, name: str, suffix: str, member: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    content = bytearray(packed({member: csv()}))
     at = content.index(b"PK\1\2")
     content[at + 10 : at + 12] = struct.pack("<H", method)
     path.write_bytes(content)
     with pytest.raises(FaultdiagError) as caught:
         read_recording(path)
-    expected = f"{path}: a.csv is packed with {name}, which is not read; pack it with deflate"
+    expected = f"{path}: {member} is packed with {name}, which is not read; pack it with deflate"
     assert str(caught.value) == expected
     content[at + 8] |= 1
     path.write_bytes(content)
-    with pytest.raises(FaultdiagError, match=r"a\.csv is encrypted; pack it without a password$"):
+    with pytest.raises(FaultdiagError, match=f"{member} is encrypted; pack it without a password$"):
         read_recording(path)
 
 
