@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-DAMAGED, NO_NUMBERS, TOO_LARGE, NO_ROOM, NO_PACKAGE = 3, 4, 5, 6, 7
-"""Exit codes; the reason is the last line on stderr. Any other but 0 is a failure of the program,
-or a signal."""
+DAMAGED, NO_NUMBERS, TOO_LARGE, NO_ROOM = 3, 4, 5, 100
+"""Exit codes; any other but 0 is a failure of the program, or a signal. For the first one, the
+reason is written in place of the sheet; to the last one, the number of the error is added."""
 NO_ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Numbers of the errors of a file that can't grow."""
 _FEWEST_ROWS = 2
@@ -24,27 +24,21 @@ _FEWEST_ROWS = 2
 def main(words: Sequence[str]) -> int:
     """Write the sheet, and return the exit code."""
     path, out, megabytes, seconds, most, *sys.path[:] = words
-    try:
-        import python_calamine
-    except ImportError as error:
-        return _fail(NO_PACKAGE, error)
+    import python_calamine
+
     _limit(int(megabytes), int(seconds), int(most))
     try:
         return _write_sheet(path, Path(out))
     except (python_calamine.CalamineError, ValueError) as error:
-        return _fail(DAMAGED, error)
-    except MemoryError as error:
-        return _fail(TOO_LARGE, error)
+        Path(out).write_text(str(error), "utf-8")
+        return DAMAGED
+    except MemoryError:
+        return TOO_LARGE
     except OSError as error:
         if error.errno not in NO_ROOM_ERRORS:
             raise
         full = error.errno == errno.EFBIG and Path(out).stat().st_size >= int(most)
-        return _fail(TOO_LARGE if full else NO_ROOM, error.strerror)
-
-
-def _fail(code: int, reason: object) -> int:
-    sys.stderr.write(f"{' '.join(str(reason).split())}\n")
-    return code
+        return TOO_LARGE if full else NO_ROOM + error.errno
 
 
 def _write_sheet(path: str, out: Path) -> int:

@@ -5,6 +5,7 @@ counted together.
 """
 
 import gzip
+import os
 import shutil
 import signal
 import subprocess
@@ -285,6 +286,8 @@ def open_excel(path: Path) -> Reader:
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
             raise DamageError(str(error)) from error
         code, reason = _write_sheet(path, inner)
+        if code == excel_rows.DAMAGED:
+            raise DamageError(inner.read_text("utf-8"))
     if code or not inner.is_file():
         raise _sheet_failure(path, code, reason)
     return UnpackedRecording(path, inner, folder)
@@ -316,7 +319,7 @@ def _seconds(path: Path) -> int:
 
 
 def _write_sheet(path: Path, inner: Path) -> tuple[int, str]:
-    """Start the program that writes a sheet as text, and return its exit code and the reason."""
+    """Start the program that writes a sheet as text, and return its exit code and last words."""
     limits = (_megabytes(path), _seconds(path), Allowance(path.stat().st_size).most)
     places = (str(path), str(inner), *map(str, limits), *map(str, sys.path))
     words = [sys.executable or "", "-P", excel_rows.__file__, *places]
@@ -330,14 +333,10 @@ def _write_sheet(path: Path, inner: Path) -> tuple[int, str]:
 
 def _sheet_failure(path: Path, code: int, reason: str) -> FaultdiagError:
     """Return the error for an exit code of the program that writes a sheet."""
-    if code == excel_rows.DAMAGED:
-        return FaultdiagError(
-            f"{path} is a damaged or incomplete Excel file: {reason}; copy or download it again"
-        )
     if code == excel_rows.NO_NUMBERS:
         return FaultdiagError(f"{path} has no sheet with two rows of numbers")
-    if code == excel_rows.NO_ROOM:
-        return _no_room(path, reason)
+    if code - excel_rows.NO_ROOM in excel_rows.NO_ROOM_ERRORS:
+        return _no_room(path, os.strerror(code - excel_rows.NO_ROOM))
     if code in _TOO_LARGE:
         return FaultdiagError(
             f"{path}: its sheets need more than {_megabytes(path)} MB of memory or "
