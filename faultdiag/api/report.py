@@ -93,6 +93,7 @@ def report_options(
     sampling_rate: float | None = None,
     rpm: float | None = None,
     bearing: str | None = None,
+    override_rate: bool = False,
     units: str | None = None,
     group: Any = None,
     mounting: Any = None,
@@ -117,7 +118,7 @@ def report_options(
             f"a zone of ISO 20816-3 needs --machine-group and --mounting; {missing} is missing"
         )
     return ReportOptions(
-        ReadRequest(Path(), channel, sampling_rate, rpm, bearing),
+        ReadRequest(Path(), channel, sampling_rate, rpm, bearing, override_rate),
         DetailRequest(units, group, mounting),
         **others,
     )

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from faultdiag.bundled.catalogue import bundled_model
-from faultdiag.errors import FaultdiagError
+from faultdiag.errors import FaultdiagError, counted
 from faultdiag.evidence.details import DetailRequest
 from faultdiag.evidence.explanation import Explanation
 from faultdiag.export.runtime import OnnxScorer
@@ -40,6 +40,7 @@ from faultdiag.report.pages.prediction import (
 )
 from faultdiag.report.pages.recording_charts import explanation_charts
 from faultdiag.report.pages.render import to_json
+from faultdiag.system.terminal import warn
 
 if TYPE_CHECKING:
     from faultdiag.arrays import Singles
@@ -110,6 +111,11 @@ def report_on_recordings(
     diagnoser = load(model, device=options.device)
     once = len(requests) <= options.pages
     results = list(_results(diagnoser, requests, options, details=once))
+    if failed := sum(bool(result.error) for result in results):
+        warn(
+            f"{failed} of {counted(len(results), 'recording')} could not be diagnosed; the report "
+            "says why"
+        )
     report = _report(model_facts(model, diagnoser), results, options)
     if not once:
         report = _with_pages(diagnoser, dict(enumerate(requests)), report, options)

@@ -201,9 +201,10 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="File to write; report.html if not given.")
     ] = None,
-    form: Annotated[ReportFormat, typer.Option("--format", help="html, md or json.")] = (
-        ReportFormat.html
-    ),
+    form: Annotated[
+        ReportFormat | None,
+        typer.Option("--format", help="html, md or json; default: by the ending of --out."),
+    ] = None,
     units: Annotated[
         Units | None, typer.Option(help="Unit of the signals, for the velocity: g, m/s2 or mm/s.")
     ] = None,
@@ -216,6 +217,7 @@ def report(
     ] = None,
     reading: Reading,
     pattern: Glob = None,
+    override_rate: OverrideRate = False,
     pages: Annotated[
         int, typer.Option(min=0, help="Most recordings that get a page of their own.")
     ] = 60,
@@ -235,6 +237,7 @@ def report(
 
     options = report_options(
         **asdict(reading),
+        override_rate=override_rate,
         units=units and units.value,
         group=machine_group,
         mounting=mounting and mounting.value,
@@ -243,6 +246,7 @@ def report(
         pages=pages,
         pattern=pattern,
     )
+    form = form or _format_of(out)
     make_text = partial(
         make, source, paths or [], options, form=form.value, projection=embeddings.value
     )
@@ -250,8 +254,20 @@ def report(
         show(make_text(), nl=False)
         return
     target = out or Path("report.html")
-    text = write_report(make_text, target)
-    say(f"wrote {target}: {len(text) / 1e6:.1f} MB")
+    size = len(write_report(make_text, target))
+    say(f"wrote {target}: {f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'}")
+
+
+def _format_of(out: Path | None) -> ReportFormat:
+    """Return the format of a report by the ending of its file; HTML without one."""
+    ending = "" if out is None else out.suffix.lower()
+    formats = {"": "html", ".html": "html", ".htm": "html", ".md": "md", ".json": "json"}
+    if ending not in formats:
+        raise FaultdiagError(
+            f"--out is {out}; a report is HTML, Markdown or JSON: give a name that ends in .html, "
+            ".md or .json, or say which with --format"
+        )
+    return ReportFormat(formats[ending])
 
 
 def explain(
@@ -261,6 +277,7 @@ def explain(
     plot: Plot = None,
     as_json: AsJson = False,
     reading: Reading,
+    override_rate: OverrideRate = False,
     device: Device = "auto",
     progress: Progress,
 ) -> None:
@@ -272,7 +289,7 @@ def explain(
     from faultdiag.api.report_recordings import draw_explanation, explanation_output
     from faultdiag.api.report_recordings import explain as make
 
-    options = report_options(**asdict(reading), device=device)
+    options = report_options(**asdict(reading), override_rate=override_rate, device=device)
     result = make(run, file, options)
     show(explanation_output(result, as_json=as_json), nl=as_json)
     if plot is not None:
@@ -295,6 +312,7 @@ def trend(
         int, typer.Option(min=1, help="Consecutive recordings that make an alarm.")
     ] = 3,
     reading: Reading,
+    override_rate: OverrideRate = False,
     pattern: Glob = None,
     progress: Progress,
 ) -> None:
@@ -306,7 +324,7 @@ def trend(
     from faultdiag.api.trend import draw_trend, trend_output
     from faultdiag.api.trend import trend as make
 
-    options = report_options(**asdict(reading))
+    options = report_options(**asdict(reading), override_rate=override_rate)
     built, problems = make(
         paths,
         healthy or [],
@@ -381,6 +399,7 @@ def watch(
         bool, typer.Option("--once", help="Diagnose the complete files and end; for cron.")
     ] = False,
     reading: Reading,
+    override_rate: OverrideRate = False,
     device: Device = "auto",
     progress: Progress,
 ) -> None:
@@ -394,13 +413,15 @@ def watch(
         run,
         folder,
         out,
-        options=reading.request(),
+        options=reading.request(override_rate=override_rate),
         device=device,
         every=every,
         once=once,
         on_row=_report,
     )
-    show(f"wrote {counted(count, 'row')} to {out}")
+    # Silence where nothing happened: cron sends what a command prints.
+    if count or not progress.quiet:
+        show(f"wrote {counted(count, 'row')} to {out}")
 
 
 def _report(row: "Row") -> None:

@@ -95,7 +95,7 @@ def pairs_of(root: Path, windows: str | None = None, labels: str | None = None) 
     if not root.exists():
         raise FaultdiagError(f"{root} does not exist; name the file of the windows, or its folder")
     paths = sorted(root.iterdir()) if root.is_dir() else _beside(root)
-    stated = [name for name in (windows, labels) if name]
+    stated = list(filter(None, (windows, labels)))
     shapes: dict[_Key, tuple[int, ...]] = {}
     for path in paths:
         if path.is_file() and path.suffix.lower() in _FORMATS:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from typing import Any
 
 from faultdiag.config.schema import parse_config
@@ -432,7 +433,11 @@ def init_from(
         raise FaultdiagError(f"--sampling-rate is {sampling_rate:g}; give a positive number of Hz")
     path = out or Path(f"{root.resolve().stem or 'recordings'}.yaml")
     guess = write_guess(root, path, sampling_rate=sampling_rate, **stated)
-    return f"{guess.explanation}\nwrote {path}; next: faultdiag train --config {path}"
+    quoted = quote(str(path))
+    return (
+        f"{guess.explanation}\nwrote {path}; next: faultdiag check {quoted}, then "
+        f"faultdiag train {quoted}"
+    )
 
 
 def _with_rate(source: Source, sampling_rate: float | None, override_rate: bool) -> Source:

@@ -216,6 +216,11 @@ def _read_file(request: ReadRequest, model: ModelInput) -> Iterator[ReadEvent]:
         reader = open_reader(request.path)
         source = _open_channels(request, reader, model.channels)
         facts = _facts(request, source, reader, model)
+        if model.needs_bearing and facts.rate_source in {None, "assumed"}:
+            raise FaultdiagError(
+                f"{request.path}: nothing states its sampling rate, and the model looks for fault "
+                "frequencies, which are wrong at another rate; give it with --sampling-rate"
+            )
         rate, rpm = facts.sampling_rate or model.sampling_rate, facts.rpm
         looked_for = model.looks_for_bearing or model.evidence
         bearing = find_bearing(request, reader, rpm, facts.catalogue) if looked_for else None

@@ -76,3 +76,21 @@ def test_a_picture_that_cannot_be_drawn_is_named_before_the_work(
     result = CliRunner().invoke(app, [*words.split(), "--plot", plot])
     assert (result.exit_code, result.stdout) == (1, "")
     assert message in result.stderr
+
+
+def test_a_report_has_the_format_of_its_ending(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    result = CliRunner().invoke(app, ["report", "run", "sim", "--out", "a.pdf"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert (
+        "give a name that ends in .html, .md or .json, or say which with --format" in result.stderr
+    )
+
+
+@pytest.mark.parametrize("words", ["explain run sim/105.mat", "report run sim", "trend sim"])
+def test_every_command_that_names_override_rate_has_it(
+    words: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work)
+    result = CliRunner().invoke(app, [*words.split(), "--override-rate"])
+    assert result.exit_code != 2, result.stderr

@@ -103,7 +103,9 @@ def test_what_it_prints_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     assert not (tmp_path / "rig.yaml").exists()
     printed = done("init", "--from", "rig", "--sampling-rate", "12000")
-    assert printed.endswith("wrote rig.yaml; next: faultdiag train --config rig.yaml\n")
+    assert printed.endswith(
+        "wrote rig.yaml; next: faultdiag check rig.yaml, then faultdiag train rig.yaml\n"
+    )
     text = (tmp_path / "rig.yaml").read_text()
     comments = " ".join(re.findall(r"# (.*)", text)).replace("\n", " ")
     for said in (

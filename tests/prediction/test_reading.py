@@ -152,3 +152,14 @@ def test_a_bearing_of_a_manifest_that_is_unknown_is_named(tmp_path: Path) -> Non
         list(file_events(request, model))
     named = replace(request, bearing="6205", unknown_bearing=None)
     assert next(file_events(named, model)).warnings == ()
+
+
+def test_a_model_of_fault_orders_assumes_no_rate(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, np.random.default_rng(0).normal(size=12_000))
+    model = ModelInput(("x",), 12_000.0, 256, needs_speed=False, needs_bearing=True)
+    request = ReadRequest(path, bearing="6205")
+    with pytest.raises(FaultdiagError, match=r"nothing states its sampling rate.*--sampling-rate"):
+        list(file_events(request, model))
+    (header, *_) = file_events(request, replace(model, needs_bearing=False))
+    assert header.sampling_rate_source == "assumed"
