@@ -105,7 +105,8 @@ def _complete_shards(out: Path, inputs: Document, windows: Path | None) -> list[
     if missing:
         raise FaultdiagError(
             f"--merge: {len(missing)} of {len(shards)} shards are missing or not finished: "
-            f"{', '.join(missing)}; run the same command with --shard {missing[0]}"
+            f"{', '.join(missing)} (0/{count} is the same as {count}/{count}); run the same "
+            f"command with --shard {missing[0]}"
         )
     for shard in shards:
         _require_unchanged(shard, out, inputs, windows)
