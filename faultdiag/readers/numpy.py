@@ -36,6 +36,7 @@ from faultdiag.readers.source import (
     require_plausible,
     table,
     unpacked_dtype,
+    zip_damage,
 )
 
 Values = NDArray[np.generic]
@@ -247,7 +248,7 @@ def open_npz(path: Path) -> Reader:
     FaultdiagError
         If it is no archive of arrays, or damaged.
     """
-    with reading(path, _ARCHIVE_KIND), _zip_damage():
+    with reading(path, _ARCHIVE_KIND), zip_damage():
         with open_archive(path) as archive:
             members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
             if len(members) > MOST_ARRAYS:
@@ -264,15 +265,6 @@ def open_npz(path: Path) -> Reader:
         if len(arrays) < len(stored):
             raise DamageError("two of its arrays have the same name")
         return NamedArrays(path, arrays, _ARCHIVE_KIND)
-
-
-@contextmanager
-def _zip_damage() -> Iterator[None]:
-    """Turn what the module zipfile raises for broken archives into damage."""
-    try:
-        yield
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
-        raise DamageError(str(error)) from error
 
 
 def _array(
@@ -306,7 +298,7 @@ def _data_offset(path: Path, member: zipfile.ZipInfo) -> int:
 
 @contextmanager
 def _opened(path: Path, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
-    with _zip_damage(), open_archive(path) as archive, archive.open(member) as file:
+    with zip_damage(), open_archive(path) as archive, archive.open(member) as file:
         yield file
 
 

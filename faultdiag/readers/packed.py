@@ -36,6 +36,7 @@ from faultdiag.readers.source import (
     open_archive,
     reading,
     require_known_way,
+    zip_damage,
 )
 from faultdiag.signal.recording import require_channels
 
@@ -154,16 +155,10 @@ def open_zip(path: Path) -> Reader:
     """
     from faultdiag.readers.read import READERS
 
-    with reading(path, "zip archive"):
-        try:
-            with open_archive(path) as archive:
-                members = recordings_in_zip(archive, tuple(READERS))[:_MOST_MEMBERS]
-                allowance = Allowance(path.stat().st_size)
-                readers = {
-                    member.filename: _member(path, archive, member, allowance) for member in members
-                }
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
-            raise DamageError(str(error)) from error
+    with reading(path, "zip archive"), zip_damage(), open_archive(path) as archive:
+        members = recordings_in_zip(archive, tuple(READERS))[:_MOST_MEMBERS]
+        allowance = Allowance(path.stat().st_size)
+        readers = {member.filename: _member(path, archive, member, allowance) for member in members}
     if not readers:
         raise FaultdiagError(
             f"{path} is a zip archive without a recording; files that can be read end in: "
@@ -281,10 +276,8 @@ def open_excel(path: Path) -> Reader:
     folder = Scratch()
     inner = folder.path / f"{path.stem}.tsv"
     with reading(path, "Excel file"):
-        try:
+        with zip_damage():
             _compare_checksums(path)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
-            raise DamageError(str(error)) from error
         code, reason = _write_sheet(path, inner)
         if code == excel_rows.DAMAGED:
             raise DamageError(inner.read_text("utf-8"))

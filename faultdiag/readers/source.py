@@ -77,6 +77,15 @@ _LARGEST_DIRECTORY = 2**23
 _LONGEST_END = 2**16 + 128
 
 
+@contextmanager
+def zip_damage() -> Iterator[None]:
+    """Turn what the module zipfile raises for broken archives into damage."""
+    try:
+        yield
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
+        raise DamageError(str(error)) from error
+
+
 def open_archive(path: Path) -> zipfile.ZipFile:
     """Open a zip archive for reading, unless its directory is too large to be sensible.
 

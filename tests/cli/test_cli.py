@@ -294,3 +294,12 @@ def test_an_empty_folder_among_others_is_a_row(trained: Path, new: Path, tmp_pat
     assert result.exit_code == 1
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [row["status"] for row in rows] == ["error", "ok", "ok"]
+
+
+def test_a_report_warns_of_recordings_without_a_diagnosis(trained: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mat"
+    bad.write_bytes(b"no MATLAB")
+    result = run("report", trained, bad, "--out", tmp_path / "page.md")
+    assert result.exit_code == 0
+    assert "1 of 1 recording could not be diagnosed; the report says why" in result.stderr
+    assert not (tmp_path / "page.md").read_text(encoding="utf-8").startswith("<!DOCTYPE")
